@@ -1,0 +1,218 @@
+"""What can go wrong: input that means nothing, and the seven error codes that the documents print for order calls.
+
+Codes, HTTP status and texts are from the error table on the page of DeleteCertificateRequest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .lifecycle import Lifecycle
+    from .spec import Basis, Operation, State, Trigger
+    from .ways import Explanation
+
+
+class OrderFSMError(Exception):
+    """The base of every error that orderfsm raises of its own accord."""
+
+
+class InvalidValue(OrderFSMError, ValueError):
+    """A value that means nothing here: a misspelt name, a member of the wrong enum, an order id out of range.
+
+    Never an answer to a question: "not a state" is not "illegal in that state".
+    """
+
+    def __init__(self, kind: str, value: object, accepted: Iterable[str | None]) -> None:
+        super().__init__(kind, value, tuple(accepted))
+
+    @property
+    def value(self) -> object:
+        """What was given."""
+        return self.args[1]
+
+    @property
+    def accepted(self) -> tuple[str | None, ...]:
+        """What would have been accepted instead."""
+        return self.args[2]  # type: ignore[no-any-return]
+
+    def __str__(self) -> str:
+        shown = repr(self.value)
+        shown = shown if len(shown) <= 80 else shown[:77] + "..."
+        return f"{self.args[0]} {shown}: expected {', '.join(map(str, self.accepted))}"
+
+
+class InvalidLifecycle(OrderFSMError, ValueError):
+    """A table that does not hold together; `problems` says why, a sentence each."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that is wrong with the table."""
+        return self.args
+
+    def __str__(self) -> str:
+        return "; ".join(self.problems)
+
+
+class Unreachable(OrderFSMError):
+    """No way leads from `state` to `goal`."""
+
+    def __init__(self, state: State | None, goal: State | None, means: str = "operations or events") -> None:
+        super().__init__(state, goal, means)
+
+    @property
+    def state(self) -> State | None:
+        """Where the order stands; None if there is no order."""
+        return self.args[0]  # type: ignore[no-any-return]
+
+    @property
+    def goal(self) -> State | None:
+        """Where it should have gone."""
+        return self.args[1]  # type: ignore[no-any-return]
+
+    def __str__(self) -> str:
+        state, goal = (value or "no order" for value in self.args[:2])
+        return f"{goal} cannot be reached from {state} by {self.args[2]}"
+
+
+class ServiceError(OrderFSMError):
+    """An error that the service documents: `code` and `http_status`, and a `message` that may be given."""
+
+    code: ClassVar[str]
+    http_status: ClassVar[int]
+    text: ClassVar[str]
+
+    @property
+    def message(self) -> str:
+        """The message given, else the documented text."""
+        return str(self.args[0]) if self.args else self.text
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Refusal(ServiceError):
+    """The table's "no", made of `(lifecycle, state, trigger)` or of these and an index; or, from a service, of a message.
+
+    Raising one costs no more than those three references: what is allowed, who says so and the message are worked
+    out when somebody asks. All fields survive pickle, copy and ``raise ... from``. From a service's message alone, the
+    fields that would need the table are None or empty.
+    """
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """Why not, says who, and what to do instead."""
+        if len(self.args) < 3:
+            return None
+        lifecycle: Lifecycle = self.args[0]
+        return lifecycle.explain(self.args[1], self.args[2])
+
+    @property
+    def state(self) -> State | None:
+        """The state in which it was asked; None if there is no order, or if nobody knows."""
+        return self.explanation.state if self.explanation else None
+
+    @property
+    def operation(self) -> Trigger | None:
+        """The trigger that was refused: an Operation, or an Event."""
+        return self.explanation.trigger if self.explanation else None
+
+    @property
+    def allowed(self) -> tuple[Operation, ...]:
+        """The operations that would change something there, in table order."""
+        return self.explanation.allowed if self.explanation else ()
+
+    @property
+    def basis(self) -> Basis | None:
+        """Whether the documents say so."""
+        return self.explanation.basis if self.explanation else None
+
+    @property
+    def reference(self) -> str | None:
+        """Which document says so."""
+        return self.explanation.reference if self.explanation else None
+
+    @property
+    def index(self) -> int | None:
+        """In a replay, which trigger was refused, counted from 0."""
+        return self.args[3] if len(self.args) > 3 else None
+
+    @property
+    def message(self) -> str:
+        """What was asked, where, what is allowed there, what to do first, and says who."""
+        if self.explanation is None:
+            return super().message
+        return str(self.explanation) if self.index is None else f"trigger {self.index}: {self.explanation}"
+
+
+class NotFoundPackage(ServiceError):
+    """No package of that product was bought."""
+
+    code = "NotFoundPackage"
+    http_status = 404
+    text = "no certificate resource plans were purchased"
+
+
+class NotRemainCount(ServiceError):
+    """The package has no unit left."""
+
+    code = "NotRemainCount"
+    http_status = 404
+    text = "the certificate quota is insufficient"
+
+
+class CreateCertificateRequestFailed(ServiceError):
+    """The service could not create the order."""
+
+    code = "CreateCertificateRequestFailed"
+    http_status = 403
+    text = "the request failed to be created"
+
+
+class NotFoundOrder(Refusal):
+    """There is no such order."""
+
+    code = "NotFoundOrder"
+    http_status = 404
+    text = "the specified certificate order was not found"
+
+
+class OrderStateError(Refusal):
+    """The order's state does not allow that."""
+
+    code = "OrderStateError"
+    http_status = 403
+    text = "the status of the certificate order is invalid"
+
+
+class DeleteFail(ServiceError):
+    """The deletion is allowed, but the service could not carry it out."""
+
+    code = "DeleteFail"
+    http_status = 403
+    text = "the certificate application order failed to be deleted"
+
+
+class InternalError(ServiceError):
+    """The service failed; its code is plainly `Error`."""
+
+    code = "Error"
+    http_status = 500
+    text = "an error occurred"
+
+
+BY_CODE: dict[str, type[ServiceError]] = {
+    error.code: error
+    for error in (
+        NotFoundPackage,
+        NotRemainCount,
+        CreateCertificateRequestFailed,
+        NotFoundOrder,
+        OrderStateError,
+        DeleteFail,
+        InternalError,
+    )
+}
+"""The seven documented codes."""

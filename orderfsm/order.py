@@ -1,0 +1,82 @@
+"""One order: an immutable value that moves along the table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from .errors import InvalidValue, Refusal
+from .lifecycle import ORDER_LIFECYCLE, Lifecycle
+from .spec import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .spec import Operation, Trigger
+
+MAX_ID = 2**63 - 1
+"""The largest OrderId: the API's `long`."""
+
+_STATES = {state.value: state for state in State}
+
+
+def order_id(value: int) -> int:
+    """`value`, if it is an OrderId: an int in 1 .. 2**63-1; else `InvalidValue`."""
+    if type(value) is int and 0 < value <= MAX_ID:
+        return value
+    raise InvalidValue("order id", value, [f"an int in 1 .. {MAX_ID}"])
+
+
+def _state(value: State) -> State:
+    try:
+        return _STATES[value]
+    except (KeyError, TypeError):
+        raise InvalidValue("state", value, _STATES) from None
+
+
+@attrs.frozen
+class Order:
+    """A certificate order: its `id`, 1 .. 2**63-1, and the `state` in which it stands.
+
+    >>> from orderfsm import Operation, Order, State
+    >>> order = Order(123451222, State.PENDING_REVIEW)
+    >>> order.apply(Operation.CANCEL)
+    Order(id=123451222, state=<State.PENDING_APPLICATION: 'pending_application'>)
+    >>> order.state
+    <State.PENDING_REVIEW: 'pending_review'>
+    """
+
+    id: int = attrs.field(converter=order_id)
+    state: State = attrs.field(converter=_state)
+
+    def apply(self, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Order:
+        """The order after `trigger`; raises `OrderStateError` where the table refuses it.
+
+        A renewal leaves the order as it is; the second order that it begins has an id that only the service knows.
+        """
+        return Order(self.id, lifecycle.transition(self.state, trigger).target)  # type: ignore[arg-type]
+
+    def can(self, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> bool:
+        """Whether `trigger` is allowed now."""
+        return lifecycle.can(self.state, trigger)
+
+    def allowed(self, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> tuple[Operation, ...]:
+        """The operations that would change something now, in table order."""
+        return lifecycle.allowed(self.state)
+
+    def replay(self, triggers: Iterable[Trigger], lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Order:
+        """The order after all of `triggers`; the error of the first that is refused has its `index`, from 0.
+
+        >>> Order(1, State.PENDING_REVIEW).replay([Operation.CANCEL, Operation.CANCEL])
+        Traceback (most recent call last):
+        ...
+        orderfsm.errors.OrderStateError: trigger 1: CancelOrderRequest is not allowed in pending_application, ...
+        """
+        order = self
+        for index, trigger in enumerate(triggers):
+            try:
+                order = order.apply(trigger, lifecycle)
+            except Refusal as refusal:
+                raise type(refusal)(lifecycle, order.state, trigger, index) from None
+        return order

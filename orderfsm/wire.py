@@ -1,0 +1,159 @@
+"""Between the API's words and the spec's: statuses, names, parameters, error bodies.
+
+The API has two vocabularies for one order: `Type` in DescribeCertificateState and `Status` in ListUserCertificateOrder. A word of
+either means a set of states. Words, and what they mean, stand in `spec.STATES`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from .errors import InvalidValue
+from .lifecycle import ORDER_LIFECYCLE, Lifecycle, Verdict
+from .spec import UNSPECIFIC_STATUS, UNSPECIFIC_TYPE, Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .spec import State, Trigger
+
+VERSION = "2020-04-07"
+"""The API version."""
+
+
+def type_of(state: State | None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str | None:
+    """The `Type` by which DescribeCertificateState calls `state`; None where it answers NotFoundOrder instead."""
+    return lifecycle.state_rules[lifecycle.state(state)].type
+
+
+def status_of(state: State | None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str | None:
+    """The `Status` by which ListUserCertificateOrder calls `state`; None where the order is absent from the list."""
+    return lifecycle.state_rules[lifecycle.state(state)].status
+
+
+def states_from_type(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
+    """The states that the `Type` `word` may mean; `InvalidValue` if the spec does not know it.
+
+    >>> from orderfsm.wire import states_from_type
+    >>> states_from_type("process")
+    frozenset({<State.BEING_REVIEWED: 'being_reviewed'>})
+    """
+    return _states(word, "Type", _types(lifecycle))
+
+
+def states_from_status(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
+    """The states that the `Status` `word` may mean; `InvalidValue` if the spec does not know it."""
+    return _states(word, "Status", _statuses(lifecycle))
+
+
+def parse_states(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
+    """The states that a person means by `word`: a State's value, a `Type`, a `Status`, in any case, or `none`.
+
+    >>> from orderfsm.wire import parse_states
+    >>> sorted(parse_states("CHECKING"))
+    [<State.BEING_REVIEWED: 'being_reviewed'>, <State.PENDING_REVIEW: 'pending_review'>]
+    """
+    meanings: dict[str, frozenset[State | None]] = {"none": frozenset([None])}
+    for state in filter(None, lifecycle.state_rules):
+        meanings[state.lower()] = frozenset([state])
+    for vocabulary in (_types(lifecycle), _statuses(lifecycle)):
+        for known, states in vocabulary.items():
+            meanings.setdefault(known.lower(), states)
+    return _states(word.lower() if isinstance(word, str) else word, "state", meanings, shown=word)
+
+
+def parse_trigger(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Trigger:
+    """The trigger that a person means by `word`: a member's name or value, in any case (`delete`, `review_passed`)."""
+    meanings: dict[str, Trigger] = {}
+    for trigger in lifecycle.trigger_rules:
+        meanings[trigger.lower()] = meanings[trigger.name.lower()] = trigger
+    try:
+        return meanings[word.lower()]
+    except (KeyError, AttributeError):
+        raise InvalidValue("trigger", word, (t.name.lower() for t in lifecycle.trigger_rules)) from None
+
+
+def judge_type(
+    word: str, trigger: Trigger, *, lenient: bool = False, lifecycle: Lifecycle = ORDER_LIFECYCLE
+) -> Verdict:
+    """The verdict on `trigger` for an order whose last read `Type` was `word`.
+
+    A word that the spec does not know (a future one) is an `InvalidValue`; with `lenient`, it is UNDECIDED.
+
+    >>> from orderfsm import Operation
+    >>> from orderfsm.wire import judge_type
+    >>> judge_type("domain_verify", Operation.DELETE), judge_type("unknow", Operation.DELETE)
+    (<Verdict.ILLEGAL: 'illegal'>, <Verdict.UNDECIDED: 'undecided'>)
+    """
+    try:
+        states = states_from_type(word, lifecycle)
+    except InvalidValue:
+        if lenient:
+            return Verdict.UNDECIDED
+        raise
+    return lifecycle.judge(states, trigger)
+
+
+def _types(lifecycle: Lifecycle) -> dict[str, frozenset[State | None]]:
+    return _vocabulary(((rule.type, rule.state) for rule in lifecycle.states), UNSPECIFIC_TYPE)
+
+
+def _statuses(lifecycle: Lifecycle) -> dict[str, frozenset[State | None]]:
+    return _vocabulary(((rule.status, rule.state) for rule in lifecycle.states), UNSPECIFIC_STATUS)
+
+
+def _vocabulary(
+    words: Iterable[tuple[str | None, State | None]], unspecific: str
+) -> dict[str, frozenset[State | None]]:
+    meanings: dict[str, frozenset[State | None]] = {}
+    for word, state in words:
+        if word is not None:
+            meanings[word] = meanings.get(word, frozenset()) | {state}
+    meanings[unspecific] = frozenset().union(*meanings.values())
+    return meanings
+
+
+def _states(
+    word: str, kind: str, meanings: Mapping[str, frozenset[State | None]], shown: object = None
+) -> frozenset[State | None]:
+    try:
+        return meanings[word]
+    except (KeyError, TypeError):
+        raise InvalidValue(kind, word if shown is None else shown, meanings) from None
+
+
+@attrs.frozen
+class Parameters:
+    """What an operation takes: `required` names, `any_of` (one of these at least), and `optional` names."""
+
+    required: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+
+
+_CONTACT = ("Email", "Phone", "Username")
+PARAMETERS: Mapping[Operation, Parameters] = {
+    Operation.CREATE: Parameters(("Domain", *_CONTACT, "ValidateType"), (), ("ProductCode", "Tags")),
+    Operation.CREATE_FOR_PACKAGE: Parameters(
+        (), ("Domain", "Csr"), (*_CONTACT, "ValidateType", "CompanyName", "ProductCode", "Tags")
+    ),
+    Operation.CREATE_WITH_CSR: Parameters(("Csr", *_CONTACT, "ValidateType"), (), ("ProductCode", "Tags")),
+    Operation.DESCRIBE: Parameters(("OrderId",)),
+    Operation.LIST: Parameters(
+        (), (), ("CurrentPage", "ShowSize", "Keyword", "OrderType", "Status", "ResourceGroupId")
+    ),
+    Operation.CANCEL: Parameters(("OrderId",)),
+    Operation.DELETE: Parameters(("OrderId",)),
+    Operation.CANCEL_FOR_PACKAGE: Parameters(("OrderId",)),
+    Operation.RENEW: Parameters(("OrderId",), (), ("Csr", "Tags")),
+    Operation.DESCRIBE_PACKAGE: Parameters((), (), ("ProductCode",)),
+}
+"""The parameters of each operation, as the SDK's models have them (alibabacloud_cas20200407 3.9.4)."""
+
+
+def error_body(code: str, message: str, request_id: str, host: str) -> dict[str, str]:
+    """The JSON of a failure: what the official SDKs make their exceptions of."""
+    recommend = f"https://api.aliyun.com/troubleshoot?q={code}&product=cas&requestId={request_id}"
+    return {"RequestId": request_id, "HostId": host, "Code": code, "Message": message, "Recommend": recommend}
