@@ -160,9 +160,7 @@ class Lifecycle:
             return Verdict.UNDECIDED
         return Verdict.LEGAL if answers.pop() else Verdict.ILLEGAL
 
-    def narrow(
-        self, states: Collection[State | None], trigger: Trigger, *, accepted: bool
-    ) -> frozenset[State | None]:
+    def narrow(self, states: Collection[State | None], trigger: Trigger, *, accepted: bool) -> frozenset[State | None]:
         """The states possible after `trigger` was accepted, or refused, in one of `states`; empty if it could not be."""
         rows = [(state, self.table[state][self.trigger(trigger)]) for state in self._possible(states)]
         if accepted:

@@ -56,9 +56,7 @@ class _FromTable(Machine):
             if rule.account or not lifecycle.can(None, trigger)
         }
         states = [state for state in lifecycle.state_rules if state is not None]
-        super().__init__(
-            model=None, states=states, initial=lifecycle.state(initial), auto_transitions=False, **options
-        )
+        super().__init__(model=None, states=states, initial=lifecycle.state(initial), auto_transitions=False, **options)
         for name, trigger in self.triggers.items():
             self.events[name] = self._create_event(name, self)
             for state in states:

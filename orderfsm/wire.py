@@ -23,6 +23,16 @@ VERSION = "2020-04-07"
 """The API version."""
 
 
+def types(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, frozenset[State | None]]:
+    """Every `Type`, with the states that it may mean."""
+    return _vocabulary(((rule.type, rule.state) for rule in lifecycle.states), UNSPECIFIC_TYPE)
+
+
+def statuses(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, frozenset[State | None]]:
+    """Every `Status`, with the states that it may mean."""
+    return _vocabulary(((rule.status, rule.state) for rule in lifecycle.states), UNSPECIFIC_STATUS)
+
+
 def type_of(state: State | None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str | None:
     """The `Type` by which DescribeCertificateState calls `state`; None where it answers NotFoundOrder instead."""
     return lifecycle.state_rules[lifecycle.state(state)].type
@@ -40,12 +50,12 @@ def states_from_type(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> froze
     >>> states_from_type("process")
     frozenset({<State.BEING_REVIEWED: 'being_reviewed'>})
     """
-    return _states(word, "Type", _types(lifecycle))
+    return _states(word, "Type", types(lifecycle))
 
 
 def states_from_status(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
     """The states that the `Status` `word` may mean; `InvalidValue` if the spec does not know it."""
-    return _states(word, "Status", _statuses(lifecycle))
+    return _states(word, "Status", statuses(lifecycle))
 
 
 def parse_states(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
@@ -58,7 +68,7 @@ def parse_states(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset
     meanings: dict[str, frozenset[State | None]] = {"none": frozenset([None])}
     for state in filter(None, lifecycle.state_rules):
         meanings[state.lower()] = frozenset([state])
-    for vocabulary in (_types(lifecycle), _statuses(lifecycle)):
+    for vocabulary in (types(lifecycle), statuses(lifecycle)):
         for known, states in vocabulary.items():
             meanings.setdefault(known.lower(), states)
     return _states(word.lower() if isinstance(word, str) else word, "state", meanings, shown=word)
@@ -94,14 +104,6 @@ def judge_type(
             return Verdict.UNDECIDED
         raise
     return lifecycle.judge(states, trigger)
-
-
-def _types(lifecycle: Lifecycle) -> dict[str, frozenset[State | None]]:
-    return _vocabulary(((rule.type, rule.state) for rule in lifecycle.states), UNSPECIFIC_TYPE)
-
-
-def _statuses(lifecycle: Lifecycle) -> dict[str, frozenset[State | None]]:
-    return _vocabulary(((rule.status, rule.state) for rule in lifecycle.states), UNSPECIFIC_STATUS)
 
 
 def _vocabulary(

@@ -1,0 +1,146 @@
+"""`orderfsm demo`: the official SDK client, guarded and bare, against the mock, over HTTP.
+
+It walks two orders to each state of the table and tries to delete both: one through the guard, one without. The two must agree.
+"""
+
+from __future__ import annotations
+
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+
+from orderfsm.client import guard
+from orderfsm.client.sdk import method_name
+from orderfsm.errors import Refusal
+from orderfsm.extras import needs
+from orderfsm.lifecycle import ORDER_LIFECYCLE as TABLE
+from orderfsm.mock import mock_cas
+from orderfsm.spec import Actor, Operation, State
+
+with needs("client"):
+    from alibabacloud_cas20200407 import models
+    from Tea.exceptions import TeaException
+
+with needs("mock"):
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orderfsm.mock import Server
+
+PRODUCT = "digicert-free-1-free"
+UNITS = 100
+
+
+def run(say: Callable[[str], Any] = print) -> dict[str, Any]:
+    """Run the demonstration, `say` each line of it, and return what it found; `agreed` is the verdict."""
+    with mock_cas() as server:
+        server.service.put_package(PRODUCT, UNITS)
+        demo = _Demo(server)
+        say("Delete in every state: what the guard does, and what the server says without it\n")
+        say(f"{'state':<20} {'Type':<14} {'the guard':<40} {'the server':<24} agree")
+        attempts = [demo.attempt(state) for state in State]
+        for attempt in attempts:
+            guarded = "lets it go" if attempt["guard"] == "accepted" else f"stops it: {attempt['guard']}"
+            agree = "yes" if attempt["agree"] else "NO"
+            say(f"{attempt['state']:<20} {attempt['type']:<14} {guarded:<40} {attempt['server']:<24} {agree}")
+        say("\nFrom being reviewed to deleted: the plan, and what it does to the quota\n")
+        steps = demo.follow_plan(State.BEING_REVIEWED, State.DELETED)
+        for step in steps:
+            say(f"{step['did']:<28} state {step['state']:<20} units held {step['held']}")
+        returned = steps[-1]["held"] == steps[0]["held"]
+        agreed = returned and all(attempt["agree"] for attempt in attempts)
+        say("\nGuard and server agree everywhere, and the unit came back." if agreed else "\nThey do NOT agree.")
+        return {"agreed": agreed, "attempts": attempts, "plan": steps}
+
+
+class _Demo:
+    def __init__(self, server: Server) -> None:
+        self.service = server.service
+        self.bare = server.client()
+        self.guarded = guard(self.bare)
+        self._creates = cycle([_create, _create_for_package, _create_with_csr])
+
+    def attempt(self, state: State) -> dict[str, Any]:
+        """Delete one order in `state` through the guard, and another one without it."""
+        first, second = self.order_in(state), self.order_in(state)
+        word = self.type_of(first)
+        guard_says, stopped = self._delete(self.guarded, first)
+        server_says, _ = self._delete(self.bare, second)
+        agree = guard_says == server_says and stopped == (server_says != "accepted")
+        return {"state": state, "type": word, "guard": guard_says, "server": server_says, "agree": agree}
+
+    def order_in(self, goal: State) -> int:
+        """The id of a new order that was walked to `goal` by a shortest way: calls by the SDK, events by the mock."""
+        order_id: int = next(self._creates)(self.bare)
+        for step in TABLE.plan(TABLE.check(None, Operation.CREATE), goal, events=True).steps:
+            if TABLE.actor(step) is Actor.CLIENT:
+                self.call(self.bare, step.trigger, order_id)
+            else:
+                self.service.happen(order_id, step.trigger)
+        return order_id
+
+    def follow_plan(self, start: State, goal: State) -> list[dict[str, Any]]:
+        """What the package holds and how the order reads, before the order, at `start`, and after each step to `goal`."""
+        story = [{"did": "(before)", "state": "no order", "held": self._held()}]
+        order_id = self.order_in(start)
+        story.append({"did": "(walked here)", "state": self.type_of(order_id), "held": self._held()})
+        for step in TABLE.plan(start, goal).steps:
+            self.call(self.guarded, step.trigger, order_id)
+            story.append({"did": step.trigger, "state": self.type_of(order_id), "held": self._held()})
+        return story
+
+    @staticmethod
+    def call(client: Any, operation: str, order_id: int) -> Any:
+        """Call `operation` on an order by the SDK's method and model for it."""
+        request = getattr(models, f"{operation}Request")(order_id=order_id)
+        return getattr(client, method_name(operation))(request)
+
+    def type_of(self, order_id: int) -> str:
+        """The `Type` that the service answers, or the code of its refusal."""
+        try:
+            return str(self.call(self.bare, Operation.DESCRIBE, order_id).body.type)
+        except TeaException as error:
+            return str(error.code)
+
+    def _delete(self, client: Any, order_id: int) -> tuple[str, bool]:
+        """`accepted` or the code of the refusal, and whether the refusal came from the guard."""
+        try:
+            self.call(client, Operation.DELETE, order_id)
+        except TeaException as error:
+            return str(error.code), isinstance(error, Refusal)
+        return "accepted", False
+
+    def _held(self) -> int:
+        asked = models.DescribePackageStateRequest(product_code=PRODUCT)
+        return int(self.bare.describe_package_state(asked).body.used_count)
+
+
+_CONTACT: dict[str, Any] = {
+    "email": "owner@example.com",
+    "phone": "13800000000",
+    "username": "owner",
+    "validate_type": "DNS",
+}
+
+
+def _create(client: Any) -> int:
+    asked = models.CreateCertificateRequestRequest(domain="example.com", product_code=PRODUCT, **_CONTACT)
+    return int(client.create_certificate_request(asked).body.order_id)
+
+
+def _create_for_package(client: Any) -> int:
+    asked = models.CreateCertificateForPackageRequestRequest(domain="example.com", product_code=PRODUCT)
+    return int(client.create_certificate_for_package_request(asked).body.order_id)
+
+
+def _create_with_csr(client: Any) -> int:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "example.com")])
+    csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    pem = csr.public_bytes(serialization.Encoding.PEM).decode()
+    asked = models.CreateCertificateWithCsrRequestRequest(csr=pem, product_code=PRODUCT, **_CONTACT)
+    return int(client.create_certificate_with_csr_request(asked).body.order_id)

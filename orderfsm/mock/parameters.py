@@ -1,0 +1,139 @@
+"""What the API port reads out of a request: each parameter checked, or the gateway's error for it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import attrs
+
+from orderfsm import wire
+from orderfsm.order import MAX_ID
+from orderfsm.spec import Operation
+
+from .ca import common_name
+from .message import GatewayError, invalid, missing
+
+if TYPE_CHECKING:
+    from orderfsm.lifecycle import Lifecycle
+
+    from .message import Request
+
+DEFAULT_PRODUCT = "digicert-free-1-free"
+VALIDATE_TYPES = ("DNS", "FILE")
+ORDER_TYPES = ("CPACK", "BUY", "UPLOAD", "CERT")
+MAX_DOMAINS = 5
+MAX_TAGS = 20
+
+_DOMAIN = re.compile(r"(?:\*\.)?(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)[a-z0-9-]{1,63}(?<!-)", re.IGNORECASE)
+_MAX_LENGTHS = {"Domain": 1280, "Csr": 16_384, "Email": 254, "CompanyName": 256}
+_MAX_LENGTH = 128
+
+
+def operation_of(request: Request) -> Operation:
+    """Which operation a request calls; the gateway's error if it is not one of ours, or not of our version."""
+    headers, query = request.headers, request.query
+    version = headers.get("x-acs-version") or query.get("Version")
+    if not version:
+        raise missing("Version")
+    if version != wire.VERSION:
+        raise invalid("Version", wire.VERSION)
+    action = headers.get("x-acs-action") or query.get("Action")
+    if not action:
+        raise missing("Action")
+    if action not in tuple(Operation):
+        raise GatewayError(
+            "InvalidAction.NotFound", 404, "The specified API is not found, check your action and version."
+        )
+    return Operation(action)
+
+
+def parameters_of(operation: Operation, request: Request) -> dict[str, str]:
+    """The parameters of `operation`: none of the required ones absent or empty, none longer than it may be."""
+    taken = wire.PARAMETERS[operation]
+    given = {name: value for name, value in request.parameters.items() if value}
+    for name in taken.required:
+        if name not in given:
+            raise missing(name)
+    if taken.any_of and not any(name in given for name in taken.any_of):
+        raise missing(taken.any_of[0])
+    for name in (*taken.required, *taken.any_of, *taken.optional):
+        longest = _MAX_LENGTHS.get(name, _MAX_LENGTH)
+        if len(given.get(name, "")) > longest:
+            raise invalid(name, f"at most {longest} characters")
+    return given
+
+
+def order_id(given: dict[str, str]) -> int:
+    """The `OrderId`: a number in 1 .. 2**63-1."""
+    value = given["OrderId"]
+    if value.isascii() and value.isdigit() and len(value) <= 19 and 0 < int(value) <= MAX_ID:
+        return int(value)
+    raise invalid("OrderId", f"a number in 1 .. {MAX_ID}")
+
+
+@attrs.frozen
+class Application:
+    """What a create asks for."""
+
+    domains: tuple[str, ...]
+    validate_type: str
+    product_code: str
+    csr: str | None
+    tags: tuple[tuple[str, str], ...]
+
+
+def application(given: dict[str, str]) -> Application:
+    """What a create asks for. Its domains are those of `Domain`, else the common name of the `Csr`."""
+    csr = given.get("Csr")
+    validate_type = given.get("ValidateType", VALIDATE_TYPES[0])
+    if validate_type not in VALIDATE_TYPES:
+        raise invalid("ValidateType", " or ".join(VALIDATE_TYPES))
+    name = common_name(csr) if csr else ""
+    domains = tuple(given.get("Domain", name).split(","))
+    if len(domains) > MAX_DOMAINS or not all(map(_DOMAIN.fullmatch, domains)):
+        raise invalid("Domain" if "Domain" in given else "Csr", f"1 to {MAX_DOMAINS} domain names")
+    return Application(domains, validate_type, given.get("ProductCode", DEFAULT_PRODUCT), csr, tags(given))
+
+
+def tags(given: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """The flattened list `Tags.1.Key`, `Tags.1.Value`, ... as pairs."""
+    numbered = [name.split(".") for name in given if name.startswith("Tags.")]
+    numbers = sorted({int(parts[1]) for parts in numbered if len(parts) == 3 and re.fullmatch("[0-9]{1,4}", parts[1])})
+    if len(numbers) > MAX_TAGS:
+        raise invalid("Tags", f"at most {MAX_TAGS} tags")
+    pairs = tuple((given.get(f"Tags.{n}.Key", ""), given.get(f"Tags.{n}.Value", "")) for n in numbers)
+    for key, value in pairs:
+        if not key or len(key) > _MAX_LENGTH or len(value) > _MAX_LENGTH:
+            raise invalid("Tags", f"keys of 1 to {_MAX_LENGTH} characters, values of at most as many")
+    return pairs
+
+
+@attrs.frozen
+class Selection:
+    """Which part of the list of orders is asked for: a page, of those that match."""
+
+    page: int
+    size: int
+    order_type: str
+    status: str | None
+    keyword: str
+
+
+def selection(given: dict[str, str], lifecycle: Lifecycle) -> Selection:
+    """What a list asks for."""
+    order_type, status = given.get("OrderType", ORDER_TYPES[0]), given.get("Status")
+    if order_type not in ORDER_TYPES:
+        raise invalid("OrderType", ", ".join(ORDER_TYPES))
+    known = wire.statuses(lifecycle)
+    if status is not None and status not in known:
+        raise invalid("Status", ", ".join(known))
+    page, size = _number(given, "CurrentPage", 1), _number(given, "ShowSize", 50)
+    return Selection(page, size, order_type, status, given.get("Keyword", ""))
+
+
+def _number(given: dict[str, str], name: str, default: int) -> int:
+    value = given.get(name, str(default))
+    if re.fullmatch("[0-9]{1,9}", value) and int(value) > 0:
+        return int(value)
+    raise invalid(name, "a number from 1 to 999999999")
