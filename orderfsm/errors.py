@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .lifecycle import Lifecycle
     from .spec import Basis, Operation, State, Trigger
-    from .ways import Explanation
+    from .ways import Explanation, Plan
 
 
 class OrderFSMError(Exception):
@@ -94,7 +94,7 @@ class ServiceError(OrderFSMError):
 
 
 class Refusal(ServiceError):
-    """The table's "no", made of `(lifecycle, state, trigger)` or of these and an index; or, from a service, of a message.
+    """The table's "no": made of `(lifecycle, state, trigger)`, perhaps an index; from a service, of a message.
 
     Raising one costs no more than those three references: what is allowed, who says so and the message are worked
     out when somebody asks. All fields survive pickle, copy and ``raise ... from``. From a service's message alone, the
@@ -133,6 +133,11 @@ class Refusal(ServiceError):
     def reference(self) -> str | None:
         """Which document says so."""
         return self.explanation.reference if self.explanation else None
+
+    @property
+    def instead(self) -> Plan | None:
+        """What to do instead, as `Explanation.instead`."""
+        return self.explanation.instead if self.explanation else None
 
     @property
     def index(self) -> int | None:

@@ -1,11 +1,12 @@
 """What a lifecycle is: the table's rows compiled to lookups, and every question that can be asked of them.
 
-A question about one step (`can`, `check`, `allowed`, `judge`, `narrow`) is one or two dictionary lookups; questions about
-ways (`plan`, `reachable`, `explain`) are answered in `ways.py`. Each stands here twice: as a method of `Lifecycle`, and as a
-function that asks `ORDER_LIFECYCLE` unless told to ask another.
+A question about one step (`can`, `check`, `allowed`, `judge`, `narrow`) is one or two dictionary lookups; questions
+about ways (`plan`, `reachable`, `explain`) are answered in `ways.py`. Each stands here twice: as a method of
+`Lifecycle`, and as a function that asks `ORDER_LIFECYCLE` unless told to ask another.
 
-A plain string that equals a member's value is that member, everywhere. Any other value is an `InvalidValue` that names it:
-types are looked at only when a lookup has missed, so that the answer to a proper question costs nothing more.
+A plain string that equals a member's value is that member, everywhere. Any other value is an `InvalidValue` that
+names it: types are looked at only when a lookup has missed, so that the answer to a proper question costs nothing
+more.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ class Lifecycle:
     """An immutable table of rules, compiled to lookups.
 
     `transitions` are its rows in table order; `states` and `triggers` say what belongs to a state and to a trigger;
-    `edition` names the documents. The constructor refuses only rows for unknown states or triggers, and duplicate rows, so
-    that a broken table can be built for a test; whether it is a good one is for `verify` to say.
+    `edition` names the documents. The constructor refuses only rows for unknown states or triggers, and duplicate
+    rows, so that a broken table can be built for a test; whether it is a good one is for `verify` to say.
     """
 
     transitions: tuple[Transition, ...]
@@ -129,13 +130,21 @@ class Lifecycle:
     # -- one step ----------------------------------------------------------------------------------------------------
 
     def transition(self, state: State | None, trigger: Trigger) -> Transition:
-        """The row that allows `trigger` in `state`; else a `Refusal`: `OrderStateError`, or `NotFoundOrder` for None."""
+        """The row that allows `trigger` in `state`; else `OrderStateError`, or `NotFoundOrder` for None."""
         try:
             row = self.table[state][trigger]
         except (KeyError, TypeError):
             self._reject(state, trigger)
         if row is None:
             raise self.refusals[state](self, state, trigger)
+        return row
+
+    def answer(self, state: State | None, trigger: Trigger) -> Transition:
+        """The row, as the *service* answers: where the order is deleted its refusal is `NotFoundOrder` as well."""
+        state = self.state(state)
+        row = self.table[state][self.trigger(trigger)]
+        if row is None:
+            raise self.service_refusals[state](self, state, trigger)
         return row
 
     def can(self, state: State | None, trigger: Trigger) -> bool:
@@ -161,7 +170,7 @@ class Lifecycle:
         return Verdict.LEGAL if answers.pop() else Verdict.ILLEGAL
 
     def narrow(self, states: Collection[State | None], trigger: Trigger, *, accepted: bool) -> frozenset[State | None]:
-        """The states possible after `trigger` was accepted, or refused, in one of `states`; empty if it could not be."""
+        """The states possible after `trigger` was accepted, or refused, in one of `states`; maybe none."""
         rows = [(state, self.table[state][self.trigger(trigger)]) for state in self._possible(states)]
         if accepted:
             return frozenset(row.target for _, row in rows if row is not None)
@@ -170,7 +179,7 @@ class Lifecycle:
     # -- ways: their module is imported by the first who asks --------------------------------------------------------
 
     def plan(self, state: State | None, goal: State | None, *, events: bool = False) -> Plan:
-        """A shortest way from `state` to `goal` by operations, with `events` also by what others do; else `Unreachable`."""
+        """A shortest way to `goal` by operations, with `events` also by what others do; else `Unreachable`."""
         from .ways import plan
 
         return plan(self, self.state(state), self.state(goal), events=events)
@@ -190,8 +199,9 @@ class Lifecycle:
     def verify(self) -> None:
         """Raise `InvalidLifecycle` with everything that is wrong, unless this is a good table.
 
-        In a good table every target is a state, every state can be reached from no order, what is not marked terminal has a
-        way out and what is marked has none, no value stands in two enums, and every row and every refusal has a reference.
+        In a good table every target is a state, every state can be reached from no order, what is not marked terminal
+        has a way out and what is marked has none, no value stands in two enums, and every row and every refusal has a
+        reference.
         """
         from .ways import problems
 
@@ -340,11 +350,11 @@ def reachable(
 
 
 def explain(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Explanation:
-    """Why `trigger` is allowed or refused in `state`, who says so, and what to do instead.
+    r"""Why `trigger` is allowed or refused in `state`, who says so, and what to do instead.
 
     >>> from orderfsm import Operation, State, explain
     >>> why = explain(State.ISSUED, Operation.DELETE)
-    >>> print(why.reason, why.instead, sep="\\n")
+    >>> print(why.reason, why.instead, sep="\n")
     DeleteCertificateRequest is not allowed in issued, only in pending_application and verify_fail.
     CancelCertificateForPackageRequest
     """

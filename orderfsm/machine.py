@@ -1,8 +1,9 @@
 """The table as a pytransitions machine, for people who want its callbacks, sync or async.
 
-Every trigger but the creates is a method, by its member's name in lower case (`cancel()`, `review_passed()`), and so is
-`may_<trigger>()`. DESCRIBE, RENEW and the account's reads are internal transitions: callbacks run, the state stays. A refused trigger
-raises the table's `OrderStateError`. The questions of `lifecycle.py` are a thousand times faster; this is the bridge.
+Every trigger but the creates is a method, by its member's name in lower case (`cancel()`, `review_passed()`), and so
+is `may_<trigger>()`. DESCRIBE, RENEW and the account's reads are internal transitions: callbacks run, the state
+stays. A refused trigger raises the table's `OrderStateError`. The questions of `lifecycle.py` are a thousand times
+faster; this is the bridge.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def _state(value: State) -> State:
         raise InvalidValue("state", value, _STATES) from None
 
 
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Order:
     """A certificate order: its `id`, 1 .. 2**63-1, and the `state` in which it stands.
 
@@ -68,6 +68,7 @@ class Order:
     def replay(self, triggers: Iterable[Trigger], lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Order:
         """The order after all of `triggers`; the error of the first that is refused has its `index`, from 0.
 
+        >>> from orderfsm import Operation, Order, State
         >>> Order(1, State.PENDING_REVIEW).replay([Operation.CANCEL, Operation.CANCEL])
         Traceback (most recent call last):
         ...

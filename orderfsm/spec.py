@@ -36,7 +36,7 @@ documented or inferred. Where the documents contradict each other the row takes 
 """
 
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import attrs
 
@@ -115,9 +115,9 @@ Trigger: TypeAlias = Operation | Event
 class Transition:
     """One row of the table: in `source`, `trigger` is allowed and leads to `target`.
 
-    `quota` is what it does to the order's package: +1 takes a unit, -1 gives it back, 0 neither. With `quota_within` (seconds)
-    the unit comes back only that long after the certificate was issued, the end included. `creates` is the state in which
-    a second order begins, on the row that makes one. `source` is None where there is no order yet.
+    `quota` is what it does to the order's package: +1 takes a unit, -1 gives it back, 0 neither. With `quota_within`
+    (seconds) the unit comes back only that long after the certificate was issued, the end included. `creates` is the
+    state in which a second order begins, on the row that makes one. `source` is None where there is no order yet.
     """
 
     source: State | None
@@ -135,12 +135,11 @@ class Transition:
         return self.target != self.source or self.creates is not None
 
     def gives_back(self, age: float | None) -> bool:
-        """Whether this step returns the unit that the order holds, `age` seconds after issuance (None: never issued)."""
+        """Whether this step returns a held unit, `age` seconds after issuance (None: never issued)."""
         return self.quota < 0 and (self.quota_within is None or (age is not None and age <= self.quota_within))
 
 
-@attrs.frozen
-class StateRule:
+class StateRule(NamedTuple):
     """What the API calls a state, whether it is the end, and how a refusal there is answered.
 
     `words` is the documents' English; `type` is its value in DescribeCertificateState, `status` its value in
@@ -157,8 +156,7 @@ class StateRule:
     terminal: bool = False
 
 
-@attrs.frozen
-class TriggerRule:
+class TriggerRule(NamedTuple):
     """Who pulls a trigger; the basis and reference of its refusal wherever no transition allows it.
 
     `account`: it concerns the account, not one order; it is allowed whatever the state and changes nothing.
@@ -168,7 +166,7 @@ class TriggerRule:
 
     trigger: Trigger
     actor: Actor
-    basis: Basis = attrs.field(converter=Basis)
+    basis: Basis
     reference: str
     account: bool = False
     abandons: bool = False
@@ -238,8 +236,8 @@ TRANSITIONS = (
     Transition(None, Operation.CREATE_FOR_PACKAGE, State.PENDING_REVIEW, D, FLOW + " step 2", quota=+1),
     Transition(None, Operation.CREATE_WITH_CSR, State.PENDING_REVIEW, D, FLOW + " step 2", quota=+1),
     # PENDING_APPLICATION: withdrawn, or made by a renewal and not submitted yet. Only the console can submit. That a
-    # renewal's order may be deleted like a withdrawn one is inferred. Since 2025-12 "if an order is pending", the second
-    # cancel "cancels the order and restores the quota"; that the order is then gone is inferred.
+    # renewal's order may be deleted like a withdrawn one is inferred. Since 2025-12 CANCEL_FOR_PACKAGE, "if an order is
+    # pending, cancels the order and restores the quota"; that the order is then gone is inferred.
     Transition(State.PENDING_APPLICATION, Event.SUBMITTED, State.PENDING_REVIEW, D, RENEW_PAGE),
     Transition(State.PENDING_APPLICATION, Operation.DELETE, State.DELETED, D, DELETE_PAGE, quota=-1),
     Transition(

@@ -33,7 +33,7 @@ class Plan:
 
 @attrs.frozen
 class Explanation:
-    """Why `lifecycle` allows or refuses `trigger` in `state`, who says so, and what to do instead; worked out when asked."""
+    """Why `lifecycle` allows or refuses `trigger` in `state`, who says so, what to do instead: all when asked."""
 
     lifecycle: Lifecycle
     state: State | None
@@ -126,18 +126,26 @@ def reachable(lifecycle: Lifecycle, start: State | None, by: Collection[Actor]) 
 
 def problems(lifecycle: Lifecycle) -> Iterator[str]:
     """What keeps a table from being a good one, a sentence each; see `Lifecycle.verify`."""
+    yield from _bad_rows(lifecycle)
+    yield from _bad_states(lifecycle)
+    yield from _bad_values(lifecycle)
+
+
+def _bad_rows(lifecycle: Lifecycle) -> Iterator[str]:
     for row in lifecycle.transitions:
         named = f"{row.source or 'no order'} --{row.trigger}--> {row.target}"
-        for state in (row.target, row.creates):
-            if state not in lifecycle.table and state is not None:
-                yield f"{named}: {state!r} is not a state"
-        if row.target is None:
-            yield f"{named}: no row leads back to no order"
+        if row.target is None or row.target not in lifecycle.table:
+            yield f"{named}: {row.target!r} is not a state"
+        if row.creates is not None and row.creates not in lifecycle.table:
+            yield f"{named}: {row.creates!r}, in which it creates an order, is not a state"
         if not row.reference:
             yield f"{named}: no reference"
-    for refusal in lifecycle.triggers:
-        if not refusal.reference:
-            yield f"the refusal of {refusal.trigger}: no reference"
+    for rule in lifecycle.triggers:
+        if not rule.reference:
+            yield f"the refusal of {rule.trigger}: no reference"
+
+
+def _bad_states(lifecycle: Lifecycle) -> Iterator[str]:
     reached = reachable(lifecycle, None, tuple(Actor))
     for state, rule in lifecycle.state_rules.items():
         way_out = any(row.target != state for row in lifecycle.ways_out(state))
@@ -147,8 +155,12 @@ def problems(lifecycle: Lifecycle) -> Iterator[str]:
             yield f"{state} is a dead end that is not marked terminal"
         if way_out and rule.terminal:
             yield f"{state} is marked terminal, but a way leads out of it"
+
+
+def _bad_values(lifecycle: Lifecycle) -> Iterator[str]:
     kinds: dict[str, type] = {}
-    for member in [*filter(None, lifecycle.state_rules), *lifecycle.trigger_rules]:
+    members = [rule.state for rule in lifecycle.states] + [rule.trigger for rule in lifecycle.triggers]
+    for member in filter(None, members):
         other = kinds.setdefault(str(member), type(member))
         if other is not type(member):
             yield f"{str(member)!r} stands in {other.__name__} and in {type(member).__name__}"

@@ -1,7 +1,7 @@
 """Between the API's words and the spec's: statuses, names, parameters, error bodies.
 
-The API has two vocabularies for one order: `Type` in DescribeCertificateState and `Status` in ListUserCertificateOrder. A word of
-either means a set of states. Words, and what they mean, stand in `spec.STATES`.
+The API has two vocabularies for one order: `Type` in DescribeCertificateState and `Status` in
+ListUserCertificateOrder. A word of either means a set of states. Words, and what they mean, stand in `spec.STATES`.
 """
 
 from __future__ import annotations

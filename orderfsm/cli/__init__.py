@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,23 +23,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
             import click
         from .commands import orderfsm
 
-        try:
-            return int(orderfsm.main(arguments, prog_name="orderfsm", standalone_mode=False) or 0)
-        except click.exceptions.NoArgsIsHelpError as usage:
-            print(usage.format_message())
-            return 2
-        except click.UsageError as usage:
-            group = usage.ctx.command if usage.ctx else None
-            commands = f" Commands: {', '.join(group.commands)}." if isinstance(group, click.Group) else ""
-            return _complain(usage.format_message() + commands)
-        except click.ClickException as error:
-            return _complain(error.format_message())
-        except click.Abort:
-            return _complain("interrupted")
+        return int(orderfsm.main(arguments, prog_name="orderfsm", standalone_mode=False) or 0)
     except OrderFSMError as error:
         return _complain(str(error))
+    except BrokenPipeError:
+        return _nobody_reads()
+    except click.exceptions.NoArgsIsHelpError as usage:
+        print(usage.format_message())
+        return 2
+    except click.UsageError as usage:
+        group = usage.ctx.command if usage.ctx else None
+        commands = f" Commands: {', '.join(group.commands)}." if isinstance(group, click.Group) else ""
+        return _complain(usage.format_message() + commands)
+    except (click.ClickException, click.Abort) as error:
+        return _complain(error.format_message() if isinstance(error, click.ClickException) else "interrupted")
 
 
 def _complain(message: str) -> int:
     print("orderfsm:", " ".join(message.split()), file=sys.stderr)
     return 2
+
+
+def _nobody_reads() -> int:
+    """The reader of our output is gone: stop, and let nothing complain about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1

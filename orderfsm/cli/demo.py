@@ -1,6 +1,7 @@
 """`orderfsm demo`: the official SDK client, guarded and bare, against the mock, over HTTP.
 
-It walks two orders to each state of the table and tries to delete both: one through the guard, one without. The two must agree.
+It walks two orders to each state of the table and tries to delete both: one through the guard, one without. The two
+must agree.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class _Demo:
         return order_id
 
     def follow_plan(self, start: State, goal: State) -> list[dict[str, Any]]:
-        """What the package holds and how the order reads, before the order, at `start`, and after each step to `goal`."""
+        """What the package holds and how the order reads: before it, at `start`, and after each step to `goal`."""
         story = [{"did": "(before)", "state": "no order", "held": self._held()}]
         order_id = self.order_in(start)
         story.append({"did": "(walked here)", "state": self.type_of(order_id), "held": self._held()})
@@ -116,7 +117,7 @@ class _Demo:
 
     def _held(self) -> int:
         asked = models.DescribePackageStateRequest(product_code=PRODUCT)
-        return int(self.bare.describe_package_state(asked).body.used_count)
+        return int(self.bare.describe_package_state(asked).body.used_count or 0)
 
 
 _CONTACT: dict[str, Any] = {

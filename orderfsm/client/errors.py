@@ -1,8 +1,8 @@
 """Refusals that are the table's errors and the official SDK's at once.
 
-Code that was written for the SDK (``except TeaException as e: if e.code == "OrderStateError"``) goes on working, and code
-that knows orderfsm finds every field of `OrderStateError`. The SDK's constructor is never called: it takes other arguments, and
-assigns fields that are properties here.
+Code that was written for the SDK (``except TeaException as e: if e.code == "OrderStateError"``) goes on working, and
+code that knows orderfsm finds every field of `OrderStateError`. The SDK's constructor is never called: it takes other
+arguments, and assigns fields that are properties here.
 """
 
 from __future__ import annotations

@@ -29,11 +29,11 @@ C = TypeVar("C", bound=Client)
 def guard(client: C, *, grace: float = 10, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> C:
     """A client like `client`, of a subclass of its class, that refuses locally what the table refuses.
 
-    Before a call that the table rules (cancel, delete, cancel for package, renew) it reads the order's state once. If the call is
-    illegal in every state that the answer may mean, it raises without sending the call: an `OrderStateError` (or
-    `NotFoundOrder`) that is an instance of the SDK's own exception as well. Everything else goes to the service: what is
-    undecided, what could not be read, and an order that cannot be read yet, less than `grace` seconds after this
-    client created it.
+    Before a call that the table rules (cancel, delete, cancel for package, renew) it reads the order's state once. If
+    the call is illegal in every state that the answer may mean, it raises without sending the call: an
+    `OrderStateError` (or `NotFoundOrder`) that is an instance of the SDK's own exception as well. Everything else
+    goes to the service: what is undecided, what could not be read, and an order that cannot be read yet, less than
+    `grace` seconds after this client created it.
     """
     if not isinstance(client, Client):
         raise InvalidValue("client", client, ["an alibabacloud_cas20200407 Client"])

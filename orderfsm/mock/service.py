@@ -1,7 +1,7 @@
 """The service behind the API port, without I/O: a request goes in, a response comes out.
 
-It decides nothing about an order's life. The table says whether a trigger is allowed, where it leads and which error its refusal is;
-the service reads parameters, keeps what the table's step made of the order, and writes the answer.
+It decides nothing about an order's life. The table says whether a trigger is allowed, where it leads and which error
+its refusal is; the service reads parameters, keeps what the table's step made of the order, and writes the answer.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ DEFAULT_UNITS = 20
 
 @attrs.frozen
 class Fault:
-    """A rule that makes calls fail: `operation` (None: any) on `order_id` (None: any), `times` more times (None: always)."""
+    """A rule by which calls fail: of `operation`, on `order_id`, `times` more times; None: any, any, always."""
 
     code: str
     operation: Operation | None = None
@@ -56,8 +56,8 @@ class Fault:
 class Service:
     """A certificate service in process: `handle` answers its API, the other methods do what happens behind its back.
 
-    `lifecycle` is the table that rules it, `store` where the orders are (memory), `clock` by which certificates expire, `random` from
-    which every choice is drawn. Safe between threads.
+    `lifecycle` is the table that rules it, `store` where the orders are (memory), `clock` by which certificates
+    expire, `random` from which every choice is drawn. Safe between threads.
     """
 
     def __init__(
@@ -195,14 +195,13 @@ class Service:
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _apply(self, order_id: int, trigger: Trigger) -> tuple[Record, State | None]:
-        """Move an order along the table: the order after, and the state in which another one begins, if it makes one."""
+        """Move an order along the table: the order after, and where another one begins, if the step makes one."""
         while True:
             old = self.store.get(order_id)
-            state = None if old is None else old.order.state
-            row = self.lifecycle.table[state][trigger]
-            if row is None or old is None:
-                raise self.lifecycle.service_refusals[state](self.lifecycle, state, trigger)
-            if row.target == state:
+            row = self.lifecycle.answer(None if old is None else old.order.state, trigger)
+            if old is None:
+                raise NotFoundOrder
+            if row.target == old.order.state:
                 return old, row.creates
             now = self.clock.now()
             new = attrs.evolve(old, order=old.order.apply(trigger, self.lifecycle))

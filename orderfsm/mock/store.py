@@ -1,7 +1,7 @@
 """Where a mock keeps its orders and packages.
 
-A store knows no rule. It takes an order as it was and as it shall be, and replaces the one by the other if nobody else was
-faster; the package's count moves with it, by what the two say of the unit that the order holds.
+A store knows no rule. It takes an order as it was and as it shall be, and replaces the one by the other if nobody
+else was faster; the package's count moves with it, by what the two say of the unit that the order holds.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 from orderfsm.errors import NotFoundPackage, NotRemainCount
-from orderfsm.order import Order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from orderfsm.order import Order
 
 FIRST_ID = 100_000_001
 

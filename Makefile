@@ -1,0 +1,58 @@
+# What a fresh machine needs: Python 3.11 or newer, git and make. Everything else is set up in .venv by the first target.
+
+PYTHON ?= python3
+BIN := .venv/bin
+CORE := orderfsm/__init__.py,orderfsm/spec.py,orderfsm/errors.py,orderfsm/lifecycle.py,orderfsm/ways.py,orderfsm/order.py,orderfsm/wire.py,orderfsm/machine.py,orderfsm/drawing.py
+
+.PHONY: help demo test lint format test-pythons check-full bench clean
+
+help:  ## say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+demo: .venv/main  ## the official SDK, guarded by the spec, against the mock: delete in every state
+	$(BIN)/orderfsm demo
+
+test: .venv/main  ## all tests, in minutes; what the machine lacks is skipped with a clear line
+	$(BIN)/pytest -rs --cov --cov-report=
+	@$(BIN)/coverage report --include=$(CORE) --fail-under=100 --show-missing --skip-covered
+
+lint: .venv/lint  ## ruff, mypy --strict, pyright
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+format: .venv/lint  ## let ruff format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+test-pythons:  ## the core's tests, from the built wheel, on every Python from 3.11 that the machine has
+	scripts/test-pythons
+
+check-full: .venv/main  ## the long figures: every test, thousands of hypothesis examples, every Python
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest -rs --long
+	scripts/test-pythons
+
+bench: .venv/bench  ## the measures, side by side with the peers
+	$(BIN)/python -m benchmarks.core
+
+clean:  ## forget what was set up
+	rm -rf .venv .build
+
+.venv/pip:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "orderfsm needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	touch $@
+
+.venv/main: .venv/pip pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[all]' --group test
+	touch $@
+
+.venv/lint: .venv/main
+	$(BIN)/python -m pip install --quiet --group lint
+	touch $@
+
+.venv/bench: .venv/main
+	$(BIN)/python -m pip install --quiet --group bench
+	touch $@

@@ -1,0 +1,1 @@
+"""What orderfsm costs, measured beside what it is compared to."""

@@ -1,0 +1,45 @@
+"""What the tests share: hypothesis profiles, and a running mock."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orderfsm.mock import Server
+
+collect_ignore = ["typing_api.py"]  # for type checkers, not for pytest
+
+settings.register_profile("default", deadline=None, print_blob=True)
+settings.register_profile(
+    "long", deadline=None, print_blob=True, max_examples=2000, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--long` runs the tests that `make test` leaves out."""
+    parser.addoption("--long", action="store_true", help="run the tests marked long as well")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what is long, unless asked."""
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="long: make check-full runs it"))
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A mock on loopback, for one test."""
+    pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
+    from orderfsm.mock import mock_cas
+
+    with mock_cas() as running:
+        yield running

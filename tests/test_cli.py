@@ -1,0 +1,181 @@
+"""The command line: answers, JSON, and the exit codes 0 yes, 1 no, 2 bad input, 3 undecided."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("click", reason="the extra `cli` is not installed")
+
+from orderfsm import ORDER_LIFECYCLE, Event, Operation, State, Transition, can
+from orderfsm.cli import main
+from orderfsm.drawing import mermaid
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command line: the exit status, standard output and standard error."""
+
+    def run(line):
+        status = main(line.split())
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+def test_a_refused_deletion_names_the_states_from_which_it_is_allowed(run):
+    status, out, err = run("check delete --state issued")
+    assert (status, err) == (1, "")
+    assert out.startswith("illegal\n")
+    assert "pending_application and verify_fail" in out
+
+
+@pytest.mark.parametrize("state", [None, *State])
+@pytest.mark.parametrize("trigger", [*Operation, *Event])
+def test_check_exits_as_the_table_says(run, state, trigger):
+    status, out, _ = run(f"check {trigger.name} --state {state or 'none'} --json")
+    answer = json.loads(out)
+    assert status == (0 if can(state, trigger) else 1)
+    assert answer["operation"] == trigger
+    assert answer["states"] == [state]
+    assert answer["verdict"] == ("legal" if can(state, trigger) else "illegal")
+    row = ORDER_LIFECYCLE.table[state][trigger]
+    assert answer["next"] == ([] if row is None else [row.target])
+    assert answer["allowed"] == list(ORDER_LIFECYCLE.allowed(state))
+    why = ORDER_LIFECYCLE.explain(state, trigger)
+    assert (answer["basis"], answer["reference"]) == (why.basis, why.reference)
+
+
+def test_a_word_that_names_several_states_is_judged_as_that_set(run):
+    status, out, _ = run("check renew --state certificate --json")
+    answer = json.loads(out)
+    assert status == 3
+    assert answer["verdict"] == "undecided"
+    assert answer["states"] == ["issued", "about_to_expire", "expired", "revoked"]
+    assert answer["next"] == ["about_to_expire"]
+    assert run("check delete --state CHECKING")[0] == 1
+    assert json.loads(run("check delete --state checking --json")[1])["allowed"] == ["CancelOrderRequest"]
+
+
+def test_the_basis_for_several_states_is_the_weakest(run):
+    assert json.loads(run("check cancel_for_package --state certificate --json")[1])["basis"] == "inferred"
+
+
+def test_explain_says_why_and_what_instead_and_exits_0(run):
+    status, out, _ = run("explain delete --state process --json")
+    answer = json.loads(out)
+    assert status == 0
+    assert answer["reason"].startswith("DeleteCertificateRequest is not allowed in being_reviewed, only in")
+    assert answer["instead"] == ["CancelOrderRequest", "DeleteCertificateRequest"]
+    status, out, _ = run("explain delete --state issued")
+    assert (status, "instead:  CancelCertificateForPackageRequest" in out) == (0, True)
+    assert json.loads(run("explain delete --state certificate --json")[1])["instead"] == []
+    assert run("explain delete --state payed")[1].startswith("pending_application: legal")
+
+
+def test_a_plan_is_its_steps(run):
+    status, out, _ = run("plan --from process --to deleted --json")
+    assert status == 0
+    assert json.loads(out) == {
+        "from": "being_reviewed",
+        "to": "deleted",
+        "steps": [
+            {"source": "being_reviewed", "trigger": "CancelOrderRequest", "target": "pending_application"},
+            {"source": "pending_application", "trigger": "DeleteCertificateRequest", "target": "deleted"},
+        ],
+    }
+    status, out, _ = run("plan --from none --to certificate --events")
+    assert (status, out.splitlines()[1]) == (0, "2. domain_validated: pending_review -> being_reviewed  (wait: owner)")
+    assert run("plan --from issued --to issued")[1] == "nothing to do\n"
+
+
+def test_no_plan_exits_1_and_several_that_differ_exit_3(run):
+    assert run("plan --from issued --to deleted")[:2] == (
+        1,
+        "deleted cannot be reached from issued by operations alone\n",
+    )
+    status, out, _ = run("plan --from issued --to deleted --json")
+    assert (status, json.loads(out)) == (1, {"from": "issued", "to": "deleted", "steps": []})
+    assert run("plan --from CHECKING --to deleted")[0] == 0
+    status, out, _ = run("plan --from unknow --to deleted --json")
+    assert (status, json.loads(out)["steps"]) == (3, [])
+
+
+def test_the_table_is_printed_row_by_row(run):
+    status, out, _ = run("table --json")
+    document = json.loads(out)
+    assert status == 0
+    assert document["edition"] == ORDER_LIFECYCLE.edition
+    assert document["states"] == [state.value for state in State]
+    for row, written in zip(ORDER_LIFECYCLE.transitions, document["transitions"], strict=True):
+        for field, value in written.items():
+            assert value == getattr(row, field), field
+    assert len(run("table")[1].splitlines()) == 30
+
+
+def test_the_diagram_is_the_drawing(run):
+    assert run("diagram") == (0, mermaid(), "")
+    assert json.loads(run("diagram --json")[1]) == {"format": "mermaid", "text": mermaid()}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("check remove --state issued", "trigger 'remove': expected cancel, delete, "),
+        ("check delete --state isued", "state 'isued': expected none, pending_application, "),
+        ("plan --from nowhere --to issued", "state 'nowhere': expected none, "),
+        ("check delete", "Missing option '--state'"),
+        ("check", "Missing argument 'TRIGGER'"),
+        ("frobnicate", "No such command 'frobnicate'. Commands: table, check, explain, plan, diagram, demo."),
+        ("table --yaml", "No such option"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(run, line, message):
+    status, out, err = run(line)
+    assert (status, out) == (2, "")
+    assert err.startswith("orderfsm: ")
+    assert message.lower() in err.lower()
+    assert err.count("\n") == 1
+
+
+def test_help_and_version(run):
+    assert run("--help")[0] == 0
+    assert run("--version")[1].startswith("orderfsm, version 0.")
+    status, out, _ = run("")
+    assert (status, "Usage: orderfsm" in out) == (2, True)
+
+
+def test_the_demo_agrees_everywhere_and_exits_0(run):
+    pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
+    pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
+    status, out, err = run("demo --json")
+    report = json.loads(out)
+    assert (status, err, report["agreed"]) == (0, "", True)
+    assert [attempt["state"] for attempt in report["attempts"]] == [state.value for state in State]
+    accepted = [attempt["state"] for attempt in report["attempts"] if attempt["guard"] == "accepted"]
+    assert accepted == ["pending_application", "verify_fail"]
+    assert [step["held"] for step in report["plan"]][1:] == [report["plan"][0]["held"] + n for n in (1, 1, 0)]
+
+
+def test_the_demo_exits_1_when_guard_and_server_disagree(run, monkeypatch):
+    pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
+    demo = pytest.importorskip("orderfsm.cli.demo", reason="the extra `client` is not installed")
+    from orderfsm.mock import mock_cas
+
+    lax = ORDER_LIFECYCLE.with_rows(Transition(State.ISSUED, Operation.DELETE, State.DELETED, "inferred", "a test"))
+    monkeypatch.setattr(demo, "mock_cas", lambda: mock_cas(lifecycle=lax))
+    status, out, _ = run("demo")
+    assert (status, "They do NOT agree." in out, "NO\n" in out) == (1, True, True)
+
+
+def test_it_runs_as_a_program_and_stops_quietly_when_nobody_reads():
+    program = [sys.executable, "-m", "orderfsm.cli", "table"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    done = subprocess.run(program, capture_output=True, check=True)
+    assert done.stdout.startswith(b"FROM")

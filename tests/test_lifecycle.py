@@ -1,0 +1,420 @@
+"""Lifecycles as values: questions about sets and ways, other tables, and what makes a table a good one."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from enum import StrEnum
+
+import attrs
+import pytest
+
+from orderfsm import (
+    ORDER_LIFECYCLE,
+    Actor,
+    Basis,
+    Event,
+    InvalidLifecycle,
+    InvalidValue,
+    Lifecycle,
+    Operation,
+    Order,
+    OrderStateError,
+    State,
+    Transition,
+    Unreachable,
+    Verdict,
+    allowed,
+    can,
+    check,
+    explain,
+    judge,
+    narrow,
+    plan,
+    reachable,
+    verify,
+)
+from orderfsm.spec import STATES, TRANSITIONS, TRIGGERS, StateRule, TriggerRule
+
+DELETE_FAILED = ORDER_LIFECYCLE.transition(State.VERIFY_FAIL, Operation.DELETE)
+DELETE_ISSUED = Transition(State.ISSUED, Operation.DELETE, State.DELETED, Basis.INFERRED, "a test")
+
+
+def names(steps):
+    return [step.trigger.name for step in steps]
+
+
+# -- sets of possible states -------------------------------------------------------------------------------------------
+
+
+def test_a_verdict_on_a_set_is_legal_in_all_illegal_in_all_or_undecided():
+    assert judge({State.PENDING_REVIEW, State.BEING_REVIEWED}, Operation.CANCEL) is Verdict.LEGAL
+    assert judge({State.PENDING_REVIEW, State.BEING_REVIEWED}, Operation.DELETE) is Verdict.ILLEGAL
+    assert judge({State.PENDING_REVIEW, None}, Operation.CANCEL) is Verdict.UNDECIDED
+    assert judge({State.BEING_REVIEWED, State.PENDING_REVIEW}, Event.REVIEW_PASSED) is Verdict.UNDECIDED
+
+
+def test_an_answer_narrows_the_set_and_moves_it_along():
+    under_review = {State.PENDING_REVIEW, State.BEING_REVIEWED, State.ISSUED}
+    assert narrow(under_review, Operation.CANCEL, accepted=True) == {State.PENDING_APPLICATION}
+    assert narrow(under_review, Operation.CANCEL, accepted=False) == {State.ISSUED}
+    assert narrow({State.ISSUED}, Operation.DELETE, accepted=True) == frozenset()
+    assert narrow({None, State.ISSUED}, Operation.LIST, accepted=True) == {None, State.ISSUED}
+
+
+@pytest.mark.parametrize("states", [set(), (), "issued", State.ISSUED, None, 3], ids=repr)
+def test_possible_states_are_a_set_of_at_least_one(states):
+    with pytest.raises(ValueError, match="possible states"):
+        judge(states, Operation.DELETE)
+    with pytest.raises(InvalidValue, match="possible states"):
+        narrow(states, Operation.DELETE, accepted=True)
+
+
+# -- ways --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_is_the_shortest_way_over_operations():
+    way = plan(State.BEING_REVIEWED, State.DELETED)
+    assert names(way.steps) == ["CANCEL", "DELETE"]
+    assert (way.start, way.goal, way.waits) == (State.BEING_REVIEWED, State.DELETED, ())
+    assert str(way) == "CancelOrderRequest, then DeleteCertificateRequest"
+
+
+def test_of_equally_short_plans_the_first_in_table_order_is_taken():
+    assert names(plan(State.PENDING_APPLICATION, State.DELETED).steps) == ["DELETE"]
+    assert names(plan(None, State.DELETED).steps) == ["CREATE", "CANCEL", "DELETE"]
+
+
+def test_where_the_order_already_is_there_is_nothing_to_do():
+    assert plan(State.ISSUED, State.ISSUED).steps == ()
+    assert str(plan(None, None)) == "nothing to do"
+
+
+def test_with_events_a_plan_says_what_to_wait_for_and_from_whom():
+    way = plan(State.PENDING_REVIEW, State.ABOUT_TO_EXPIRE, events=True)
+    assert way.waits == (
+        (Event.DOMAIN_VALIDATED, Actor.OWNER),
+        (Event.REVIEW_PASSED, Actor.CA),
+        (Event.EXPIRY_NEARED, Actor.CALENDAR),
+    )
+    assert str(plan(State.VERIFY_FAIL, State.PENDING_APPLICATION, events=True)) == (
+        "wait for submitted (console), then CancelOrderRequest"
+    )
+
+
+def test_what_cannot_be_reached_is_said_with_its_means():
+    with pytest.raises(Unreachable, match="deleted cannot be reached from issued by operations alone") as caught:
+        plan(State.ISSUED, State.DELETED)
+    assert (caught.value.state, caught.value.goal) == (State.ISSUED, State.DELETED)
+    with pytest.raises(Unreachable, match="no order cannot be reached from issued by operations or events"):
+        plan(State.ISSUED, None, events=True)
+
+
+def test_unreachable_survives_pickle():
+    error = pickle.loads(pickle.dumps(Unreachable(None, State.ISSUED)))
+    assert (error.state, error.goal, str(error)) == (
+        None,
+        State.ISSUED,
+        "issued cannot be reached from no order by operations or events",
+    )
+
+
+def test_everything_can_be_reached_from_no_order_and_nothing_from_the_end():
+    assert reachable(None) == {None, *State}
+    for state in (State.EXPIRED, State.REVOKED, State.DELETED):
+        assert reachable(state) == {state}
+
+
+def test_what_can_be_reached_depends_on_who_may_act():
+    others = (Actor.OWNER, Actor.CA, Actor.CALENDAR)
+    assert State.ISSUED not in reachable(State.VERIFY_FAIL, by=others)
+    assert State.ISSUED in reachable(State.VERIFY_FAIL, by=[*others, Actor.CONSOLE])
+    assert reachable(State.PENDING_REVIEW, by=["client"]) == {
+        State.PENDING_REVIEW,
+        State.PENDING_APPLICATION,
+        State.DELETED,
+    }
+    with pytest.raises(InvalidValue, match=r"actor 'nobody': expected client, owner"):
+        reachable(State.ISSUED, by=["nobody"])
+
+
+def test_who_wants_to_give_an_order_up_is_told_how_to_end_it():
+    """FLOW21's "order of abandonment, by state"."""
+    told = {state: explain(state, Operation.DELETE).instead for state in State}
+    assert {state: names(way.steps) for state, way in told.items() if way} == {
+        State.PENDING_REVIEW: ["CANCEL", "DELETE"],
+        State.BEING_REVIEWED: ["CANCEL", "DELETE"],
+        State.ISSUED: ["CANCEL_FOR_PACKAGE"],
+        State.ABOUT_TO_EXPIRE: ["CANCEL_FOR_PACKAGE"],
+    }
+    assert names(explain(State.PENDING_APPLICATION, Operation.CANCEL).instead.steps) == ["DELETE"]
+    assert explain(None, Operation.DELETE).instead is None
+
+
+def test_who_wants_anything_else_is_told_how_to_get_to_where_it_is_allowed():
+    way = explain(State.ISSUED, Operation.RENEW).instead
+    assert str(way) == "wait for expiry_neared (calendar), then RenewCertificateOrderForPackageRequest"
+    assert explain(State.EXPIRED, Operation.RENEW).instead is None
+    assert explain(State.ISSUED, Operation.CREATE).instead is None
+
+
+def test_an_explanation_reads_as_sentences():
+    assert explain(State.VERIFY_FAIL, Operation.DELETE).reason == (
+        "DeleteCertificateRequest is allowed in verify_fail: it leads to deleted."
+    )
+    assert explain(State.ABOUT_TO_EXPIRE, Operation.RENEW).reason == (
+        "RenewCertificateOrderForPackageRequest is allowed in about_to_expire: it leads to about_to_expire "
+        "and begins another order in pending_application."
+    )
+    assert explain(None, Operation.LIST).reason == (
+        "ListUserCertificateOrder is allowed without an order: it changes nothing."
+    )
+    assert str(explain(State.BEING_REVIEWED, Operation.DELETE)).startswith(
+        "DeleteCertificateRequest is not allowed in being_reviewed, only in pending_application and verify_fail. "
+        "Allowed here: CancelOrderRequest. First: CancelOrderRequest, then DeleteCertificateRequest. (documented: http"
+    )
+    assert str(explain(State.EXPIRED, Operation.CANCEL)).startswith(
+        "CancelOrderRequest is not allowed in expired, only in pending_review and being_reviewed. "
+        "Allowed here: nothing that changes anything. (documented: http"
+    )
+
+
+# -- bad input ---------------------------------------------------------------------------------------------------------
+
+QUESTIONS = [
+    can,
+    check,
+    explain,
+    lambda state, trigger: judge([state], trigger),
+    lambda state, trigger: narrow([state], trigger, accepted=True),
+]
+
+
+NO_STATES = ["isued", "ISSUED", "", "certificate", Operation.DELETE, Event.REVIEW_PASSED, "DeleteCertificateRequest"]
+NO_STATES += [3, True, b"issued", ["issued"], {}, 1.5, State]
+
+
+@pytest.mark.parametrize("ask", QUESTIONS)
+@pytest.mark.parametrize("state", NO_STATES, ids=repr)
+def test_what_is_no_state_is_named_and_never_an_answer(ask, state):
+    with pytest.raises(InvalidValue, match=r"state .*: expected None, pending_application, pending_review") as caught:
+        ask(state, Operation.DELETE)
+    assert caught.value.value is state
+    assert caught.value.accepted == (None, *State)
+
+
+@pytest.mark.parametrize("ask", QUESTIONS)
+@pytest.mark.parametrize(
+    "trigger", ["delete", "", None, State.ISSUED, "deleted", 0, b"DeleteCertificateRequest", ["x"], Operation], ids=repr
+)
+def test_what_is_no_trigger_is_named_and_never_an_answer(ask, trigger):
+    with pytest.raises(InvalidValue, match=r"trigger .*: expected CancelOrderRequest, ") as caught:
+        ask(State.ISSUED, trigger)
+    assert caught.value.value is trigger
+
+
+def test_other_questions_name_bad_states_as_well():
+    for ask in (allowed, reachable, lambda s: plan(s, State.ISSUED), lambda s: plan(State.ISSUED, s)):
+        with pytest.raises(InvalidValue, match="state 'lost'"):
+            ask("lost")
+
+
+def test_a_value_of_a_million_characters_is_not_repeated():
+    with pytest.raises(InvalidValue) as caught:
+        can("x" * 1_000_000, Operation.DELETE)
+    assert len(str(caught.value)) < 400
+
+
+# -- other tables ------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_without_a_row_refuses_what_the_row_allowed():
+    broken = ORDER_LIFECYCLE.without(DELETE_FAILED)
+    assert not can(State.VERIFY_FAIL, Operation.DELETE, broken)
+    assert can(State.VERIFY_FAIL, Operation.DELETE)
+    with pytest.raises(OrderStateError) as caught:
+        check(State.VERIFY_FAIL, Operation.DELETE, lifecycle=broken)
+    assert caught.value.allowed == ()
+    with pytest.raises(InvalidValue, match=r"row .*: expected one of \.transitions"):
+        broken.without(DELETE_FAILED)
+
+
+def test_where_no_row_is_left_the_refusal_says_nowhere():
+    lost = ORDER_LIFECYCLE.without(ORDER_LIFECYCLE.transition(State.ABOUT_TO_EXPIRE, Operation.RENEW))
+    assert explain(State.ISSUED, Operation.RENEW, lost).reason == (
+        "RenewCertificateOrderForPackageRequest is not allowed in issued, nor anywhere else."
+    )
+    assert explain(State.ISSUED, Operation.RENEW, lost).instead is None
+
+
+def test_a_table_with_another_row_allows_more_and_every_question_asks_it():
+    wider = ORDER_LIFECYCLE.with_rows(DELETE_ISSUED)
+    assert check(State.ISSUED, Operation.DELETE, lifecycle=wider) is State.DELETED
+    assert allowed(State.ISSUED, lifecycle=wider) == (Operation.CANCEL_FOR_PACKAGE, Operation.DELETE)
+    assert judge([State.ISSUED], Operation.DELETE, lifecycle=wider) is Verdict.LEGAL
+    assert narrow([State.ISSUED], Operation.DELETE, accepted=True, lifecycle=wider) == {State.DELETED}
+    assert names(plan(State.ISSUED, State.DELETED, lifecycle=wider).steps) == ["DELETE"]
+    assert State.DELETED in reachable(State.ISSUED, lifecycle=wider)
+    assert explain(State.ISSUED, Operation.DELETE, lifecycle=wider).verdict is Verdict.LEGAL
+    assert Order(1, State.ISSUED).apply(Operation.DELETE, wider) == Order(1, State.DELETED)
+    assert Order(1, State.ISSUED).can(Operation.DELETE, wider)
+    assert Order(1, State.ISSUED).allowed(wider)[-1] is Operation.DELETE
+    assert Order(1, State.ISSUED).replay([Operation.DELETE], wider).state is State.DELETED
+
+
+def test_rows_of_plain_strings_become_members():
+    plain = Lifecycle((Transition("issued", "DeleteCertificateRequest", "deleted", "inferred", "a test"),))
+    row = plain.transitions[0]
+    assert (row.source, row.trigger, row.target, row.basis) == (
+        State.ISSUED,
+        Operation.DELETE,
+        State.DELETED,
+        Basis.INFERRED,
+    )
+    assert isinstance(row.source, State)
+    assert isinstance(check("issued", "DeleteCertificateRequest", plain), State)
+
+
+def test_the_constructor_refuses_unknown_and_duplicate_rows():
+    with pytest.raises(InvalidValue, match="state 'lost'"):
+        Lifecycle((attrs.evolve(DELETE_FAILED, source="lost"),))
+    with pytest.raises(InvalidValue, match="trigger 'vanish'"):
+        Lifecycle((attrs.evolve(DELETE_FAILED, trigger="vanish"),))
+    with pytest.raises(InvalidValue, match="duplicate row 'verify_fail DeleteCertificateRequest'"):
+        ORDER_LIFECYCLE.with_rows(DELETE_FAILED)
+    with pytest.raises(ValueError, match="'rumoured' is not a valid Basis"):
+        attrs.evolve(DELETE_FAILED, basis="rumoured")
+    with pytest.raises(InvalidValue, match="refusal code 'DeleteFail': expected NotFoundOrder, OrderStateError"):
+        Lifecycle(TRANSITIONS, tuple(rule._replace(model_code="DeleteFail") for rule in STATES))
+
+
+def test_the_real_table_pickles_by_name_and_any_other_by_rows():
+    assert pickle.loads(pickle.dumps(ORDER_LIFECYCLE)) is ORDER_LIFECYCLE
+    assert copy.copy(ORDER_LIFECYCLE) is copy.deepcopy(ORDER_LIFECYCLE) is ORDER_LIFECYCLE
+    assert b"verify_fail" not in pickle.dumps(ORDER_LIFECYCLE)
+    other = ORDER_LIFECYCLE.with_rows(DELETE_ISSUED)
+    copied = pickle.loads(pickle.dumps(other))
+    assert copied == other
+    assert copied != ORDER_LIFECYCLE
+    assert can(State.ISSUED, Operation.DELETE, copied)
+    assert copy.deepcopy(other) is other
+
+
+def test_a_lifecycle_is_an_immutable_value():
+    same = Lifecycle(TRANSITIONS)
+    assert same == ORDER_LIFECYCLE
+    assert hash(same) == hash(ORDER_LIFECYCLE)
+    assert same != attrs.evolve(same, edition="tomorrow")
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        same.edition = "tomorrow"
+    assert repr(same) == "Lifecycle(edition='2020-04-07/2026-11', 29 transitions)"
+
+
+# -- good tables -------------------------------------------------------------------------------------------------------
+
+
+def test_the_real_table_is_a_good_one():
+    verify()
+
+
+def evolved(rows, index, **changes):
+    """`rows`, one of them changed."""
+    change = attrs.evolve if isinstance(rows[index], Transition) else type(rows[index])._replace
+    return (*rows[:index], change(rows[index], **changes), *rows[index + 1 :])
+
+
+class Confusing(StrEnum):
+    """An enum one of whose values is a state's."""
+
+    REVOKED = "revoked"
+
+
+BROKEN = {
+    "a target that is not a state": (
+        Lifecycle(evolved(TRANSITIONS, 9, target="printed")),
+        "being_reviewed --review_passed--> printed: 'printed' is not a state",
+    ),
+    "a target that is no order": (
+        Lifecycle(evolved(TRANSITIONS, 12, target=None)),
+        "verify_fail --DeleteCertificateRequest--> None: None is not a state",
+    ),
+    "a second order in what is not a state": (
+        Lifecycle(evolved(TRANSITIONS, 17, creates="limbo")),
+        "'limbo', in which it creates an order, is not a state",
+    ),
+    "a state that cannot be reached": (
+        ORDER_LIFECYCLE.without(ORDER_LIFECYCLE.transition(State.ABOUT_TO_EXPIRE, Event.EXPIRY_REACHED)),
+        "expired cannot be reached",
+    ),
+    "a dead end that is not marked": (
+        Lifecycle(TRANSITIONS, evolved(STATES, 8, terminal=False)),
+        "revoked is a dead end that is not marked terminal",
+    ),
+    "a marked end that is none": (
+        Lifecycle(TRANSITIONS, evolved(STATES, 4, terminal=True)),
+        "verify_fail is marked terminal, but a way leads out of it",
+    ),
+    "a value in two enums": (
+        Lifecycle(TRANSITIONS, triggers=(*TRIGGERS, TriggerRule(Confusing.REVOKED, Actor.CA, Basis.INFERRED, "x"))),
+        "'revoked' stands in State and in Confusing",
+    ),
+    "a row without a reference": (
+        Lifecycle(evolved(TRANSITIONS, 12, reference="")),
+        "verify_fail --DeleteCertificateRequest--> deleted: no reference",
+    ),
+    "a refusal without a reference": (
+        Lifecycle(TRANSITIONS, triggers=evolved(TRIGGERS, 1, reference="")),
+        "the refusal of DeleteCertificateRequest: no reference",
+    ),
+}
+
+
+@pytest.mark.parametrize(("lifecycle", "problem"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_table_can_be_built_and_is_refused_by_verify(lifecycle, problem):
+    with pytest.raises(InvalidLifecycle) as caught:
+        verify(lifecycle)
+    assert any(problem in said for said in caught.value.problems)
+    assert problem in str(caught.value)
+
+
+def test_verify_names_everything_that_is_wrong():
+    two = Lifecycle(evolved(evolved(TRANSITIONS, 12, reference=""), 9, target="printed"))
+    with pytest.raises(InvalidLifecycle) as caught:
+        two.verify()
+    assert len(caught.value.problems) > 2
+    assert pickle.loads(pickle.dumps(caught.value)).problems == caught.value.problems
+
+
+@pytest.mark.parametrize("row", TRANSITIONS, ids=lambda row: f"{row.source}-{row.trigger}")
+def test_a_table_that_lost_a_row_is_never_the_real_one(row):
+    assert ORDER_LIFECYCLE.without(row) != ORDER_LIFECYCLE
+
+
+def test_an_other_lifecycle_can_have_its_own_states():
+    """The newer instance API, some day."""
+
+    class Instance(StrEnum):
+        INACTIVE = "inactive"
+        REFUNDED = "refunded"
+
+    class Call(StrEnum):
+        BUY = "CreateInstance"
+        REFUND = "RefundInstance"
+
+    instances = Lifecycle(
+        (
+            Transition(None, Call.BUY, Instance.INACTIVE, Basis.INFERRED, "a test"),
+            Transition(Instance.INACTIVE, Call.REFUND, Instance.REFUNDED, Basis.INFERRED, "a test"),
+        ),
+        (
+            StateRule(None, "no instance", None, None, "NotFoundOrder", "NotFoundOrder"),
+            StateRule(Instance.INACTIVE, "inactive", "inactive", "inactive"),
+            StateRule(Instance.REFUNDED, "refunded", "refund", "refund", terminal=True),
+        ),
+        tuple(TriggerRule(call, Actor.CLIENT, Basis.INFERRED, "a test") for call in Call),
+        "tomorrow",
+    )
+    instances.verify()
+    assert plan(None, Instance.REFUNDED, lifecycle=instances).steps == instances.transitions
+    with pytest.raises(InvalidValue, match=r"state <State\.ISSUED"):
+        can(State.ISSUED, Call.REFUND, instances)

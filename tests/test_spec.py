@@ -1,0 +1,142 @@
+"""The table says what the design says, row by row, with its sources."""
+
+from __future__ import annotations
+
+import pytest
+
+from orderfsm import ORDER_LIFECYCLE, Actor, Basis, Event, Operation, State
+from orderfsm.spec import DAY, STATES, TRANSITIONS, TRIGGERS
+
+ROWS = """
+-                    CREATE               PENDING_REVIEW       +1  D
+-                    CREATE_FOR_PACKAGE   PENDING_REVIEW       +1  D
+-                    CREATE_WITH_CSR      PENDING_REVIEW       +1  D
+PENDING_APPLICATION  SUBMITTED            PENDING_REVIEW        0  D
+PENDING_APPLICATION  DELETE               DELETED              -1  D
+PENDING_APPLICATION  CANCEL_FOR_PACKAGE   DELETED              -1  D
+PENDING_REVIEW       DOMAIN_VALIDATED     BEING_REVIEWED        0  D
+PENDING_REVIEW       REVIEW_FAILED        VERIFY_FAIL           0  I
+PENDING_REVIEW       CANCEL               PENDING_APPLICATION   0  D
+BEING_REVIEWED       REVIEW_PASSED        ISSUED                0  D
+BEING_REVIEWED       REVIEW_FAILED        VERIFY_FAIL           0  D
+BEING_REVIEWED       CANCEL               PENDING_APPLICATION   0  D
+VERIFY_FAIL          DELETE               DELETED              -1  D
+VERIFY_FAIL          SUBMITTED            PENDING_REVIEW        0  D
+ISSUED               EXPIRY_NEARED        ABOUT_TO_EXPIRE       0  D
+ISSUED               CANCEL_FOR_PACKAGE   REVOKED              -1  D
+ISSUED               CERTIFICATE_REVOKED  REVOKED               0  D
+ABOUT_TO_EXPIRE      RENEW                ABOUT_TO_EXPIRE       0  D
+ABOUT_TO_EXPIRE      CANCEL_FOR_PACKAGE   REVOKED              -1  I
+ABOUT_TO_EXPIRE      CERTIFICATE_REVOKED  REVOKED               0  I
+ABOUT_TO_EXPIRE      EXPIRY_REACHED       EXPIRED               0  D
+PENDING_APPLICATION  DESCRIBE             PENDING_APPLICATION   0  D
+PENDING_REVIEW       DESCRIBE             PENDING_REVIEW        0  D
+BEING_REVIEWED       DESCRIBE             BEING_REVIEWED        0  D
+VERIFY_FAIL          DESCRIBE             VERIFY_FAIL           0  D
+ISSUED               DESCRIBE             ISSUED                0  D
+ABOUT_TO_EXPIRE      DESCRIBE             ABOUT_TO_EXPIRE       0  D
+EXPIRED              DESCRIBE             EXPIRED               0  D
+REVOKED              DESCRIBE             REVOKED               0  D
+"""
+
+
+def test_the_rows_are_those_of_the_design_in_its_order():
+    """DESIGN.md §1, "The rows, in table order"."""
+    written = [
+        (
+            "-" if row.source is None else row.source.name,
+            row.trigger.name,
+            row.target.name,
+            row.quota,
+            row.basis.name[0],
+        )
+        for row in TRANSITIONS
+    ]
+    expected = [(a, b, c, int(d), e) for a, b, c, d, e in map(str.split, ROWS.strip().splitlines())]
+    assert written == expected
+    assert ORDER_LIFECYCLE.transitions == TRANSITIONS
+
+
+def test_only_a_renewal_creates_a_second_order_and_it_awaits_its_application():
+    creating = [(row.trigger, row.creates) for row in TRANSITIONS if row.creates is not None]
+    assert creating == [(Operation.RENEW, State.PENDING_APPLICATION)]
+
+
+def test_a_revoked_certificate_gives_its_unit_back_within_30_days_the_end_included():
+    revoking = [row for row in TRANSITIONS if row.target is State.REVOKED and row.quota]
+    assert [row.source for row in revoking] == [State.ISSUED, State.ABOUT_TO_EXPIRE]
+    for row in revoking:
+        assert row.gives_back(0)
+        assert row.gives_back(30 * 86_400)
+        assert not row.gives_back(30 * 86_400 + 0.001)
+        assert not row.gives_back(None)
+
+
+def test_a_deletion_gives_its_unit_back_at_any_age_and_nothing_else_does():
+    for row in TRANSITIONS:
+        if row.quota_within is None:
+            assert row.gives_back(None) is row.gives_back(1e9) is (row.quota == -1)
+        ended_by_the_client = row.changes and row.target in {State.DELETED, State.REVOKED} and row.trigger in Operation
+        assert (row.quota == -1) is ended_by_the_client
+
+
+@pytest.mark.parametrize("row", TRANSITIONS, ids=lambda row: f"{row.source}-{row.trigger}")
+def test_every_row_names_a_reference_and_a_basis(row):
+    assert "https://" in row.reference
+    assert row.basis in Basis
+    assert row.reference.startswith("the documents are silent") is (row.basis is Basis.INFERRED)
+
+
+@pytest.mark.parametrize("rule", TRIGGERS, ids=lambda rule: rule.trigger)
+def test_every_refusal_names_a_reference_and_a_basis(rule):
+    assert "https://" in rule.reference
+    assert rule.reference.startswith("the documents are silent") is (rule.basis is Basis.INFERRED)
+
+
+def test_the_words_of_the_api_are_those_of_the_design():
+    """DESIGN.md §1, the table of states."""
+    assert [(rule.state, rule.type, rule.status, rule.terminal) for rule in STATES] == [
+        (None, None, None, False),
+        (State.PENDING_APPLICATION, "payed", "PAYED", False),
+        (State.PENDING_REVIEW, "domain_verify", "CHECKING", False),
+        (State.BEING_REVIEWED, "process", "CHECKING", False),
+        (State.VERIFY_FAIL, "verify_fail", "CHECKED_FAIL", False),
+        (State.ISSUED, "certificate", "ISSUED", False),
+        (State.ABOUT_TO_EXPIRE, "certificate", "WILLEXPIRED", False),
+        (State.EXPIRED, "certificate", "EXPIRED", True),
+        (State.REVOKED, "certificate", "REVOKED", True),
+        (State.DELETED, None, None, True),
+    ]
+
+
+def test_a_refusal_is_OrderStateError_but_the_service_does_not_find_a_deleted_order():  # noqa: N802
+    for rule in STATES:
+        assert rule.model_code == ("NotFoundOrder" if rule.state is None else "OrderStateError")
+        gone = rule.state in {None, State.DELETED}
+        assert rule.service_code == ("NotFoundOrder" if gone else "OrderStateError")
+
+
+def test_who_makes_each_event_happen():
+    actors = {rule.trigger: rule.actor for rule in TRIGGERS}
+    assert {actors[operation] for operation in Operation} == {Actor.CLIENT}
+    assert {event: actors[event] for event in Event} == {
+        Event.DOMAIN_VALIDATED: Actor.OWNER,
+        Event.REVIEW_PASSED: Actor.CA,
+        Event.REVIEW_FAILED: Actor.CA,
+        Event.CERTIFICATE_REVOKED: Actor.CA,
+        Event.SUBMITTED: Actor.CONSOLE,
+        Event.EXPIRY_NEARED: Actor.CALENDAR,
+        Event.EXPIRY_REACHED: Actor.CALENDAR,
+    }
+
+
+def test_the_calendar_nears_the_end_30_days_before_it():
+    calendar = {rule.trigger: rule.before_end for rule in TRIGGERS if rule.before_end is not None}
+    assert calendar == {Event.EXPIRY_NEARED: 30 * DAY, Event.EXPIRY_REACHED: 0}
+
+
+def test_values_are_the_names_in_lower_case_or_the_api_actions():
+    assert [state.value for state in State] == [state.name.lower() for state in State]
+    assert [event.value for event in Event] == [event.name.lower() for event in Event]
+    assert Operation.CANCEL_FOR_PACKAGE.value == "CancelCertificateForPackageRequest"
+    assert Operation.RENEW.value == "RenewCertificateOrderForPackageRequest"

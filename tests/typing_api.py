@@ -1,0 +1,79 @@
+"""The public API as type checkers must see it; mypy and pyright read this file, nobody runs it."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+from alibabacloud_cas20200407.client import Client
+
+from orderfsm import (
+    ORDER_LIFECYCLE,
+    Basis,
+    Event,
+    Lifecycle,
+    Operation,
+    Order,
+    OrderStateError,
+    State,
+    Transition,
+    Verdict,
+    allowed,
+    can,
+    check,
+    explain,
+    judge,
+    narrow,
+    plan,
+    reachable,
+)
+from orderfsm.client import guard
+from orderfsm.machine import OrderMachine
+from orderfsm.mock import Request, Response, Service, mock_cas
+
+assert_type(can(State.ISSUED, Operation.DELETE), bool)
+assert_type(can(None, Event.REVIEW_PASSED, lifecycle=ORDER_LIFECYCLE), bool)
+assert_type(check(None, Operation.CREATE), State | None)
+assert_type(allowed(State.VERIFY_FAIL), tuple[Operation, ...])
+assert_type(judge({State.ISSUED, None}, Operation.RENEW), Verdict)
+assert_type(judge([State.ISSUED], Event.EXPIRY_NEARED), Verdict)
+assert_type(narrow({State.ISSUED}, Operation.RENEW, accepted=True), frozenset[State | None])
+assert_type(reachable(State.ISSUED), frozenset[State | None])
+assert_type(plan(State.ISSUED, State.REVOKED, events=True).steps, tuple[Transition, ...])
+assert_type(explain(State.ISSUED, Operation.DELETE).verdict, Verdict)
+assert_type(explain(State.ISSUED, Operation.DELETE).basis, Basis)
+assert_type(explain(State.ISSUED, Operation.DELETE).reason, str)
+
+order = Order(1, State.ISSUED)
+assert_type(order.id, int)
+assert_type(order.state, State)
+assert_type(order.apply(Event.EXPIRY_NEARED), Order)
+assert_type(order.replay([Event.EXPIRY_NEARED, Operation.RENEW]), Order)
+
+row = ORDER_LIFECYCLE.transitions[0]
+assert_type(row.quota, int)
+assert_type(row.source, State | None)
+assert_type(ORDER_LIFECYCLE.without(row), Lifecycle)
+assert_type(ORDER_LIFECYCLE.with_rows(row), Lifecycle)
+
+try:
+    order.apply(Operation.DELETE)
+except OrderStateError as error:
+    assert_type(error.allowed, tuple[Operation, ...])
+    assert_type(error.state, State | None)
+    assert_type(error.http_status, int)
+    assert_type(error.code, str)
+    assert_type(error.message, str)
+
+machine = OrderMachine(initial=State.ISSUED)
+assert_type(machine.state, State)
+machine.cancel_for_package()
+
+
+def guarded(client: Client) -> Client:
+    """A guarded client is a client, with the SDK's methods."""
+    return assert_type(guard(client), Client)
+
+
+with mock_cas() as server:
+    assert_type(server.client(), Client)
+assert_type(Service().handle(Request()), Response)
