@@ -2,7 +2,6 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-CORE := orderfsm/__init__.py,orderfsm/spec.py,orderfsm/errors.py,orderfsm/lifecycle.py,orderfsm/ways.py,orderfsm/order.py,orderfsm/wire.py,orderfsm/machine.py,orderfsm/drawing.py
 
 .PHONY: help demo test lint format test-pythons check-full bench clean
 
@@ -13,8 +12,7 @@ demo: .venv/main  ## the official SDK, guarded by the spec, against the mock: de
 	$(BIN)/orderfsm demo
 
 test: .venv/main  ## all tests, in minutes; what the machine lacks is skipped with a clear line
-	$(BIN)/pytest -rs --cov --cov-report=
-	@$(BIN)/coverage report --include=$(CORE) --fail-under=100 --show-missing --skip-covered
+	$(BIN)/pytest -rs --cov --cov-report=term-missing:skip-covered
 
 lint: .venv/lint  ## ruff, mypy --strict, pyright
 	$(BIN)/ruff check

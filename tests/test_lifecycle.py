@@ -169,6 +169,9 @@ def test_an_explanation_reads_as_sentences():
     assert explain(None, Operation.LIST).reason == (
         "ListUserCertificateOrder is allowed without an order: it changes nothing."
     )
+    assert str(explain(State.VERIFY_FAIL, Operation.DELETE)).startswith(
+        "DeleteCertificateRequest is allowed in verify_fail: it leads to deleted. (documented: https://"
+    )
     assert str(explain(State.BEING_REVIEWED, Operation.DELETE)).startswith(
         "DeleteCertificateRequest is not allowed in being_reviewed, only in pending_application and verify_fail. "
         "Allowed here: CancelOrderRequest. First: CancelOrderRequest, then DeleteCertificateRequest. (documented: http"
