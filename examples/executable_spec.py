@@ -1,4 +1,4 @@
-"""The three questions that the spec answers: may I, why not, and what instead."""
+"""The three questions that the spec answers: is it allowed, why not, and what to do instead."""
 
 from orderfsm import Operation, State, can, explain, plan
 
@@ -7,7 +7,7 @@ for state in State:
 
 why = explain(State.BEING_REVIEWED, Operation.DELETE)
 print(f"\nwhy not:     {why.reason}")
-print(f"says who:    {why.basis}, {why.reference}")
+print(f"source:      {why.basis}, {why.reference}")
 print(f"instead:     {why.instead}")
 
 print(f"\nto get it issued: {plan(State.PENDING_REVIEW, State.ISSUED, events=True)}")

@@ -1,4 +1,4 @@
-"""A client that asks before it calls: give an order up, whatever state it is in, and never send a call that must fail.
+"""A client that asks before it calls: it gives an order up, in whatever state it is, and sends no call that must fail.
 
 It runs against the mock; put your own SDK client in the place of `server.client()` to run it against the service.
 """
@@ -16,6 +16,8 @@ with mock_cas() as server:
     application = models.CreateCertificateForPackageRequestRequest(domain="example.com")
     order_id = client.create_certificate_for_package_request(application).body.order_id
     server.service.happen(order_id, Event.DOMAIN_VALIDATED)
+    package = models.DescribePackageStateRequest()
+    used_before = client.describe_package_state(package).body.used_count
     delete = models.DeleteCertificateRequestRequest(order_id=order_id)
 
     try:
@@ -27,8 +29,9 @@ with mock_cas() as server:
     try:
         client.delete_certificate_request(delete)
     except TeaException as error:  # code written for the SDK alone goes on working
-        print(f"the SDK's way: {error.code}")
+        print(f"to code that knows only the SDK: {error.code}")
 
     client.cancel_order_request(models.CancelOrderRequestRequest(order_id=order_id))
     client.delete_certificate_request(delete)
-    print("cancelled, then deleted: the unit of quota is back")
+    used_after = client.describe_package_state(package).body.used_count
+    print(f"cancelled, then deleted; units in use before: {used_before}, after: {used_after}")

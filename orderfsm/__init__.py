@@ -1,4 +1,4 @@
-"""The life of a certificate order in Alibaba Cloud's Certificate Management Service, said once, as data that runs."""
+"""An executable specification of the life cycle of an Alibaba Cloud certificate order (CAS API 2020-04-07)."""
 
 from .errors import (
     InvalidLifecycle,

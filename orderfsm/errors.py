@@ -1,6 +1,6 @@
-"""What can go wrong: input that means nothing, and the seven error codes that the documents print for order calls.
+"""The errors: invalid input, inconsistent tables, and the seven error codes that the documents list for order calls.
 
-Codes, HTTP status and texts are from the error table on the page of DeleteCertificateRequest.
+Codes, HTTP statuses and texts are those of the error table on the page of DeleteCertificateRequest.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .explanation import Explanation
     from .lifecycle import Lifecycle
+    from .paths import Plan
     from .spec import Basis, Operation, State, Trigger
-    from .ways import Explanation, Plan
 
 
 class OrderFSMError(Exception):
-    """The base of every error that orderfsm raises of its own accord."""
+    """The base class of every error that orderfsm itself raises."""
 
 
 class InvalidValue(OrderFSMError, ValueError):
     """A value that means nothing here: a misspelt name, a member of the wrong enum, an order id out of range.
 
-    Never an answer to a question: "not a state" is not "illegal in that state".
+    It is never an answer to a question: "not a state" is not "illegal in that state". Made as
+    `InvalidValue(kind, value, accepted)`: `kind` says what was expected ("state", "order id"), `value` is what was
+    given, and `accepted` lists what is accepted, for the message.
     """
 
     def __init__(self, kind: str, value: object, accepted: Iterable[str | None]) -> None:
@@ -35,7 +38,7 @@ class InvalidValue(OrderFSMError, ValueError):
 
     @property
     def accepted(self) -> tuple[str | None, ...]:
-        """What would have been accepted instead."""
+        """What would have been accepted."""
         return self.args[2]  # type: ignore[no-any-return]
 
     def __str__(self) -> str:
@@ -45,7 +48,7 @@ class InvalidValue(OrderFSMError, ValueError):
 
 
 class InvalidLifecycle(OrderFSMError, ValueError):
-    """A table that does not hold together; `problems` says why, a sentence each."""
+    """An inconsistent table; `problems` says why, one sentence each."""
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -57,19 +60,22 @@ class InvalidLifecycle(OrderFSMError, ValueError):
 
 
 class Unreachable(OrderFSMError):
-    """No way leads from `state` to `goal`."""
+    """No path leads from `state` to `goal`.
+
+    Made as `Unreachable(state, goal[, means])`: `means` says by what steps, for the message ("operations alone").
+    """
 
     def __init__(self, state: State | None, goal: State | None, means: str = "operations or events") -> None:
         super().__init__(state, goal, means)
 
     @property
     def state(self) -> State | None:
-        """Where the order stands; None if there is no order."""
+        """The state of the order; None if there is no order."""
         return self.args[0]  # type: ignore[no-any-return]
 
     @property
     def goal(self) -> State | None:
-        """Where it should have gone."""
+        """The state that it should have reached."""
         return self.args[1]  # type: ignore[no-any-return]
 
     def __str__(self) -> str:
@@ -78,7 +84,10 @@ class Unreachable(OrderFSMError):
 
 
 class ServiceError(OrderFSMError):
-    """An error that the service documents: `code` and `http_status`, and a `message` that may be given."""
+    """An error that the service documents, with its `code`, its `http_status` and the documented `text`.
+
+    It takes at most one argument: the message, if it is not to be the documented text.
+    """
 
     code: ClassVar[str]
     http_status: ClassVar[int]
@@ -94,16 +103,17 @@ class ServiceError(OrderFSMError):
 
 
 class Refusal(ServiceError):
-    """The table's "no": made of `(lifecycle, state, trigger)`, perhaps an index; from a service, of a message.
+    """A call that the table refuses.
 
-    Raising one costs no more than those three references: what is allowed, who says so and the message are worked
-    out when somebody asks. All fields survive pickle, copy and ``raise ... from``. From a service's message alone, the
-    fields that would need the table are None or empty.
+    Made as `Refusal(lifecycle, state, trigger[, index])`, or as `Refusal(message)` for a refusal received from a
+    server; then the fields that need the table are None or empty. Raising one only stores its arguments: the other
+    fields and the message are worked out when they are asked for. All of them survive pickle, copy and
+    ``raise ... from``.
     """
 
     @property
     def explanation(self) -> Explanation | None:
-        """Why not, says who, and what to do instead."""
+        """Why it is refused, from which source, and what to do instead."""
         if len(self.args) < 3:
             return None
         lifecycle: Lifecycle = self.args[0]
@@ -111,42 +121,47 @@ class Refusal(ServiceError):
 
     @property
     def state(self) -> State | None:
-        """The state in which it was asked; None if there is no order, or if nobody knows."""
+        """The state of the order; None if there is no order, or if the state is not known for certain."""
         return self.explanation.state if self.explanation else None
 
     @property
+    def possible(self) -> frozenset[State | None]:
+        """The states that the order may be in, None among them for no order; empty if nothing is known."""
+        return frozenset(self.explanation.states) if self.explanation else frozenset()
+
+    @property
     def operation(self) -> Trigger | None:
-        """The trigger that was refused: an Operation, or an Event."""
+        """The trigger that was refused: an Operation or an Event."""
         return self.explanation.trigger if self.explanation else None
 
     @property
     def allowed(self) -> tuple[Operation, ...]:
-        """The operations that would change something there, in table order."""
+        """The operations that would change something in every possible state, in table order."""
         return self.explanation.allowed if self.explanation else ()
 
     @property
     def basis(self) -> Basis | None:
-        """Whether the documents say so."""
+        """DOCUMENTED or INFERRED; None for a refusal made of a message alone."""
         return self.explanation.basis if self.explanation else None
 
     @property
     def reference(self) -> str | None:
-        """Which document says so."""
+        """The document that states the rule, or the nearest one."""
         return self.explanation.reference if self.explanation else None
 
     @property
     def instead(self) -> Plan | None:
-        """What to do instead, as `Explanation.instead`."""
+        """What to do instead; see `Explanation.instead`."""
         return self.explanation.instead if self.explanation else None
 
     @property
     def index(self) -> int | None:
-        """In a replay, which trigger was refused, counted from 0."""
+        """In a replay, the position of the refused trigger, counted from 0; else None."""
         return self.args[3] if len(self.args) > 3 else None
 
     @property
     def message(self) -> str:
-        """What was asked, where, what is allowed there, what to do first, and says who."""
+        """What was refused, in which state, what is allowed there, what to do first, and the source of the rule."""
         if self.explanation is None:
             return super().message
         return str(self.explanation) if self.index is None else f"trigger {self.index}: {self.explanation}"
@@ -201,7 +216,7 @@ class DeleteFail(ServiceError):
 
 
 class InternalError(ServiceError):
-    """The service failed; its code is plainly `Error`."""
+    """The service failed; its code is `Error`."""
 
     code = "Error"
     http_status = 500
@@ -220,4 +235,4 @@ BY_CODE: dict[str, type[ServiceError]] = {
         InternalError,
     )
 }
-"""The seven documented codes."""
+"""The error class of each of the seven documented codes."""

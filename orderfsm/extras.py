@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .errors import OrderFSMError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import TracebackType
 
 
 class MissingExtra(OrderFSMError, ImportError):
     """A package of an extra is not installed; the message is the command that installs it."""
 
 
-@contextmanager
-def needs(extra: str) -> Iterator[None]:
-    """Imports in this block are of packages that `extra` brings: `MissingExtra` if one is not there."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("orderfsm"):
-            raise
-        raise MissingExtra(f"{error.name} is not installed: pip install 'orderfsm[{extra}]'") from error
+class _Needs:
+    # A class, not a generator: type checkers can see that leaving it never swallows an error.
+    def __init__(self, extra: str) -> None:
+        self._extra = extra
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] != "orderfsm":
+            raise MissingExtra(f"{error.name} is not installed: pip install 'orderfsm[{self._extra}]'") from error
+
+
+def needs(extra: str) -> _Needs:
+    """A context manager for imports of packages that `extra` installs: `MissingExtra` if one is not there."""
+    return _Needs(extra)

@@ -1,19 +1,18 @@
 """What a lifecycle is: the table's rows compiled to lookups, and every question that can be asked of them.
 
-A question about one step (`can`, `check`, `allowed`, `judge`, `narrow`) is one or two dictionary lookups; questions
-about ways (`plan`, `reachable`, `explain`) are answered in `ways.py`. Each stands here twice: as a method of
-`Lifecycle`, and as a function that asks `ORDER_LIFECYCLE` unless told to ask another.
+A question about one step (`can`, `check`, `allowed`, `judge`, `narrow`) is one or two dictionary lookups. Paths
+(`plan`, `reachable`), explanations and `verify` have modules of their own, which are imported when first needed. Each
+question is a method of `Lifecycle`, and a function of the same name, which asks `ORDER_LIFECYCLE` unless it is given
+another lifecycle.
 
-A plain string that equals a member's value is that member, everywhere. Any other value is an `InvalidValue` that
-names it: types are looked at only when a lookup has missed, so that the answer to a proper question costs nothing
-more.
+A plain string that equals a member's value is that member, everywhere. Any other value is an `InvalidValue` that names
+it. Types are checked only when a lookup has missed, so that a proper question costs nothing more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from operator import is_
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import attrs
@@ -24,8 +23,9 @@ from .spec import EDITION, STATES, TRANSITIONS, TRIGGERS, Actor, StateRule, Tran
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from .explanation import Explanation
+    from .paths import Plan
     from .spec import Operation, State, Trigger
-    from .ways import Explanation, Plan
 
 
 class Verdict(StrEnum):
@@ -36,50 +36,56 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
 
 
+def _tuple_of(rows: Iterable[Transition]) -> tuple[Transition, ...]:
+    return tuple(rows)
+
+
+def _from(work_out: Callable[[Lifecycle], Any]) -> Any:
+    """The default of a field that is worked out of the fields before it."""
+    return attrs.Factory(work_out, takes_self=True)
+
+
 @attrs.frozen(repr=False)
 class Lifecycle:
     """An immutable table of rules, compiled to lookups.
 
-    `transitions` are its rows in table order; `states` and `triggers` say what belongs to a state and to a trigger;
-    `edition` names the documents. The constructor refuses only rows for unknown states or triggers, and duplicate
-    rows, so that a broken table can be built for a test; whether it is a good one is for `verify` to say.
+    `transitions` are its rows in table order; `states` and `triggers` are the rules of each state and of each trigger;
+    `edition` names the documents. The constructor raises `InvalidValue` only for rows with an unknown state or trigger
+    and for duplicate rows, so that a test can build a broken table; whether a table is consistent is for `verify` to
+    say.
     """
 
-    transitions: tuple[Transition, ...]
+    _rows: tuple[Transition, ...] = attrs.field(converter=_tuple_of, alias="transitions", eq=False)
     states: tuple[StateRule, ...] = STATES
     triggers: tuple[TriggerRule, ...] = TRIGGERS
     edition: str = EDITION
-    table: Mapping[State | None, Mapping[Trigger, Transition | None]] = attrs.field(init=False, eq=False)
-    """`table[state][trigger]` is the row, or None where the trigger is refused."""
-    refusals: Mapping[State | None, type[Refusal]] = attrs.field(init=False, eq=False)
-    """The error that a refusal is, by state, when the model is asked."""
-    service_refusals: Mapping[State | None, type[Refusal]] = attrs.field(init=False, eq=False)
-    """The error that a refusal is, by state, when the service answers."""
-    state_rules: Mapping[State | None, StateRule] = attrs.field(init=False, eq=False)
-    trigger_rules: Mapping[Trigger, TriggerRule] = attrs.field(init=False, eq=False)
 
-    def __attrs_post_init__(self) -> None:
-        put: Callable[[str, Any], None] = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
-        put("state_rules", {rule.state: rule for rule in self.states})
-        put("trigger_rules", {rule.trigger: rule for rule in self.triggers})
-        put("refusals", {rule.state: _refusal_class(rule.model_code) for rule in self.states})
-        put("service_refusals", {rule.state: _refusal_class(rule.service_code) for rule in self.states})
-        table: dict[State | None, dict[Trigger, Transition | None]] = {
-            state: {
-                rule.trigger: Transition(state, rule.trigger, state, rule.basis, rule.reference)
-                if rule.account
-                else None
-                for rule in self.triggers
-            }
-            for state in self.state_rules
-        }
-        put("transitions", tuple(map(self._with_members, self.transitions)))
-        for row in self.transitions:
-            if table[row.source][row.trigger] is not None:
-                named = f"{row.source} {row.trigger}"
-                raise InvalidValue("duplicate row", named, ["one row for each state and trigger"])
-            table[row.source][row.trigger] = row
-        put("table", table)
+    state_rules: Mapping[State | None, StateRule] = attrs.field(
+        default=_from(lambda self: {rule.state: rule for rule in self.states}), init=False, eq=False
+    )
+    trigger_rules: Mapping[Trigger, TriggerRule] = attrs.field(
+        default=_from(lambda self: {rule.trigger: rule for rule in self.triggers}), init=False, eq=False
+    )
+    transitions: tuple[Transition, ...] = attrs.field(
+        default=_from(lambda self: tuple(map(self._with_members, self._rows))), init=False
+    )
+    """The rows in table order, plain strings replaced by the members that they equal."""
+    table: Mapping[State | None, Mapping[Trigger, Transition | None]] = attrs.field(
+        default=_from(lambda self: self._compiled()), init=False, eq=False
+    )
+    """`table[state][trigger]` is the row, or None where the trigger is refused."""
+    refusals: Mapping[State | None, type[Refusal]] = attrs.field(
+        default=_from(lambda self: {rule.state: _refusal_class(rule.model_code) for rule in self.states}),
+        init=False,
+        eq=False,
+    )
+    """The error of a refusal in each state when the model is asked."""
+    service_refusals: Mapping[State | None, type[Refusal]] = attrs.field(
+        default=_from(lambda self: {rule.state: _refusal_class(rule.service_code) for rule in self.states}),
+        init=False,
+        eq=False,
+    )
+    """The error of a refusal in each state when the service answers."""
 
     def __repr__(self) -> str:
         return f"Lifecycle(edition={self.edition!r}, {len(self.transitions)} transitions)"
@@ -108,23 +114,31 @@ class Lifecycle:
         raise InvalidValue("trigger", trigger, self.trigger_rules)
 
     def actor(self, row: Transition) -> Actor:
-        """Who pulls the trigger of `row`."""
+        """Who fires the trigger of `row`."""
         return self.trigger_rules[row.trigger].actor
 
-    def ways_out(self, state: State | None) -> list[Transition]:
+    def members(self, states: Iterable[State | None]) -> list[State | None]:
+        """The members that the possible `states` are or equal; `InvalidValue` if it is not a set of one or more."""
+        if isinstance(states, Iterable) and not isinstance(states, str):
+            members = [self.state(state) for state in states]
+            if members:
+                return members
+        raise InvalidValue("possible states", states, ["a set of at least one state"])
+
+    def outgoing(self, state: State | None) -> list[Transition]:
         """The rows that change something in `state`, in table order."""
         return [row for row in self.transitions if row.source == state and row.changes]
 
     # -- other tables ------------------------------------------------------------------------------------------------
 
     def without(self, row: Transition) -> Lifecycle:
-        """This table less one row; `InvalidValue` if it has no such row."""
+        """A table like this one without `row`; `InvalidValue` if this one has no such row."""
         if row not in self.transitions:
             raise InvalidValue("row", row, ["one of .transitions"])
         return attrs.evolve(self, transitions=tuple(other for other in self.transitions if other != row))
 
     def with_rows(self, *rows: Transition) -> Lifecycle:
-        """This table and `rows`, which come after the others in table order."""
+        """A table like this one with `rows` after the others."""
         return attrs.evolve(self, transitions=(*self.transitions, *rows))
 
     # -- one step ----------------------------------------------------------------------------------------------------
@@ -139,8 +153,11 @@ class Lifecycle:
             raise self.refusals[state](self, state, trigger)
         return row
 
-    def answer(self, state: State | None, trigger: Trigger) -> Transition:
-        """The row, as the *service* answers: where the order is deleted its refusal is `NotFoundOrder` as well."""
+    def service_transition(self, state: State | None, trigger: Trigger) -> Transition:
+        """The row that allows `trigger` in `state`; else the error that the *service* answers.
+
+        It differs from `transition` for a deleted order, which the service does not find: `NotFoundOrder`.
+        """
         state = self.state(state)
         row = self.table[state][self.trigger(trigger)]
         if row is None:
@@ -160,50 +177,50 @@ class Lifecycle:
 
     def allowed(self, state: State | None) -> tuple[Operation, ...]:
         """The operations that change something in `state`, in table order."""
-        return tuple(row.trigger for row in self.ways_out(self.state(state)) if self.actor(row) is Actor.CLIENT)  # type: ignore[misc]
+        return tuple(row.trigger for row in self.outgoing(self.state(state)) if self.actor(row) is Actor.CLIENT)  # type: ignore[misc]
 
     def judge(self, states: Collection[State | None], trigger: Trigger) -> Verdict:
         """Whether `trigger` is allowed in every one of the possible `states`, in none, or in some."""
-        answers = {self.can(state, trigger) for state in self._possible(states)}
+        answers = {self.can(state, trigger) for state in self.members(states)}
         if len(answers) == 2:
             return Verdict.UNDECIDED
         return Verdict.LEGAL if answers.pop() else Verdict.ILLEGAL
 
     def narrow(self, states: Collection[State | None], trigger: Trigger, *, accepted: bool) -> frozenset[State | None]:
-        """The states possible after `trigger` was accepted, or refused, in one of `states`; maybe none."""
-        rows = [(state, self.table[state][self.trigger(trigger)]) for state in self._possible(states)]
+        """The states possible after `trigger` was accepted, or refused, in one of `states`; perhaps none."""
+        rows = [(state, self.table[state][self.trigger(trigger)]) for state in self.members(states)]
         if accepted:
             return frozenset(row.target for _, row in rows if row is not None)
         return frozenset(state for state, row in rows if row is None)
 
-    # -- ways: their module is imported by the first who asks --------------------------------------------------------
+    # -- paths and explanations: their modules are imported when they are first needed --------------------------------
 
     def plan(self, state: State | None, goal: State | None, *, events: bool = False) -> Plan:
-        """A shortest way to `goal` by operations, with `events` also by what others do; else `Unreachable`."""
-        from .ways import plan
+        """A shortest path to `goal` by operations, with `events` also by what others do; else `Unreachable`."""
+        from .paths import plan
 
         return plan(self, self.state(state), self.state(goal), events=events)
 
     def reachable(self, state: State | None, *, by: Collection[Actor] = tuple(Actor)) -> frozenset[State | None]:
-        """The states in which the order may yet be found, `state` itself included, by what the actors `by` may do."""
-        from .ways import reachable
+        """The states that the order can get to, `state` itself included, by what the actors `by` may do."""
+        from .paths import reachable
 
         return reachable(self, self.state(state), by)
 
     def explain(self, state: State | None, trigger: Trigger) -> Explanation:
-        """Why `trigger` is allowed or refused in `state`, who says so, and what to do instead."""
-        from .ways import Explanation
+        """Why `trigger` is allowed or refused in `state`, from which source, and what to do instead."""
+        from .explanation import explain
 
-        return Explanation(self, self.state(state), self.trigger(trigger))
+        return explain(self, [state], trigger)
 
     def verify(self) -> None:
-        """Raise `InvalidLifecycle` with everything that is wrong, unless this is a good table.
+        """Raise `InvalidLifecycle` with everything that is wrong, unless this table is consistent.
 
-        In a good table every target is a state, every state can be reached from no order, what is not marked terminal
-        has a way out and what is marked has none, no value stands in two enums, and every row and every refusal has a
-        reference.
+        In a consistent table every target is a state, every state can be reached from no order, a state is marked
+        terminal exactly if no transition leaves it, no value is in two enums, and every row, every state and every
+        refusal has a reference.
         """
-        from .ways import problems
+        from .verification import problems
 
         found = tuple(problems(self))
         if found:
@@ -213,25 +230,40 @@ class Lifecycle:
 
     def _with_members(self, row: Transition) -> Transition:
         """`row`, its plain strings replaced by the members that they equal; an unknown target stays for `verify`."""
-        source, trigger = self.state(row.source), self.trigger(row.trigger)
-        target, creates = (
-            self.state(state) if state in self.state_rules else state for state in (row.target, row.creates)
-        )
-        if all(map(is_, (source, trigger, target, creates), (row.source, row.trigger, row.target, row.creates))):
-            return row
-        return attrs.evolve(row, source=source, trigger=trigger, target=target, creates=creates)
+        members: dict[str, Any] = {
+            "source": self.state(row.source),
+            "trigger": self.trigger(row.trigger),
+            "target": self._member_if_known(row.target),
+            "creates": self._member_if_known(row.creates),
+        }
+        unchanged = all(getattr(row, field) is member for field, member in members.items())
+        return row if unchanged else attrs.evolve(row, **members)
+
+    def _member_if_known(self, state: State | None) -> State | None:
+        return self.state(state) if state in self.state_rules else state
+
+    def _compiled(self) -> dict[State | None, dict[Trigger, Transition | None]]:
+        """The lookup of all rows; those of the account's reads are added in every state."""
+        table: dict[State | None, dict[Trigger, Transition | None]] = {
+            state: {
+                rule.trigger: Transition(state, rule.trigger, state, rule.basis, rule.reference)
+                if rule.account
+                else None
+                for rule in self.triggers
+            }
+            for state in self.state_rules
+        }
+        for row in self.transitions:
+            if table[row.source][row.trigger] is not None:
+                named = f"{row.source} {row.trigger}"
+                raise InvalidValue("duplicate row", named, ["one row for each state and trigger"])
+            table[row.source][row.trigger] = row
+        return table
 
     def _reject(self, state: State | None, trigger: Trigger) -> NoReturn:
         """Name the one of the two that the table does not know."""
         self.state(state)
         raise InvalidValue("trigger", trigger, self.trigger_rules)
-
-    def _possible(self, states: Collection[State | None]) -> list[State | None]:
-        if isinstance(states, Iterable) and not isinstance(states, str):
-            members = [self.state(state) for state in states]
-            if members:
-                return members
-        raise InvalidValue("possible states", states, ["a set of at least one state"])
 
 
 def _refusal_class(code: str) -> type[Refusal]:
@@ -242,7 +274,7 @@ def _refusal_class(code: str) -> type[Refusal]:
 
 
 ORDER_LIFECYCLE = Lifecycle(TRANSITIONS)
-"""The life of a certificate order in CAS, as `spec.py` tells it."""
+"""The life cycle of a certificate order in CAS: the table of `spec.py`."""
 
 
 def can(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> bool:
@@ -324,9 +356,10 @@ def narrow(
 def plan(
     state: State | None, goal: State | None, *, events: bool = False, lifecycle: Lifecycle = ORDER_LIFECYCLE
 ) -> Plan:
-    """A shortest way from `state` to `goal` over operations; ties go to table order. Raises `Unreachable`.
+    """A shortest path from `state` to `goal` over operations; of equally short ones, the first in table order.
 
-    With `events`, what others do counts too, and `Plan.waits` says what has to be waited for, and from whom.
+    With `events`, what others do counts too, and `Plan.waits` says what to wait for, and who makes it happen. Raises
+    `Unreachable` if there is no such path.
 
     >>> from orderfsm import State, plan
     >>> print(plan(State.BEING_REVIEWED, State.DELETED))
@@ -340,7 +373,7 @@ def plan(
 def reachable(
     state: State | None, *, by: Collection[Actor] = tuple(Actor), lifecycle: Lifecycle = ORDER_LIFECYCLE
 ) -> frozenset[State | None]:
-    """The states in which the order may yet be found, `state` included, by what the actors `by` may do (all of them).
+    """The states that the order can get to, `state` included, by what the actors `by` may do (default: all actors).
 
     >>> from orderfsm import State, reachable
     >>> sorted(reachable(State.ABOUT_TO_EXPIRE))
@@ -350,7 +383,7 @@ def reachable(
 
 
 def explain(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Explanation:
-    r"""Why `trigger` is allowed or refused in `state`, who says so, and what to do instead.
+    r"""Why `trigger` is allowed or refused in `state`, from which source, and what to do instead.
 
     >>> from orderfsm import Operation, State, explain
     >>> why = explain(State.ISSUED, Operation.DELETE)
@@ -362,5 +395,5 @@ def explain(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_
 
 
 def verify(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> None:
-    """Raise `InvalidLifecycle` unless the table holds together; see `Lifecycle.verify`."""
+    """Raise `InvalidLifecycle` unless the table is consistent; see `Lifecycle.verify`."""
     lifecycle.verify()

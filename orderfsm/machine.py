@@ -1,9 +1,9 @@
 """The table as a pytransitions machine, for people who want its callbacks, sync or async.
 
-Every trigger but the creates is a method, by its member's name in lower case (`cancel()`, `review_passed()`), and so
-is `may_<trigger>()`. DESCRIBE, RENEW and the account's reads are internal transitions: callbacks run, the state
-stays. A refused trigger raises the table's `OrderStateError`. The questions of `lifecycle.py` are a thousand times
-faster; this is the bridge.
+Every trigger except the creates has two methods, named for its member in lower case: `cancel()` and `may_cancel()`,
+`review_passed()` and `may_review_passed()`. DESCRIBE, RENEW and the account's reads are internal transitions: callbacks
+run, and the state does not change. A refused trigger raises the table's `OrderStateError`. Without need of callbacks,
+use the functions of `lifecycle.py`: they are a hundred times faster (README, "How fast").
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _RefusedByTable(Event):
-    """An event whose refusal is the table's own error."""
+    """An event that is refused with the table's own error."""
 
     machine: Any
 
@@ -32,7 +32,7 @@ class _RefusedByTable(Event):
 
 
 class _AsyncRefusedByTable(_RefusedByTable, AsyncEvent):
-    """The same, awaited."""
+    """The same for an asynchronous machine."""
 
 
 class _FromTable(Machine):
@@ -46,9 +46,9 @@ class _FromTable(Machine):
         lifecycle: Lifecycle = ORDER_LIFECYCLE,
         **options: Any,
     ) -> None:
-        """A machine for `model` (None: for itself), whose `.state` begins as `initial`.
+        """A machine for `model` (None: the machine itself), whose `.state` is `initial` at first.
 
-        `lifecycle` is the table; `options` go to the pytransitions machine (`after_state_change`, `send_event`, ...).
+        `lifecycle` is the table; `options` are those of a pytransitions machine, such as `after_state_change`.
         """
         self.lifecycle = lifecycle
         self.triggers = {
@@ -67,7 +67,7 @@ class _FromTable(Machine):
         self.add_model(self if model is None else model)
 
     if TYPE_CHECKING:
-        # What the table's triggers add to the machine at run time.
+        # The methods that pytransitions adds at run time, one for each trigger.
         state: State
 
         def __getattr__(self, name: str) -> Callable[..., Any]: ...
@@ -88,6 +88,6 @@ class OrderMachine(_FromTable):
 
 
 class AsyncOrderMachine(_FromTable, AsyncMachine):
-    """The same with `await order.cancel()`, and callbacks that may be coroutines."""
+    """The same with `await order.cancel()`; callbacks may be coroutines."""
 
     event_cls = _AsyncRefusedByTable

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from .spec import Operation, Trigger
 
 MAX_ID = 2**63 - 1
-"""The largest OrderId: the API's `long`."""
+"""The largest OrderId: the API's type is `long`."""
 
 _STATES = {state.value: state for state in State}
 
 
 def order_id(value: int) -> int:
-    """`value`, if it is an OrderId: an int in 1 .. 2**63-1; else `InvalidValue`."""
+    """`value` if it is an OrderId, an int in 1 .. 2**63-1; else `InvalidValue`."""
     if type(value) is int and 0 < value <= MAX_ID:
         return value
     raise InvalidValue("order id", value, [f"an int in 1 .. {MAX_ID}"])
@@ -37,7 +37,7 @@ def _state(value: State) -> State:
 
 @attrs.frozen(weakref_slot=False)
 class Order:
-    """A certificate order: its `id`, 1 .. 2**63-1, and the `state` in which it stands.
+    """A certificate order: its `id`, an int in 1 .. 2**63-1, and its `state`, a `State`; else `InvalidValue`.
 
     >>> from orderfsm import Operation, Order, State
     >>> order = Order(123451222, State.PENDING_REVIEW)
@@ -51,9 +51,10 @@ class Order:
     state: State = attrs.field(converter=_state)
 
     def apply(self, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Order:
-        """The order after `trigger`; raises `OrderStateError` where the table refuses it.
+        """The order after `trigger`; raises `OrderStateError` if the table refuses it.
 
-        A renewal leaves the order as it is; the second order that it begins has an id that only the service knows.
+        A renewal does not change the order. The second order that it creates is not returned: only the service knows
+        its id.
         """
         return Order(self.id, lifecycle.transition(self.state, trigger).target)  # type: ignore[arg-type]
 
@@ -66,7 +67,7 @@ class Order:
         return lifecycle.allowed(self.state)
 
     def replay(self, triggers: Iterable[Trigger], lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Order:
-        """The order after all of `triggers`; the error of the first that is refused has its `index`, from 0.
+        """The order after all of `triggers`; raises the `OrderStateError` of the first refused one, with its `index`.
 
         >>> from orderfsm import Operation, Order, State
         >>> Order(1, State.PENDING_REVIEW).replay([Operation.CANCEL, Operation.CANCEL])

@@ -1,38 +1,46 @@
-"""THE TABLE: the life of a certificate order, as the documents of Alibaba Cloud's CAS API 2020-04-07 tell it.
+"""The table: the life cycle of a certificate order, as Alibaba Cloud's documents of the CAS API 2020-04-07 describe it.
 
 An order is applied for, validated by the domain's owner, reviewed by a certification authority (CA), issued or refused,
-and at last withdrawn, deleted, revoked or expired::
+and finally withdrawn, deleted, revoked or expired::
 
-                                       create
-                                         |
-                                         v
-    PENDING_APPLICATION <--cancel-- PENDING_REVIEW --review_failed--> VERIFY_FAIL
-      |    |        ^  --submitted-->    |         <---submitted---    ^      |
-      |    |        |                    | domain_validated            |      |
-      |    |        |                    v                             |      |
-      |    |        '------cancel-- BEING_REVIEWED --review_failed-----'      |
-      |    |                             |                                    |
-      |    | cancel_for_package          | review_passed               delete |
-      |    |                             v                                    v
-      |    '----> DELETED             ISSUED --cancel_for_package--.       DELETED
-      |              ^                   |     certificate_revoked |
-      '---delete-----'                   | expiry_neared           v
-                                         v                      REVOKED
-                          .------ ABOUT_TO_EXPIRE --the same two---^
-                   renew  |        ^     |
-           (a new order)  '--------'     | expiry_reached
-                                         v
-                                      EXPIRED
+                                no order
+                                   | create, create_for_package, create_with_csr
+                                   v
+      .---------- cancel --- PENDING_REVIEW ------- (review_failed)? -----------.
+      |                        ^   |   ^                                        |
+      |  .--- (submitted) -----'   |   '------- (submitted) -----------------.  |
+      v  |                         |                                         |  v
+    PENDING_APPLICATION            | (domain_validated)                    VERIFY_FAIL
+      |  ^                         v                                         ^  |
+      |  '------- cancel --- BEING_REVIEWED ------- (review_failed) ---------'  |
+      |                            |                                            |
+      | delete                     | (review_passed)                            | delete
+      | cancel_for_package         v                                            |
+      |                         ISSUED -----------------.                       |
+      |                            |                    |                       |
+      |                            | (expiry_neared)    | cancel_for_package    |
+      |                            v                    | (certificate_revoked) |
+      |             .----- ABOUT_TO_EXPIRE ------ ? --->|                       |
+      |       renew |          ^   |                    |                       |
+      |             '----------'   | (expiry_reached)   |                       |
+      |                            v                    v                       |
+      |                         EXPIRED              REVOKED                    |
+      v                                                                         |
+    DELETED <-------------------------------------------------------------------'
+
+Plain names are client calls, names in parentheses are events, `?` marks an inferred rule. `renew` also creates a second
+order, in PENDING_APPLICATION. Not drawn: reads, which change nothing.
 
 Three tables say everything, and everything else in the project is derived from them:
 
-* ``STATES``: what the API calls each state, whether it is the end, and with which code the model and the service
-  refuse a call there;
-* ``TRIGGERS``: who pulls each trigger, and who says that it is refused where no transition allows it;
+* ``STATES``: what the API calls each state, whether it is terminal, whether the order has a certificate, and the error
+  code of a refusal there;
+* ``TRIGGERS``: who fires each trigger, and the source of the rule that it is refused where no transition allows it;
 * ``TRANSITIONS``: which trigger is allowed in which state, where it leads, and what it does to the package's quota.
 
 **What is not in TRANSITIONS is refused, and changes nothing.** Each row names its reference, and whether the rule is
-documented or inferred. Where the documents contradict each other the row takes a side, and the comment says which.
+documented or inferred. Where the documents contradict each other the row follows one of them, and the comment says
+which.
 """
 
 from enum import StrEnum
@@ -47,18 +55,19 @@ DAY = 86_400
 """Seconds in a day."""
 
 VALIDITY = 90 * DAY
-"""Seconds for which a certificate is valid, unless whoever issues it says otherwise."""
+"""Seconds a certificate issued by the mock is valid, unless the mock is told otherwise: 90 days, our choice; no rule
+depends on it."""
 
 
 class Basis(StrEnum):
-    """Whether the documents say a rule (documented), or it was concluded from what they say (inferred)."""
+    """Whether the documents state a rule (documented) or it was concluded from what they state (inferred)."""
 
     DOCUMENTED = "documented"
     INFERRED = "inferred"
 
 
 class Actor(StrEnum):
-    """Who pulls a trigger."""
+    """Who fires a trigger."""
 
     CLIENT = "client"
     OWNER = "owner"
@@ -68,7 +77,7 @@ class Actor(StrEnum):
 
 
 class State(StrEnum):
-    """Where an order stands. "No order at all" is not a state: it is ``None`` wherever a state is asked for."""
+    """The state of an order. "No order" is not a state: it is ``None`` wherever a state is expected."""
 
     PENDING_APPLICATION = "pending_application"
     PENDING_REVIEW = "pending_review"
@@ -82,7 +91,7 @@ class State(StrEnum):
 
 
 class Operation(StrEnum):
-    """What a client calls; the value is the API's action name."""
+    """What a client can call; the value is the API's action name."""
 
     CREATE = "CreateCertificateRequest"
     CREATE_FOR_PACKAGE = "CreateCertificateForPackageRequest"
@@ -97,7 +106,7 @@ class Operation(StrEnum):
 
 
 class Event(StrEnum):
-    """What others do to an order, out of the client's hands."""
+    """What others do to an order: its owner, the CA, the console or the calendar. The client can only wait for it."""
 
     DOMAIN_VALIDATED = "domain_validated"
     REVIEW_PASSED = "review_passed"
@@ -115,9 +124,11 @@ Trigger: TypeAlias = Operation | Event
 class Transition:
     """One row of the table: in `source`, `trigger` is allowed and leads to `target`.
 
-    `quota` is what it does to the order's package: +1 takes a unit, -1 gives it back, 0 neither. With `quota_within`
-    (seconds) the unit comes back only that long after the certificate was issued, the end included. `creates` is the
-    state in which a second order begins, on the row that makes one. `source` is None where there is no order yet.
+    `source` is None if there is no order yet. `reference` is the document that states the rule, or the nearest one if
+    the rule is inferred. `quota` is the effect on the order's package: +1 takes a unit, -1 returns the unit that the
+    order holds, 0 does neither. With `quota_within` (seconds) the unit is returned only if the certificate was issued
+    no longer ago than that, the end included. `creates` is the state in which a second order begins, on the row that
+    creates one. `note` says which part of a documented rule is inferred.
     """
 
     source: State | None
@@ -128,40 +139,54 @@ class Transition:
     quota: int = 0
     creates: State | None = None
     quota_within: int | None = None
+    note: str = ""
 
     @property
     def changes(self) -> bool:
-        """Whether the order moves or another one begins; a read does neither."""
+        """Whether the order changes its state or a second order begins; a read does neither."""
         return self.target != self.source or self.creates is not None
 
+    @property
+    def quota_text(self) -> str:
+        """The effect on quota as text: `+1`, `-1`, `-1 within 30 days`, or nothing."""
+        if not self.quota:
+            return ""
+        within = "" if self.quota_within is None else f" within {self.quota_within / DAY:g} days"
+        return f"{self.quota:+d}{within}"
+
     def gives_back(self, age: float | None) -> bool:
-        """Whether this step returns a held unit, `age` seconds after issuance (None: never issued)."""
+        """Whether this step returns the unit, `age` seconds after the certificate was issued (None: never issued)."""
         return self.quota < 0 and (self.quota_within is None or (age is not None and age <= self.quota_within))
 
 
 class StateRule(NamedTuple):
-    """What the API calls a state, whether it is the end, and how a refusal there is answered.
+    """What the API calls a state, and what that state implies.
 
-    `words` is the documents' English; `type` is its value in DescribeCertificateState, `status` its value in
-    ListUserCertificateOrder, None where neither names it. `model_code` is the error code of a refusal when the model is
-    asked, `service_code` the one that the service answers.
+    `words` is the documents' English name. `type` is the state's value in DescribeCertificateState, `status` its value
+    in ListUserCertificateOrder; None if the API has no value for it. `basis` is inferred if any part of the row is, and
+    `reference` is the document that states it, or the nearest one. `model_code` is the error code with which the model
+    refuses a trigger in this state, `service_code` the code with which the service does. `terminal`: no transition
+    leaves the state. `certified`: the order has a certificate.
     """
 
     state: State | None
     words: str
     type: str | None
     status: str | None
+    basis: Basis
+    reference: str
     model_code: str = "OrderStateError"
     service_code: str = "OrderStateError"
     terminal: bool = False
+    certified: bool = False
 
 
 class TriggerRule(NamedTuple):
-    """Who pulls a trigger; the basis and reference of its refusal wherever no transition allows it.
+    """Who fires a trigger, and the basis and reference of its refusal where no transition allows it.
 
-    `account`: it concerns the account, not one order; it is allowed whatever the state and changes nothing.
-    `abandons`: its caller gives the order up, so that where it is refused another way to end the order serves instead.
-    `before_end`: how many seconds before the end of the certificate's validity the calendar pulls it.
+    `account`: the operation reads the account, not one order; it is allowed in every state and changes nothing.
+    `abandons`: the caller gives the order up, so where it is refused, any other way to end the order serves as well.
+    `before_end`: how many seconds before the end of the certificate's validity the calendar fires it.
     """
 
     trigger: Trigger
@@ -188,31 +213,50 @@ FLOW = "https://help.aliyun.com/document_detail/204741.html"  # how to apply for
 SILENT = "the documents are silent; nearest: "
 
 STATES = (
-    StateRule(None, "no order", None, None, "NotFoundOrder", "NotFoundOrder"),
-    StateRule(State.PENDING_APPLICATION, "pending application", "payed", "PAYED"),
-    StateRule(State.PENDING_REVIEW, "pending review", "domain_verify", "CHECKING"),
-    StateRule(State.BEING_REVIEWED, "being reviewed", "process", "CHECKING"),
-    StateRule(State.VERIFY_FAIL, "review failed", "verify_fail", "CHECKED_FAIL"),
-    StateRule(State.ISSUED, "issued", "certificate", "ISSUED"),
-    StateRule(State.ABOUT_TO_EXPIRE, "about to expire", "certificate", "WILLEXPIRED"),
-    # That an expired or a revoked order still reads as `certificate` is inferred: the documents give them no Type.
-    StateRule(State.EXPIRED, "expired", "certificate", "EXPIRED", terminal=True),
-    StateRule(State.REVOKED, "revoked", "certificate", "REVOKED", terminal=True),
-    StateRule(State.DELETED, "deleted", None, None, service_code="NotFoundOrder", terminal=True),
+    # "The specified certificate order was not found."
+    StateRule(None, "no order", None, None, D, DELETE_PAGE, "NotFoundOrder", "NotFoundOrder"),
+    StateRule(State.PENDING_APPLICATION, "pending application", "payed", "PAYED", D, DESCRIBE_PAGE),
+    # CHECKING is documented as "under review"; that it includes pending domain validation is inferred: the list has no
+    # other status for it.
+    StateRule(State.PENDING_REVIEW, "pending review", "domain_verify", "CHECKING", I, SILENT + LIST_PAGE),
+    StateRule(State.BEING_REVIEWED, "being reviewed", "process", "CHECKING", D, DESCRIBE_PAGE),
+    StateRule(State.VERIFY_FAIL, "review failed", "verify_fail", "CHECKED_FAIL", D, DESCRIBE_PAGE),
+    StateRule(State.ISSUED, "issued", "certificate", "ISSUED", D, DESCRIBE_PAGE, certified=True),
+    # The statuses of the next three are documented; that DescribeCertificateState still answers `certificate` for them
+    # is inferred: the documents name no other type for them.
+    StateRule(
+        State.ABOUT_TO_EXPIRE,
+        "about to expire",
+        "certificate",
+        "WILLEXPIRED",
+        I,
+        SILENT + DESCRIBE_PAGE,
+        certified=True,
+    ),
+    StateRule(
+        State.EXPIRED, "expired", "certificate", "EXPIRED", I, SILENT + DESCRIBE_PAGE, terminal=True, certified=True
+    ),
+    StateRule(
+        State.REVOKED, "revoked", "certificate", "REVOKED", I, SILENT + DESCRIBE_PAGE, terminal=True, certified=True
+    ),
+    # That the service answers NotFoundOrder for a deleted order is inferred: "deletes" is all that the documents say.
+    StateRule(
+        State.DELETED, "deleted", None, None, I, SILENT + DELETE_PAGE, service_code="NotFoundOrder", terminal=True
+    ),
 )
 
 UNSPECIFIC_TYPE = "unknow"
-"""The `Type` (the API's spelling) that names no state: any that has a `Type` may stand behind it."""
+"""The `Type` (the API's spelling) that names no state: it may mean any state that has a `Type`."""
 
 UNSPECIFIC_STATUS = "NOTACTIVATED"
-"""The `Status` that names no state: any that has a `Status` may stand behind it."""
+"""The `Status` that names no state: it may mean any state that has a `Status`."""
 
 TRIGGERS = (
     # "You can call this operation ... only in the following scenarios"; "only orders about to expire can be renewed".
     TriggerRule(Operation.CANCEL, Actor.CLIENT, D, CANCEL_PAGE, abandons=True),
     TriggerRule(Operation.DELETE, Actor.CLIENT, D, DELETE_PAGE, abandons=True),
     TriggerRule(Operation.RENEW, Actor.CLIENT, D, RENEW_PAGE),
-    # What it does to a pending application or a certificate is documented; of every other state nothing is said.
+    # What it does to a pending application or a certificate is documented; nothing is said of the other states.
     TriggerRule(Operation.CANCEL_FOR_PACKAGE, Actor.CLIENT, I, SILENT + CANCEL_FOR_PACKAGE_PAGE, abandons=True),
     TriggerRule(Operation.CREATE, Actor.CLIENT, I, SILENT + FLOW + " step 2"),
     TriggerRule(Operation.CREATE_FOR_PACKAGE, Actor.CLIENT, I, SILENT + FLOW + " step 2"),
@@ -235,13 +279,26 @@ TRANSITIONS = (
     Transition(None, Operation.CREATE, State.PENDING_REVIEW, D, FLOW + " step 2", quota=+1),
     Transition(None, Operation.CREATE_FOR_PACKAGE, State.PENDING_REVIEW, D, FLOW + " step 2", quota=+1),
     Transition(None, Operation.CREATE_WITH_CSR, State.PENDING_REVIEW, D, FLOW + " step 2", quota=+1),
-    # PENDING_APPLICATION: withdrawn, or made by a renewal and not submitted yet. Only the console can submit. That a
-    # renewal's order may be deleted like a withdrawn one is inferred. Since 2025-12 CANCEL_FOR_PACKAGE, "if an order is
-    # pending, cancels the order and restores the quota"; that the order is then gone is inferred.
+    # PENDING_APPLICATION: withdrawn, or created by a renewal and not submitted yet. Only the console can submit. Since
+    # 2025-12 CANCEL_FOR_PACKAGE, "if an order is pending, cancels the order and restores the quota".
     Transition(State.PENDING_APPLICATION, Event.SUBMITTED, State.PENDING_REVIEW, D, RENEW_PAGE),
-    Transition(State.PENDING_APPLICATION, Operation.DELETE, State.DELETED, D, DELETE_PAGE, quota=-1),
     Transition(
-        State.PENDING_APPLICATION, Operation.CANCEL_FOR_PACKAGE, State.DELETED, D, CANCEL_FOR_PACKAGE_PAGE, quota=-1
+        State.PENDING_APPLICATION,
+        Operation.DELETE,
+        State.DELETED,
+        D,
+        DELETE_PAGE,
+        quota=-1,
+        note="documented for a withdrawn order, inferred for one that a renewal created",
+    ),
+    Transition(
+        State.PENDING_APPLICATION,
+        Operation.CANCEL_FOR_PACKAGE,
+        State.DELETED,
+        D,
+        CANCEL_FOR_PACKAGE_PAGE,
+        quota=-1,
+        note="that the order is deleted is inferred",
     ),
     # PENDING_REVIEW: "domain validation is not completed".
     Transition(State.PENDING_REVIEW, Event.DOMAIN_VALIDATED, State.BEING_REVIEWED, D, FLOW + " step 3"),
@@ -251,7 +308,7 @@ TRANSITIONS = (
     Transition(State.BEING_REVIEWED, Event.REVIEW_PASSED, State.ISSUED, D, FLOW + " step 4"),
     Transition(State.BEING_REVIEWED, Event.REVIEW_FAILED, State.VERIFY_FAIL, D, FLOW + " step 4"),
     Transition(State.BEING_REVIEWED, Operation.CANCEL, State.PENDING_APPLICATION, D, CANCEL_PAGE),
-    # VERIFY_FAIL. By the API: delete, then apply anew. In the console: edit and submit again.
+    # VERIFY_FAIL. Through the API: delete, then create another order. In the console: edit and submit again.
     Transition(State.VERIFY_FAIL, Operation.DELETE, State.DELETED, D, DELETE_PAGE, quota=-1),
     Transition(State.VERIFY_FAIL, Event.SUBMITTED, State.PENDING_REVIEW, D, CONSOLE_PAGE),
     # ISSUED. "Revoked within 30 calendar days after issuance" returns the unit (the console's pages: 28 days).
@@ -266,8 +323,8 @@ TRANSITIONS = (
         quota_within=30 * DAY,
     ),
     Transition(State.ISSUED, Event.CERTIFICATE_REVOKED, State.REVOKED, D, LIST_PAGE),
-    # ABOUT_TO_EXPIRE. A renewal leaves the order alone and makes a second one, "which you must submit". It takes no
-    # unit (inferred), so that order has none to give back.
+    # ABOUT_TO_EXPIRE. A renewal does not change the order; it creates a second one, "which you must submit". Because it
+    # takes no unit, that order has none to return.
     Transition(
         State.ABOUT_TO_EXPIRE,
         Operation.RENEW,
@@ -275,6 +332,7 @@ TRANSITIONS = (
         D,
         RENEW_PAGE,
         creates=State.PENDING_APPLICATION,
+        note="that it takes no unit of quota is inferred",
     ),
     Transition(
         State.ABOUT_TO_EXPIRE,
@@ -287,9 +345,9 @@ TRANSITIONS = (
     ),
     Transition(State.ABOUT_TO_EXPIRE, Event.CERTIFICATE_REVOKED, State.REVOKED, I, SILENT + LIST_PAGE),
     Transition(State.ABOUT_TO_EXPIRE, Event.EXPIRY_REACHED, State.EXPIRED, D, LIST_PAGE),
-    # EXPIRED, REVOKED, DELETED: terminal. Nothing leads out of them.
+    # EXPIRED, REVOKED and DELETED are terminal: no transition leaves them.
     #
-    # Every order that exists can be read.
+    # Every order that is not deleted can be read.
     Transition(State.PENDING_APPLICATION, Operation.DESCRIBE, State.PENDING_APPLICATION, D, DESCRIBE_PAGE),
     Transition(State.PENDING_REVIEW, Operation.DESCRIBE, State.PENDING_REVIEW, D, DESCRIBE_PAGE),
     Transition(State.BEING_REVIEWED, Operation.DESCRIBE, State.BEING_REVIEWED, D, DESCRIBE_PAGE),

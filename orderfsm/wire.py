@@ -1,7 +1,7 @@
-"""Between the API's words and the spec's: statuses, names, parameters, error bodies.
+"""Between the API's words and the spec's: states, names, parameters, error bodies.
 
-The API has two vocabularies for one order: `Type` in DescribeCertificateState and `Status` in
-ListUserCertificateOrder. A word of either means a set of states. Words, and what they mean, stand in `spec.STATES`.
+The API has two vocabularies for the state of an order: `Type` in DescribeCertificateState and `Status` in
+ListUserCertificateOrder. A word of either means a set of states: see `spec.STATES`.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ VERSION = "2020-04-07"
 
 
 def types(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, frozenset[State | None]]:
-    """Every `Type`, with the states that it may mean."""
+    """Every `Type`, and the states that it may mean."""
     return _vocabulary(((rule.type, rule.state) for rule in lifecycle.states), UNSPECIFIC_TYPE)
 
 
 def statuses(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, frozenset[State | None]]:
-    """Every `Status`, with the states that it may mean."""
+    """Every `Status`, and the states that it may mean."""
     return _vocabulary(((rule.status, rule.state) for rule in lifecycle.states), UNSPECIFIC_STATUS)
 
 
 def type_of(state: State | None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str | None:
-    """The `Type` by which DescribeCertificateState calls `state`; None where it answers NotFoundOrder instead."""
+    """The `Type` that DescribeCertificateState answers in `state`; None where it answers NotFoundOrder instead."""
     return lifecycle.state_rules[lifecycle.state(state)].type
 
 
 def status_of(state: State | None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str | None:
-    """The `Status` by which ListUserCertificateOrder calls `state`; None where the order is absent from the list."""
+    """The `Status` that ListUserCertificateOrder answers in `state`; None where the order is not in the list."""
     return lifecycle.state_rules[lifecycle.state(state)].status
 
 
 def states_from_type(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
-    """The states that the `Type` `word` may mean; `InvalidValue` if the spec does not know it.
+    """The states that `word`, a `Type`, may mean; `InvalidValue` if the spec does not know it.
 
     >>> from orderfsm.wire import states_from_type
     >>> states_from_type("process")
@@ -54,12 +54,14 @@ def states_from_type(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> froze
 
 
 def states_from_status(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
-    """The states that the `Status` `word` may mean; `InvalidValue` if the spec does not know it."""
+    """The states that `word`, a `Status`, may mean; `InvalidValue` if the spec does not know it."""
     return _states(word, "Status", statuses(lifecycle))
 
 
 def parse_states(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
     """The states that a person means by `word`: a State's value, a `Type`, a `Status`, in any case, or `none`.
+
+    `InvalidValue` if it is none of them. A word that is both a State's value and another word is that state.
 
     >>> from orderfsm.wire import parse_states
     >>> sorted(parse_states("CHECKING"))
@@ -75,7 +77,12 @@ def parse_states(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset
 
 
 def parse_trigger(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Trigger:
-    """The trigger that a person means by `word`: a member's name or value, in any case (`delete`, `review_passed`)."""
+    """The trigger that a person means by `word`: a member's name or value, in any case; else `InvalidValue`.
+
+    >>> from orderfsm.wire import parse_trigger
+    >>> parse_trigger("delete"), parse_trigger("review_passed")
+    (<Operation.DELETE: 'DeleteCertificateRequest'>, <Event.REVIEW_PASSED: 'review_passed'>)
+    """
     meanings: dict[str, Trigger] = {}
     for trigger in lifecycle.trigger_rules:
         meanings[trigger.lower()] = meanings[trigger.name.lower()] = trigger
@@ -88,9 +95,9 @@ def parse_trigger(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Trigger:
 def judge_type(
     word: str, trigger: Trigger, *, lenient: bool = False, lifecycle: Lifecycle = ORDER_LIFECYCLE
 ) -> Verdict:
-    """The verdict on `trigger` for an order whose last read `Type` was `word`.
+    """The verdict on `trigger` for an order that was last read with `word`, a `Type`.
 
-    A word that the spec does not know (a future one) is an `InvalidValue`; with `lenient`, it is UNDECIDED.
+    A word that the spec does not know (a future one) raises `InvalidValue`; with `lenient`, it gives UNDECIDED.
 
     >>> from orderfsm import Operation
     >>> from orderfsm.wire import judge_type
@@ -128,7 +135,7 @@ def _states(
 
 @attrs.frozen
 class Parameters:
-    """What an operation takes: `required` names, `any_of` (one of these at least), and `optional` names."""
+    """The parameters of an operation by name: `required`, `any_of` (at least one of these) and `optional`."""
 
     required: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
@@ -152,10 +159,10 @@ PARAMETERS: Mapping[Operation, Parameters] = {
     Operation.RENEW: Parameters(("OrderId",), (), ("Csr", "Tags")),
     Operation.DESCRIBE_PACKAGE: Parameters((), (), ("ProductCode",)),
 }
-"""The parameters of each operation, as the SDK's models have them (alibabacloud_cas20200407 3.9.4)."""
+"""The parameters of each operation: those of the SDK's models (alibabacloud_cas20200407 3.9.4)."""
 
 
 def error_body(code: str, message: str, request_id: str, host: str) -> dict[str, str]:
-    """The JSON of a failure: what the official SDKs make their exceptions of."""
+    """The JSON body of a failure, from which the official SDKs make their exceptions."""
     recommend = f"https://api.aliyun.com/troubleshoot?q={code}&product=cas&requestId={request_id}"
     return {"RequestId": request_id, "HostId": host, "Code": code, "Message": message, "Recommend": recommend}

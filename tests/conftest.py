@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 
     from orderfsm.mock import Server
 
-collect_ignore = ["typing_api.py"]  # for type checkers, not for pytest
+pytest_plugins = ["orderfsm.pytest_plugin", "postgres"]
+HERE = Path(__file__).parent
+collect_ignore = [path.name for path in HERE.glob("*.py") if not path.name.startswith("test_")]
 
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile(

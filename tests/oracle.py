@@ -1,6 +1,10 @@
-"""A second statement of the rules, written from the sentences of the documents and not from the table.
+"""A second statement of the rules, written by hand from the documents and not from the table.
 
-The sentences about deletion and cancellation are those of shared/seed: the page of DeleteCertificateRequest.
+The page of DeleteCertificateRequest says of deletion and cancellation: "You can call this operation to delete a
+certificate application order only in the following scenarios: The status of the order is review failed. ... The status
+of the order is pending application. You have called the CancelOrderRequest operation to cancel a certificate
+application order whose status is pending review or being reviewed. The status of the certificate application order that
+is canceled in this case changes to pending application."
 """
 
 from __future__ import annotations

@@ -6,13 +6,16 @@ import json
 import subprocess
 import sys
 
+import attrs
 import pytest
 
 pytest.importorskip("click", reason="the extra `cli` is not installed")
 
 from orderfsm import ORDER_LIFECYCLE, Event, Operation, State, Transition, can
 from orderfsm.cli import main
+from orderfsm.cli.commands import cli
 from orderfsm.drawing import mermaid
+from orderfsm.spec import DELETE_PAGE
 
 
 @pytest.fixture
@@ -65,16 +68,32 @@ def test_the_basis_for_several_states_is_the_weakest(run):
     assert json.loads(run("check cancel_for_package --state certificate --json")[1])["basis"] == "inferred"
 
 
-def test_explain_says_why_and_what_instead_and_exits_0(run):
+def test_explain_says_why_from_which_source_and_what_instead_and_exits_0(run):
     status, out, _ = run("explain delete --state process --json")
     answer = json.loads(out)
     assert status == 0
     assert answer["reason"].startswith("DeleteCertificateRequest is not allowed in being_reviewed, only in")
     assert answer["instead"] == ["CancelOrderRequest", "DeleteCertificateRequest"]
+    reason = ORDER_LIFECYCLE.explain(State.ISSUED, Operation.DELETE).reason
     status, out, _ = run("explain delete --state issued")
-    assert (status, "instead:  CancelCertificateForPackageRequest" in out) == (0, True)
+    assert status == 0
+    assert out.splitlines() == [
+        "issued: illegal",
+        f"  why:      {reason}",
+        f"  source:   documented, {DELETE_PAGE}",
+        "  allowed:  CancelCertificateForPackageRequest",
+        "  instead:  CancelCertificateForPackageRequest",
+    ]
     assert json.loads(run("explain delete --state certificate --json")[1])["instead"] == []
     assert run("explain delete --state payed")[1].startswith("pending_application: legal")
+
+
+def test_what_is_inferred_in_a_documented_rule_is_said(run):
+    note = ORDER_LIFECYCLE.transition(State.PENDING_APPLICATION, Operation.DELETE).note
+    assert json.loads(run("explain delete --state payed --json")[1])["note"] == note
+    for line in ("explain delete --state payed", "check delete --state payed", "table"):
+        assert note in run(line)[1]
+    assert "note:" not in run("explain delete --state verify_fail")[1]
 
 
 def test_a_plan_is_its_steps(run):
@@ -112,9 +131,12 @@ def test_the_table_is_printed_row_by_row(run):
     assert document["edition"] == ORDER_LIFECYCLE.edition
     assert document["states"] == [state.value for state in State]
     for row, written in zip(ORDER_LIFECYCLE.transitions, document["transitions"], strict=True):
-        for field, value in written.items():
-            assert value == getattr(row, field), field
-    assert len(run("table")[1].splitlines()) == 30
+        assert written == {field.name: getattr(row, field.name) for field in attrs.fields(Transition)}
+    heading, *lines = run("table")[1].splitlines()
+    assert heading.split() == ["FROM", "TRIGGER", "TO", "QUOTA", "BASIS", "REFERENCE", "NOTE"]
+    for row, line in zip(ORDER_LIFECYCLE.transitions, lines, strict=True):
+        texts = (row.source or "none", row.trigger, row.target, row.quota_text, row.basis, row.reference, row.note)
+        assert all(text in line for text in texts), line
 
 
 def test_the_diagram_is_the_drawing(run):
@@ -130,7 +152,7 @@ def test_the_diagram_is_the_drawing(run):
         ("plan --from nowhere --to issued", "state 'nowhere': expected none, "),
         ("check delete", "Missing option '--state'"),
         ("check", "Missing argument 'TRIGGER'"),
-        ("frobnicate", "No such command 'frobnicate'. Commands: table, check, explain, plan, diagram, demo."),
+        ("frobnicate", f"No such command 'frobnicate'. Commands: {', '.join(cli.commands)}."),
         ("table --yaml", "No such option"),
     ],
 )
@@ -142,8 +164,12 @@ def test_bad_input_is_one_line_and_exit_2(run, line, message):
     assert err.count("\n") == 1
 
 
-def test_help_and_version(run):
-    assert run("--help")[0] == 0
+def test_help_and_version(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = run("--help")
+    assert status == 0
+    assert "..." not in out.replace("[ARGS]...", "")  # no command's help is cut off
+    assert "3 if that depends on which" in " ".join(run("plan --help")[1].split())
     assert run("--version")[1].startswith("orderfsm, version 0.")
     status, out, _ = run("")
     assert (status, "Usage: orderfsm" in out) == (2, True)

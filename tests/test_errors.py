@@ -40,7 +40,7 @@ def refused(state=State.BEING_REVIEWED, trigger=Operation.DELETE, lifecycle=ORDE
 
 
 def test_the_seven_codes_and_their_status_are_those_of_the_error_table():
-    """The seed: "Error codes"."""
+    """The page of DeleteCertificateRequest, "Error codes"."""
     lines = [f"{error.http_status} {code}" for code, error in e.BY_CODE.items()]
     assert lines == DOCUMENTED.split("\n")[1:-1]
     assert list(e.BY_CODE.values()) == [
@@ -65,17 +65,11 @@ def test_every_code_is_one_of_ours_with_a_text_and_may_be_given_another(error):
 
 def test_a_refusal_made_of_a_message_alone_claims_nothing_more():
     error = OrderStateError("said the server")
-    assert (error.state, error.operation, error.allowed, error.basis, error.reference, error.index) == (
-        None,
-        None,
-        (),
-        None,
-        None,
-        None,
-    )
+    assert (error.state, error.operation, error.basis, error.reference, error.instead, error.index) == (None,) * 6
+    assert (error.possible, error.allowed) == (frozenset(), ())
 
 
-def test_a_refusal_says_what_was_asked_where_what_is_allowed_what_first_and_who_says_so():
+def test_a_refusal_says_what_was_asked_where_what_is_allowed_what_first_and_from_which_source():
     assert str(refused()) == (
         "DeleteCertificateRequest is not allowed in being_reviewed, only in pending_application and verify_fail. "
         "Allowed here: CancelOrderRequest. First: CancelOrderRequest, then DeleteCertificateRequest. "
@@ -88,6 +82,7 @@ def fields(error):
     return (
         type(error),
         error.state,
+        error.possible,
         error.operation,
         error.allowed,
         error.basis,

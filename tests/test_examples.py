@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import urllib.error
@@ -9,6 +10,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
+from orderfsm import OrderStateError
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -31,33 +34,48 @@ def test_preflight_client():
     pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
     said = run("preflight_client.py").splitlines()
     assert said[0] == "not now: DeleteCertificateRequest in being_reviewed; allowed: CancelOrderRequest"
-    assert said[2] == "the SDK's way: OrderStateError"
-    assert said[-1].startswith("cancelled, then deleted")
+    assert said[1] == "instead: CancelOrderRequest, then DeleteCertificateRequest"
+    assert said[2] == "to code that knows only the SDK: OrderStateError"
+    assert said[3] == "cancelled, then deleted; units in use before: 1, after: 0"
 
 
-def test_mock_server():
-    def call(action, order_id=123451222):
-        request = urllib.request.Request(f"{url}/?OrderId={order_id}", b"", {"x-acs-action": action})
-        try:
-            with urllib.request.urlopen(request) as response:
-                return response.status, response.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read()
-
+@pytest.fixture
+def mock_server():
+    """The URL of the running example."""
     with subprocess.Popen(
         [sys.executable, EXAMPLES / "mock_server.py"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         try:
-            url = process.stdout.readline().strip()
-            status, body = call("DeleteCertificateRequest")
-            assert (status, b'"Code": "OrderStateError"' in body) == (403, True)
-            assert call("CancelOrderRequest")[0] == 200
-            assert b'"Type": "payed"' in call("DescribeCertificateState")[1]
-            assert call("DeleteCertificateRequest")[0] == 200
-            status, body = call("DeleteCertificateRequest")
-            assert (status, b'"Code": "NotFoundOrder"' in body) == (404, True)
-            assert call("DescribeCertificateState", 7)[0] == 404
+            yield process.stdout.readline().strip()
         finally:
             process.kill()
-    assert len((EXAMPLES / "mock_server.py").read_text().splitlines()) < 50
+
+
+def test_mock_server(mock_server):
+    def call(action, order_id="123451222"):
+        headers = {"x-acs-action": action} if action else {}
+        request = urllib.request.Request(f"{mock_server}/?OrderId={order_id}", b"", headers)
+        try:
+            with urllib.request.urlopen(request) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    status, body = call("DeleteCertificateRequest")
+    assert (status, body["Code"], body["Message"]) == (403, OrderStateError.code, OrderStateError.text)
+    status, body = call("CancelOrderRequest")
+    assert (status, list(body)) == (200, ["RequestId"])
+    assert call("DescribeCertificateState")[1]["Type"] == "payed"
+    status, body = call("DeleteCertificateRequest")
+    assert (status, list(body)) == (200, ["RequestId"])
+    for lost in ("123451222", "7"):
+        for action in ("DeleteCertificateRequest", "DescribeCertificateState"):
+            status, body = call(action, lost)
+            assert (status, body["Code"]) == (404, "NotFoundOrder")
+    for bad in ("", "x", "-1"):
+        status, body = call("DeleteCertificateRequest", bad)
+        assert (status, body["Code"]) == (400, "InvalidOrderId")
+    for bad in (None, "Explode", "CreateCertificateRequest"):
+        status, body = call(bad)
+        assert (status, body["Code"]) == (404, "InvalidAction.NotFound")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import pickle
+from functools import partial
 
 import pytest
 
@@ -10,34 +13,21 @@ pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is no
 
 from alibabacloud_cas20200407 import models
 from alibabacloud_cas20200407.client import Client
+from alibabacloud_tea_openapi.models import Config
+from orders import create, create_async, invoke, invoke_async, order_in
 from Tea.exceptions import TeaException
 
-from orderfsm import (
-    ORDER_LIFECYCLE,
-    Actor,
-    InvalidValue,
-    NotFoundOrder,
-    Operation,
-    OrderStateError,
-    State,
-    check,
-    judge,
-    plan,
-    wire,
-)
-from orderfsm.client import LocalOrderStateError, guard
+from orderfsm import ORDER_LIFECYCLE, InvalidValue, NotFoundOrder, Operation, OrderStateError, State, check, judge, wire
+from orderfsm.client import LocalNotFoundOrder, LocalOrderStateError, guard
+from orderfsm.client.guard import refuse_illegal
 from orderfsm.client.sdk import method_name
 
 RULED = [Operation.CANCEL, Operation.DELETE, Operation.CANCEL_FOR_PACKAGE, Operation.RENEW]
-
-
-def invoke(client, operation, order_id):
-    """Call an operation on an order by the SDK's method and model for it."""
-    return getattr(client, method_name(operation))(getattr(models, f"{operation}Request")(order_id=order_id))
+CERTIFIED = {State.ISSUED, State.ABOUT_TO_EXPIRE, State.EXPIRED, State.REVOKED}
 
 
 class Spying:
-    """Counts what arrives at a service, and may spoil what a describe answers."""
+    """Notes what arrives at a service, and may change the `Type` that a describe answers."""
 
     def __init__(self, service):
         self.arrived = []
@@ -63,21 +53,32 @@ def bare(server, spy):
     return server.client()
 
 
-def new_order(client):
-    """The id of a new order, created with `client`."""
-    asked = models.CreateCertificateForPackageRequestRequest(domain="example.com")
-    return client.create_certificate_for_package_request(asked).body.order_id
+def state_of(server, order_id):
+    """The state of an order, as the server has it."""
+    return server.service.store.get(order_id).order.state
 
 
-def order_in(server, client, state):
-    """The id of a new order, walked to `state`."""
-    order_id = new_order(client)
-    for step in plan(State.PENDING_REVIEW, state, events=True).steps:
-        if ORDER_LIFECYCLE.actor(step) is Actor.CLIENT:
-            invoke(client, step.trigger, order_id)
-        else:
-            server.service.happen(order_id, step.trigger)
-    return order_id
+class Forms:
+    """The SDK's synchronous or asynchronous methods, called alike."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def invoke(self, *arguments):
+        if self.name == "sync":
+            return invoke(*arguments)
+        return asyncio.run(invoke_async(*arguments))
+
+    def create(self, client):
+        return create(client) if self.name == "sync" else asyncio.run(create_async(client))
+
+
+@pytest.fixture(params=["sync", "async"])
+def forms(request):
+    return Forms(request.param)
+
+
+# -- a guarded client --------------------------------------------------------------------------------------------------
 
 
 def test_it_is_a_client_of_the_same_kind(bare):
@@ -89,6 +90,16 @@ def test_it_is_a_client_of_the_same_kind(bare):
     assert vars(bare) == {key: value for key, value in vars(guarded).items() if key != "_guard"}
 
 
+@pytest.mark.parametrize("operation", Operation)
+def test_its_methods_look_like_the_sdks(operation):
+    bare = Client(Config(endpoint="127.0.0.1:1"))
+    guarded = guard(bare)
+    for form in ("", "_async", "_with_options", "_with_options_async"):
+        ours, theirs = getattr(guarded, method_name(operation) + form), getattr(bare, method_name(operation) + form)
+        assert inspect.signature(ours) == inspect.signature(theirs)
+        assert inspect.iscoroutinefunction(ours) is inspect.iscoroutinefunction(theirs)
+
+
 @pytest.mark.parametrize("client", [None, "client", object()], ids=str)
 def test_anything_else_cannot_be_guarded(client):
     with pytest.raises(InvalidValue, match="expected an alibabacloud_cas20200407 Client"):
@@ -96,113 +107,36 @@ def test_anything_else_cannot_be_guarded(client):
 
 
 @pytest.mark.parametrize("state", State)
-def test_the_table_is_asked_before_every_ruled_call(server, spy, bare, state):
+def test_the_table_is_asked_before_every_ruled_call(server, spy, bare, forms, state):
     """One read before the call; a call that is illegal in all that the read may mean is never sent."""
     guarded = guard(bare)
     for operation in RULED:
-        order_id = order_in(server, bare, state)
+        order_id = order_in(server.service, state)
         spy.arrived.clear()
         word = wire.type_of(state)
         verdict = "illegal" if word is None else judge(wire.states_from_type(word), operation)
+        attempt = partial(forms.invoke, guarded, operation, order_id)
         if verdict == "illegal":
             with pytest.raises(TeaException) as caught:
-                invoke(guarded, operation, order_id)
-            assert isinstance(caught.value, NotFoundOrder if state is State.DELETED else OrderStateError)
+                attempt()
+            assert type(caught.value) is (LocalNotFoundOrder if state is State.DELETED else LocalOrderStateError)
             assert spy.arrived == [Operation.DESCRIBE]
-            assert server.service.store.get(order_id).order.state is state
+            assert state_of(server, order_id) is state
             continue
         if operation in ORDER_LIFECYCLE.allowed(state):
-            invoke(guarded, operation, order_id)
-            assert server.service.store.get(order_id).order.state is check(state, operation)
+            attempt()
+            assert state_of(server, order_id) is check(state, operation)
         else:
             with pytest.raises(TeaException) as caught:
-                invoke(guarded, operation, order_id)
+                attempt()
             assert not isinstance(caught.value, OrderStateError)
         assert spy.arrived == [Operation.DESCRIBE, operation]
 
 
-def test_the_refusal_is_the_tables_error_and_the_sdks_at_once(server, bare):
-    order_id = order_in(server, bare, State.BEING_REVIEWED)
-    delete = models.DeleteCertificateRequestRequest(order_id=order_id)
-    with pytest.raises(TeaException) as caught:
-        guard(bare).delete_certificate_request(delete)
-    error = caught.value
-    assert isinstance(error, OrderStateError)
-    assert isinstance(error, LocalOrderStateError)
-    assert (error.state, error.operation) == (State.BEING_REVIEWED, Operation.DELETE)
-    assert error.allowed == (Operation.CANCEL,)
-    with pytest.raises(TeaException) as caught:
-        bare.delete_certificate_request(delete)
-    theirs = caught.value
-    assert (error.code, error.statusCode, error.status_code) == (theirs.code, theirs.statusCode, theirs.status_code)
-    for field in vars(theirs):
-        assert hasattr(error, field), field
-    assert error.data["Code"] == theirs.data["Code"]
-    assert error.data["statusCode"] == theirs.data["statusCode"]
-    assert str(error) == error.message
-    assert "First: CancelOrderRequest" in error.message
-    again = pickle.loads(pickle.dumps(error))
-    assert (type(again), again.state, again.message, again.data) == (type(error), error.state, str(error), error.data)
-
-
-def test_code_written_for_the_sdk_alone_goes_on_working(server, bare):
-    code = None
-    try:
-        invoke(guard(bare), Operation.DELETE, order_in(server, bare, State.ISSUED))
-    except TeaException as e:
-        code = e.code
-    assert code == "OrderStateError"
-
-
-@pytest.mark.parametrize("word", ["unknow", "suspended", ""])
-def test_a_vague_or_unknown_word_never_refuses(server, spy, bare, word):
-    order_id = order_in(server, bare, State.PENDING_APPLICATION)
-    spy.reads_as = word
-    invoke(guard(bare), Operation.DELETE, order_id)
-    assert server.service.store.get(order_id).order.state is State.DELETED
-
-
-def test_a_read_that_fails_never_refuses(server, spy, bare):
-    from orderfsm.mock import Fault
-
-    order_id = order_in(server, bare, State.VERIFY_FAIL)
-    server.service.faults.append(Fault("Error", Operation.DESCRIBE))
-    invoke(guard(bare), Operation.DELETE, order_id)
-    assert spy.arrived[-2:] == [Operation.DESCRIBE, Operation.DELETE]
-
-
-def test_an_order_that_cannot_be_read_just_after_we_created_it_is_not_refused(server, spy, bare):
-    from orderfsm.mock import Fault
-
+def test_reads_and_creates_pass_untouched(spy, bare, forms):
     guarded = guard(bare)
-    order_id = new_order(guarded)
-    server.service.faults.append(Fault("NotFoundOrder", Operation.DESCRIBE))
-    invoke(guarded, Operation.CANCEL, order_id)
-    assert server.service.store.get(order_id).order.state is State.PENDING_APPLICATION
-
-
-def test_after_the_grace_what_cannot_be_found_is_refused(server, spy, bare):
-    from orderfsm.mock import Fault
-
-    guarded = guard(bare, grace=0)
-    order_id = new_order(guarded)
-    server.service.faults.append(Fault("NotFoundOrder", Operation.DESCRIBE))
-    with pytest.raises(NotFoundOrder):
-        invoke(guarded, Operation.CANCEL, order_id)
-    assert spy.arrived[-1] == Operation.DESCRIBE
-
-
-def test_a_call_without_an_order_id_is_the_servers_to_refuse(spy, bare):
-    with pytest.raises(TeaException) as caught:
-        guard(bare).delete_certificate_request(models.DeleteCertificateRequestRequest())
-    assert caught.value.code == "MissingOrderId"
-    assert spy.arrived == [Operation.DELETE]
-
-
-def test_reads_and_creates_pass_untouched(spy, bare):
-    guarded = guard(bare)
-    order_id = new_order(guarded)
-    invoke(guarded, Operation.DESCRIBE, order_id)
+    order_id = forms.create(guarded)
+    forms.invoke(guarded, Operation.DESCRIBE, order_id)
     guarded.list_user_certificate_order(models.ListUserCertificateOrderRequest())
     guarded.describe_package_state(models.DescribePackageStateRequest())
     assert spy.arrived == [
@@ -213,14 +147,172 @@ def test_reads_and_creates_pass_untouched(spy, bare):
     ]
 
 
-def test_another_table_guards_otherwise(server, spy, bare):
+def test_a_call_without_an_order_id_is_the_servers_to_refuse(spy, bare, forms):
+    with pytest.raises(TeaException) as caught:
+        forms.invoke(guard(bare), Operation.DELETE, None)
+    assert caught.value.code == "MissingOrderId"
+    assert spy.arrived == [Operation.DELETE]
+
+
+def test_another_table_guards_otherwise(server, bare):
     row = ORDER_LIFECYCLE.transition(State.VERIFY_FAIL, Operation.DELETE)
-    order_id = order_in(server, bare, State.VERIFY_FAIL)
+    order_id = order_in(server.service, State.VERIFY_FAIL)
     with pytest.raises(OrderStateError):
         invoke(guard(bare, lifecycle=ORDER_LIFECYCLE.without(row)), Operation.DELETE, order_id)
 
 
-@pytest.mark.parametrize("operation", Operation)
-def test_the_sdk_has_a_method_for_every_operation(operation):
-    assert callable(getattr(Client, method_name(operation)))
-    assert callable(getattr(Client, f"{method_name(operation)}_with_options"))
+# -- the error ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_refusal_is_the_tables_error_and_the_sdks_at_once(server, bare):
+    order_id = order_in(server.service, State.BEING_REVIEWED)
+    with pytest.raises(TeaException) as caught:
+        invoke(guard(bare), Operation.DELETE, order_id)
+    error = caught.value
+    assert isinstance(error, OrderStateError)
+    assert (error.state, error.possible) == (State.BEING_REVIEWED, {State.BEING_REVIEWED})
+    assert (error.operation, error.allowed) == (Operation.DELETE, (Operation.CANCEL,))
+    assert error.instead.triggers == (Operation.CANCEL, Operation.DELETE)
+    with pytest.raises(TeaException) as caught:
+        invoke(bare, Operation.DELETE, order_id)
+    theirs = caught.value
+    assert (error.code, error.statusCode, error.status_code) == (theirs.code, theirs.statusCode, theirs.status_code)
+    for field in vars(theirs):
+        assert hasattr(error, field), field
+    assert error.data["Code"] == theirs.data["Code"]
+    assert error.data["statusCode"] == theirs.data["statusCode"]
+    assert str(error) == error.message
+    assert "First: CancelOrderRequest" in error.message
+    assert error.__cause__ is error.__context__ is None
+
+
+@pytest.mark.parametrize("state", sorted(CERTIFIED))
+def test_a_refusal_names_every_state_that_the_order_may_be_in_and_claims_none(server, bare, state):
+    """Four states read as `certificate`: a client cannot tell a revoked order from an issued one."""
+    with pytest.raises(LocalOrderStateError) as caught:
+        invoke(guard(bare), Operation.DELETE, order_in(server.service, state))
+    error = caught.value
+    assert error.possible == CERTIFIED
+    assert error.state is None
+    assert error.allowed == ()  # nothing that is allowed in all four
+    assert error.instead is None  # an issued order can be revoked, an expired one cannot
+    assert str(error).startswith(
+        "DeleteCertificateRequest is not allowed in issued, about_to_expire, expired or revoked, "
+        "only in pending_application and verify_fail. Allowed in all of these: nothing that changes anything. (doc"
+    )
+
+
+def test_what_serves_in_every_possible_state_is_offered(server, bare):
+    """A table in which what reads as `certificate` can always be revoked."""
+    lifecycle = ORDER_LIFECYCLE
+    revocation = lifecycle.transition(State.ISSUED, Operation.CANCEL_FOR_PACKAGE)
+    for rule in lifecycle.states:
+        if rule.certified and not lifecycle.can(rule.state, Operation.CANCEL_FOR_PACKAGE):
+            row = type(revocation)(rule.state, Operation.CANCEL_FOR_PACKAGE, State.DELETED, "inferred", "a test")
+            lifecycle = lifecycle.with_rows(row)
+    order_id = order_in(server.service, State.ISSUED)
+    with pytest.raises(LocalOrderStateError) as caught:
+        invoke(guard(bare, lifecycle=lifecycle), Operation.CANCEL, order_id)
+    assert caught.value.allowed == (Operation.CANCEL_FOR_PACKAGE,)
+    assert "Allowed in all of these: CancelCertificateForPackageRequest." in str(caught.value)
+
+
+@pytest.mark.parametrize("state", [State.BEING_REVIEWED, State.REVOKED, State.DELETED])
+def test_the_refusal_survives_pickle(server, bare, state):
+    with pytest.raises(TeaException) as caught:
+        invoke(guard(bare), Operation.DELETE, order_in(server.service, state))
+    error, again = caught.value, pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is type(error)
+    for field in ("state", "possible", "operation", "allowed", "basis", "reference", "instead", "message", "data"):
+        assert getattr(again, field) == getattr(error, field), field
+
+
+def test_a_local_error_made_of_a_message_alone_claims_nothing_more():
+    error = LocalOrderStateError("said the server")
+    assert (error.message, error.state, error.possible, error.allowed) == ("said the server", None, frozenset(), ())
+
+
+def test_code_written_for_the_sdk_alone_goes_on_working(server, bare):
+    code = None
+    try:
+        invoke(guard(bare), Operation.DELETE, order_in(server.service, State.ISSUED))
+    except TeaException as e:
+        code = e.code
+    assert code == "OrderStateError"
+
+
+# -- reads from which nothing follows ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", [*wire.types(), "suspended", "", None], ids=repr)
+@pytest.mark.parametrize("operation", RULED)
+def test_a_word_refuses_only_what_is_illegal_in_every_state_that_it_may_mean(operation, word):
+    if judge(wire.types().get(word, [None, *State]), operation) == "illegal":
+        with pytest.raises(LocalOrderStateError) as caught:
+            refuse_illegal(operation, word)
+        assert caught.value.possible == wire.types()[word]
+    else:
+        refuse_illegal(operation, word)
+
+
+@pytest.mark.parametrize("code", ["Error", "Throttling.User", "OrderStateError", None])
+def test_a_read_that_failed_refuses_nothing(code):
+    refuse_illegal(Operation.DELETE, TeaException({"code": code, "message": "no"}))
+
+
+def test_an_order_that_is_not_found_is_refused_unless_it_was_just_created():
+    not_found = TeaException({"code": "NotFoundOrder", "message": "no"})
+    refuse_illegal(Operation.DELETE, not_found, just_created=True)
+    with pytest.raises(LocalNotFoundOrder) as caught:
+        refuse_illegal(Operation.DELETE, not_found)
+    assert (caught.value.state, caught.value.possible) == (None, {None})
+    assert "is not allowed without an order" in caught.value.message
+
+
+@pytest.mark.parametrize("word", ["unknow", "suspended", ""])
+def test_after_a_vague_or_unknown_word_the_call_is_sent(server, spy, bare, forms, word):
+    order_id = order_in(server.service, State.PENDING_APPLICATION)
+    spy.reads_as = word
+    forms.invoke(guard(bare), Operation.DELETE, order_id)
+    assert state_of(server, order_id) is State.DELETED
+
+
+def test_after_a_read_that_failed_the_call_is_sent(server, spy, bare, forms):
+    from orderfsm.mock import Fault
+
+    order_id = order_in(server.service, State.VERIFY_FAIL)
+    server.service.add_fault(Fault(code="Error", operation=Operation.DESCRIBE, times=1))
+    forms.invoke(guard(bare), Operation.DELETE, order_id)
+    assert spy.arrived[-2:] == [Operation.DESCRIBE, Operation.DELETE]
+
+
+@pytest.mark.parametrize("written", [int, str], ids=["as a number", "as a string"])
+def test_an_order_that_cannot_be_read_just_after_its_create_is_not_refused(server, bare, forms, written):
+    from orderfsm.mock import Fault
+
+    guarded = guard(bare)
+    order_id = forms.create(guarded)
+    server.service.add_fault(Fault(read="missing", times=1))
+    forms.invoke(guarded, Operation.CANCEL, written(order_id))
+    assert state_of(server, order_id) is State.PENDING_APPLICATION
+
+
+def test_nor_is_the_second_order_just_after_its_renewal(server, bare, forms):
+    from orderfsm.mock import Fault
+
+    guarded = guard(bare)
+    second = forms.invoke(guarded, Operation.RENEW, order_in(server.service, State.ABOUT_TO_EXPIRE)).order_id
+    server.service.add_fault(Fault(read="missing", times=1))
+    forms.invoke(guarded, Operation.DELETE, second)
+    assert state_of(server, second) is State.DELETED
+
+
+def test_after_the_grace_what_cannot_be_found_is_refused(server, spy, bare, forms):
+    from orderfsm.mock import Fault
+
+    guarded = guard(bare, grace=0)
+    order_id = forms.create(guarded)
+    server.service.add_fault(Fault(read="missing", times=1))
+    with pytest.raises(NotFoundOrder):
+        forms.invoke(guarded, Operation.CANCEL, order_id)
+    assert spy.arrived[-1] == Operation.DESCRIBE

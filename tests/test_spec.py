@@ -1,7 +1,8 @@
-"""The table says what the design says, row by row, with its sources."""
+"""The table, row by row, against a second copy of it that was written by hand."""
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from orderfsm import ORDER_LIFECYCLE, Actor, Basis, Event, Operation, State
@@ -40,8 +41,8 @@ REVOKED              DESCRIBE             REVOKED               0  D
 """
 
 
-def test_the_rows_are_those_of_the_design_in_its_order():
-    """DESIGN.md §1, "The rows, in table order"."""
+def test_the_rows_are_those_written_here_in_this_order():
+    """The order matters: of equally short plans the first in table order is taken."""
     written = [
         (
             "-" if row.source is None else row.source.name,
@@ -55,6 +56,23 @@ def test_the_rows_are_those_of_the_design_in_its_order():
     expected = [(a, b, c, int(d), e) for a, b, c, d, e in map(str.split, ROWS.strip().splitlines())]
     assert written == expected
     assert ORDER_LIFECYCLE.transitions == TRANSITIONS
+
+
+def test_what_is_inferred_in_a_documented_row_is_noted():
+    assert {(row.source, row.trigger): row.note for row in TRANSITIONS if row.note} == {
+        (State.PENDING_APPLICATION, Operation.DELETE): (
+            "documented for a withdrawn order, inferred for one that a renewal created"
+        ),
+        (State.PENDING_APPLICATION, Operation.CANCEL_FOR_PACKAGE): "that the order is deleted is inferred",
+        (State.ABOUT_TO_EXPIRE, Operation.RENEW): "that it takes no unit of quota is inferred",
+    }
+    assert all(row.basis is Basis.DOCUMENTED for row in TRANSITIONS if row.note)
+
+
+def test_the_effect_on_quota_as_text():
+    texts = {row.quota_text: (row.quota, row.quota_within) for row in TRANSITIONS}
+    assert texts == {"": (0, None), "+1": (1, None), "-1": (-1, None), "-1 within 30 days": (-1, 30 * DAY)}
+    assert attrs.evolve(TRANSITIONS[0], quota=-1, quota_within=DAY // 2).quota_text == "-1 within 0.5 days"
 
 
 def test_only_a_renewal_creates_a_second_order_and_it_awaits_its_application():
@@ -83,29 +101,29 @@ def test_a_deletion_gives_its_unit_back_at_any_age_and_nothing_else_does():
 @pytest.mark.parametrize("row", TRANSITIONS, ids=lambda row: f"{row.source}-{row.trigger}")
 def test_every_row_names_a_reference_and_a_basis(row):
     assert "https://" in row.reference
-    assert row.basis in Basis
     assert row.reference.startswith("the documents are silent") is (row.basis is Basis.INFERRED)
 
 
-@pytest.mark.parametrize("rule", TRIGGERS, ids=lambda rule: rule.trigger)
-def test_every_refusal_names_a_reference_and_a_basis(rule):
+@pytest.mark.parametrize("rule", [*STATES, *TRIGGERS], ids=lambda rule: str(rule[0]))
+def test_every_state_and_every_refusal_names_a_reference_and_a_basis(rule):
     assert "https://" in rule.reference
     assert rule.reference.startswith("the documents are silent") is (rule.basis is Basis.INFERRED)
 
 
-def test_the_words_of_the_api_are_those_of_the_design():
-    """DESIGN.md §1, the table of states."""
-    assert [(rule.state, rule.type, rule.status, rule.terminal) for rule in STATES] == [
-        (None, None, None, False),
-        (State.PENDING_APPLICATION, "payed", "PAYED", False),
-        (State.PENDING_REVIEW, "domain_verify", "CHECKING", False),
-        (State.BEING_REVIEWED, "process", "CHECKING", False),
-        (State.VERIFY_FAIL, "verify_fail", "CHECKED_FAIL", False),
-        (State.ISSUED, "certificate", "ISSUED", False),
-        (State.ABOUT_TO_EXPIRE, "certificate", "WILLEXPIRED", False),
-        (State.EXPIRED, "certificate", "EXPIRED", True),
-        (State.REVOKED, "certificate", "REVOKED", True),
-        (State.DELETED, None, None, True),
+def test_the_words_of_the_api_and_what_each_state_implies():
+    D, I = Basis.DOCUMENTED, Basis.INFERRED  # noqa: E741, N806
+    written = [(r.state, r.type, r.status, r.basis, r.terminal, r.certified) for r in STATES]
+    assert written == [
+        (None, None, None, D, False, False),
+        (State.PENDING_APPLICATION, "payed", "PAYED", D, False, False),
+        (State.PENDING_REVIEW, "domain_verify", "CHECKING", I, False, False),
+        (State.BEING_REVIEWED, "process", "CHECKING", D, False, False),
+        (State.VERIFY_FAIL, "verify_fail", "CHECKED_FAIL", D, False, False),
+        (State.ISSUED, "certificate", "ISSUED", D, False, True),
+        (State.ABOUT_TO_EXPIRE, "certificate", "WILLEXPIRED", I, False, True),
+        (State.EXPIRED, "certificate", "EXPIRED", I, True, True),
+        (State.REVOKED, "certificate", "REVOKED", I, True, True),
+        (State.DELETED, None, None, I, True, False),
     ]
 
 

@@ -27,8 +27,10 @@ from orderfsm import (
     reachable,
 )
 from orderfsm.client import guard
+from orderfsm.explanation import Explanation
 from orderfsm.machine import OrderMachine
 from orderfsm.mock import Request, Response, Service, mock_cas
+from orderfsm.paths import Plan
 
 assert_type(can(State.ISSUED, Operation.DELETE), bool)
 assert_type(can(None, Event.REVIEW_PASSED, lifecycle=ORDER_LIFECYCLE), bool)
@@ -39,7 +41,9 @@ assert_type(judge([State.ISSUED], Event.EXPIRY_NEARED), Verdict)
 assert_type(narrow({State.ISSUED}, Operation.RENEW, accepted=True), frozenset[State | None])
 assert_type(reachable(State.ISSUED), frozenset[State | None])
 assert_type(plan(State.ISSUED, State.REVOKED, events=True).steps, tuple[Transition, ...])
+assert_type(explain(State.ISSUED, Operation.DELETE), Explanation)
 assert_type(explain(State.ISSUED, Operation.DELETE).verdict, Verdict)
+assert_type(explain(State.ISSUED, Operation.DELETE).instead, Plan | None)
 assert_type(explain(State.ISSUED, Operation.DELETE).basis, Basis)
 assert_type(explain(State.ISSUED, Operation.DELETE).reason, str)
 
@@ -52,6 +56,11 @@ assert_type(order.replay([Event.EXPIRY_NEARED, Operation.RENEW]), Order)
 row = ORDER_LIFECYCLE.transitions[0]
 assert_type(row.quota, int)
 assert_type(row.source, State | None)
+assert_type(row.quota_text, str)
+assert_type(row.note, str)
+assert_type(ORDER_LIFECYCLE.transition(State.ISSUED, Event.EXPIRY_NEARED), Transition)
+assert_type(ORDER_LIFECYCLE.service_transition(None, Operation.CREATE), Transition)
+assert_type(ORDER_LIFECYCLE.outgoing(State.ISSUED), list[Transition])
 assert_type(ORDER_LIFECYCLE.without(row), Lifecycle)
 assert_type(ORDER_LIFECYCLE.with_rows(row), Lifecycle)
 
@@ -60,6 +69,8 @@ try:
 except OrderStateError as error:
     assert_type(error.allowed, tuple[Operation, ...])
     assert_type(error.state, State | None)
+    assert_type(error.possible, frozenset[State | None])
+    assert_type(error.basis, Basis | None)
     assert_type(error.http_status, int)
     assert_type(error.code, str)
     assert_type(error.message, str)

@@ -17,34 +17,15 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that `arguments` (those of the process) name; the exit status."""
+    """Run the command given by `arguments` (None: those of the process); return the exit status."""
     try:
         with needs("cli"):
-            import click
-        from .commands import orderfsm
-
-        return int(orderfsm.main(arguments, prog_name="orderfsm", standalone_mode=False) or 0)
+            from .commands import run
+        return run(arguments)
     except OrderFSMError as error:
-        return _complain(str(error))
-    except BrokenPipeError:
-        return _nobody_reads()
-    except click.exceptions.NoArgsIsHelpError as usage:
-        print(usage.format_message())
+        print("orderfsm:", " ".join(str(error).split()), file=sys.stderr)
         return 2
-    except click.UsageError as usage:
-        group = usage.ctx.command if usage.ctx else None
-        commands = f" Commands: {', '.join(group.commands)}." if isinstance(group, click.Group) else ""
-        return _complain(usage.format_message() + commands)
-    except (click.ClickException, click.Abort) as error:
-        return _complain(error.format_message() if isinstance(error, click.ClickException) else "interrupted")
-
-
-def _complain(message: str) -> int:
-    print("orderfsm:", " ".join(message.split()), file=sys.stderr)
-    return 2
-
-
-def _nobody_reads() -> int:
-    """The reader of our output is gone: stop, and let nothing complain about it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1
+    except BrokenPipeError:
+        # Whoever read our output is gone: stop, and let nothing complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

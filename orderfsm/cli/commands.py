@@ -7,21 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import orderfsm as spec
+import orderfsm as api
 from orderfsm import drawing, wire
-from orderfsm.errors import Unreachable
+from orderfsm.errors import OrderFSMError, Unreachable
+from orderfsm.explanation import Explanation
+from orderfsm.explanation import explain as explain_states
 from orderfsm.export import document
-from orderfsm.lifecycle import Verdict
-from orderfsm.ways import Plan
+from orderfsm.lifecycle import ORDER_LIFECYCLE, Verdict
+from orderfsm.paths import Plan
+
+from .serve import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from orderfsm.spec import State, Trigger
 
 EXIT_OF = {Verdict.LEGAL: 0, Verdict.ILLEGAL: 1, Verdict.UNDECIDED: 3}
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
+
+class WrongUsage(OrderFSMError):
+    """A command line that names no command, or not what the command takes; the message says what is wrong."""
 
 
 class _Parsed(click.ParamType):  # type: ignore[type-arg]
@@ -39,107 +47,135 @@ TRIGGER = _Parsed("trigger", wire.parse_trigger)
 STATES = _Parsed("state", wire.parse_states)
 
 
-@click.group(name="orderfsm", no_args_is_help=True)
-@click.version_option(spec.__version__)
-def orderfsm() -> None:
-    """The life of an Alibaba Cloud certificate order: what is allowed, why, and how to get where you want."""
+def run(arguments: Sequence[str] | None) -> int:
+    """Run the command given by `arguments`; return the exit status, or raise `WrongUsage`."""
+    try:
+        return int(cli.main(arguments, prog_name="orderfsm", standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as usage:
+        click.echo(usage.format_message())
+        return 2
+    except click.UsageError as usage:
+        group = usage.ctx.command if usage.ctx else None
+        commands = f" Commands: {', '.join(group.commands)}." if isinstance(group, click.Group) else ""
+        raise WrongUsage(usage.format_message() + commands) from usage
+    except click.ClickException as error:
+        raise WrongUsage(error.format_message()) from error
+    except click.Abort as abort:
+        raise WrongUsage("interrupted") from abort
 
 
-@orderfsm.command()
+@click.group(no_args_is_help=True)
+@click.version_option(api.__version__)
+def cli() -> None:
+    """The life cycle of an Alibaba Cloud certificate order: what is allowed, why, and how to reach another state."""
+
+
+cli.add_command(serve)
+
+
+@cli.command()
 @as_json
 def table(*, as_json: bool) -> int:
-    """Print the table: every transition, with its basis and reference."""
+    """Print every transition, with its quota, basis and reference."""
     if as_json:
         return _print_json(document())
-    rows: list[tuple[str, ...]] = [("FROM", "TRIGGER", "TO", "QUOTA", "BASIS", "REFERENCE")]
-    for row in spec.ORDER_LIFECYCLE.transitions:
-        quota = f"{row.quota:+d}" if row.quota else ""
-        quota += f" within {row.quota_within // 86_400} days" if row.quota_within else ""
-        more = f", creates {row.creates}" if row.creates else ""
-        rows.append((_name(row.source), row.trigger, f"{_name(row.target)}{more}", quota, row.basis, row.reference))
+    rows: list[tuple[str, ...]] = [("FROM", "TRIGGER", "TO", "QUOTA", "BASIS", "REFERENCE", "NOTE")]
+    for row in ORDER_LIFECYCLE.transitions:
+        target = _name(row.target) + (f", creates {row.creates}" if row.creates else "")
+        rows.append((_name(row.source), row.trigger, target, row.quota_text, row.basis, row.reference, row.note))
     return _print_columns(rows)
 
 
-@orderfsm.command()
+@cli.command()
 @click.argument("trigger", type=TRIGGER)
 @click.option("--state", "states", type=STATES, required=True, help="State, Type, Status, or none.")
 @as_json
 def check(trigger: Trigger, states: frozenset[State | None], *, as_json: bool) -> int:
-    """Say whether TRIGGER is allowed: exit 0 if it is, 1 if not, 3 if the state is too vague to tell."""
-    answer = _answer(trigger, states)
-    code = EXIT_OF[answer["verdict"]]
+    """Say whether TRIGGER is allowed.
+
+    Exit 0 if it is, 1 if it is not, 3 if it is in some of the states that --state may mean.
+    """
+    why = explain_states(ORDER_LIFECYCLE, states, trigger)
     if as_json:
-        _print_json(answer)
-        return code
-    click.echo(answer["verdict"])
-    for state in _ordered(states):
-        click.echo(f"  {spec.explain(state, trigger)}")
-    return code
+        _print_json(_answer(why))
+    else:
+        click.echo(why.verdict)
+        for state in why.states:
+            click.echo(f"  {api.explain(state, trigger)}")
+    return EXIT_OF[why.verdict]
 
 
-@orderfsm.command()
+@cli.command()
 @click.argument("trigger", type=TRIGGER)
 @click.option("--state", "states", type=STATES, required=True, help="State, Type, Status, or none.")
 @as_json
 def explain(trigger: Trigger, states: frozenset[State | None], *, as_json: bool) -> int:
-    """Say why TRIGGER is allowed or refused, who says so, and what to do instead."""
-    answer = _answer(trigger, states)
-    whys = [spec.explain(state, trigger) for state in _ordered(states)]
-    answer["reason"] = " ".join(why.reason for why in whys)
-    ways = {_triggers(why.instead) for why in whys}
-    answer["instead"] = list(ways.pop()) if len(ways) == 1 else []
+    """Say why TRIGGER is allowed or refused, and what to do instead.
+
+    For every state that --state may mean, with the source of the rule. Exit 0 whatever the answer.
+    """
     if as_json:
-        return _print_json(answer)
-    for why in whys:
-        click.echo(f"{_name(why.state)}: {why.verdict}")
+        why = explain_states(ORDER_LIFECYCLE, states, trigger)
+        instead = list(why.instead.triggers) if why.instead else []
+        return _print_json(_answer(why) | {"reason": why.reason, "note": why.note, "instead": instead})
+    for state in _ordered(states):
+        why = api.explain(state, trigger)
+        click.echo(f"{_name(state)}: {why.verdict}")
         click.echo(f"  why:      {why.reason}")
-        click.echo(f"  says who: {why.basis}, {why.reference}")
+        click.echo(f"  source:   {why.basis}, {why.reference}")
+        if why.note:
+            click.echo(f"  note:     {why.note}")
         click.echo(f"  allowed:  {', '.join(why.allowed) or 'nothing that changes anything'}")
         if why.instead:
             click.echo(f"  instead:  {why.instead}")
     return 0
 
 
-@orderfsm.command()
+@cli.command()
 @click.option("--from", "starts", type=STATES, required=True, help="State, Type, Status, or none.")
 @click.option("--to", "goals", type=STATES, required=True, help="State, Type or Status.")
 @click.option("--events", is_flag=True, help="Also wait for what others do.")
 @as_json
 def plan(starts: frozenset[State | None], goals: frozenset[State | None], *, events: bool, as_json: bool) -> int:
-    """Print the shortest way from one state to another; exit 1 if there is none."""
-    plans = [_nearest(start, goals, events=events) for start in _ordered(starts)]
-    found = [way for way in plans if isinstance(way, Plan)]
-    same = len({_triggers(way) for way in found}) == 1 and len(found) == len(plans)
-    way = found[0] if same else None
+    """Print a shortest path from one state to another.
+
+    Exit 1 if there is none, 3 if that depends on which of the states that --from may mean it is.
+    """
+    plans = {start: _nearest(start, goals, events=events) for start in _ordered(starts)}
+    found = [path for path in plans.values() if isinstance(path, Plan)]
+    same = len({path.triggers for path in found}) == 1 and len(found) == len(plans)
+    path = found[0] if same else None
     if as_json:
-        steps = [{"source": s.source, "trigger": s.trigger, "target": s.target} for s in way.steps] if way else []
+        steps = [{"source": s.source, "trigger": s.trigger, "target": s.target} for s in path.steps] if path else []
         ends = [_one_or_all(_ordered(states)) for states in (starts, goals)]
-        _print_json({"from": way.start if way else ends[0], "to": way.goal if way else ends[1], "steps": steps})
-    elif way is None:
-        for start, plan_or_none in zip(_ordered(starts), plans, strict=True):
-            click.echo(f"from {_name(start)}: {plan_or_none}" if isinstance(plan_or_none, Plan) else plan_or_none)
+        _print_json({"from": path.start if path else ends[0], "to": path.goal if path else ends[1], "steps": steps})
+    elif path is not None:
+        _print_path(path)
     else:
-        _print_way(way)
-    return 0 if way else 3 if found else 1
+        for start, plan_or_error in plans.items():
+            text = str(plan_or_error)
+            click.echo(f"from {_name(start)}: {text}" if isinstance(plan_or_error, Plan) else text)
+    return 0 if path else 3 if found else 1
 
 
 def _nearest(start: State | None, goals: frozenset[State | None], *, events: bool) -> Plan | Unreachable:
-    """The shortest way to any of `goals`, or why there is none."""
-    ways, problem = [], None
+    """A shortest path to the nearest of `goals`, or the error that says why there is none."""
+    plans: list[Plan] = []
+    errors: list[Unreachable] = []
     for goal in _ordered(goals):
         try:
-            ways.append(spec.plan(start, goal, events=events))
+            plans.append(api.plan(start, goal, events=events))
         except Unreachable as error:
-            problem = error
-    return min(ways, key=lambda way: len(way.steps), default=problem)  # type: ignore[return-value]
+            errors.append(error)
+    return min(plans, key=lambda plan: len(plan.steps)) if plans else errors[-1]
 
 
-def _print_way(way: Plan) -> None:
-    for number, step in enumerate(way.steps, 1):
-        actor = spec.ORDER_LIFECYCLE.actor(step)
-        who = "" if actor is spec.Actor.CLIENT else f"  (wait: {actor})"
+def _print_path(path: Plan) -> None:
+    for number, step in enumerate(path.steps, 1):
+        actor = ORDER_LIFECYCLE.actor(step)
+        who = "" if actor is api.Actor.CLIENT else f"  (wait: {actor})"
         click.echo(f"{number}. {step.trigger}: {_name(step.source)} -> {step.target}{who}")
-    if not way.steps:
+    if not path.steps:
         click.echo("nothing to do")
 
 
@@ -147,7 +183,7 @@ def _one_or_all(states: list[State | None]) -> Any:
     return states[0] if len(states) == 1 else states
 
 
-@orderfsm.command()
+@cli.command()
 @as_json
 def diagram(*, as_json: bool) -> int:
     """Print the table as a mermaid state diagram."""
@@ -158,10 +194,13 @@ def diagram(*, as_json: bool) -> int:
     return 0
 
 
-@orderfsm.command()
+@cli.command()
 @as_json
 def demo(*, as_json: bool) -> int:
-    """Hold guard and mock against each other: delete in every state, with the official SDK, over HTTP."""
+    """Check that guard and mock agree on deletion in every state.
+
+    The official SDK deletes an order in each state, through the guard and without it. Exit 1 if they disagree.
+    """
     from . import demo as demonstration
 
     report = demonstration.run(say=(lambda _: None) if as_json else click.echo)
@@ -170,30 +209,21 @@ def demo(*, as_json: bool) -> int:
     return 0 if report["agreed"] else 1
 
 
-def _answer(trigger: Trigger, states: frozenset[State | None]) -> dict[str, Any]:
-    """What `check` and `explain` say of a set of possible states.
-
-    `allowed` is what is allowed in every one of them; the basis is the weakest one.
-    """
-    whys = [spec.explain(state, trigger) for state in _ordered(states)]
-    bases, references = {why.basis for why in whys}, dict.fromkeys(why.reference for why in whys)
+def _answer(why: Explanation) -> dict[str, Any]:
+    """What `check` and `explain` say; `allowed` is allowed in every possible state, and the basis is the weakest."""
     return {
-        "operation": trigger,
-        "states": [why.state for why in whys],
-        "verdict": spec.judge(states, trigger),
-        "next": _ordered(spec.narrow(states, trigger, accepted=True)),
-        "allowed": [name for name in whys[0].allowed if all(name in why.allowed for why in whys)],
-        "basis": max(bases, key=list(spec.Basis).index),
-        "reference": "; ".join(references),
+        "operation": why.trigger,
+        "states": list(why.states),
+        "verdict": why.verdict,
+        "next": _ordered(api.narrow(why.states, why.trigger, accepted=True)),
+        "allowed": list(why.allowed),
+        "basis": why.basis,
+        "reference": why.reference,
     }
 
 
-def _triggers(way: Plan | None) -> tuple[Trigger, ...]:
-    return tuple(step.trigger for step in way.steps) if way else ()
-
-
 def _ordered(states: frozenset[State | None]) -> list[State | None]:
-    return [state for state in spec.ORDER_LIFECYCLE.state_rules if state in states]
+    return [state for state in ORDER_LIFECYCLE.state_rules if state in states]
 
 
 def _name(state: State | None) -> str:

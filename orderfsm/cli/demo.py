@@ -1,7 +1,7 @@
-"""`orderfsm demo`: the official SDK client, guarded and bare, against the mock, over HTTP.
+"""`orderfsm demo`: the official SDK client against the mock over HTTP, with the guard and without it.
 
-It walks two orders to each state of the table and tries to delete both: one through the guard, one without. The two
-must agree.
+It moves two orders to each state of the table and tries to delete both, one through the guard and one without it. Both
+must get the same answer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ UNITS = 100
 
 
 def run(say: Callable[[str], Any] = print) -> dict[str, Any]:
-    """Run the demonstration, `say` each line of it, and return what it found; `agreed` is the verdict."""
+    """Run the demonstration, print each line with `say`, and return what it found; `agreed` is the verdict."""
     with mock_cas() as server:
         server.service.put_package(PRODUCT, UNITS)
         demo = _Demo(server)
@@ -66,7 +66,7 @@ class _Demo:
         self._creates = cycle([_create, _create_for_package, _create_with_csr])
 
     def attempt(self, state: State) -> dict[str, Any]:
-        """Delete one order in `state` through the guard, and another one without it."""
+        """Delete one order in `state` through the guard, and another without it; what each was answered."""
         first, second = self.order_in(state), self.order_in(state)
         word = self.type_of(first)
         guard_says, stopped = self._delete(self.guarded, first)
@@ -75,7 +75,7 @@ class _Demo:
         return {"state": state, "type": word, "guard": guard_says, "server": server_says, "agree": agree}
 
     def order_in(self, goal: State) -> int:
-        """The id of a new order that was walked to `goal` by a shortest way: calls by the SDK, events by the mock."""
+        """The id of a new order that was moved to `goal` on a shortest path: calls by the SDK, events by the mock."""
         order_id: int = next(self._creates)(self.bare)
         for step in TABLE.plan(TABLE.check(None, Operation.CREATE), goal, events=True).steps:
             if TABLE.actor(step) is Actor.CLIENT:
@@ -85,10 +85,10 @@ class _Demo:
         return order_id
 
     def follow_plan(self, start: State, goal: State) -> list[dict[str, Any]]:
-        """What the package holds and how the order reads: before it, at `start`, and after each step to `goal`."""
+        """The units held and the order's `Type`: before the order, at `start`, and after each step to `goal`."""
         story = [{"did": "(before)", "state": "no order", "held": self._held()}]
         order_id = self.order_in(start)
-        story.append({"did": "(walked here)", "state": self.type_of(order_id), "held": self._held()})
+        story.append({"did": "(moved here)", "state": self.type_of(order_id), "held": self._held()})
         for step in TABLE.plan(start, goal).steps:
             self.call(self.guarded, step.trigger, order_id)
             story.append({"did": step.trigger, "state": self.type_of(order_id), "held": self._held()})

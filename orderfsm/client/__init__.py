@@ -1,4 +1,4 @@
-"""For clients of the real service: the table asked before a request leaves."""
+"""For clients of the real service: the table is asked before a call is sent."""
 
 from .errors import LocalNotFoundOrder, LocalOrderStateError
 from .guard import guard

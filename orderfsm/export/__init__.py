@@ -1,5 +1,6 @@
 """The table in forms that other programs read."""
 
+from .divergences import divergences
 from .document import document
 
-__all__ = ["document"]
+__all__ = ["divergences", "document"]

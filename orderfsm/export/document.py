@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
-    """The edition, the states and the transitions, in table order; no order is `null`."""
+    """The edition, the states and the transitions of `lifecycle` in table order, ready for JSON; no order is `null`.
+
+    `quota_within` is in seconds, `note` empty or the part of a documented rule that is inferred.
+    """
     return {
         "edition": lifecycle.edition,
         "states": [rule.state for rule in lifecycle.states if rule.state is not None],
@@ -29,4 +32,5 @@ def _row(row: Transition) -> dict[str, Any]:
         "quota": row.quota,
         "quota_within": row.quota_within,
         "creates": row.creates,
+        "note": row.note,
     }

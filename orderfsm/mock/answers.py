@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orderfsm import wire
+from orderfsm.spec import Operation
 
+from .ca import CA_NAME
 from .store import FIRST_ID
 
 if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
 
-    from .store import Package, Record
+    from .records import Happening, Package, Record
+
+INSTANCE = "cas-"
 
 
 def state_of(record: Record, word: str | None) -> dict[str, Any]:
@@ -27,6 +32,17 @@ def state_of(record: Record, word: str | None) -> dict[str, Any]:
         case _:
             fields = {}
     return {"Type": word, **fields}
+
+
+def instance_id(record: Record) -> str:
+    """The id of an order as a resource."""
+    return f"{INSTANCE}{record.id}"
+
+
+def order_of_instance(text: str) -> int | None:
+    """The OrderId of the order whose instance id is `text`; None if it is no instance id."""
+    number = text.removeprefix(INSTANCE)
+    return int(number) if text != number and number.isascii() and number.isdigit() and len(number) < 19 else None
 
 
 def certificate_id(record: Record) -> int:
@@ -54,16 +70,16 @@ def order(record: Record, lifecycle: Lifecycle) -> dict[str, Any]:
         kind = "MIX" if plain and wild else "M_WILDCARD" if wild else "MULTIPLE"
     fields = {
         "OrderId": record.id,
-        "InstanceId": f"cas-{record.id}",
-        "AliyunOrderId": record.id,
+        "InstanceId": instance_id(record),
+        "AliyunOrderId": record.id + 200_000_000_000,
         "Domain": ",".join(record.domains),
         "DomainCount": plain,
         "WildDomainCount": wild,
         "DomainType": kind,
         "ProductCode": record.product_code,
         "ProductName": record.product_code,
-        "CertType": "FREE" if "free" in record.product_code else "DV",
-        "Algorithm": "ECC",
+        "CertType": next((kind for kind in ("free", "ov", "ev") if f"-{kind}-" in record.product_code), "dv").upper(),
+        "Algorithm": "ECC" if record.csr is None else None,
         "BuyDate": _milliseconds(record.created),
         "CertStartTime": _milliseconds(record.issued),
         "CertEndTime": _milliseconds(record.expires),
@@ -74,6 +90,38 @@ def order(record: Record, lifecycle: Lifecycle) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def certificate(record: Record, lifecycle: Lifecycle) -> dict[str, Any]:
+    """An entry of ListUserCertificateOrder (`OrderType` CERT)."""
+    fields = {
+        "CertificateId": certificate_id(record),
+        "InstanceId": instance_id(record),
+        "Name": f"cert-{certificate_id(record)}",
+        "CommonName": record.domains[0],
+        "Sans": ",".join(record.domains),
+        "Issuer": CA_NAME,
+        "StartDate": _date(record.issued),
+        "EndDate": _date(record.expires),
+        "Expired": lifecycle.state_rules[record.order.state].terminal,
+        "Upload": False,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def line(happening: Happening) -> dict[str, Any]:
+    """A line of the trace format."""
+    kind = "operation" if isinstance(happening.trigger, Operation) else "event"
+    fields = {"time": instant(happening.time), "order_id": happening.order_id, kind: happening.trigger}
+    if kind == "operation":
+        fields["outcome"] = "accepted" if happening.code is None else "refused"
+    more = {"code": happening.code, "state": happening.state, "new_order_id": happening.new_order_id}
+    return fields | {name: value for name, value in more.items() if value is not None}
+
+
+def instant(seconds: float) -> str:
+    """A time as RFC 3339 has it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def package(package: Package) -> dict[str, Any]:
     """What DescribePackageState answers."""
     return {
@@ -82,6 +130,10 @@ def package(package: Package) -> dict[str, Any]:
         "UsedCount": package.used,
         "IssuedCount": package.issued,
     }
+
+
+def _date(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
 def _milliseconds(seconds: float | None) -> int | None:

@@ -1,21 +1,43 @@
-"""The two ports as ASGI applications: nothing but the way from ASGI to `handle` and back."""
+"""The two ports as ASGI applications: the way from ASGI to `handle` and back, and nothing of what is answered."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import ipaddress
+import socket
+import struct
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
 from starlette.routing import Mount
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from . import dashboard
 from .control import Control
-from .message import Request
+from .message import Request, Response
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from .service import Service
 
 MAX_BODY = 1 << 20
+"""Bytes that a request's body may have; a larger one is answered with 413."""
+
+TRANSPORT = "orderfsm.transport"
+"""The ASGI extension with which `Protocol` gives an application the connection, to end it too early."""
+
+
+class Protocol(HttpToolsProtocol):
+    """Uvicorn's HTTP protocol, with an extension that lets faults end the connection."""
+
+    def on_message_begin(self) -> None:
+        """Offer the extension to the application."""
+        super().on_message_begin()
+        self.scope["extensions"] = {TRANSPORT: {"transport": self.transport}}
 
 
 def create_app(service: Service) -> Starlette:
@@ -24,8 +46,13 @@ def create_app(service: Service) -> Starlette:
 
 
 def create_control_app(service: Service) -> Starlette:
-    """The control port of `service`."""
-    return Starlette(routes=[Mount("/", app=_Port(Control(service)))])
+    """The control port of `service`, and its dashboard.
+
+    It answers only requests whose `Host` is an address or `localhost`, and whose `Origin`, if there is one, is itself:
+    a web page somewhere else cannot reach it through a visitor's browser.
+    """
+    routes = [*dashboard.routes(service), Mount("/", app=_Port(Control(service)))]
+    return Starlette(routes=routes, middleware=[Middleware(_SameOrigin)])
 
 
 class _Port:
@@ -35,27 +62,101 @@ class _Port:
         self._handler = handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = b""
-        more = True
-        while more:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False) and len(body) <= MAX_BODY
+        try:
+            body = await _body(receive)
+        except _TooLarge:
+            await _send(send, Response.of(413, {"Code": "RequestTooLarge", "Message": f"at most {MAX_BODY} bytes"}))
+            return
+        if body is None:
+            return
         response = self._handler.handle(
             Request(
                 method=scope["method"],
                 path=scope["path"],
                 query=scope["query_string"].decode("latin-1"),
                 headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-                body=body[:MAX_BODY],
+                body=body,
             )
         )
-        headers = {**response.headers, "content-length": str(len(response.body))}
-        await send(
-            {
-                "type": "http.response.start",
-                "status": response.status,
-                "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-            }
-        )
-        await send({"type": "http.response.body", "body": response.body})
+        if response.delay:
+            await asyncio.sleep(response.delay)
+        if response.transport in {"reset", "truncate"}:
+            await _break_off(scope, receive, send, response)
+        else:
+            await _send(send, response)
+
+
+class _TooLarge(Exception):
+    """A body of more than `MAX_BODY` bytes."""
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The body of a request; None if the client hung up before its end. A part of a request is never carried out."""
+    body: bytes = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            raise _TooLarge
+        if not message.get("more_body", False):
+            return body
+
+
+async def _send(send: Send, response: Response) -> None:
+    body = b"" if response.transport == "empty" else response.body
+    await _start(send, response, len(body))
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _start(send: Send, response: Response, length: int) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
+    headers.append((b"content-length", str(length).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+
+
+async def _break_off(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
+    """Reset the connection before the answer, or close it after half of the body."""
+    transport: asyncio.Transport = scope["extensions"][TRANSPORT]["transport"]
+    if response.transport == "truncate":
+        await _start(send, response, len(response.body))
+        half = response.body[: len(response.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        transport.close()
+    else:
+        connection: socket.socket = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _SameOrigin:
+    """Turns away what a browser was lured into sending."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not _is_local(scope):
+            message = "the control port is for this machine's own pages and programs"
+            response = JSONResponse({"Code": "Forbidden", "Message": message}, 403)
+            await response(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _is_local(scope: Scope) -> bool:
+    headers: dict[str, Any] = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    host, origin = headers.get("host", ""), headers.get("origin")
+    return _is_address(host) and origin in {None, f"http://{host}"}
+
+
+def _is_address(host: str) -> bool:
+    """Whether `host` is `localhost` or an IP address, which no name server can point elsewhere."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False

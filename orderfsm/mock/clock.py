@@ -1,4 +1,4 @@
-"""The movable clock by which certificates expire."""
+"""The movable clock by which certificates expire and reviews end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Seconds since the epoch: `source` (the machine's clock), moved by as much as it was advanced."""
+    """Seconds since the epoch: `source` (the machine's clock), moved by `offset` seconds, which a service sets."""
 
     def __init__(self, source: Callable[[], float] = time.time) -> None:
         self._source = source
@@ -19,11 +19,3 @@ class Clock:
     def now(self) -> float:
         """The time now."""
         return self._source() + self.offset
-
-    def advance(self, seconds: float) -> None:
-        """Move the clock forward (or, if negative, back)."""
-        self.offset += seconds
-
-    def reset(self) -> None:
-        """Go back to the source's time."""
-        self.offset = 0.0

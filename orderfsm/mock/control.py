@@ -1,24 +1,44 @@
-"""The control port, without I/O: what a test does behind the service's back (PROTOCOLS.md §2)."""
+"""The control port, without I/O: what a test does behind the service's back.
+
+==============================================  ==============================================================
+``POST /reset``                                 no orders, packages, faults or history; the clock at now: 204
+``PUT /packages/{code}`` ``{"TotalCount": n}``  set a package's size: 200 and its counts
+``POST /orders/{id}/events`` ``{"Event": e}``   an event happens: 200 and the order; 400 unknown event; 404 no such
+                                                order; 409 the table refuses it
+``GET /orders/{id}``                            200 and the order; 404 for a deleted one too
+``GET /orders``                                 all, oldest first, by ``state``, ``limit``, ``after``: 200
+``GET /history``                                all that happened, in the trace format: 200
+``POST /faults`` a rule, ``GET``, ``DELETE``    fault rules, in order (`faults.Fault`): 201, 200, 204
+``POST /clock`` ``{"advance": seconds}``        move the clock forward: 200 and the time that it is
+``GET /health``                                 200
+==============================================  ==============================================================
+
+Everything else is a JSON error: 400 what makes no sense, 404 what is not there, 405 what cannot be done to it.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from orderfsm.errors import InvalidValue, NotFoundOrder, OrderStateError
+from orderfsm.spec import Event
 from orderfsm.wire import parse_states
 
+from . import answers
+from .faults import Fault
 from .message import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .records import Record
     from .service import Service
-    from .store import Record
 
-MAX_UNITS = 2**31 - 1
+MAX_ORDERS = 1000
+LAST_TIME = 7_258_118_400.0
+"""How far the clock can be moved: to the year 2200, in seconds since the epoch."""
 
 
 class Control:
@@ -34,6 +54,10 @@ class Control:
                 ("POST", "/orders/([^/]+)/events", self._happen),
                 ("GET", "/orders/([^/]+)", self._order),
                 ("GET", "/orders", self._orders),
+                ("GET", "/history", self._history),
+                ("POST", "/faults", self._add_fault),
+                ("GET", "/faults", self._faults),
+                ("DELETE", "/faults", self._clear_faults),
                 ("POST", "/clock", self._advance),
                 ("GET", "/health", self._health),
             )
@@ -41,6 +65,7 @@ class Control:
 
     def handle(self, request: Request) -> Response:
         """The response of the control port to `request`; it never raises."""
+        self.service.refresh()
         allowed = set()
         for method, pattern, answer in self._routes:
             match = pattern.fullmatch(request.path)
@@ -64,16 +89,16 @@ class Control:
         return Response(204)
 
     def _put_package(self, request: Request, product_code: str) -> Response:
-        total = _member(request, "TotalCount")
-        if type(total) is not int or not 0 <= total <= MAX_UNITS:
-            raise InvalidValue("TotalCount", total, [f"an integer in 0 .. {MAX_UNITS}"])
-        package = self.service.put_package(product_code, total)
+        package = self.service.put_package(product_code, _member(request, "TotalCount"))
         return Response.of(
             200, {"ProductCode": package.product_code, "TotalCount": package.total, "UsedCount": package.used}
         )
 
     def _happen(self, request: Request, order_id: str) -> Response:
-        return Response.of(200, _shown(self.service.happen(_id(order_id), _member(request, "Event"))))
+        event = _member(request, "Event")
+        if not isinstance(event, str):
+            raise InvalidValue("Event", event, Event)
+        return Response.of(200, _shown(self.service.happen(_id(order_id), cast("Event", event))))
 
     def _order(self, _request: Request, order_id: str) -> Response:
         return Response.of(200, _shown(self.service.order(_id(order_id))))
@@ -81,41 +106,68 @@ class Control:
     def _orders(self, request: Request) -> Response:
         word = request.query.get("state")
         states = None if word is None else parse_states(word, self.service.lifecycle)
-        after, limit = (_natural(request, name, default) for name, default in (("after", 0), ("limit", 1000)))
-        found = [r for r in self.service.orders() if r.id > after and (states is None or r.order.state in states)]
+        after = _natural(request, "after", 0)
+        limit = min(_natural(request, "limit", MAX_ORDERS), MAX_ORDERS)
+        found = self.service.orders(states, after, limit + 1)
         shown = found[:limit]
         more = shown[-1].id if shown and len(found) > limit else None
         return Response.of(200, {"Orders": [_shown(record) for record in shown], "Next": more})
 
+    def _history(self, _request: Request) -> Response:
+        lines = [{"trace": 1, "events": "complete"}, *self.service.history()]
+        body = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+        return Response(200, body.encode(), {"content-type": "application/x-ndjson"})
+
+    def _add_fault(self, request: Request) -> Response:
+        fault = Fault.parse(_json(request))
+        self.service.add_fault(fault)
+        return Response.of(201, fault.as_json())
+
+    def _faults(self, _request: Request) -> Response:
+        return Response.of(200, {"Faults": self.service.fault_rules()})
+
+    def _clear_faults(self, _request: Request) -> Response:
+        self.service.clear_faults()
+        return Response(204)
+
     def _advance(self, request: Request) -> Response:
         seconds = _member(request, "advance")
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or abs(seconds) > 1e10:
-            raise InvalidValue("advance", seconds, ["seconds, a number"])
-        self.service.clock.advance(seconds)
-        return Response.of(200, {"now": _time(self.service.clock.now())})
+        left = LAST_TIME - self.service.clock.now()
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= left:
+            raise InvalidValue("advance", seconds, [f"seconds in 0 .. {left:.0f}: the clock goes forward, to 2200"])
+        return Response.of(200, {"now": answers.instant(self.service.advance(seconds))})
 
     def _health(self, _request: Request) -> Response:
-        return Response.of(200, {"status": "ok", "orders": len(self.service.orders())})
+        return Response.of(200, {"status": "ok", "orders": self.service.count()})
 
 
 def _problem(status: int, code: str, message: str) -> Response:
     return Response.of(status, {"Code": code, "Message": message})
 
 
-def _member(request: Request, name: str) -> Any:
+def _json(request: Request) -> Any:
     try:
-        return json.loads(request.body)[name]
-    except (ValueError, KeyError, TypeError):
-        raise InvalidValue("body", request.body[:60], [f'a JSON object with "{name}"']) from None
+        return json.loads(request.body)
+    except (ValueError, RecursionError):
+        raise InvalidValue("body", request.body[:60], ["JSON"]) from None
+
+
+def _member(request: Request, name: str) -> Any:
+    document = _json(request)
+    if not isinstance(document, dict) or name not in document:
+        raise InvalidValue("body", request.body[:60], [f'a JSON object with "{name}"'])
+    return document[name]
 
 
 def _id(text: str) -> int:
-    return int(text) if re.fullmatch("[0-9]{1,19}", text) else 0
+    if re.fullmatch("[1-9][0-9]{0,17}", text):
+        return int(text)
+    raise NotFoundOrder
 
 
 def _natural(request: Request, name: str, default: int) -> int:
     text = request.query.get(name, str(default))
-    if not re.fullmatch("[0-9]{1,19}", text):
+    if not re.fullmatch("[0-9]{1,18}", text):
         raise InvalidValue(name, text, ["a natural number"])
     return int(text)
 
@@ -126,12 +178,10 @@ def _shown(record: Record) -> dict[str, Any]:
         "State": record.order.state,
         "ProductCode": record.product_code,
         "Domain": ",".join(record.domains),
-        "Created": _time(record.created),
-        "Issued": None if record.issued is None else _time(record.issued),
-        "Expires": None if record.expires is None else _time(record.expires),
+        "ValidateType": record.validate_type,
+        "Created": answers.instant(record.created),
+        "Issued": None if record.issued is None else answers.instant(record.issued),
+        "Expires": None if record.expires is None else answers.instant(record.expires),
         "HoldsUnit": record.holds_unit,
+        "Tags": [{"Key": key, "Value": value} for key, value in record.tags],
     }
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

@@ -44,11 +44,17 @@ class Request:
 
 @attrs.frozen
 class Response:
-    """An HTTP response: `status`, `headers`, and `body` as bytes."""
+    """An HTTP response: `status`, `headers`, and `body` as bytes.
+
+    It is to be sent after `delay` seconds; `transport` is how a fault lets it perish: `reset`, `truncate`, `empty`,
+    or None.
+    """
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = attrs.field(factory=lambda: {"content-type": "application/json;charset=utf-8"})
+    delay: float = 0.0
+    transport: str | None = None
 
     @classmethod
     def of(cls, status: int, document: object) -> Response:
@@ -62,11 +68,14 @@ class Response:
 
 
 class GatewayError(OrderFSMError):
-    """A request that never reaches the orders: `code`, `http_status` and `message` as the gateway answers them."""
+    """A request that never reaches the orders: `code`, `http_status` and `message` as the gateway answers them.
 
-    def __init__(self, code: str, http_status: int, message: str) -> None:
-        super().__init__(code, http_status, message)
-        self.code, self.http_status, self.message = code, http_status, message
+    `retry_after`, in milliseconds, is when to try again.
+    """
+
+    def __init__(self, code: str, http_status: int, message: str, retry_after: int | None = None) -> None:
+        super().__init__(code, http_status, message, retry_after)
+        self.code, self.http_status, self.message, self.retry_after = code, http_status, message, retry_after
 
 
 def missing(name: str) -> GatewayError:

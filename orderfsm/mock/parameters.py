@@ -19,19 +19,31 @@ if TYPE_CHECKING:
 
     from .message import Request
 
+RATE_LIMITS = dict.fromkeys(Operation, 10) | {Operation.CANCEL: 100}
+"""Calls a second: the documented limits; where none is documented, that of the other operations."""
+
 DEFAULT_PRODUCT = "digicert-free-1-free"
 VALIDATE_TYPES = ("DNS", "FILE")
-ORDER_TYPES = ("CPACK", "BUY", "UPLOAD", "CERT")
+PACKAGE_ORDERS, CERTIFICATES = "CPACK", "CERT"
+ORDER_TYPES = (PACKAGE_ORDERS, "BUY", "UPLOAD", CERTIFICATES)
 MAX_DOMAINS = 5
+MAX_DOMAIN = 253
+"""Characters of a domain name (RFC 1035)."""
+
 MAX_TAGS = 20
 
-_DOMAIN = re.compile(r"(?:\*\.)?(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)[a-z0-9-]{1,63}(?<!-)", re.IGNORECASE)
+_DOMAIN = re.compile(r"(?:\*\.)?(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)(?=.*[a-z])[a-z0-9-]{1,63}(?<!-)", re.IGNORECASE)
+_ACTIONS = {operation.value: operation for operation in Operation}
 _MAX_LENGTHS = {"Domain": 1280, "Csr": 16_384, "Email": 254, "CompanyName": 256}
 _MAX_LENGTH = 128
 
 
 def operation_of(request: Request) -> Operation:
     """Which operation a request calls; the gateway's error if it is not one of ours, or not of our version."""
+    if request.path != "/":
+        raise GatewayError("InvalidAction.NotFound", 404, "The specified path is not found: every action is at /.")
+    if request.method not in {"GET", "POST"}:
+        raise GatewayError("UnsupportedHTTPMethod", 405, "This http method is not supported.")
     headers, query = request.headers, request.query
     version = headers.get("x-acs-version") or query.get("Version")
     if not version:
@@ -41,11 +53,11 @@ def operation_of(request: Request) -> Operation:
     action = headers.get("x-acs-action") or query.get("Action")
     if not action:
         raise missing("Action")
-    if action not in tuple(Operation):
+    if action not in _ACTIONS:
         raise GatewayError(
             "InvalidAction.NotFound", 404, "The specified API is not found, check your action and version."
         )
-    return Operation(action)
+    return _ACTIONS[action]
 
 
 def parameters_of(operation: Operation, request: Request) -> dict[str, str]:
@@ -84,15 +96,14 @@ class Application:
 
 
 def application(given: dict[str, str]) -> Application:
-    """What a create asks for. Its domains are those of `Domain`, else the common name of the `Csr`."""
+    """What a create asks for. Its domain is the common name of the `Csr`, if there is one, else those of `Domain`."""
     csr = given.get("Csr")
     validate_type = given.get("ValidateType", VALIDATE_TYPES[0])
     if validate_type not in VALIDATE_TYPES:
         raise invalid("ValidateType", " or ".join(VALIDATE_TYPES))
-    name = common_name(csr) if csr else ""
-    domains = tuple(given.get("Domain", name).split(","))
-    if len(domains) > MAX_DOMAINS or not all(map(_DOMAIN.fullmatch, domains)):
-        raise invalid("Domain" if "Domain" in given else "Csr", f"1 to {MAX_DOMAINS} domain names")
+    domains = tuple((common_name(csr) if csr else given["Domain"]).split(","))
+    if len(domains) > MAX_DOMAINS or not all(len(d) <= MAX_DOMAIN and _DOMAIN.fullmatch(d) for d in domains):
+        raise invalid("Csr" if csr else "Domain", f"1 to {MAX_DOMAINS} domain names")
     return Application(domains, validate_type, given.get("ProductCode", DEFAULT_PRODUCT), csr, tags(given))
 
 

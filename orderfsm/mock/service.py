@@ -6,6 +6,8 @@ its refusal is; the service reads parameters, keeps what the table's step made o
 
 from __future__ import annotations
 
+import logging
+import time
 import uuid
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
@@ -13,18 +15,23 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from orderfsm import wire
-from orderfsm.errors import BY_CODE, InvalidValue, NotFoundOrder, ServiceError
+from orderfsm.errors import InternalError, InvalidValue, NotFoundOrder, Refusal, ServiceError
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.order import Order
-from orderfsm.spec import VALIDITY, Actor, Event, Operation, State
+from orderfsm.order import order_id as valid_order_id
+from orderfsm.spec import UNSPECIFIC_TYPE, VALIDITY, Actor, Event, Operation, State, Trigger
 
 from . import answers
 from .ca import CertificateAuthority, common_name
 from .clock import Clock
+from .faults import THROTTLED, Fault
 from .message import GatewayError, Request, Response
 from .parameters import (
+    CERTIFICATES,
     DEFAULT_PRODUCT,
-    ORDER_TYPES,
+    PACKAGE_ORDERS,
+    Application,
+    Selection,
     application,
     operation_of,
     order_id,
@@ -32,32 +39,29 @@ from .parameters import (
     selection,
     tags,
 )
-from .store import MemoryStore, Package, Record, Store
+from .records import Happening, Package, Record
+from .review import AFTER, AT_ONCE, READS, Review
+from .signature import Verifier
+from .store import MemoryStore, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from orderfsm.spec import Trigger
+    from orderfsm.spec import Transition
 
 HOST = "cas.aliyuncs.com"
 DEFAULT_UNITS = 20
-
-
-@attrs.frozen
-class Fault:
-    """A rule by which calls fail: of `operation`, on `order_id`, `times` more times; None: any, any, always."""
-
-    code: str
-    operation: Operation | None = None
-    order_id: int | None = None
-    times: int | None = 1
+MAX_PRODUCT_CODE = 128
+MAX_UNITS = 2**31 - 1
 
 
 class Service:
     """A certificate service in process: `handle` answers its API, the other methods do what happens behind its back.
 
     `lifecycle` is the table that rules it, `store` where the orders are (memory), `clock` by which certificates
-    expire, `random` from which every choice is drawn. Safe between threads.
+    expire and reviews end, `random` from which every choice is drawn. `review` is what the CA does by itself. With
+    `keys`, secrets by access key id, signatures are verified; without, every key is accepted. `limits` are calls a
+    second by operation. `validity` is how many seconds a certificate is valid. Safe between threads.
     """
 
     def __init__(
@@ -67,14 +71,22 @@ class Service:
         store: Store | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
+        review: Review | None = None,
+        keys: Mapping[str, str] | None = None,
+        limits: Mapping[Operation, int] | None = None,
+        validity: float = VALIDITY,
     ) -> None:
         self.lifecycle = lifecycle
-        self.store = MemoryStore() if store is None else store
+        self.store: Store = MemoryStore() if store is None else store
         self.clock = Clock() if clock is None else clock
-        self.random = Random() if random is None else random
-        self.faults: list[Fault] = []
-        self._ca = CertificateAuthority()
-        self.store.put_package(DEFAULT_PRODUCT, DEFAULT_UNITS)
+        self.review = Review() if review is None else review
+        self.limits = limits or {}
+        self.validity = validity
+        self._seed = (Random() if random is None else random).getrandbits(64)
+        self._ca = CertificateAuthority(self.store)
+        self._verifier = Verifier(keys, fresh=self.store.remember_nonce) if keys else None
+        self._live = [state for state, rule in lifecycle.state_rules.items() if state is not None and rule.type]
+        self._calendar = [(rule.trigger, rule.before_end) for rule in lifecycle.triggers if rule.before_end is not None]
         self._answers: Mapping[Operation, Callable[[Operation, dict[str, str]], dict[str, Any]]] = {
             Operation.CREATE: self._create,
             Operation.CREATE_FOR_PACKAGE: self._create,
@@ -87,150 +99,381 @@ class Service:
             Operation.RENEW: self._renew,
             Operation.DESCRIBE_PACKAGE: self._describe_package,
         }
+        self.store.setting("default package", self._buy_default)
+
+    def _buy_default(self) -> str:
+        self.store.put_package(DEFAULT_PRODUCT, DEFAULT_UNITS)
+        return DEFAULT_PRODUCT
 
     # -- the API port ------------------------------------------------------------------------------------------------
 
     def handle(self, request: Request) -> Response:
         """The response of the API port to `request`; it never raises."""
-        request_id = str(uuid.UUID(int=self.random.getrandbits(128), version=4)).upper()
+        request_id = str(uuid.uuid4()).upper()
+        try:
+            return self._handled(request, request_id)
+        except Exception:
+            logging.getLogger(__name__).exception("request %s failed", request_id)
+            return _failure(InternalError.code, InternalError.http_status, InternalError.text, request_id)
+
+    def _handled(self, request: Request, request_id: str) -> Response:
+        fault: Fault | None = None
+        given: dict[str, str] = {}
+        self.refresh()
         try:
             operation = operation_of(request)
+            if self._verifier is not None:
+                self._verifier.verify(request)
             given = parameters_of(operation, request)
-            self._fail(operation, given)
-            answer = self._answers[operation](operation, given)
+            self._throttle(operation)
+            fault = self._fault(operation, given)
+            if fault is None or fault.when == "after" or not (fault.answers or fault.transport):
+                response = Response.of(200, self._answers[operation](operation, given) | {"RequestId": request_id})
+            else:
+                response = Response.of(200, {})
         except ServiceError as error:
-            return _failure(error.code, error.http_status, error.text, request_id)
+            response = _failure(error.code, error.http_status, error.text, request_id)
         except GatewayError as error:
-            return _failure(error.code, error.http_status, error.message, request_id)
-        return Response.of(200, answer | {"RequestId": request_id})
+            response = _failure(error.code, error.http_status, error.message, request_id, error.retry_after)
+        return response if fault is None else self._spoiled(response, fault, request_id, given)
 
     def _create(self, operation: Operation, given: dict[str, str]) -> dict[str, Any]:
         asked = application(given)
         row = self.lifecycle.transition(None, operation)
-        record = Record(
-            order=self._new_order(row.target),
-            product_code=asked.product_code,
-            domains=asked.domains,
-            created=self.clock.now(),
-            validate_type=asked.validate_type,
-            holds_unit=row.quota > 0,
-            csr=asked.csr,
-            tags=asked.tags,
-        )
-        self.store.insert(record)
+        record = self._begun(row.target, self.clock.now(), asked, holds_unit=row.quota > 0)
+        # At once: what is due to the order by now happens as it begins.
+        current, happened = self._caught_up(record)
+        begins = Happening(record.created, record.id, operation)
+        self.store.commit(None, None, current, [begins, *happened])
         return {"OrderId": record.id}
 
     def _step(self, operation: Operation, given: dict[str, str]) -> dict[str, Any]:
-        self._apply(order_id(given), operation)
+        self._perform(order_id(given), operation)
         return {}
 
     def _renew(self, operation: Operation, given: dict[str, str]) -> dict[str, Any]:
         csr, labels = given.get("Csr"), tags(given)
-        if csr is not None:
-            common_name(csr)
-        old, begins_in = self._apply(order_id(given), operation)
-        new = Record(
-            order=self._new_order(begins_in),
-            product_code=old.product_code,
-            domains=old.domains,
-            created=self.clock.now(),
-            validate_type=old.validate_type,
-            holds_unit=False,
-            csr=csr or old.csr,
-            tags=labels,
-        )
-        self.store.insert(new)
-        return {"OrderId": new.id}
+        domains = None if csr is None else (common_name(csr),)
+
+        def begin(old: Record, row: Transition, now: float) -> Record | None:
+            if row.creates is None:
+                return None
+            asked = Application(domains or old.domains, old.validate_type, old.product_code, csr, labels)
+            return self._begun(row.creates, now, asked, holds_unit=False)
+
+        begun = self._perform(order_id(given), operation, begin)[1]
+        return {} if begun is None else {"OrderId": begun.id}
 
     def _describe(self, operation: Operation, given: dict[str, str]) -> dict[str, Any]:
-        record, _ = self._apply(order_id(given), operation)
-        return answers.state_of(self._with_certificate(record), wire.type_of(record.order.state, self.lifecycle))
+        record, _ = self._perform(order_id(given), operation)
+        return answers.state_of(record, wire.type_of(record.order.state, self.lifecycle))
 
     def _list(self, _operation: Operation, given: dict[str, str]) -> dict[str, Any]:
         asked = selection(given, self.lifecycle)
-        # Every order here was made from a package; the documents call those CPACK.
-        orders = self.orders() if asked.order_type == ORDER_TYPES[0] else []
-        entries = [answers.order(r, self.lifecycle) for r in orders if asked.keyword in ",".join(r.domains)]
-        found = [entry for entry in entries if asked.status in {None, entry["Status"]}]
+        self.catch_up()
+        certificates = asked.order_type == CERTIFICATES
+        states = [state for state in self._live if asked.status in {None, wire.status_of(state, self.lifecycle)}]
+        if certificates:
+            rules = self.lifecycle.state_rules
+            # Unless a status is asked for, only certificates that can still be used.
+            states = [s for s in states if rules[s].certified and (asked.status or not rules[s].terminal)]
+        elif asked.order_type != PACKAGE_ORDERS:
+            states = []  # every order here was made from a package; none was bought, nothing was uploaded
+        records, total = self._selected(states, asked)
+        write = answers.certificate if certificates else answers.order
         return {
-            "CertificateOrderList": found[(asked.page - 1) * asked.size : asked.page * asked.size],
+            "CertificateOrderList": [write(record, self.lifecycle) for record in records],
             "CurrentPage": asked.page,
             "ShowSize": asked.size,
-            "TotalCount": len(found),
+            "TotalCount": total,
         }
 
+    def _selected(self, states: list[State], asked: Selection) -> tuple[list[Record], int]:
+        """A page of the orders in `states` that the keyword finds, by domain or instance id; and their number."""
+        number = answers.order_of_instance(asked.keyword)
+        if number is None:
+            return self.store.select(states, asked.keyword, (asked.page - 1) * asked.size, asked.size)
+        record = self.store.get(number)
+        found = [record] if record is not None and record.order.state in states else []
+        return found[(asked.page - 1) * asked.size :][: asked.size], len(found)
+
     def _describe_package(self, _operation: Operation, given: dict[str, str]) -> dict[str, Any]:
+        self.catch_up()
         return answers.package(self.store.package(given.get("ProductCode", DEFAULT_PRODUCT)))
 
     # -- behind the API's back ---------------------------------------------------------------------------------------
 
     def happen(self, order_id: int, event: Trigger) -> Record:
         """Let an `Event` happen to an order; the table's refusal where it cannot."""
-        rule = self.lifecycle.trigger_rules[self.lifecycle.trigger(event)]
-        if rule.actor is Actor.CLIENT:
+        rule = self.lifecycle.trigger_rules.get(event)
+        if rule is None or rule.actor is Actor.CLIENT:
             raise InvalidValue("event", event, Event)
-        return self._apply(order_id, rule.trigger)[0]
+        return self._perform(valid_order_id(order_id), rule.trigger)[0]
 
     def put_package(self, product_code: str, total: int) -> Package:
-        """Buy a package, or change its size; what is held stays held."""
+        """Buy a package, or change its size (0 .. 2**31-1); what is held stays held."""
+        if not isinstance(product_code, str) or not 0 < len(product_code) <= MAX_PRODUCT_CODE:
+            raise InvalidValue("product code", product_code, [f"a text of 1 to {MAX_PRODUCT_CODE} characters"])
+        if type(total) is not int or not 0 <= total <= MAX_UNITS:
+            raise InvalidValue("TotalCount", total, [f"an integer in 0 .. {MAX_UNITS}"])
         return self.store.put_package(product_code, total)
+
+    def packages(self) -> list[Package]:
+        """All packages, by product code."""
+        self.catch_up()
+        return self.store.packages()
 
     def order(self, order_id: int) -> Record:
         """An order as it stands; `NotFoundOrder` if there is none, or none any more."""
+        self.catch_up()
         record = self.store.get(order_id)
-        if record is None or wire.type_of(record.order.state, self.lifecycle) is None:
+        if record is None or record.order.state not in self._live:
             raise NotFoundOrder
         return record
 
-    def orders(self) -> list[Record]:
-        """All orders that are not deleted, oldest first."""
-        return [r for r in self.store.records() if wire.type_of(r.order.state, self.lifecycle) is not None]
+    def orders(self, states: frozenset[State | None] | None = None, after: int = 0, limit: int = 1000) -> list[Record]:
+        """The first `limit` orders that are not deleted (in `states`), oldest first, those with an id after `after`."""
+        self.catch_up()
+        return self.store.after([s for s in self._live if states is None or s in states], after, limit)
+
+    def latest(self, limit: int) -> list[Record]:
+        """The last `limit` orders that are not deleted, newest first."""
+        self.catch_up()
+        return self.store.latest(self._live, limit)
+
+    def count(self) -> int:
+        """How many orders there are that are not deleted."""
+        return self.store.count(self._live)
+
+    def history(self, order_id: int | None = None) -> Iterator[dict[str, Any]]:
+        """What happened, to one order or to all, as lines of the trace format."""
+        self.catch_up()
+        return (answers.line(happening) for happening in self.store.history(order_id))
+
+    def revision(self) -> int:
+        """A number that grows whenever anything changes."""
+        self.catch_up()
+        return self.store.revision()
+
+    def add_fault(self, fault: Fault) -> None:
+        """Let calls fail by a rule, after those that there are."""
+        self.store.add_fault(fault)
+
+    def clear_faults(self) -> None:
+        """Let no call fail any more."""
+        self.store.clear_faults()
+
+    def fault_rules(self) -> list[dict[str, Any]]:
+        """The fault rules that are in force, in order."""
+        return [fault.as_json() for _, fault in self.store.shared().faults]
+
+    def advance(self, seconds: float) -> float:
+        """Move the clock forward; the time that it is now."""
+        self.store.advance(seconds)
+        self.refresh()
+        self.catch_up()
+        return self.clock.now()
 
     def reset(self) -> None:
-        """No orders, no packages, no faults, the clock at now; ids go on."""
+        """No orders, no packages, no faults, an empty history, the clock at now; ids go on."""
         self.store.reset()
-        self.faults.clear()
-        self.clock.reset()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take over what other processes on the same store did to the clock."""
+        self.clock.offset = self.store.shared().offset
+
+    def catch_up(self) -> None:
+        """Let everything happen that is due by now."""
+        while due := self.store.due(self.clock.now()):
+            for number in due:
+                old = self.store.get(number)
+                if old is not None:
+                    new, happened = self._caught_up(old)
+                    self.store.commit(old, new, None, happened)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _apply(self, order_id: int, trigger: Trigger) -> tuple[Record, State | None]:
-        """Move an order along the table: the order after, and where another one begins, if the step makes one."""
+    def _perform(
+        self,
+        order_id: int,
+        trigger: Trigger,
+        begin: Callable[[Record, Transition, float], Record | None] = lambda *_: None,
+    ) -> tuple[Record, Record | None]:
+        """Pull `trigger` on an order: the order as the caller sees it, and the order that `begin` made of the step.
+
+        The change is one compare-and-set in the store. Who comes too late looks again, and is answered by the table.
+        """
         while True:
             old = self.store.get(order_id)
-            row = self.lifecycle.answer(None if old is None else old.order.state, trigger)
             if old is None:
+                self.lifecycle.service_transition(None, trigger)
                 raise NotFoundOrder
-            if row.target == old.order.state:
-                return old, row.creates
-            now = self.clock.now()
-            new = attrs.evolve(old, order=old.order.apply(trigger, self.lifecycle))
-            if new.holds_unit and row.gives_back(None if old.issued is None else now - old.issued):
-                new = attrs.evolve(new, holds_unit=False)
-            if wire.type_of(row.target, self.lifecycle) == "certificate" and old.issued is None:
-                new = attrs.evolve(new, issued=now, expires=now + VALIDITY)
-            if self.store.replace(old, new):
-                return new, row.creates
+            current, happened = self._caught_up(old)
+            now = max(self.clock.now(), current.updated)
+            try:
+                row = self.lifecycle.service_transition(current.order.state, trigger)
+            except Refusal as refusal:
+                if isinstance(trigger, Operation):
+                    happened.append(Happening(now, order_id, trigger, refusal.code))
+                if self.store.commit(old, attrs.evolve(current, updated=now), None, happened):
+                    raise
+                continue
+            seen = new = self._stepped(current, row, now)
+            begun = begin(current, row, now)
+            read = None
+            if trigger is Operation.DESCRIBE:
+                read = new.order.state
+                seen = new = self._with_certificate(attrs.evolve(new, reads=new.reads + 1))
+            happened.append(Happening(now, order_id, trigger, None, read, None if begun is None else begun.id))
+            if read is not None and self.review.mode == READS and new.reads >= self.review.amount:
+                new = self._reviewed(new, happened)
+            if self.store.commit(old, new, begun, happened):
+                return seen, begun
 
-    def _new_order(self, state: State | None) -> Order:
-        return Order(self.store.new_id(), cast("State", state))
+    def _stepped(self, record: Record, row: Transition, now: float) -> Record:
+        """`record` after the step of `row`."""
+        if row.target == record.order.state:
+            return attrs.evolve(record, updated=now)
+        order = record.order.apply(row.trigger, self.lifecycle)
+        issued, expires = record.issued, record.expires
+        if issued is None and self.lifecycle.state_rules[order.state].certified:
+            issued, expires = now, now + self.validity
+        coming = self._next(order, now, expires)
+        return attrs.evolve(
+            record,
+            order=order,
+            holds_unit=record.holds_unit and not row.gives_back(None if issued is None else now - issued),
+            issued=issued,
+            expires=expires,
+            due=None if coming is None else coming[0],
+            previous=record.order.state,
+            entered=now,
+            updated=now,
+            reads=0,
+        )
+
+    def _next(self, order: Order, entered: float, expires: float | None) -> tuple[float, Trigger] | None:
+        """When what will happen by itself to an order that came into its state at `entered`; None if nothing will."""
+        coming: list[tuple[float, Trigger]] = []
+        if self.review.mode in {AT_ONCE, AFTER}:
+            event = self._verdict(order)
+            if event is not None:
+                coming.append((entered + self.review.amount, event))
+        if expires is not None:
+            coming += [
+                (expires - before, trigger)
+                for trigger, before in self._calendar
+                if self.lifecycle.can(order.state, trigger)
+            ]
+        return min(coming, default=None)
+
+    def _verdict(self, order: Order) -> Event | None:
+        """What owner and CA will do to an order next, if they act by themselves."""
+        rejected = Random(f"{self._seed} {order.id}").random() < self.review.reject_share
+        for event in (Event.DOMAIN_VALIDATED, Event.REVIEW_FAILED if rejected else Event.REVIEW_PASSED):
+            if self.lifecycle.can(order.state, event):
+                return event
+        return None
+
+    def _reviewed(self, record: Record, happened: list[Happening]) -> Record:
+        event = self._verdict(record.order)
+        if event is None:
+            return record
+        happened.append(Happening(record.updated, record.id, event))
+        return self._stepped(record, self.lifecycle.transition(record.order.state, event), record.updated)
+
+    def _caught_up(self, record: Record) -> tuple[Record, list[Happening]]:
+        """`record` after all that is due by now, and what that was."""
+        happened: list[Happening] = []
+        now = self.clock.now()
+        while record.due is not None and record.due <= now:
+            coming = self._next(record.order, record.entered, record.expires)
+            if coming is None:
+                return attrs.evolve(record, due=None), happened
+            at = max(coming[0], record.updated)
+            happened.append(Happening(at, record.id, coming[1]))
+            record = self._stepped(record, self.lifecycle.transition(record.order.state, coming[1]), at)
+        return record, happened
+
+    def _begun(self, state: State | None, now: float, asked: Application, *, holds_unit: bool) -> Record:
+        order = Order(self.store.new_id(), cast("State", state))
+        coming = self._next(order, now, None)
+        return Record(
+            order=order,
+            product_code=asked.product_code,
+            domains=asked.domains,
+            created=now,
+            entered=now,
+            updated=now,
+            validate_type=asked.validate_type,
+            holds_unit=holds_unit,
+            due=None if coming is None else coming[0],
+            csr=asked.csr,
+            tags=asked.tags,
+        )
 
     def _with_certificate(self, record: Record) -> Record:
         """`record` and its certificate, made when it is first read."""
-        while record.issued is not None and record.expires is not None and record.certificate is None:
-            certificate, key = self._ca.issue(list(record.domains), record.issued, record.expires, record.csr)
-            new = attrs.evolve(record, certificate=certificate, private_key=key)
-            record = new if self.store.replace(record, new) else self.order(record.id)
-        return record
+        if record.issued is None or record.expires is None or record.certificate is not None:
+            return record
+        certificate, key = self._ca.issue(record.domains, record.issued, record.expires, record.csr)
+        return attrs.evolve(record, certificate=certificate, private_key=key)
 
-    def _fail(self, operation: Operation, given: dict[str, str]) -> None:
-        """Raise what the first fault for this call says, and count it off."""
-        for at, fault in enumerate(self.faults):
-            if fault.operation in {None, operation} and str(fault.order_id or "") in {"", given.get("OrderId")}:
-                left = None if fault.times is None else fault.times - 1
-                self.faults[at : at + 1] = [] if left == 0 else [attrs.evolve(fault, times=left)]
-                raise BY_CODE[fault.code]
+    # -- what goes wrong ---------------------------------------------------------------------------------------------
+
+    def _throttle(self, operation: Operation) -> None:
+        limit = self.limits.get(operation)
+        if limit is not None:
+            now = time.time()
+            if self.store.hit(operation, int(now)) > limit:
+                wait = int((1 - now % 1) * 1000) + 1
+                raise GatewayError(THROTTLED, 429, "Request was denied due to user flow control.", wait)
+
+    def _fault(self, operation: Operation, given: dict[str, str]) -> Fault | None:
+        """The first rule that applies to this call, counted off."""
+        faults = self.store.shared().faults
+        if not faults:
+            return None
+        number = order_id(given) if "OrderId" in given else None
+        for at, fault in faults:
+            if not fault.matches(operation, number) or (fault.is_backend and not self._allows(operation, number)):
+                continue
+            if self._drawn(fault.probability) and self.store.take_fault(at):
+                return fault
+        return None
+
+    def _allows(self, operation: Operation, number: int | None) -> bool:
+        record = None if number is None else self.store.get(number)
+        return self.lifecycle.can(None if record is None else record.order.state, operation)
+
+    def _drawn(self, probability: float) -> bool:
+        return probability >= 1 or Random(f"{self._seed} fault {self.store.draw()}").random() < probability
+
+    def _spoiled(self, response: Response, fault: Fault, request_id: str, given: dict[str, str]) -> Response:
+        """What arrives of `response` under `fault`."""
+        if fault.answers is not None:
+            code, status = fault.answers
+            response = _failure(code, status, "an injected fault", request_id, fault.retry_after)
+        elif fault.read is not None and response.status == 200:
+            response = self._misread(response, fault.read, request_id, given)
+        return attrs.evolve(response, delay=fault.delay, transport=fault.transport)
+
+    def _misread(self, response: Response, how: str, request_id: str, given: dict[str, str]) -> Response:
+        """What a describe answers instead of the truth."""
+        if how == "missing":
+            return _failure(NotFoundOrder.code, NotFoundOrder.http_status, NotFoundOrder.text, request_id)
+        record = self.store.get(order_id(given))
+        if how == UNSPECIFIC_TYPE or record is None:
+            return Response.of(200, {"Type": UNSPECIFIC_TYPE, "RequestId": request_id})
+        if record.previous is None:
+            return response
+        stale = answers.state_of(record, wire.type_of(record.previous, self.lifecycle))
+        return Response.of(200, stale | {"RequestId": request_id})
 
 
-def _failure(code: str, http_status: int, message: str, request_id: str) -> Response:
-    return Response.of(http_status, wire.error_body(code, message, request_id, HOST))
+def _failure(code: str, http_status: int, message: str, request_id: str, retry_after: int | None = None) -> Response:
+    response = Response.of(http_status, wire.error_body(code, message, request_id, HOST))
+    if retry_after is None:
+        return response
+    return attrs.evolve(response, headers={**response.headers, "x-acs-retry-after": str(retry_after)})

@@ -1,0 +1,862 @@
+"""Recorded histories of orders: reading them, writing them, and judging them by the table.
+
+The trace format
+----------------
+JSON Lines (`.jsonl`, `.jsonl.gz`): one line, one thing that happened. `null` means absent; other keys are kept and
+ignored.
+
+* `time`: RFC 3339, with any offset.
+* `order_id`: an integer, or a string of digits. Only account lines may lack it.
+* `operation` or `event`, exactly one of them: an API action name, or an Event's value.
+* `outcome` of an operation: `accepted`, `refused`, or `unknown` (no answer came); `code` of a refusal: the error code.
+* `state`: what a read answered: a State's value, a `Type` or a `Status`, in any case.
+* `new_order_id` of an accepted renewal: the second order, which begins here.
+* `client`, `started`, `ended`: who called, and the call's interval, in a history of concurrent calls.
+
+A file's first line may be a header, `{"trace": 1, "events": "complete"}`: all events of these orders are in the trace;
+of several files, all must say so. Otherwise events may be missing, and may have happened between any two lines.
+Operations are never missing. Lines are ordered by time; those of equal times by file as given, then by line.
+
+*Account lines* are counted, not judged: lists, unless an `order_id` and a `state` make them a read of that order;
+DescribePackageState; creates that were refused or not answered. *Bad lines*, which are not as said above, are counted,
+reported and skipped.
+
+What explains a line
+--------------------
+An order whose first line is an accepted create, or which a renewal named, begins as no order; any other may begin in
+any state, or as no order. A *run* is a beginning and a path through the table that explains every line:
+
+* accepted, or an event: the table allows it there, and the order moves. So a create of an order that exists is
+  explained by nothing, nor is a renewal that names one.
+* refused with `OrderStateError`: the table refuses it there, and there is an order that is not deleted.
+  `NotFoundOrder`: there is no order, or it is deleted. `DeleteFail`: a deletion that the table allows; nothing changes.
+  `Error`: as an unknown outcome. Any other known code, of the orders or of the gateway: anywhere; nothing changes.
+* unknown: it was accepted there, or nothing changed. In a history with `started` or `ended` it may also happen later.
+* a read with a `state`: one of the states that the word may mean.
+
+Three sorts of lines are *vague*: they can be read strictly, or in the order's favour.
+
+* a refusal without a code: strictly `OrderStateError` or `NotFoundOrder`; in favour any refusal, `Error` included.
+* a refusal with a code that nobody knows: strictly nothing explains it; in favour as any other known code.
+* a read that answered a word that nobody knows: strictly nothing explains it; in favour it is any state.
+
+An order CONFORMS if some run explains every line read strictly. It VIOLATES the table if none does, not even with the
+vague lines read in its favour; named is the first line after which no run is left. Else it is UNDECIDED.
+
+How it is done
+--------------
+What can be known of an order after some of its lines is two sets of runs, one for each way of reading: a `Possible`.
+An `Automaton` leads from one to the next. It asks the table the first time and remembers, so that nearly every line
+costs one lookup.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import json
+import os
+import re
+import zlib
+from collections import Counter, defaultdict
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+from operator import attrgetter
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, TypeVar, cast
+
+import attrs
+from attrs.converters import optional
+
+from .errors import BY_CODE, DeleteFail, InternalError, InvalidValue, NotFoundOrder, OrderStateError
+from .lifecycle import ORDER_LIFECYCLE, Lifecycle
+from .order import MAX_ID, order_id
+from .spec import DAY, TRANSITIONS, TRIGGERS, Actor, Event, Operation
+from .wire import parse_states, statuses, types
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from .spec import State, Trigger
+
+
+class Outcome(StrEnum):
+    """What became of a call."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+class Events(StrEnum):
+    """Whether all events of the orders are in a trace."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+
+
+class Finding(StrEnum):
+    """The verdict on a history."""
+
+    CONFORMS = "conforms"
+    VIOLATES = "violates"
+    UNDECIDED = "undecided"
+
+
+# -- lines -------------------------------------------------------------------------------------------------------------
+
+_CREATES = frozenset(row.trigger for row in TRANSITIONS if row.source is None)
+_RENEWALS = frozenset(row.trigger for row in TRANSITIONS if row.creates is not None)
+_READS = frozenset(Operation) - {row.trigger for row in TRANSITIONS if row.changes}
+_OF_THE_ACCOUNT = frozenset(rule.trigger for rule in TRIGGERS if rule.account)
+
+_Member = TypeVar("_Member", bound=StrEnum)
+_OPERATIONS = {member.value: member for member in Operation}
+_EVENTS = {member.value: member for member in Event}
+_TRIGGERS: Mapping[str, Trigger] = {**_OPERATIONS, **_EVENTS}
+_OUTCOMES = {member.value: member for member in Outcome}
+_ALL_OR_SOME = {member.value: member for member in Events}
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
+
+Instant: TypeAlias = tuple[int, str]
+"""A time that sorts: the seconds since 1970, and the digits of their fraction, however many there are."""
+
+
+def _member(kind: str, members: Mapping[str, _Member], value: Any) -> _Member:
+    try:
+        return members[value]
+    except (KeyError, TypeError):
+        raise InvalidValue(kind, value, members) from None
+
+
+def _trigger(value: Trigger) -> Trigger:
+    return _member("trigger", _TRIGGERS, value)
+
+
+def _outcome(value: Outcome) -> Outcome:
+    return _member("outcome", _OUTCOMES, value)
+
+
+def _events(value: Events) -> Events:
+    return _member("events", _ALL_OR_SOME, value)
+
+
+def _order_id(value: Any) -> int | None:
+    if value is None:
+        return None
+    digits = value.lstrip("0") if isinstance(value, str) and value.isascii() and value.isdigit() else ""
+    return order_id(int(digits) if 0 < len(digits) <= len(str(MAX_ID)) else cast("int", value))
+
+
+def _text(time: str | datetime) -> str:
+    return time.isoformat() if isinstance(time, datetime) else time
+
+
+def _instant(time: str) -> Instant:
+    match = _TIME.fullmatch(time) if isinstance(time, str) else None
+    if match:
+        date, minute, second, fraction, offset = match.groups()
+        leaps = second == "60"
+        try:
+            moment = datetime.fromisoformat(f"{date}T{minute}:{'59' if leaps else second}{offset.upper()}")
+        except ValueError:
+            pass  # the 31st of April
+        else:
+            seconds = int(moment.timestamp()) + leaps
+            if not leaps or seconds % DAY == 0:
+                return seconds, (fraction or "").rstrip("0")
+    raise InvalidValue("time", time, ["an RFC 3339 time such as 2026-08-05T06:10:01Z"])
+
+
+@attrs.frozen(kw_only=True)
+class Line:
+    """One thing that happened: a call and its outcome, or an event.
+
+    `time` is RFC 3339 text, or an aware datetime. `order_id` and `new_order_id` are 1 .. 2**63-1. `code` and `state`
+    are the trace's own words. `extra` holds the keys that the format does not name; `file` and `number` (from 1) say
+    where the line stands. What the format does not allow is an `InvalidValue`.
+
+    >>> from orderfsm.trace import Line
+    >>> Line(time="2026-08-05T06:10:01Z", order_id=7, trigger="CancelOrderRequest", outcome="unknown").trigger
+    <Operation.CANCEL: 'CancelOrderRequest'>
+    """
+
+    time: str = attrs.field(converter=_text)
+    trigger: Trigger = attrs.field(converter=_trigger)
+    order_id: int | None = attrs.field(default=None, converter=_order_id)
+    outcome: Outcome = attrs.field(default=Outcome.ACCEPTED, converter=_outcome)
+    code: str | None = attrs.field(default=None, converter=optional(str))
+    state: str | None = attrs.field(default=None, converter=optional(str))
+    new_order_id: int | None = attrs.field(default=None, converter=_order_id)
+    client: Any = None
+    started: Any = None
+    ended: Any = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict)
+    file: str = ""
+    number: int = 0
+    instant: Instant = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "instant", _instant(self.time))
+        if self.order_id is None and not self.of_the_account:
+            raise InvalidValue("order id", None, [f"an int in 1 .. {MAX_ID}; only lines of the account lack it"])
+        if self.outcome is not Outcome.ACCEPTED and isinstance(self.trigger, Event):
+            raise InvalidValue("outcome of an event", self.outcome, ["none: an event is a line because it happened"])
+
+    @property
+    def of_the_account(self) -> bool:
+        """Whether it is about the account and not about one order: counted, not judged."""
+        if self.trigger in _CREATES:
+            return self.outcome is not Outcome.ACCEPTED
+        reads_an_order = self.trigger is Operation.LIST and self.order_id is not None and self.state is not None
+        return self.trigger in _OF_THE_ACCOUNT and not reads_an_order
+
+    @property
+    def begins(self) -> int | None:
+        """The order that begins here because an accepted renewal names it."""
+        return self.new_order_id if self.trigger in _RENEWALS and self.outcome is Outcome.ACCEPTED else None
+
+
+@attrs.frozen
+class BadLine:
+    """A line that is not as the format says: `reason` says why, `text` how it begins."""
+
+    file: str
+    line: int
+    reason: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.reason}"
+
+
+@attrs.frozen
+class Header:
+    """What the beginning of a file says of its events; without a header line they are partial."""
+
+    file: str
+    events: Events = Events.PARTIAL
+
+
+Entry: TypeAlias = Header | Line | BadLine
+"""What `read` gives."""
+
+
+# -- reading and writing -----------------------------------------------------------------------------------------------
+
+_EXCERPT = 80
+
+
+def read(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[Entry]:
+    """What stands in the trace files `paths` (or in the one path), file by file: a `Header`, then line after line.
+
+    Files whose name ends in `.gz` are read through gzip. Bad lines are given as `BadLine`, empty ones not at all. An
+    `InvalidValue` for Parquet, which this reader does not take, and for a damaged gzip file; `OSError` for a file that
+    cannot be read.
+    """
+    names = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    for name in names:
+        if name.endswith(".parquet"):
+            raise InvalidValue("trace file", name, [".jsonl", ".jsonl.gz; Parquet is not supported by this reader"])
+    return (entry for name in names for entry in _read_file(name))
+
+
+def loads(text: str | bytes, file: str = "", number: int = 0) -> Line | BadLine:
+    """The line that `text` is; `file` and `number` say where it stands."""
+    try:
+        return _line(_json_object(text), file, number)
+    except InvalidValue as error:
+        return BadLine(file, number, str(error), _excerpt(text))
+
+
+def dumps(line: Line) -> str:
+    """`line` as JSON, without a newline."""
+    is_operation = isinstance(line.trigger, Operation)
+    fields = dict(line.extra) | {
+        "time": line.time,
+        "order_id": line.order_id,
+        "operation" if is_operation else "event": line.trigger,
+        "outcome": line.outcome if is_operation else None,
+        "code": line.code,
+        "state": line.state,
+        "new_order_id": line.new_order_id,
+        "client": line.client,
+        "started": line.started,
+        "ended": line.ended,
+    }
+    return json.dumps({key: value for key, value in fields.items() if value is not None})
+
+
+def header(events: Events = Events.COMPLETE) -> str:
+    """The header of a trace as JSON, without a newline.
+
+    >>> from orderfsm.trace import header
+    >>> header()
+    '{"trace": 1, "events": "complete"}'
+    """
+    return json.dumps({"trace": 1, "events": _events(events)})
+
+
+def write(lines: Iterable[Line], file: str | os.PathLike[str], events: Events = Events.COMPLETE) -> None:
+    """Write a header and `lines` to the path `file`, through gzip if its name ends in `.gz`."""
+    first = header(events)
+    with _opened(os.fspath(file), "w") as stream:
+        stream.write(f"{first}\n".encode())
+        stream.writelines(f"{dumps(line)}\n".encode() for line in lines)
+
+
+def _opened(name: str, mode: str) -> IO[bytes]:
+    if name.endswith(".gz"):
+        return cast("IO[bytes]", gzip.open(name, f"{mode}b"))
+    return cast("IO[bytes]", Path(name).open(f"{mode}b"))
+
+
+def _read_file(name: str) -> Iterator[Entry]:
+    with _opened(name, "r") as stream:
+        try:
+            yield from _entries(stream, name)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise InvalidValue("gzip file", name, [f"an undamaged one ({error})"]) from error
+
+
+def _entries(stream: Iterable[bytes], name: str) -> Iterator[Entry]:
+    numbered = ((number, text) for number, text in enumerate(stream, 1) if not text.isspace())
+    number, first = next(numbered, (0, b""))
+    first = first.removeprefix(codecs.BOM_UTF8)
+    head = _header(first, name)
+    yield head or Header(name)
+    if first and head is None:
+        yield loads(first, name, number)
+    for number, text in numbered:
+        yield loads(text, name, number)
+
+
+def _header(text: bytes, name: str) -> Header | None:
+    """The header that `text` is; None if it is anything else."""
+    try:
+        fields = _json_object(text)
+        if _looks_like_a_header(fields) and fields["trace"] == 1:
+            return Header(name, _events(fields.get("events", Events.PARTIAL)))
+    except InvalidValue:
+        pass
+    return None
+
+
+def _looks_like_a_header(fields: Mapping[str, Any]) -> bool:
+    return "trace" in fields and "operation" not in fields and "event" not in fields
+
+
+def _line(fields: dict[str, Any], file: str, number: int) -> Line:
+    if _looks_like_a_header(fields):
+        raise InvalidValue("header", fields, [f'{header()}, or "partial", as first line'])
+    operation, event = fields.pop("operation", None), fields.pop("event", None)
+    if (operation is None) == (event is None):
+        raise InvalidValue("operation and event", (operation, event), ["exactly one of them"])
+    is_event = operation is None
+    trigger = _member("event", _EVENTS, event) if is_event else _member("operation", _OPERATIONS, operation)
+    outcome = fields.pop("outcome", Outcome.ACCEPTED if is_event else None)
+    take = fields.pop
+    return Line(
+        time=take("time", None),
+        order_id=take("order_id", None),
+        trigger=trigger,
+        outcome=outcome,
+        code=take("code", None),
+        state=take("state", None),
+        new_order_id=take("new_order_id", None),
+        client=take("client", None),
+        started=take("started", None),
+        ended=take("ended", None),
+        extra=fields,
+        file=file,
+        number=number,
+    )
+
+
+def _json_object(text: str | bytes) -> dict[str, Any]:
+    """The JSON object that `text` is, less what is null."""
+    try:
+        value = _decode(text if isinstance(text, str) else text.decode())
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise InvalidValue("line", _excerpt(text), ["a JSON object"])
+    return {key: member for key, member in value.items() if member is not None} if None in value.values() else value
+
+
+def _no_such_number(constant: str) -> NoReturn:
+    raise ValueError(constant)  # NaN and Infinity, which are Python's JSON only
+
+
+_decode = json.JSONDecoder(parse_constant=_no_such_number).decode
+
+
+def _excerpt(text: str | bytes) -> str:
+    start = text[:_EXCERPT]
+    return (start if isinstance(start, str) else start.decode("utf-8", "replace")).strip()
+
+
+# -- what a line says of an order --------------------------------------------------------------------------------------
+
+
+class Answer(StrEnum):
+    """How a trigger went, as far as the rules tell answers apart."""
+
+    ACCEPTED = "accepted"
+    PERHAPS = "perhaps accepted"
+    STATE_FORBIDS = "refused by the state"
+    NOT_FOUND = "no such order"
+    DELETE_FAILED = "deletion failed"
+    TURNED_AWAY = "refused for another known reason"
+    NO_CODE = "refused without a code"
+    UNKNOWN_CODE = "refused with an unknown code"
+    BEGUN = "named by a renewal"
+
+
+class Reading(NamedTuple):
+    """What a line says of one order; `word` is what a read answered: in lower case, or `?` if nobody knows it."""
+
+    trigger: Trigger
+    answer: Answer
+    word: str | None = None
+
+
+_ANSWERS: Mapping[str, Answer] = dict.fromkeys(BY_CODE, Answer.TURNED_AWAY) | {
+    OrderStateError.code: Answer.STATE_FORBIDS,
+    NotFoundOrder.code: Answer.NOT_FOUND,
+    DeleteFail.code: Answer.DELETE_FAILED,
+    InternalError.code: Answer.PERHAPS,
+}
+_GATEWAY_CODE = re.compile(
+    r"(Missing|Invalid)[A-Z][A-Za-z0-9]*|Throttling(\.[A-Za-z]+)?|InvalidAction\.NotFound|SignatureDoesNotMatch"
+    r"|InvalidAccessKeyId\.NotFound|InvalidTimeStamp\.Expired|SignatureNonceUsed"
+)
+_STRICTLY: Mapping[Answer, tuple[Answer, ...]] = {
+    Answer.NO_CODE: (Answer.STATE_FORBIDS, Answer.NOT_FOUND),
+    Answer.UNKNOWN_CODE: (),
+}
+_IN_FAVOUR: Mapping[Answer, tuple[Answer, ...]] = {
+    Answer.NO_CODE: (Answer.PERHAPS,),  # what any other refusal explains, this explains as well
+    Answer.UNKNOWN_CODE: (Answer.TURNED_AWAY,),
+}
+_UNKNOWN_WORD = "?"
+
+
+@lru_cache(maxsize=8)
+def _meanings(lifecycle: Lifecycle) -> Mapping[str, frozenset[State | None]]:
+    """The states that a read's word may mean, by the word in lower case."""
+    words = (*filter(None, lifecycle.state_rules), *types(lifecycle), *statuses(lifecycle))
+    return {word.lower(): parse_states(word, lifecycle) for word in words}
+
+
+def _reading(line: Line, meanings: Mapping[str, object]) -> Reading:
+    """What `line` says of its order; `meanings` are those of the words that are known."""
+    if line.outcome is not Outcome.ACCEPTED:
+        return Reading(line.trigger, Answer.PERHAPS if line.outcome is Outcome.UNKNOWN else _answer(line.code))
+    if line.state is None or line.trigger not in _READS:
+        return Reading(line.trigger, Answer.ACCEPTED)
+    word = line.state.lower()
+    return Reading(line.trigger, Answer.ACCEPTED, word if word in meanings else _UNKNOWN_WORD)
+
+
+def _answer(code: str | None) -> Answer:
+    if code is None:
+        return Answer.NO_CODE
+    gateway = Answer.TURNED_AWAY if _GATEWAY_CODE.fullmatch(code) else Answer.UNKNOWN_CODE
+    return _ANSWERS.get(code, gateway)
+
+
+# -- where an order may stand ------------------------------------------------------------------------------------------
+
+
+class Run(NamedTuple):
+    """Where a run has come to: the order's `state`, and the `lost` calls that may yet happen (sorted)."""
+
+    state: State | None
+    lost: tuple[Trigger, ...] = ()
+
+
+@attrs.frozen(eq=False)
+class Possible:
+    """The runs that explain an order's lines so far, read strictly and in its favour; `after` are those that follow."""
+
+    strict: frozenset[Run]
+    favour: frozenset[Run]
+    after: dict[Reading, Possible] = attrs.field(factory=dict, repr=False)
+
+
+class _Way(NamedTuple):
+    """A way of reading vague lines: the plain `answers` that a vague one stands for, and the `meanings` of words."""
+
+    answers: Mapping[Answer, tuple[Answer, ...]]
+    meanings: Mapping[str, frozenset[State | None]]
+
+
+class Automaton:
+    """Leads an order through its lines by the table of `lifecycle`: from `anywhere`, or from `no_order`.
+
+    With PARTIAL `events` others may act unseen before any line. If `late`, a call whose answer was lost may also happen
+    later.
+    """
+
+    def __init__(self, lifecycle: Lifecycle, events: Events, *, late: bool = False) -> None:
+        others = set(Actor) - {Actor.CLIENT} if events is Events.PARTIAL else set()
+        rows = lifecycle.transitions
+        self._lifecycle = lifecycle
+        self._late = late
+        self._unseen = {state: lifecycle.reachable(state, by=others) for state in lifecycle.state_rules}
+        self._moving = {row.trigger for row in rows if row.target != row.source}
+        self._holding = {r.source for r in rows if r.gives_back(age=None) and lifecycle.actor(r) is Actor.CLIENT}
+        words = _meanings(lifecycle)
+        self._strictly = _Way(_STRICTLY, {**words, _UNKNOWN_WORD: frozenset()})
+        self._in_favour = _Way(_IN_FAVOUR, {**words, _UNKNOWN_WORD: frozenset(filter(None, lifecycle.state_rules))})
+        self._known: dict[tuple[frozenset[Run], frozenset[Run]], Possible] = {}
+        self.no_order = self._possible([Run(None)], [Run(None)])
+        everywhere = list(map(Run, lifecycle.state_rules))
+        self.anywhere = self._possible(everywhere, everywhere)
+
+    def step(self, possible: Possible, reading: Reading) -> Possible:
+        """What is possible after a line; without runs if nothing explains it."""
+        after = possible.after.get(reading)
+        if after is None:
+            self._lifecycle.trigger(reading.trigger)
+            strict = self._after(possible.strict, reading, self._strictly)
+            favour = self._after(possible.favour, reading, self._in_favour)
+            after = possible.after[reading] = self._possible(strict, favour)
+        return after
+
+    def states_before_next(self, runs: Iterable[Run]) -> tuple[State | None, ...]:
+        """The states, in table order, in which `runs` may stand just before the next line."""
+        states = {run.state for run in self._before_next(runs)}
+        return tuple(state for state in self._unseen if state in states)
+
+    def legal(self, states: Iterable[State | None]) -> tuple[Trigger, ...]:
+        """The triggers that the table allows in one of `states`."""
+        allowed = [self._lifecycle.table[state] for state in states]
+        return tuple(trigger for trigger in self._lifecycle.trigger_rules if any(rows[trigger] for rows in allowed))
+
+    def holds_quota(self, runs: Iterable[Run]) -> bool:
+        """Whether, in each of `runs`, a client can get the order's unit back without regard to its age."""
+        return all(run.state in self._holding for run in runs)
+
+    def _possible(self, strict: Iterable[Run], favour: Iterable[Run]) -> Possible:
+        key = frozenset(strict), frozenset(favour)
+        return self._known.setdefault(key, Possible(*key))
+
+    def _after(self, runs: Iterable[Run], reading: Reading, way: _Way) -> set[Run]:
+        trigger, answer, word = reading
+        found = {
+            after
+            for run in self._before_next(runs)
+            for plain in way.answers.get(answer, (answer,))
+            for after in self._explained(run, trigger, plain)
+        }
+        if word is not None:
+            found = {run for run in found if run.state in way.meanings[word]}
+        return _without_covered(found) if self._late else found
+
+    def _explained(self, run: Run, trigger: Trigger, answer: Answer) -> list[Run]:
+        """Where `run` may have come to once `trigger` got `answer`; nowhere if it cannot get that answer there."""
+        row = self._lifecycle.table[run.state][trigger]
+        refusal = self._lifecycle.service_refusals[run.state].code
+        moved = [] if row is None else [run._replace(state=row.target)]
+        match answer:
+            case Answer.ACCEPTED:
+                return moved
+            case Answer.PERHAPS:
+                return [*moved, self._with_lost(run, trigger)]
+            case Answer.BEGUN:
+                return self._begun(run, trigger)
+            case Answer.STATE_FORBIDS:
+                fits = row is None and refusal == OrderStateError.code
+            case Answer.NOT_FOUND:
+                fits = refusal == NotFoundOrder.code
+            case Answer.DELETE_FAILED:
+                fits = row is not None and trigger is Operation.DELETE
+            case _:
+                fits = True
+        return [run] if fits else []
+
+    def _begun(self, run: Run, renewal: Trigger) -> list[Run]:
+        states = {row.creates for row in self._lifecycle.transitions if row.trigger is renewal} - {None}
+        return [run._replace(state=state) for state in states if run.state is None]
+
+    def _with_lost(self, run: Run, trigger: Trigger) -> Run:
+        """`run` in which `trigger` has not happened, or not yet."""
+        if self._late and trigger in self._moving:
+            return run._replace(lost=tuple(sorted((*run.lost, trigger))))
+        return run
+
+    def _before_next(self, runs: Iterable[Run]) -> set[Run]:
+        """`runs`, and where they may have come to before the next line by what no line shows."""
+        found: set[Run] = set()
+        frontier = list(runs)
+        while frontier:
+            run = frontier.pop()
+            if run not in found:
+                found.add(run)
+                frontier += [run._replace(state=state) for state in self._unseen[run.state]]
+                frontier += self._late_calls(run)
+        return found
+
+    def _late_calls(self, run: Run) -> Iterator[Run]:
+        """Where `run` comes to if one of its lost calls happens now."""
+        for trigger in set(run.lost):
+            row = self._lifecycle.table[run.state][trigger]
+            if row is not None:
+                at = run.lost.index(trigger)
+                yield Run(row.target, run.lost[:at] + run.lost[at + 1 :])
+
+
+def _without_covered(runs: set[Run]) -> set[Run]:
+    """`runs`, less those that can do nothing that another cannot: the same state, and fewer lost calls."""
+
+    def covers(one: Run, other: Run) -> bool:
+        return one.state == other.state and one != other and Counter(one.lost) >= Counter(other.lost)
+
+    return {run for run in runs if not any(covers(other, run) for other in runs)}
+
+
+@lru_cache(maxsize=16)
+def _shared(lifecycle: Lifecycle, events: Events) -> Automaton:
+    """The automaton that all judges share. Those for late calls have no end of states: each judge makes its own."""
+    return Automaton(lifecycle, events)
+
+
+# -- judging -----------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Judgement:
+    """The verdict on one order's history.
+
+    If it violates the table: `index` of the first line after which no run is left (from 0, in order of time, without
+    account lines and bad lines), the states `possible` just before it, unseen events counted in (None: no order), and
+    the triggers that are `legal` in one of them. `holds_quota`: the history conforms, no renewal began the order, and
+    it holds its unit of the package wherever it may stand.
+    """
+
+    verdict: Finding
+    index: int | None = None
+    possible: tuple[State | None, ...] = ()
+    legal: tuple[Trigger, ...] = ()
+    holds_quota: bool = False
+
+
+@attrs.frozen
+class Violation:
+    """Where the history of an order breaks the rules: `file` and `line`; the rest as in `Judgement`."""
+
+    order_id: int
+    index: int
+    file: str
+    line: int
+    possible: tuple[State | None, ...]
+    legal: tuple[Trigger, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The violation in the document of `orderfsm replay`; no order is `null`."""
+        return {
+            "order_id": self.order_id,
+            "file": self.file,
+            "line": self.line,
+            "possible": [state if state is None else str(state) for state in self.possible],
+            "legal": list(map(str, self.legal)),
+        }
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """What a trace of many orders comes to.
+
+    `orders`: how many were judged. `lines`: how many there are, without headers and empty ones; `account_lines` and
+    `bad_lines` are among them. `violations`, and the ids of the orders that are `undecided` or are `holding_quota`
+    (see `Judgement`), go by order id.
+    """
+
+    orders: int
+    lines: int
+    account_lines: int
+    bad_lines: tuple[BadLine, ...]
+    violations: tuple[Violation, ...]
+    undecided: tuple[int, ...]
+    holding_quota: tuple[int, ...]
+
+    @property
+    def conforms(self) -> int:
+        """How many orders conform."""
+        return self.orders - len(self.violations) - len(self.undecided)
+
+    @property
+    def verdict(self) -> Finding:
+        """One order that violates the table decides the whole, then one that is undecided."""
+        if self.violations:
+            return Finding.VIOLATES
+        return Finding.UNDECIDED if self.undecided else Finding.CONFORMS
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `orderfsm replay`."""
+        return {
+            "verdict": str(self.verdict),
+            "orders": self.orders,
+            "lines": self.lines,
+            "bad_lines": len(self.bad_lines),
+            "violations": [violation.as_json() for violation in self.violations],
+            "undecided": list(self.undecided),
+        }
+
+
+def judge(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Judgement:
+    """The verdict on the history of one order, whose `lines` may come in any order.
+
+    The renewal that names the order may be among them. `events` says whether all events are; if None, the headers of
+    `read` say it, and without those they are partial. Lines of several orders are an `InvalidValue`.
+
+    >>> from orderfsm.trace import Line, judge
+    >>> create = Line(time="2026-08-05T06:10:01Z", order_id=7, trigger="CreateCertificateRequest")
+    >>> delete = Line(time="2026-08-05T06:10:02Z", order_id=7, trigger="DeleteCertificateRequest")
+    >>> judge([create, delete]).verdict  # its review may have failed meanwhile
+    <Finding.CONFORMS: 'conforms'>
+    >>> judge([create, delete], events="complete")
+    Judgement(verdict=<Finding.VIOLATES: 'violates'>, index=1, possible=(<State.PENDING_REVIEW: 'pending_review'>,), ...
+    """
+    entries = list(lines)
+    trace = _Trace.of(entries, lifecycle)
+    history = trace.histories[_only_order(entries)] if trace.histories else _History()
+    return _judgement(history, trace.automaton(events, late=history.timed))
+
+
+def replay(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Report:
+    """Judge every order of a trace: `lines` as `read` gives them; `events` as for `judge`.
+
+    >>> from orderfsm.trace import loads, replay
+    >>> lines = ['{"time": "2026-08-05T06:10:01Z", "order_id": 7, "event": "review_passed"}', "not a line"]
+    >>> replay(map(loads, lines)).as_json()
+    {'verdict': 'conforms', 'orders': 1, 'lines': 2, 'bad_lines': 1, 'violations': [], 'undecided': []}
+    """
+    trace = _Trace.of(lines, lifecycle)
+    automata = {late: trace.automaton(events, late=late) for late in (False, True)}
+    violations, undecided, holding = [], [], []
+    for order, history in sorted(trace.histories.items()):
+        found = _judgement(history, automata[history.timed])
+        if found.index is not None:
+            at = history.moments[found.index]
+            violations.append(Violation(order, found.index, at.file, at.number, found.possible, found.legal))
+        elif found.verdict is Finding.UNDECIDED:
+            undecided.append(order)
+        elif found.holds_quota:
+            holding.append(order)
+    return Report(
+        orders=len(trace.histories),
+        lines=trace.lines,
+        account_lines=trace.account_lines,
+        bad_lines=tuple(trace.bad_lines),
+        violations=tuple(violations),
+        undecided=tuple(undecided),
+        holding_quota=tuple(holding),
+    )
+
+
+class _Moment(NamedTuple):
+    """A line in the history of one order: what the judge needs of it."""
+
+    instant: Instant
+    reading: Reading
+    file: str
+    number: int
+
+
+@attrs.define
+class _History:
+    """The lines of one order; whether a renewal named it, and whether its calls have intervals."""
+
+    moments: list[_Moment] = attrs.field(factory=list)
+    named: bool = False
+    timed: bool = False
+
+    def add(self, line: Line, reading: Reading) -> None:
+        self.moments.append(_Moment(line.instant, reading, line.file, line.number))
+        if line.started is not None or line.ended is not None:
+            self.timed = True
+
+
+@attrs.define
+class _Trace:
+    """The lines of a trace, counted and sorted into histories."""
+
+    lifecycle: Lifecycle
+    headers: set[Events] = attrs.field(factory=set)
+    lines: int = 0
+    account_lines: int = 0
+    bad_lines: list[BadLine] = attrs.field(factory=list)
+    histories: defaultdict[int, _History] = attrs.field(factory=lambda: defaultdict(_History))
+    _readings: dict[tuple[object, ...], Reading | None] = attrs.field(factory=dict)
+    """What was said before, by the fields of the line that say it; None: it is of the account."""
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry], lifecycle: Lifecycle) -> _Trace:
+        trace, meanings = cls(lifecycle), _meanings(lifecycle)
+        for entry in entries:
+            if isinstance(entry, Line):
+                trace._add(entry, meanings)
+            elif isinstance(entry, BadLine):
+                trace.bad_lines.append(entry)
+            else:
+                trace.headers.add(entry.events)
+        trace.lines += len(trace.bad_lines)
+        return trace
+
+    def _add(self, line: Line, meanings: Mapping[str, object]) -> None:
+        self.lines += 1
+        said = line.order_id is None, line.trigger, line.outcome, line.code, line.state
+        try:
+            reading = self._readings[said]
+        except KeyError:
+            reading = self._readings[said] = None if line.of_the_account else _reading(line, meanings)
+        if line.order_id is None or reading is None:
+            self.account_lines += 1
+            return
+        self.histories[line.order_id].add(line, reading)
+        if line.new_order_id is not None and line.begins is not None:
+            begun = self.histories[line.begins]
+            begun.named = True
+            begun.add(line, Reading(line.trigger, Answer.BEGUN))
+
+    def automaton(self, events: Events | None, *, late: bool) -> Automaton:
+        if events is None:
+            events = Events.COMPLETE if self.headers == {Events.COMPLETE} else Events.PARTIAL
+        events = _events(events)
+        return Automaton(self.lifecycle, events, late=True) if late else _shared(self.lifecycle, events)
+
+
+def _only_order(entries: Iterable[Entry]) -> int:
+    """The order that every line to be judged is about, or names."""
+    lines = [entry for entry in entries if isinstance(entry, Line) and not entry.of_the_account]
+    orders = [{order for order in (line.order_id, line.begins) if order is not None} for line in lines]
+    shared = set.intersection(*orders)
+    if not shared:
+        raise InvalidValue("order ids", sorted(set.union(*orders)), ["those of one order; replay takes many"])
+    return (shared & {lines[0].order_id} or shared).pop()
+
+
+def _judgement(history: _History, automaton: Automaton) -> Judgement:
+    history.moments.sort(key=attrgetter("instant"))
+    possible = automaton.no_order if history.named or _is_created(history) else automaton.anywhere
+    for index, moment in enumerate(history.moments):
+        after = automaton.step(possible, moment.reading)
+        if not after.favour:
+            states = automaton.states_before_next(possible.favour)
+            return Judgement(Finding.VIOLATES, index, states, automaton.legal(states))
+        possible = after
+    if not possible.strict:
+        return Judgement(Finding.UNDECIDED)
+    return Judgement(Finding.CONFORMS, holds_quota=not history.named and automaton.holds_quota(possible.strict))
+
+
+def _is_created(history: _History) -> bool:
+    """Whether the first line is an accepted create."""
+    first = history.moments[0].reading if history.moments else None
+    return first is not None and first.trigger in _CREATES and first.answer is Answer.ACCEPTED

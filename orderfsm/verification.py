@@ -1,0 +1,62 @@
+"""What is wrong with a table, in sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .paths import reachable
+from .spec import Actor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .lifecycle import Lifecycle
+
+
+def problems(lifecycle: Lifecycle) -> Iterator[str]:
+    """Everything that keeps a table from being consistent; see `Lifecycle.verify`."""
+    yield from _bad_rows(lifecycle)
+    yield from _bad_states(lifecycle)
+    yield from _bad_values(lifecycle)
+    yield from _missing_references(lifecycle)
+
+
+def _bad_rows(lifecycle: Lifecycle) -> Iterator[str]:
+    for row in lifecycle.transitions:
+        named = f"{row.source or 'no order'} --{row.trigger}--> {row.target}"
+        if row.target is None or row.target not in lifecycle.table:
+            yield f"{named}: {row.target!r} is not a state"
+        if row.creates is not None and row.creates not in lifecycle.table:
+            yield f"{named}: {row.creates!r}, in which it creates an order, is not a state"
+        if not row.reference:
+            yield f"{named}: no reference"
+
+
+def _bad_states(lifecycle: Lifecycle) -> Iterator[str]:
+    reached = reachable(lifecycle, None, tuple(Actor))
+    for state, rule in lifecycle.state_rules.items():
+        left = any(row.target != state for row in lifecycle.outgoing(state))
+        if state not in reached:
+            yield f"{state} cannot be reached"
+        if not left and not rule.terminal:
+            yield f"{state} is a dead end that is not marked terminal"
+        if left and rule.terminal:
+            yield f"{state} is marked terminal, but a transition leaves it"
+
+
+def _bad_values(lifecycle: Lifecycle) -> Iterator[str]:
+    kinds: dict[str, type] = {}
+    members = [rule.state for rule in lifecycle.states] + [rule.trigger for rule in lifecycle.triggers]
+    for member in filter(None, members):
+        other = kinds.setdefault(str(member), type(member))
+        if other is not type(member):
+            yield f"{str(member)!r} is a value of both {other.__name__} and {type(member).__name__}"
+
+
+def _missing_references(lifecycle: Lifecycle) -> Iterator[str]:
+    for rule in lifecycle.states:
+        if not rule.reference:
+            yield f"the rule for {rule.state or 'no order'}: no reference"
+    for trigger_rule in lifecycle.triggers:
+        if not trigger_rule.reference:
+            yield f"the refusal of {trigger_rule.trigger}: no reference"

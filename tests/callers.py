@@ -1,0 +1,273 @@
+"""The clients through which the scenario is played: official SDKs for Python and Node, the legacy SDK, and none at all.
+
+`connected` gives a caller by its name. What the machine lacks for one, Node or a package, is a skip that says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from scenario import Answer
+
+from orderfsm.mock import Request
+
+VERSION = "2020-04-07"
+HERE = Path(__file__).parent
+NODE = HERE / "node"
+INSTALLED = HERE.parent / ".build" / "node"
+INSTALL_TIMEOUT = 120
+
+
+class PythonSDK:
+    """`alibabacloud_cas20200407`: a method and a request model for each action."""
+
+    drops = frozenset()
+
+    def __init__(self, client):
+        self._client = client
+
+    def call(self, action, parameters):
+        """See `scenario.Caller`."""
+        from Tea.exceptions import TeaException
+
+        try:
+            response = self._invoke(_snake_case(action), _model(action, parameters))
+        except TeaException as error:
+            if not error.data:  # no answer came
+                raise
+            request_id = error.data["RequestId"]
+            return Answer.refusal(error.statusCode, error.code, error.message, request_id, type(error).__name__)
+        return Answer(response.status_code, response.body.to_map())
+
+    def _invoke(self, method, request):
+        return getattr(self._client, method)(request)
+
+
+class AsyncPythonSDK(PythonSDK):
+    """The same SDK, by its asynchronous methods."""
+
+    def __init__(self, client, runner):
+        super().__init__(client)
+        self._runner = runner
+
+    def _invoke(self, method, request):
+        return self._runner.run(getattr(self._client, f"{method}_async")(request))
+
+
+def _snake_case(name):
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def _model(action, parameters):
+    """The request model of `action`, its fields set from `parameters`."""
+    from alibabacloud_cas20200407 import models
+
+    fields = {_snake_case(name): value for name, value in parameters.items()}
+    if "tags" in fields:
+        tag = getattr(models, f"{action}RequestTags")
+        fields["tags"] = [tag(key=pair["Key"], value=pair["Value"]) for pair in fields["tags"]]
+    return getattr(models, f"{action}Request")(**fields)
+
+
+class LegacySDK:
+    """`aliyun-python-sdk-core`, which knows no action and signs the query.
+
+    A read is an `RpcRequest`, sent by GET; all else is a `CommonRequest`, sent by POST with a form in its body.
+    """
+
+    drops = frozenset()
+
+    def __init__(self, client, endpoint):
+        self._client = client
+        self._endpoint = endpoint
+
+    def call(self, action, parameters):
+        """See `scenario.Caller`."""
+        from aliyunsdkcore.acs_exception.exceptions import ServerException
+
+        request = self._read(action) if action.startswith(("Describe", "List")) else self._common(action)
+        add = request.add_query_param if request.get_method() == "GET" else request.add_body_params
+        for name, value in _flat(parameters).items():
+            add(name, value)
+        request.set_endpoint(self._endpoint)
+        try:
+            body = self._client.do_action_with_exception(request)
+        except ServerException as error:
+            return Answer.refusal(
+                error.http_status, error.error_code, error.message, error.request_id, type(error).__name__
+            )
+        return Answer(200, json.loads(body))
+
+    def _read(self, action):
+        from aliyunsdkcore.request import RpcRequest
+
+        return RpcRequest("cas", VERSION, action)
+
+    def _common(self, action):
+        from aliyunsdkcore.request import CommonRequest
+
+        request = CommonRequest(version=VERSION, action_name=action)
+        request.set_method("POST")
+        request.set_protocol_type("http")
+        return request
+
+
+class NodeSDK:
+    """`@alicloud/cas20200407`, in a process of its own (node/caller.cjs)."""
+
+    drops = frozenset({"CertId"})
+    """Its newest release, 3.0.0, is older than this field."""
+
+    def __init__(self, process):
+        self._process = process
+
+    def call(self, action, parameters):
+        """See `scenario.Caller`."""
+        self._process.stdin.write(f"{json.dumps({'action': action, 'parameters': parameters})}\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, "node/caller.cjs ended; its standard error says why"
+        said = json.loads(line)
+        if "raised" in said:
+            return Answer.refusal(said["status"], said["code"], said["message"], said["requestId"], said["raised"])
+        return Answer(said["status"], said["body"])
+
+
+class InProcess:
+    """No SDK, no socket and no signature: the service's own `handle`."""
+
+    drops = frozenset()
+
+    def __init__(self, service):
+        self._service = service
+
+    def call(self, action, parameters):
+        """See `scenario.Caller`."""
+        headers = {"x-acs-version": VERSION, "x-acs-action": action}
+        response = self._service.handle(Request("POST", "/", _flat(parameters), headers))
+        body = response.json
+        if response.status == 200:
+            return Answer(200, body)
+        return Answer.refusal(response.status, body["Code"], body["Message"], body["RequestId"])
+
+
+def _flat(parameters):
+    """Parameters as the wire has them: of lists, a parameter for each member of each element."""
+    flat = {}
+    for name, value in parameters.items():
+        if isinstance(value, list):
+            flat |= {f"{name}.{n}.{key}": part for n, one in enumerate(value, 1) for key, part in one.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+# -- connecting --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _python(server, **config):
+    _needs("alibabacloud_cas20200407.client", "alibabacloud-cas20200407")
+    yield PythonSDK(server.client(**config))
+
+
+@contextmanager
+def _python_async(server, **config):
+    _needs("alibabacloud_cas20200407.client", "alibabacloud-cas20200407")
+    with asyncio.Runner() as runner:
+        yield AsyncPythonSDK(server.client(**config), runner)
+
+
+@contextmanager
+def _python_v2(server, **config):
+    with _python(server, signature_algorithm="v2", **config) as caller:
+        yield caller
+
+
+@contextmanager
+def _legacy(server, access_key_id, access_key_secret):
+    _needs("aliyunsdkcore.client", "aliyun-python-sdk-core")
+    from aliyunsdkcore.client import AcsClient
+
+    client = AcsClient(access_key_id, access_key_secret, "cn-hangzhou")
+    with client.session:
+        yield LegacySDK(client, _host(server))
+
+
+@contextmanager
+def _node(server, access_key_id, access_key_secret):
+    variables = {
+        "CAS_ENDPOINT": _host(server),
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": access_key_id,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": access_key_secret,
+        "NODE_PATH": str(INSTALLED / "node_modules"),
+    }
+    command = ["node", str(NODE / "caller.cjs")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
+    with subprocess.Popen(command, env=os.environ | variables, **pipes) as process:
+        yield NodeSDK(process)
+
+
+CONNECTIONS = {
+    "python": _python,
+    "python-async": _python_async,
+    "python-v2": _python_v2,
+    "node": _node,
+    "legacy": _legacy,
+}
+"""Callers by name: each given a server and an access key, until its block ends."""
+
+
+def connected(name, server, access_key_id, access_key_secret):
+    """The caller `name`, connected to `server`, as context manager."""
+    return CONNECTIONS[name](server, access_key_id=access_key_id, access_key_secret=access_key_secret)
+
+
+def _host(server):
+    return server.api.removeprefix("http://")
+
+
+def _needs(module, package):
+    pytest.importorskip(module, reason=f"{package} is not installed")
+
+
+def install_node_packages():
+    """Install what `node/package.json` names into `.build/node`, unless it is there already.
+
+    It is moved there when it is complete, so what is there is complete.
+    """
+    wanted = NODE / "package.json"
+    present = INSTALLED / "package.json"
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("node and npm are not on this machine")
+    if present.exists() and present.read_bytes() == wanted.read_bytes():
+        return
+    new = INSTALLED.with_name(f"node-{os.getpid()}")
+    try:
+        new.mkdir(parents=True)
+        shutil.copy(wanted, new)
+        _npm_install(new)
+        shutil.rmtree(INSTALLED, ignore_errors=True)
+        with suppress(OSError):  # another test session was faster
+            new.rename(INSTALLED)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _npm_install(folder):
+    options = ["--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(folder)]
+    try:
+        subprocess.run(["npm", "install", *options], check=True, capture_output=True, timeout=INSTALL_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"npm install took longer than {INSTALL_TIMEOUT} seconds")
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").split("\n")
+        pytest.skip(f"npm install failed: {next(filter(None, said), 'it does not say why')}")

@@ -1,0 +1,575 @@
+"""The dashboard: what the mock holds, live; buttons for what the table allows and for nothing else; no secret."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from html.parser import HTMLParser
+
+import pytest
+
+pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
+pytest.importorskip("jinja2", reason="the extra `mock` is not installed")
+
+import attrs
+import oracle
+from chromium import chromium
+
+from orderfsm import ORDER_LIFECYCLE, Actor, Event, InvalidValue, Operation, State, plan
+from orderfsm.mock import Request, Service, dashboard
+from orderfsm.mock.faults import Fault
+
+CONTACT = {"Email": "a@example.com", "Phone": "1", "Username": "u", "ValidateType": "DNS"}
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>\N{RIGHT-TO-LEFT OVERRIDE}&amp;'
+
+
+def call(service, operation, **parameters):
+    """One call of the API port."""
+    headers = {"x-acs-version": "2020-04-07", "x-acs-action": operation}
+    return service.handle(Request("POST", "/", {k.replace("_", "."): v for k, v in parameters.items()}, headers)).json
+
+
+def created(service, **parameters):
+    """The id of a new order."""
+    return call(service, Operation.CREATE, **{**CONTACT, "Domain": "example.com", **parameters})["OrderId"]
+
+
+def order_in(service, state):
+    """The id of a new order, walked to `state`, and read there."""
+    order_id = created(service, Domain=f"{state.value.replace('_', '-')}.example.com")
+    for step in plan(State.PENDING_REVIEW, state, events=True).steps:
+        if ORDER_LIFECYCLE.actor(step) is Actor.CLIENT:
+            call(service, step.trigger, OrderId=order_id)
+        else:
+            service.happen(order_id, step.trigger)
+    call(service, Operation.DESCRIBE, OrderId=order_id)
+    return order_id
+
+
+@pytest.fixture
+def service():
+    return Service()
+
+
+class Page(HTMLParser):
+    """A page, taken apart by the standard library's parser."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.buttons, self.tags, self.text, self.lit, self.path = [], [], [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        """Note what there is."""
+        found = dict(attributes)
+        self.tags.append((tag, found))
+        if tag == "button":
+            self.buttons.append(found["value"])
+        if "strand" in (found.get("class") or "") and "lit" in found["class"].split():
+            self.lit.append(found["class"])
+
+    def handle_data(self, data):
+        """Note what it says."""
+        self.text.append(data)
+
+    @property
+    def words(self):
+        """All its text, each gap one space."""
+        return " ".join("".join(self.text).split())
+
+
+# -- from data to HTML -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", State)
+def test_there_is_a_button_for_every_event_that_is_allowed_and_for_nothing_else(service, state):
+    shown = Page(dashboard.page(service, order_id=order_in(service, state)))
+    assert sorted(shown.buttons) == sorted(event for event in Event if oracle.after(state.value, event.value))
+    actions = re.search(r"What its client can call now(.*?)(Domain|$)", shown.words)
+    said = actions.group(1) if actions else ""
+    changing = [
+        operation
+        for operation in Operation
+        if oracle.after(state.value, operation.name.lower()) and operation.name.lower() not in {"describe", "list"}
+    ]
+    for operation in Operation:
+        expected = operation in changing and operation is not Operation.DESCRIBE_PACKAGE
+        assert (operation.value in said.split()) is expected, operation
+
+
+@pytest.mark.parametrize("state", State)
+def test_no_certificate_and_no_key_is_on_any_page(service, state):
+    order_id = order_in(service, state)
+    record = service.store.get(order_id)
+    certified = ORDER_LIFECYCLE.state_rules[state].type == "certificate"
+    assert (record.private_key is not None) is certified
+    html = dashboard.page(service, order_id=order_id) + dashboard.page(service)
+    assert "BEGIN" not in html
+    for secret in filter(None, (record.private_key, record.certificate)):
+        assert not [line for line in secret.splitlines()[1:-1] if line in html]
+
+
+def test_what_is_shown_of_an_order_is_picked_field_by_field(service):
+    record = service.order(order_in(service, State.ISSUED))
+    shown = set(dashboard._fields(record))
+    assert not shown & {"certificate", "private_key", "csr"}
+
+
+class Hostile(Service):
+    """A service whose every text is an attack."""
+
+    def _worse(self, record):
+        worse = {
+            "domains": (HOSTILE,),
+            "product_code": HOSTILE,
+            "validate_type": HOSTILE,
+            "tags": ((HOSTILE, HOSTILE),),
+        }
+        return attrs.evolve(record, **worse)
+
+    def order(self, order_id):
+        return self._worse(super().order(order_id))
+
+    def latest(self, limit):
+        return [self._worse(record) for record in super().latest(limit)]
+
+    def fault_rules(self):
+        return [{"Operation": HOSTILE, "OrderId": HOSTILE, "Times": HOSTILE, "Code": HOSTILE}]
+
+    def history(self, order_id=None):  # noqa: ARG002
+        return [{"time": HOSTILE, "order_id": 1, "event": "submitted", "code": HOSTILE, "new_order_id": HOSTILE}]
+
+
+def test_hostile_text_is_shown_and_not_obeyed():
+    service = Hostile()
+    order_id = created(service)
+    service.put_package(HOSTILE, 3)
+    html = dashboard.page(service, order_id=order_id, problem=HOSTILE)
+    shown = Page(html)
+    assert "<script>alert" not in html
+    assert not [tag for tag, _ in shown.tags if tag in {"img", "iframe", "object"}]
+    assert [found.get("src") for tag, found in shown.tags if tag == "script"] == ["/dashboard/dashboard.js"]
+    assert not [name for _, found in shown.tags for name in found if name.startswith("on") or name == "style"]
+    assert shown.words.count("<script>alert(1)</script>") >= 10
+
+
+def test_the_page_asks_nothing_of_any_other_place(service):
+    html = dashboard.page(service, order_id=order_in(service, State.ISSUED))
+    for _, found in Page(html).tags:
+        for name in ("href", "src", "action"):
+            assert found.get(name, "/").startswith(("/", "#", "data:,"))
+    script = (dashboard._STATIC / "dashboard.js").read_text()
+    style = (dashboard._STATIC / "dashboard.css").read_text()
+    assert not re.search(r"https?://|@import|url\(", script + style)
+
+
+def test_newest_first_and_no_more_than_a_hundred(service):
+    service.put_package("digicert-free-1-free", 500)
+    ids = [created(service) for _ in range(103)]
+    shown = Page(dashboard.page(service))
+    listed = [
+        int(key.removeprefix("order-")) for _, f in shown.tags if (key := f.get("data-key", "")).startswith("order-")
+    ]
+    assert listed == ids[:2:-1]
+    assert "Orders 103" in shown.words
+    assert "The newest 100 of 103." in shown.words
+
+
+def test_orders_are_filtered_by_state(service):
+    issued, _ = order_in(service, State.ISSUED), order_in(service, State.VERIFY_FAIL)
+    shown = Page(dashboard.page(service, state="issued"))
+    listed = [key for _, found in shown.tags if (key := found.get("data-key", "")).startswith("order-")]
+    assert f"order-{issued}" in listed
+    assert len(listed) == 2 - ("orders-scroll" not in listed)
+    assert "1 in issued, among the newest 2 of 2." in shown.words
+    links = [found["href"] for _, found in shown.tags if found.get("data-key") == f"order-{issued}"]
+    assert links == [f"/dashboard/orders/{issued}?state=issued"]
+    with pytest.raises(InvalidValue, match="state 'nowhere': expected"):
+        dashboard.page(service, state="nowhere")
+
+
+def test_the_way_that_an_order_took_is_lit_up(service):
+    shown = Page(dashboard.page(service, order_id=order_in(service, State.ISSUED)))
+    assert len(shown.lit) == 3 + 1  # create, domain validated, review passed; and the legend
+    assert [f["data-state"] for _, f in shown.tags if (f.get("class") or "").startswith("state current")] == ["issued"]
+    assert "The life of a certificate order, now issued" in {found.get("aria-label") for _, found in shown.tags}
+
+
+def test_a_renewed_order_begins_where_the_renewal_put_it(service):
+    old = order_in(service, State.ABOUT_TO_EXPIRE)
+    new = call(service, Operation.RENEW, OrderId=old, Csr="")["OrderId"]
+    call(service, Operation.DESCRIBE, OrderId=new)
+    service.happen(new, Event.SUBMITTED)
+    shown = Page(dashboard.page(service, order_id=new))
+    assert len(shown.lit) == 1 + 1
+    assert f"/dashboard/orders/{new}" in [
+        found.get("href") for _, found in Page(dashboard.page(service, order_id=old)).tags
+    ]
+
+
+def test_what_no_table_explains_lights_up_nothing():
+    assert dashboard.way(ORDER_LIFECYCLE, [Event.REVIEW_PASSED, Operation.DELETE]) == []
+    assert dashboard.way(ORDER_LIFECYCLE, []) == []
+
+
+def test_an_order_that_is_gone_still_tells_how_its_life_went(service):
+    order_id = order_in(service, State.DELETED)
+    shown = Page(dashboard.page(service, order_id=order_id))
+    assert "This order is gone" in shown.words
+    assert "NotFoundOrder" in shown.words  # the read after its end
+    assert not shown.buttons
+    assert len(shown.lit) == 3 + 1
+
+
+@pytest.mark.parametrize("order_id", [1, 2**63, 10**40])
+def test_an_order_that_never_was_is_no_error(service, order_id):
+    assert f"There is no order {order_id}." in Page(dashboard.page(service, order_id=order_id)).words
+
+
+def test_a_long_history_is_cut_and_says_so(service):
+    order_id = created(service)
+    for _ in range(dashboard.SHOWN_LINES + 10):
+        call(service, Operation.DESCRIBE, OrderId=order_id)
+    words = Page(dashboard.page(service, order_id=order_id)).words
+    assert f"The last {dashboard.SHOWN_LINES} of {dashboard.SHOWN_LINES + 11} lines." in words
+    assert words.count("accepted: pending review") == dashboard.SHOWN_LINES
+
+
+def test_packages_faults_and_clock_are_shown(service):
+    order_in(service, State.ISSUED)
+    service.put_package("wosign-dv", 0)
+    service.add_fault(Fault.parse({"Operation": "DeleteCertificateRequest", "Times": 2, "Code": "Error", "Delay": 1.5}))
+    words = Page(dashboard.page(service)).words
+    assert "digicert-free-1-free 20 1 19" in words
+    assert "wosign-dv 0 0 0" in words
+    assert "DeleteCertificateRequest 2 more" in words
+    assert "Code Error" in words
+    assert "Delay 1.5 s" in words
+    assert re.search(r"Clock \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", words)
+
+
+# -- over HTTP ---------------------------------------------------------------------------------------------------------
+
+
+def fetch(url, form=None, **headers):
+    """Status, headers and body."""
+    body = None if form is None else urllib.parse.urlencode(form).encode()
+    opener = urllib.request.build_opener(NoRedirect)
+    try:
+        with opener.open(urllib.request.Request(url, body, headers), timeout=10) as answer:
+            return answer.status, answer.headers, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read().decode()
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Lets a test see a redirection."""
+
+    def redirect_request(self, *_args):
+        """Do not follow."""
+
+
+def test_pages_are_never_stored_and_obey_no_foreign_script(server):
+    status, headers, body = fetch(server.control + "/")
+    assert status == 200
+    assert body.lstrip().lower().startswith("<!doctype html>")
+    assert headers["cache-control"] == "no-store"
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    for name in ("dashboard.css", "dashboard.js"):
+        assert fetch(f"{server.control}/dashboard/{name}")[0] == 200
+
+
+def test_wrong_addresses_are_answered_clearly(server):
+    status, _, body = fetch(server.control + "/?state=nowhere")
+    assert status == 400
+    assert "state &#39;nowhere&#39;: expected" in body
+    assert fetch(f"{server.control}/dashboard/orders/seven")[0] == 404
+    assert fetch(f"{server.control}/dashboard/secret")[0] == 404
+    assert fetch(f"{server.control}/dashboard/../service.py")[0] == 404
+
+
+def test_a_button_works_without_the_script(server):
+    order_id = created(server.service)
+    events = f"{server.control}/dashboard/orders/{order_id}/events"
+    status, headers, _ = fetch(events, {"Event": "domain_validated"})
+    assert (status, headers["location"]) == (303, f"/dashboard/orders/{order_id}")
+    assert server.service.order(order_id).order.state is State.BEING_REVIEWED
+    assert fetch(events, {"Event": "domain_validated"})[0] == 409
+    for nonsense in ({"Event": "no_such_event"}, {"Event": "CancelOrderRequest"}, {}):
+        assert fetch(events, nonsense)[0] == 400
+    assert fetch(f"{server.control}/dashboard/orders/1/events", {"Event": "submitted"})[0] == 404
+    assert server.service.order(order_id).order.state is State.BEING_REVIEWED
+
+
+def test_another_sites_form_pushes_no_button(server):
+    order_id = created(server.service)
+    events = f"{server.control}/dashboard/orders/{order_id}/events"
+    assert fetch(events, {"Event": "domain_validated"}, Origin="https://evil.example")[0] == 403
+    assert fetch(events, {"Event": "domain_validated"}, Host="evil.example")[0] == 403
+    assert server.service.order(order_id).order.state is State.PENDING_REVIEW
+
+
+def test_the_stream_tells_of_every_change_and_ends_with_the_reader(server):
+    with urllib.request.urlopen(server.control + "/dashboard/stream", timeout=10) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        revisions = (int(line.split()[1]) for line in iter(stream.readline, b"") if line.startswith(b"data:"))
+        first = next(revisions)
+        started = time.monotonic()
+        created(server.service)
+        assert next(revisions) > first
+        assert time.monotonic() - started < 2
+    assert fetch(server.control + "/health")[0] == 200
+
+
+def test_an_open_page_does_not_keep_the_mock_from_ending():
+    from orderfsm.mock import mock_cas
+
+    ended = threading.Event()
+    with mock_cas() as running:
+        stream = urllib.request.urlopen(running.control + "/dashboard/stream", timeout=20)
+        threading.Thread(target=lambda: (stream.read(), ended.set()), daemon=True).start()
+        started = time.monotonic()
+    assert time.monotonic() - started < 5
+    assert ended.wait(5)
+    stream.close()
+
+
+# -- in Chromium -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def visit(browser, server):
+    """Opens a page of the control port, and holds it to have no error."""
+    errors, pages = [], []
+
+    def opened(path="/", tolerated="nothing", **options):
+        page = browser.new_page(viewport={"width": 1400, "height": 900}, **options)
+        page.on(
+            "console",
+            lambda said: errors.append(said.text) if said.type == "error" and tolerated not in said.text else None,
+        )
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: errors.append(request.url) if not allowed(request.url) else None)
+        page.set_default_timeout(10_000)
+        page.goto(server.control + path)
+        pages.append(page)
+        return page
+
+    def allowed(url):
+        return url.startswith((server.control, "data:"))
+
+    yield opened
+    for page in pages:
+        page.close()
+    assert not errors
+
+
+def lit_lines(page):
+    """The lit lines of the drawing, without the legend's."""
+    return page.locator("svg .edge > .strand.lit").count()
+
+
+def test_from_the_sdks_create_to_issued_without_a_reload(server, visit):
+    cas = pytest.importorskip("alibabacloud_cas20200407.models", reason="the extra `client` is not installed")
+    page = visit()
+    page.wait_for_selector("#status.live")
+    page.evaluate("window.sameDocument = true")
+    assert page.locator("#orders tbody tr").count() == 0
+    request = cas.CreateCertificateRequestRequest(
+        product_code="digicert-free-1-free",
+        domain="shop.example.com",
+        email="a@example.com",
+        phone="1",
+        username="u",
+        validate_type="DNS",
+    )
+    order_id = server.client().create_certificate_request(request).body.order_id
+    page.click(f"text={order_id}")
+    page.wait_for_selector(f"#order-title:has-text('Order {order_id}')")
+    assert page.url.endswith(f"/dashboard/orders/{order_id}")
+    for button, state, lines in [("domain validated", "being reviewed", 2), ("review passed", "issued", 3)]:
+        page.get_by_role("button", name=button).click()
+        page.wait_for_selector(f"#order-title .badge:text-is('{state}')")
+        assert page.locator("#orders tbody .badge").inner_text() == state
+        assert lit_lines(page) == lines
+        assert page.locator("svg > .current").get_attribute("data-state") == state.replace(" ", "_")
+    assert page.get_by_role("button", name="review passed").count() == 0
+    assert page.evaluate("window.sameDocument") is True
+    assert server.service.order(order_id).order.state is State.ISSUED
+
+
+def test_what_others_do_is_seen_live_and_read_aloud(server, visit):
+    order_id = created(server.service)
+    page = visit(f"/dashboard/orders/{order_id}")
+    page.wait_for_selector("#status.live")
+    server.service.happen(order_id, Event.REVIEW_FAILED)
+    page.wait_for_selector("#order-title .badge:text-is('verify fail')")
+    assert page.locator("#news").inner_text() == f"Order {order_id} is now verify fail."
+    call(server.service, Operation.DELETE, OrderId=order_id)
+    page.wait_for_selector("text=This order is gone")
+    assert page.locator("#orders tbody tr").count() == 0
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_browser_shows_no_button_for_what_is_illegal(server, visit, state):
+    """Every event in every state: there is a button if and only if it may happen."""
+    order_id = order_in(server.service, state)
+    page = visit(f"/dashboard/orders/{order_id}")
+    page.wait_for_selector("#status.live")
+    shown = page.locator("button:visible").evaluate_all("all => all.map(button => button.value)")
+    assert sorted(shown) == sorted(event for event in Event if oracle.after(state.value, event.value))
+    assert "PRIVATE KEY" not in page.content()
+
+
+def test_a_button_that_came_too_late_says_why(server, visit):
+    order_id = created(server.service)
+    page = visit(f"/dashboard/orders/{order_id}", tolerated="409 (Conflict)")
+    page.route(
+        "**/orders/*/events", lambda route: (server.service.happen(order_id, "domain_validated"), route.continue_())
+    )
+    page.get_by_role("button", name="domain validated").click()
+    page.wait_for_selector("#problem:has-text('domain_validated is not allowed in being_reviewed')")
+    page.wait_for_selector("#order-title .badge:text-is('being reviewed')")
+
+
+def test_everything_can_be_done_with_the_keyboard(server, visit):
+    order_id = created(server.service)
+    page = visit()
+    page.wait_for_selector("#status.live")
+
+    def tab_to(key):
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.dataset.key") == key:
+                outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+                assert outline == "solid"
+                return
+        pytest.fail(f"no way to {key} by Tab")
+
+    tab_to(f"order-{order_id}")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#order-title:has-text('Order {order_id}')")
+    assert page.evaluate("document.activeElement.dataset.key") == f"order-{order_id}"
+    tab_to("event-domain_validated")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#order-title .badge:text-is('being reviewed')")
+    assert page.evaluate("document.activeElement.id") == "order-title"  # its button is gone
+    tab_to("event-review_passed")
+    page.keyboard.press("Space")
+    page.wait_for_selector("#order-title .badge:text-is('issued')")
+    assert server.service.order(order_id).order.state is State.ISSUED
+
+
+def test_a_change_elsewhere_leaves_the_focus_where_it_is(server, visit):
+    order_id = created(server.service)
+    page = visit(f"/dashboard/orders/{order_id}")
+    page.wait_for_selector("#status.live")
+    page.get_by_role("button", name="review failed").focus()
+    call(server.service, Operation.DESCRIBE, OrderId=order_id)
+    page.wait_for_selector("text=accepted: pending review")
+    assert page.evaluate("document.activeElement.value") == "review_failed"
+
+
+def test_filter_and_back_button(server, visit):
+    order_in(server.service, State.ISSUED), order_in(server.service, State.VERIFY_FAIL)
+    page = visit()
+    page.get_by_role("link", name="verify fail", exact=True).click()
+    page.wait_for_selector("#orders tbody tr:only-child .badge:text-is('verify fail')")
+    page.go_back()
+    page.wait_for_selector("#orders tbody tr:nth-child(2)")
+    page.wait_for_selector("#orders nav [aria-current]:text-is('any state')")
+
+
+def luminance(page, script):
+    """How bright a colour is that the page computed, 0 to 255."""
+    red, green, blue = map(int, re.findall(r"\d+", page.evaluate(script))[:3])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark(server, visit, scheme):
+    page = visit(f"/dashboard/orders/{order_in(server.service, State.ISSUED)}", color_scheme=scheme)
+    behind = luminance(page, "getComputedStyle(document.querySelector('#order')).backgroundColor")
+    drawn = luminance(page, "getComputedStyle(document.querySelector('svg')).backgroundColor")
+    text = luminance(page, "getComputedStyle(document.querySelector('svg .name')).fill")
+    dark = scheme == "dark"
+    assert (behind < 60, drawn < 60, text > 180) == (dark, dark, dark)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/", "/dashboard/orders/{}"])
+def test_text_stands_out_from_what_is_behind_it(server, visit, scheme, path):
+    """WCAG AA: 4.5 to 1, for every text of the page and of the drawing."""
+    order_id = order_in(server.service, State.ISSUED)
+    server.service.add_fault(Fault.parse({"Operation": "*", "Times": 0x7F, "Code": "Error"}))
+    page = visit(path.format(order_id), color_scheme=scheme)
+    page.wait_for_selector("#status.live")
+    assert page.evaluate(POOR_CONTRAST) == []
+
+
+POOR_CONTRAST = """() => {
+  const parse = colour => colour.match(/[\\d.]+/g).map(Number);
+  const linear = c => c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4;
+  const light = rgb => rgb.slice(0, 3).map(c => linear(c / 255))
+    .reduce((sum, c, at) => sum + c * [.2126, .7152, .0722][at], 0);
+  const behind = element => {
+    for (let e = element; e; e = e.parentElement) {
+      const box = e.matches('g.state') && e.querySelector('.box');
+      const fill = box ? getComputedStyle(box).fill : getComputedStyle(e).backgroundColor;
+      if (fill !== 'none' && (parse(fill)[3] ?? 1) > 0) return parse(fill);
+    }
+    return [255, 255, 255];
+  };
+  const poor = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    const shown = walker.currentNode.textContent.trim();
+    if (!shown || !element.getClientRects().length || element.closest('title, desc, style, .unseen')) continue;
+    const style = getComputedStyle(element);
+    const front = parse(element.closest('svg') ? style.fill : style.color);
+    const [one, other] = [light(front), light(behind(element))].sort((a, b) => b - a);
+    if ((one + .05) / (other + .05) < 4.5) poor.push([shown, front, behind(element)]);
+  }
+  return poor;
+}"""
+
+
+def test_without_a_script_links_and_buttons_do_the_same(server, visit):
+    order_id = created(server.service)
+    page = visit(java_script_enabled=False)
+    page.click(f"text={order_id}")
+    page.get_by_role("button", name="domain validated").click()
+    page.wait_for_selector("#order-title .badge:text-is('being reviewed')")
+    assert page.url.endswith(f"/dashboard/orders/{order_id}")
+
+
+def test_it_says_when_the_mock_is_gone(browser):
+    from orderfsm.mock import mock_cas
+
+    page = browser.new_page()
+    with mock_cas() as running:
+        page.goto(running.control)
+        page.wait_for_selector("#status.live")
+    page.wait_for_selector("#status.lost", timeout=10_000)
+    page.close()
+
+
+def test_the_control_ports_json_is_where_it_was(server):
+    order_id = created(server.service)
+    assert json.loads(fetch(f"{server.control}/orders/{order_id}")[2])["State"] == "pending_review"
+    assert json.loads(fetch(f"{server.control}/health")[2]) == {"status": "ok", "orders": 1}

@@ -1,0 +1,116 @@
+"""Many clients at once, and processes that are killed: every answer is true, and nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import load
+import pytest
+
+pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
+
+from orderfsm.mock import MemoryStore, Service, SQLStore, mock_cas
+
+CLIENTS = 8
+UNITS = 200
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def store(request, tmp_path):
+    """A store of each kind."""
+    if request.param == "memory":
+        made = MemoryStore()
+    elif request.param == "sqlite":
+        made = SQLStore(f"sqlite:///{tmp_path}/orders.db")
+    else:
+        made = SQLStore(request.getfixturevalue("postgres_url"))
+    yield made
+    made.close()
+
+
+def loaded(store, calls, tmp_path):
+    """Load a service on `store` over HTTP, and hold the answers against its history."""
+    service = Service(store=store, random=random.Random(7))
+    service.put_package(load.PRODUCT, UNITS)
+    with mock_cas(service) as server:
+        made = load.run(server.api, server.control, CLIENTS, calls)
+        assert all(call.status is not None for call in made)
+        answers = load.check(server.control, made, tmp_path)
+        load.check_quota(server.api, server.control)
+        return answers
+
+
+def test_of_eight_clients_every_answer_is_one_that_an_order_of_the_calls_explains(store, tmp_path):
+    assert loaded(store, 150, tmp_path) >= CLIENTS * 100
+
+
+@pytest.mark.long
+def test_of_eight_clients_with_2000_calls_each_as_well(store, tmp_path):
+    assert loaded(store, 2000, tmp_path) >= CLIENTS * 1500
+
+
+# -- kill -9 -----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def served(database, port=0, control_port=0):
+    """`orderfsm serve` with two workers on a database: the process, and its two URLs."""
+    command = [sys.executable, "-m", "orderfsm.cli", "serve", "--database", database, "--workers", "2", "--seed", "7"]
+    command += ["--port", str(port), "--control-port", str(control_port), "--package", f"{load.PRODUCT}={UNITS}"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    try:
+        ready = json.loads(process.stdout.readline())
+        yield process, ready["api"], ready["control"]
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        process.stdout.close()
+
+
+def children(pid):
+    """The ids of a process's children."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def workers(process):
+    """The ids of the processes that serve the API port: those that listen, and not multiprocessing's helper."""
+    return [pid for pid in children(process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_killed_ten_times_during_load_nothing_acknowledged_is_lost_and_nothing_happens_twice(request, kind, tmp_path):
+    path = tmp_path / "orders.db"
+    database = f"sqlite:///{path}" if kind == "sqlite" else request.getfixturevalue("postgres_url")
+    with served(database) as (process, api, control):
+        stop = threading.Event()
+        killed = []
+
+        def kill():
+            while len(killed) < 10 and not stop.wait(0.35):
+                alive = workers(process)
+                if alive:
+                    os.kill(random.choice(alive), signal.SIGKILL)
+                    killed.append(time.time())
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        calls = []
+        while killer.is_alive():
+            calls += load.run(api, control, CLIENTS, 60, pause=lambda: time.sleep(0.005))
+        stop.set()
+        killer.join()
+        assert len(killed) == 10
+        assert load.check(control, calls, tmp_path) > 500
+        load.check_quota(api, control)
