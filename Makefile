@@ -5,13 +5,13 @@ BIN := .venv/bin
 
 .PHONY: help demo test lint format test-pythons check-full bench clean
 
-help:  ## say what there is
+help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 demo: .venv/main  ## the official SDK, guarded by the spec, against the mock: delete in every state
 	$(BIN)/orderfsm demo
 
-test: .venv/main  ## all tests, in minutes; what the machine lacks is skipped with a clear line
+test: .venv/main  ## all tests but the long ones; what the machine lacks is skipped with a clear line
 	$(BIN)/pytest -rs --cov --cov-report=term-missing:skip-covered
 
 lint: .venv/lint  ## ruff, mypy --strict, pyright
@@ -27,14 +27,15 @@ format: .venv/lint  ## let ruff format
 test-pythons:  ## the core's tests, from the built wheel, on every Python from 3.11 that the machine has
 	scripts/test-pythons
 
-check-full: .venv/main  ## the long figures: every test, thousands of hypothesis examples, every Python
+check-full: .venv/main  ## long checks: every test, thousands of hypothesis examples, every Python
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -rs --long
 	scripts/test-pythons
 
 bench: .venv/bench  ## the measures, side by side with the peers
 	$(BIN)/python -m benchmarks.core
+	$(BIN)/python -m benchmarks.mock
 
-clean:  ## forget what was set up
+clean:  ## remove .venv and .build
 	rm -rf .venv .build
 
 .venv/pip:
@@ -47,10 +48,10 @@ clean:  ## forget what was set up
 	$(BIN)/python -m pip install --quiet --editable '.[all]' --group test
 	touch $@
 
-.venv/lint: .venv/main
-	$(BIN)/python -m pip install --quiet --group lint
+.venv/lint: .venv/main pyproject.toml
+	$(BIN)/python -m pip install --quiet --group lint --group bench
 	touch $@
 
-.venv/bench: .venv/main
+.venv/bench: .venv/main pyproject.toml
 	$(BIN)/python -m pip install --quiet --group bench
 	touch $@

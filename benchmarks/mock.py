@@ -1,7 +1,7 @@
-"""What the mock server costs: `python -m benchmarks.mock`, side by side with moto's server and a bare Starlette handler.
+"""What the mock server costs: `python -m benchmarks.mock`, beside moto's server and a bare Starlette handler.
 
-Needs wrk (Debian: `apt-get install wrk`), which sends from a process of its own over 8 connections. Every call of ours changes
-the state of an order of its own and is signed with V3; the signatures are made before the clock starts.
+Needs wrk (Debian: `apt-get install wrk`), which sends from a process of its own over 8 connections. Every call of ours
+changes the state of an order of its own and is signed with V3; the signatures are made before the clock starts.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ wrk.method = "POST"
 wrk.body = "{}"
 wrk.headers["Content-Type"] = "application/x-amz-json-1.1"
 wrk.headers["X-Amz-Target"] = "CertificateManager.ListCertificates"
-wrk.headers["Authorization"] = "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/acm/aws4_request, SignedHeaders=host, Signature=x"
+wrk.headers["Authorization"] =
+  "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/acm/aws4_request, SignedHeaders=host, Signature=x"
 """
 
 
@@ -147,8 +148,7 @@ def signed_calls(orders: range, host: str, folder: Path) -> Path:
     script = folder / "calls.lua"
     header_lines = "".join(f'wrk.headers["{name}"] = "{value}"\n' for name, value in fixed.items() if name != "host")
     script.write_text(
-        f'AUTHORIZATION = "{authorization}"\n{header_lines}'
-        + SIGNED.replace("arg_file()", json.dumps(str(calls)))
+        f'AUTHORIZATION = "{authorization}"\n{header_lines}' + SIGNED.replace("arg_file()", json.dumps(str(calls)))
     )
     return script
 
@@ -176,7 +176,7 @@ def moto(folder: Path) -> tuple[float, int]:
         return requests_a_second(url, script)
 
 
-def cold_start(folder: Path) -> float:
+def cold_start() -> float:
     """Seconds from starting `orderfsm serve` to its first answer."""
     began = time.perf_counter()
     command = [sys.executable, "-m", "orderfsm.cli", "serve"]
@@ -200,7 +200,8 @@ def call(action, **query):
     headers = {"x-acs-version": "2020-04-07", "x-acs-action": action}
     return service.handle(Request("POST", "/", query, headers)).json
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-ids = [call("CreateCertificateForPackageRequest", Domain="example.com", ProductCode="p")["OrderId"] for _ in range(orders)]
+new = {"Domain": "example.com", "ProductCode": "p"}
+ids = [call("CreateCertificateForPackageRequest", **new)["OrderId"] for _ in range(orders)]
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 step = orders // 1000
 chosen = ids[::step]
@@ -209,15 +210,15 @@ def cost(calls):
     for action, query in calls:
         call(action, **query)
     return (time.perf_counter() - began) / len(calls) * 1e6
-pages = orders // 50
+some = [1 + n * (orders // 50) // 300 for n in range(300)]
 costs = {
     "describe": cost([("DescribeCertificateState", {"OrderId": i}) for i in chosen]),
     "list, first page": cost([("ListUserCertificateOrder", {})] * 300),
-    "list, any page": cost([("ListUserCertificateOrder", {"CurrentPage": 1 + n * pages // 300}) for n in range(300)]),
-    "list by status": cost([("ListUserCertificateOrder", {"Status": "CHECKING", "CurrentPage": 1 + n * pages // 300}) for n in range(300)]),
+    "list, any page": cost([("ListUserCertificateOrder", {"CurrentPage": page}) for page in some]),
+    "list by status": cost([("ListUserCertificateOrder", {"CurrentPage": page, "Status": "CHECKING"}) for page in some]),
     "cancel": cost([("CancelOrderRequest", {"OrderId": i}) for i in chosen]),
     "delete": cost([("DeleteCertificateRequest", {"OrderId": i}) for i in chosen]),
-    "create": cost([("CreateCertificateForPackageRequest", {"Domain": "example.com", "ProductCode": "p"})] * 1000),
+    "create": cost([("CreateCertificateForPackageRequest", new)] * 1000),
 }
 print(json.dumps({"memory": memory, "costs": costs}))
 """
@@ -225,6 +226,7 @@ print(json.dumps({"memory": memory, "costs": costs}))
 
 def growth() -> tuple[float, dict[str, tuple[float, float]]]:
     """Kilobytes for 100,000 orders, and microseconds of each call with 1,000 and with 100,000 orders."""
+
     def run(orders: int) -> Any:
         said = subprocess.run([sys.executable, "-c", GROWTH, str(orders)], capture_output=True, text=True, check=True)
         return json.loads(said.stdout)
@@ -246,14 +248,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rounds = [(bare(folder), ours("memory", folder), ours("sqlite", folder), moto(folder)) for _ in range(ROUNDS)]
-        starts = median(cold_start(folder) for _ in range(7))
+        starts = median(cold_start() for _ in range(7))
     failed = sum(count for each in rounds for _, count in each)
     starlette, memory, sqlite, amazon = (median(each[at][0] for each in rounds) for at in range(4))
     kilobytes, costs = growth()
     print(f"{machine()}; {failed} answers were no success\n")
     print("| requests a second, 8 connections | | compared | target |\n| --- | --- | --- | --- |")
     print(f"| a bare Starlette handler | {starlette:,.0f} | | |")
-    print(f"| orderfsm, memory: a signed cancel | {memory:,.0f} | {memory / starlette:.2f} of bare Starlette | at least 0.35 |")
+    print(
+        f"| orderfsm, memory: a signed cancel | {memory:,.0f} | {memory / starlette:.2f} of bare Starlette | at least 0.35 |"
+    )
     print(f"| | | {memory / amazon:.1f} × moto | at least 10 |")
     print(f"| orderfsm, SQLite: a signed cancel | {sqlite:,.0f} | | at least 1,500 |")
     print(f"| moto server: ACM ListCertificates | {amazon:,.0f} | | |\n")

@@ -42,7 +42,10 @@ class InvalidValue(OrderFSMError, ValueError):
         return self.args[2]  # type: ignore[no-any-return]
 
     def __str__(self) -> str:
-        shown = repr(self.value)
+        try:
+            shown = repr(self.value)
+        except Exception:  # noqa: BLE001  # a value that cannot even be shown, as an int of 5,000 digits
+            shown = f"of type {type(self.value).__name__}"
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
         return f"{self.args[0]} {shown}: expected {', '.join(map(str, self.accepted))}"
 

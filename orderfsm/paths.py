@@ -79,7 +79,8 @@ def shortest(
         if is_goal(state):
             return paths[state]
         for row in lifecycle.outgoing(state):
-            if row.target not in paths and (events or lifecycle.actor(row) is Actor.CLIENT):
+            usable = row.target in lifecycle.table and (events or lifecycle.actor(row) is Actor.CLIENT)
+            if usable and row.target not in paths:
                 paths[row.target] = (*paths[state], row)
                 frontier.append(row.target)
     return None

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .lifecycle import Lifecycle
+    from .spec import State
 
 
 def problems(lifecycle: Lifecycle) -> Iterator[str]:
@@ -33,7 +34,7 @@ def _bad_rows(lifecycle: Lifecycle) -> Iterator[str]:
 
 
 def _bad_states(lifecycle: Lifecycle) -> Iterator[str]:
-    reached = reachable(lifecycle, None, tuple(Actor))
+    reached = _reached(lifecycle)
     for state, rule in lifecycle.state_rules.items():
         left = any(row.target != state for row in lifecycle.outgoing(state))
         if state not in reached:
@@ -42,6 +43,16 @@ def _bad_states(lifecycle: Lifecycle) -> Iterator[str]:
             yield f"{state} is a dead end that is not marked terminal"
         if left and rule.terminal:
             yield f"{state} is marked terminal, but a transition leaves it"
+
+
+def _reached(lifecycle: Lifecycle) -> set[State | None]:
+    """The states to which a path leads from no order, or from where a step on such a path begins another order."""
+    reached = set(reachable(lifecycle, None, tuple(Actor)))
+    while True:
+        begun = {row.creates for row in lifecycle.transitions if row.source in reached and row.creates is not None}
+        if begun <= reached:
+            return reached
+        reached.update(*(reachable(lifecycle, state, tuple(Actor)) for state in begun - reached))
 
 
 def _bad_values(lifecycle: Lifecycle) -> Iterator[str]:

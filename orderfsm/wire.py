@@ -104,13 +104,10 @@ def judge_type(
     >>> judge_type("domain_verify", Operation.DELETE), judge_type("unknow", Operation.DELETE)
     (<Verdict.ILLEGAL: 'illegal'>, <Verdict.UNDECIDED: 'undecided'>)
     """
-    try:
-        states = states_from_type(word, lifecycle)
-    except InvalidValue:
-        if lenient:
-            return Verdict.UNDECIDED
-        raise
-    return lifecycle.judge(states, trigger)
+    trigger = lifecycle.trigger(trigger)
+    if lenient and isinstance(word, str) and word not in types(lifecycle):
+        return Verdict.UNDECIDED
+    return lifecycle.judge(states_from_type(word, lifecycle), trigger)
 
 
 def _vocabulary(

@@ -205,3 +205,8 @@ def test_it_runs_as_a_program_and_stops_quietly_when_nobody_reads():
         assert process.stderr.read() == b""
     done = subprocess.run(program, capture_output=True, check=True)
     assert done.stdout.startswith(b"FROM")
+
+
+def test_a_state_given_twice_is_either_of_them(run):
+    assert run("check delete --state issued --state process")[0] == 1
+    assert run("check delete --state issued --state payed")[0] == 3

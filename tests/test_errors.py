@@ -137,6 +137,15 @@ def test_an_order_that_is_not_there_is_not_found():
     assert (error.code, error.http_status, error.basis) == ("NotFoundOrder", 404, Basis.DOCUMENTED)
 
 
+def test_a_value_that_cannot_be_shown_is_named_by_its_type():
+    class Unshowable:
+        def __repr__(self):
+            raise RuntimeError
+
+    assert str(InvalidValue("order id", 10**5000, ["a small one"])) == "order id of type int: expected a small one"
+    assert "of type Unshowable" in str(InvalidValue("state", Unshowable(), ["issued"]))
+
+
 def test_an_invalid_value_survives_pickle():
     error = pickle.loads(pickle.dumps(InvalidValue("state", "lost", [None, "issued"])))
     assert str(error) == "state 'lost': expected None, issued"

@@ -316,3 +316,14 @@ def test_after_the_grace_what_cannot_be_found_is_refused(server, spy, bare, form
     with pytest.raises(NotFoundOrder):
         forms.invoke(guarded, Operation.CANCEL, order_id)
     assert spy.arrived[-1] == Operation.DESCRIBE
+
+
+def test_a_read_that_breaks_in_any_way_never_refuses(server, spy, bare):
+    guarded, order_id = guard(bare), order_in(server.service, State.VERIFY_FAIL)
+
+    def broken(*_):
+        raise RuntimeError("no JSON")
+
+    guarded.describe_certificate_state_with_options = broken
+    invoke(guarded, Operation.DELETE, order_id)
+    assert server.service.store.get(order_id).order.state is State.DELETED

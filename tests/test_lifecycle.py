@@ -521,3 +521,17 @@ def test_another_lifecycle_can_have_its_own_states():
     assert plan(None, Instance.REFUNDED, lifecycle=instances).steps == instances.transitions
     with pytest.raises(InvalidValue, match=r"state <State\.ISSUED"):
         can(State.ISSUED, Call.REFUND, instances)
+
+
+def test_a_state_in_which_a_renewal_begins_an_order_is_reached():
+    cancels = [row for row in TRANSITIONS if row.trigger is Operation.CANCEL]
+    lifecycle = ORDER_LIFECYCLE
+    for row in cancels:
+        lifecycle = lifecycle.without(row)
+    lifecycle.verify()
+
+
+def test_a_broken_table_can_still_explain_itself():
+    lost = attrs.evolve(DELETE_FAILED, target="nowhere")
+    broken = ORDER_LIFECYCLE.without(DELETE_FAILED).with_rows(lost)
+    assert "not allowed in verify_fail" in str(explain(State.VERIFY_FAIL, Operation.CANCEL, broken))

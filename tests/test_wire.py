@@ -110,6 +110,13 @@ def test_a_future_type_is_an_error_or_undecided_where_leniency_was_asked_for():
     assert w.judge_type("suspended", Operation.DELETE, lenient=True) is Verdict.UNDECIDED
 
 
+def test_leniency_is_for_future_words_alone():
+    with pytest.raises(InvalidValue, match="trigger 'explode'"):
+        w.judge_type("suspended", "explode", lenient=True)
+    with pytest.raises(InvalidValue, match="Type None"):
+        w.judge_type(None, Operation.DELETE, lenient=True)
+
+
 def test_every_operation_has_parameters_and_those_on_an_order_take_its_id():
     assert set(w.PARAMETERS) == set(Operation)
     on_an_order = {operation for operation, taken in w.PARAMETERS.items() if "OrderId" in taken.required}

@@ -25,7 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OrderFSMError as error:
         print("orderfsm:", " ".join(str(error).split()), file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("orderfsm: interrupted", file=sys.stderr)
+        return 2
     except BrokenPipeError:
         # Whoever read our output is gone: stop, and let nothing complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 2
+    except OSError as error:
+        print("orderfsm:", error, file=sys.stderr)
+        return 2

@@ -43,8 +43,22 @@ class _Parsed(click.ParamType):  # type: ignore[type-arg]
         return self._parse(value) if isinstance(value, str) else value
 
 
+def _union(_context: click.Context, _option: click.Parameter, given: tuple[frozenset[Any], ...]) -> frozenset[Any]:
+    return frozenset().union(*given)
+
+
 TRIGGER = _Parsed("trigger", wire.parse_trigger)
 STATES = _Parsed("state", wire.parse_states)
+
+in_states = click.option(
+    "--state",
+    "states",
+    type=STATES,
+    required=True,
+    multiple=True,
+    callback=_union,
+    help="State, Type, Status, or none; if given again, any of them is possible.",
+)
 
 
 def run(arguments: Sequence[str] | None) -> int:
@@ -55,8 +69,8 @@ def run(arguments: Sequence[str] | None) -> int:
         click.echo(usage.format_message())
         return 2
     except click.UsageError as usage:
-        group = usage.ctx.command if usage.ctx else None
-        commands = f" Commands: {', '.join(group.commands)}." if isinstance(group, click.Group) else ""
+        at_the_top = usage.ctx is not None and usage.ctx.command is cli
+        commands = f" Commands: {', '.join(cli.commands)}." if at_the_top else ""
         raise WrongUsage(usage.format_message() + commands) from usage
     except click.ClickException as error:
         raise WrongUsage(error.format_message()) from error
@@ -88,7 +102,7 @@ def table(*, as_json: bool) -> int:
 
 @cli.command()
 @click.argument("trigger", type=TRIGGER)
-@click.option("--state", "states", type=STATES, required=True, help="State, Type, Status, or none.")
+@in_states
 @as_json
 def check(trigger: Trigger, states: frozenset[State | None], *, as_json: bool) -> int:
     """Say whether TRIGGER is allowed.
@@ -107,7 +121,7 @@ def check(trigger: Trigger, states: frozenset[State | None], *, as_json: bool) -
 
 @cli.command()
 @click.argument("trigger", type=TRIGGER)
-@click.option("--state", "states", type=STATES, required=True, help="State, Type, Status, or none.")
+@in_states
 @as_json
 def explain(trigger: Trigger, states: frozenset[State | None], *, as_json: bool) -> int:
     """Say why TRIGGER is allowed or refused, and what to do instead.

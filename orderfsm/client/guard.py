@@ -54,7 +54,7 @@ def guard(client: C, *, grace: float = 10, lifecycle: Lifecycle = ORDER_LIFECYCL
 
 def refuse_illegal(
     operation: Operation,
-    answer: str | TeaException | None,
+    answer: str | Exception | None,
     *,
     just_created: bool = False,
     lifecycle: Lifecycle = ORDER_LIFECYCLE,
@@ -70,12 +70,10 @@ def refuse_illegal(
         raise local(lifecycle, states, operation)
 
 
-def _possible(
-    answer: str | TeaException | None, *, just_created: bool, lifecycle: Lifecycle
-) -> frozenset[State | None]:
+def _possible(answer: str | Exception | None, *, just_created: bool, lifecycle: Lifecycle) -> frozenset[State | None]:
     """The states that a read's answer may mean; empty if nothing follows from it."""
-    if isinstance(answer, TeaException):
-        gone = answer.code == NotFoundOrder.code and not just_created
+    if isinstance(answer, Exception):
+        gone = isinstance(answer, TeaException) and answer.code == NotFoundOrder.code and not just_created
         return frozenset([None]) if gone else frozenset()
     try:
         return wire.states_from_type(answer, lifecycle)  # type: ignore[arg-type]  # None is an unknown word
@@ -97,7 +95,7 @@ class _Guard:
         recent = {other: at for other, at in self._created.items() if now - at < self._grace}
         self._created = recent | {str(order_id): now}
 
-    def check(self, operation: Operation, order_id: object, answer: str | TeaException | None) -> None:
+    def check(self, operation: Operation, order_id: object, answer: str | Exception | None) -> None:
         """Raise the local refusal if `answer`, of a read of the order, says that `operation` is illegal."""
         age = time.monotonic() - self._created.get(str(order_id), float("-inf"))
         refuse_illegal(operation, answer, just_created=age < self._grace, lifecycle=self._lifecycle)
@@ -133,7 +131,7 @@ def _checking(operation: Operation, call: Callable[..., Any]) -> Callable[..., A
             asked = DescribeCertificateStateRequest(order_id=request.order_id)
             try:
                 answer = self.describe_certificate_state_with_options(asked, runtime).body.type
-            except TeaException as error:
+            except Exception as error:  # noqa: BLE001  # whatever the read failed with, the call is the service's to judge
                 answer = error
             self._guard.check(operation, request.order_id, answer)
         return call(self, request, runtime)
@@ -148,7 +146,7 @@ def _checking_async(operation: Operation, call: Callable[..., Any]) -> Callable[
             asked = DescribeCertificateStateRequest(order_id=request.order_id)
             try:
                 answer = (await self.describe_certificate_state_with_options_async(asked, runtime)).body.type
-            except TeaException as error:
+            except Exception as error:  # noqa: BLE001  # as above
                 answer = error
             self._guard.check(operation, request.order_id, answer)
         return await call(self, request, runtime)

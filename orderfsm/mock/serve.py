@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from contextlib import ExitStack, contextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 KEYS = "ORDERFSM_ACCESS_KEYS"
 START_TIMEOUT = 30.0
-"""Seconds in which a worker must be ready."""
+"""Seconds in which the workers must be ready."""
 
 
 @attrs.frozen(kw_only=True)
@@ -159,13 +160,19 @@ class _Workers:
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
         self._context: SpawnContext = multiprocessing.get_context("spawn")
         self._arguments = (settings, listener)
+        self._ready = self._context.Semaphore(0)
         self._stopping = threading.Event()
         self._processes: list[SpawnProcess] = []
         self._watch = threading.Thread(target=self._replace_the_dead, daemon=True)
 
     def __enter__(self) -> None:
         try:
-            self._processes = [self._start() for _ in range(self._arguments[0].workers)]
+            for _ in range(self._arguments[0].workers):
+                self._processes.append(self._start())
+            deadline = time.monotonic() + START_TIMEOUT
+            for _ in self._processes:
+                if not self._ready.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                    raise OrderFSMError(f"the workers were not ready within {START_TIMEOUT:.0f} seconds")
             self._watch.start()
         except BaseException:
             self._end()
@@ -177,12 +184,8 @@ class _Workers:
         self._end()
 
     def _start(self) -> SpawnProcess:
-        ready = self._context.Event()
-        process = self._context.Process(target=_work, args=(*self._arguments, ready), daemon=True)
+        process = self._context.Process(target=_work, args=(*self._arguments, self._ready), daemon=True)
         process.start()
-        if not ready.wait(START_TIMEOUT):
-            process.kill()
-            raise OrderFSMError(f"a worker was not ready within {START_TIMEOUT:.0f} seconds")
         return process
 
     def _replace_the_dead(self) -> None:
@@ -210,6 +213,6 @@ def _work(settings: Settings, listener: socket.socket, ready: Any) -> None:
         server.should_exit = True
 
     threading.Thread(target=follow_the_parent, daemon=True).start()
-    ready.set()
+    ready.release()
     server.run(sockets=[listener])
     service.store.close()
