@@ -215,7 +215,7 @@ costs = {
     "describe": cost([("DescribeCertificateState", {"OrderId": i}) for i in chosen]),
     "list, first page": cost([("ListUserCertificateOrder", {})] * 300),
     "list, any page": cost([("ListUserCertificateOrder", {"CurrentPage": page}) for page in some]),
-    "list by status": cost([("ListUserCertificateOrder", {"CurrentPage": page, "Status": "CHECKING"}) for page in some]),
+    "list by status": cost([("ListUserCertificateOrder", {"CurrentPage": p, "Status": "CHECKING"}) for p in some]),
     "cancel": cost([("CancelOrderRequest", {"OrderId": i}) for i in chosen]),
     "delete": cost([("DeleteCertificateRequest", {"OrderId": i}) for i in chosen]),
     "create": cost([("CreateCertificateForPackageRequest", new)] * 1000),
@@ -255,9 +255,7 @@ def main() -> None:
     print(f"{machine()}; {failed} answers were no success\n")
     print("| requests a second, 8 connections | | compared | target |\n| --- | --- | --- | --- |")
     print(f"| a bare Starlette handler | {starlette:,.0f} | | |")
-    print(
-        f"| orderfsm, memory: a signed cancel | {memory:,.0f} | {memory / starlette:.2f} of bare Starlette | at least 0.35 |"
-    )
+    print(f"| orderfsm, memory: a signed cancel | {memory:,.0f} | {memory / starlette:.2f} of bare | at least 0.35 |")
     print(f"| | | {memory / amazon:.1f} × moto | at least 10 |")
     print(f"| orderfsm, SQLite: a signed cancel | {sqlite:,.0f} | | at least 1,500 |")
     print(f"| moto server: ACM ListCertificates | {amazon:,.0f} | | |\n")
