@@ -509,7 +509,7 @@ class Automaton:
         self._late = late
         self._unseen = {state: lifecycle.reachable(state, by=others) for state in lifecycle.state_rules}
         self._moving = {row.trigger for row in rows if row.target != row.source}
-        self._holding = {r.source for r in rows if r.gives_back(age=None) and lifecycle.actor(r) is Actor.CLIENT}
+        self._holding = {row.source for row in rows if row.gives_back(age=None)}
         words = _meanings(lifecycle)
         self._strictly = _Way(_STRICTLY, {**words, _UNKNOWN_WORD: frozenset()})
         self._in_favour = _Way(_IN_FAVOUR, {**words, _UNKNOWN_WORD: frozenset(filter(None, lifecycle.state_rules))})
@@ -539,7 +539,7 @@ class Automaton:
         return tuple(trigger for trigger in self._lifecycle.trigger_rules if any(rows[trigger] for rows in allowed))
 
     def holds_quota(self, runs: Iterable[Run]) -> bool:
-        """Whether, in each of `runs`, a client can get the order's unit back without regard to its age."""
+        """Whether each of `runs` stands where the table gives the order's unit back without regard to its age."""
         return all(run.state in self._holding for run in runs)
 
     def _possible(self, strict: Iterable[Run], favour: Iterable[Run]) -> Possible:
@@ -844,7 +844,8 @@ def _only_order(entries: Iterable[Entry]) -> int:
 
 def _judgement(history: _History, automaton: Automaton) -> Judgement:
     history.moments.sort(key=attrgetter("instant"))
-    possible = automaton.no_order if history.named or _is_created(history) else automaton.anywhere
+    created = any(moment.reading.trigger in _CREATES for moment in history.moments[:1])
+    possible = automaton.no_order if created or history.named else automaton.anywhere
     for index, moment in enumerate(history.moments):
         after = automaton.step(possible, moment.reading)
         if not after.favour:
@@ -854,9 +855,3 @@ def _judgement(history: _History, automaton: Automaton) -> Judgement:
     if not possible.strict:
         return Judgement(Finding.UNDECIDED)
     return Judgement(Finding.CONFORMS, holds_quota=not history.named and automaton.holds_quota(possible.strict))
-
-
-def _is_created(history: _History) -> bool:
-    """Whether the first line is an accepted create."""
-    first = history.moments[0].reading if history.moments else None
-    return first is not None and first.trigger in _CREATES and first.answer is Answer.ACCEPTED

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-mock = pytest.importorskip("orderfsm.mock", reason="the extra `mock` is not installed")
+pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
-from orderfsm import Event, Operation, ServiceError, State
+from orderfsm import Event, Operation, ServiceError, State, mock
 
 CONTACT = {"Email": "a@example.com", "Phone": "1", "Username": "u", "ValidateType": "DNS", "Domain": "example.com"}
 SIZES = {"digicert-free-1-free": 3, "globalsign-dv-1": 1, "empty-package": 0}
@@ -20,7 +20,7 @@ EXISTING_ONLY = [Operation.CANCEL, Operation.DELETE, Operation.CANCEL_FOR_PACKAG
 class Quota(RuleBasedStateMachine):
     """Many orders of several packages: what is free and what is held is always all there is.
 
-    The model counts by the design's sentences alone: a create takes a unit or is refused; the rows with -1 give it
+    The model counts by these sentences alone: a create takes a unit or is refused; the rows with -1 give it
     back, for a certificate only within 30 days; a renewal takes none.
     """
 

@@ -300,7 +300,7 @@ class Service:
         trigger: Trigger,
         begin: Callable[[Record, Transition, float], Record | None] = lambda *_: None,
     ) -> tuple[Record, Record | None]:
-        """Pull `trigger` on an order: the order as the caller sees it, and the order that `begin` made of the step.
+        """Fire `trigger` on an order: the order as the caller sees it, and the order that `begin` made of the step.
 
         The change is one compare-and-set in the store. Who comes too late looks again, and is answered by the table.
         """
