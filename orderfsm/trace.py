@@ -556,7 +556,7 @@ class Automaton:
         }
         if word is not None:
             found = {run for run in found if run.state in way.meanings[word]}
-        return _without_covered(found) if self._late else found
+        return {run for run in found if not any(other != run and _covers(other, run) for other in found)}
 
     def _explained(self, run: Run, trigger: Trigger, answer: Answer) -> list[Run]:
         """Where `run` may have come to once `trigger` got `answer`; nowhere if it cannot get that answer there."""
@@ -590,14 +590,14 @@ class Automaton:
             return run._replace(lost=tuple(sorted((*run.lost, trigger))))
         return run
 
-    def _before_next(self, runs: Iterable[Run]) -> set[Run]:
+    def _before_next(self, runs: Iterable[Run]) -> list[Run]:
         """`runs`, and where they may have come to before the next line by what no line shows."""
-        found: set[Run] = set()
+        found: list[Run] = []
         frontier = list(runs)
         while frontier:
             run = frontier.pop()
-            if run not in found:
-                found.add(run)
+            if not any(_covers(other, run) for other in found):
+                found.append(run)
                 frontier += [run._replace(state=state) for state in self._unseen[run.state]]
                 frontier += self._late_calls(run)
         return found
@@ -611,13 +611,9 @@ class Automaton:
                 yield Run(row.target, run.lost[:at] + run.lost[at + 1 :])
 
 
-def _without_covered(runs: set[Run]) -> set[Run]:
-    """`runs`, less those that can do nothing that another cannot: the same state, and fewer lost calls."""
-
-    def covers(one: Run, other: Run) -> bool:
-        return one.state == other.state and one != other and Counter(one.lost) >= Counter(other.lost)
-
-    return {run for run in runs if not any(covers(other, run) for other in runs)}
+def _covers(one: Run, other: Run) -> bool:
+    """Whether `one` can become all that `other` can: the same state, and no fewer lost calls."""
+    return one.state == other.state and (one.lost == other.lost or Counter(one.lost) >= Counter(other.lost))
 
 
 @lru_cache(maxsize=16)

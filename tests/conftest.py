@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from orders import obeyed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,3 +47,4 @@ def server() -> Iterator[Server]:
 
     with mock_cas() as running:
         yield running
+        obeyed(running.service)

@@ -6,7 +6,7 @@ to a server, with a client of the official SDK.
 
 from __future__ import annotations
 
-from orderfsm import ORDER_LIFECYCLE, Actor, Operation, State, check, plan
+from orderfsm import ORDER_LIFECYCLE, Actor, Operation, State, check, plan, trace
 from orderfsm.mock import Request
 from orderfsm.wire import VERSION
 
@@ -73,3 +73,9 @@ def _application():
     from alibabacloud_cas20200407 import models
 
     return models.CreateCertificateForPackageRequestRequest(domain="example.com")
+
+
+def obeyed(service):
+    """Hold what happened in a mock against the table: every run ends with the judge saying that it conforms."""
+    report = trace.replay(service.history(), events=trace.Events.COMPLETE)
+    assert report.verdict is trace.Finding.CONFORMS, report.violations

@@ -38,7 +38,7 @@ def state_of(service, order_id):
 
 
 def happened(service, order_id):
-    return [line.get("event") or line["operation"] for line in service.history(order_id)]
+    return [line.trigger for line in service.history(order_id)]
 
 
 # -- review ------------------------------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ def test_after_a_time_each_step_comes():
         service.advance(seconds)
         seen.append(state_of(service, order_id))
     assert seen == [State.PENDING_REVIEW, State.BEING_REVIEWED, State.BEING_REVIEWED, State.ISSUED]
-    times = [line["time"] for line in service.history(order_id)]
+    times = [line.time for line in service.history(order_id)]
     assert times == ["2001-09-09T01:46:40.000000Z", "2001-09-09T01:47:40.000000Z", "2001-09-09T01:48:40.000000Z"]
 
 

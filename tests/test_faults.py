@@ -105,7 +105,7 @@ def test_a_describe_may_read_unknown_stale_or_missing_and_other_calls_are_left_a
     assert (unknown["Type"], stale["Type"]) == ("unknow", "domain_verify")
     assert (missing.status, missing.json["Code"]) == (404, "NotFoundOrder")
     assert call(service, Operation.DESCRIBE, OrderId=order_id).json["Type"] == "payed"
-    assert [line.get("state") for line in service.history(order_id)][-1] == State.PENDING_APPLICATION
+    assert [line.state for line in service.history(order_id)][-1] == State.PENDING_APPLICATION
 
 
 def test_the_last_time_of_a_rule_is_taken_once(service):

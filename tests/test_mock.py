@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from orders import obeyed
 
 from orderfsm import ORDER_LIFECYCLE, Actor, Event, InvalidValue, Operation, State, plan, wire
 from orderfsm.errors import BY_CODE, NotFoundOrder, OrderStateError
@@ -45,7 +46,9 @@ def csr(name="example.org", *, sign=True):
 
 @pytest.fixture
 def service():
-    return Service(clock=Clock(lambda: 1e9))
+    running = Service(clock=Clock(lambda: 1e9))
+    yield running
+    obeyed(running)
 
 
 def created(service, **parameters):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orderfsm import wire
-from orderfsm.spec import Operation
+from orderfsm.trace import Line, Outcome
 
 from .ca import CA_NAME
 from .store import FIRST_ID
@@ -107,14 +107,17 @@ def certificate(record: Record, lifecycle: Lifecycle) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def line(happening: Happening) -> dict[str, Any]:
+def line(happening: Happening) -> Line:
     """A line of the trace format."""
-    kind = "operation" if isinstance(happening.trigger, Operation) else "event"
-    fields = {"time": instant(happening.time), "order_id": happening.order_id, kind: happening.trigger}
-    if kind == "operation":
-        fields["outcome"] = "accepted" if happening.code is None else "refused"
-    more = {"code": happening.code, "state": happening.state, "new_order_id": happening.new_order_id}
-    return fields | {name: value for name, value in more.items() if value is not None}
+    return Line(
+        time=instant(happening.time),
+        trigger=happening.trigger,
+        order_id=happening.order_id,
+        outcome=Outcome.ACCEPTED if happening.code is None else Outcome.REFUSED,
+        code=happening.code,
+        state=happening.state,
+        new_order_id=happening.new_order_id,
+    )
 
 
 def instant(seconds: float) -> str:

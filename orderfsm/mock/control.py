@@ -22,6 +22,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, cast
 
+from orderfsm import trace
 from orderfsm.errors import InvalidValue, NotFoundOrder, OrderStateError
 from orderfsm.spec import Event
 from orderfsm.wire import parse_states
@@ -114,8 +115,8 @@ class Control:
         return Response.of(200, {"Orders": [_shown(record) for record in shown], "Next": more})
 
     def _history(self, _request: Request) -> Response:
-        lines = [{"trace": 1, "events": "complete"}, *self.service.history()]
-        body = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+        lines = [trace.header(), *map(trace.dumps, self.service.history())]
+        body = "".join(f"{line}\n" for line in lines)
         return Response(200, body.encode(), {"content-type": "application/x-ndjson"})
 
     def _add_fault(self, request: Request) -> Response:

@@ -28,7 +28,8 @@ from starlette.routing import Route
 from orderfsm.drawing import STYLE, svg
 from orderfsm.errors import InvalidValue, NotFoundOrder, OrderStateError
 from orderfsm.order import MAX_ID
-from orderfsm.spec import Actor
+from orderfsm.spec import Actor, Operation
+from orderfsm.trace import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.spec import State, Transition
+    from orderfsm.trace import Line
 
     from .records import Record
     from .service import Service
@@ -134,8 +136,8 @@ def choose(service: Service, order_id: int) -> Chosen:
     for line in service.history(order_id) if order_id <= MAX_ID else ():
         latest.append(_line(line))
         lines += 1
-        if line.get("outcome", "accepted") == "accepted":
-            triggers.append(line.get("operation") or line["event"])
+        if line.outcome is Outcome.ACCEPTED:
+            triggers.append(line.trigger)
     steps = way(lifecycle, triggers)
     state = steps[-1].target if record is None and steps else None if record is None else record.order.state
     return Chosen(
@@ -211,15 +213,16 @@ def _fields(record: Record) -> dict[str, Any]:
     }
 
 
-def _line(line: dict[str, Any]) -> dict[str, Any]:
+def _line(line: Line) -> dict[str, Any]:
+    by_client = isinstance(line.trigger, Operation)
     return {
-        "time": str(line["time"])[:19].replace("T", " "),
-        "trigger": line.get("operation") or line["event"],
-        "by_client": "operation" in line,
-        "outcome": line.get("code") or line.get("outcome") or "happened",
-        "refused": line.get("outcome", "accepted") != "accepted",
-        "state": line.get("state"),
-        "new_order_id": line.get("new_order_id"),
+        "time": line.time[:19].replace("T", " "),
+        "trigger": line.trigger,
+        "by_client": by_client,
+        "outcome": line.code or (line.outcome if by_client else "happened"),
+        "refused": line.outcome is not Outcome.ACCEPTED,
+        "state": line.state,
+        "new_order_id": line.new_order_id,
     }
 
 

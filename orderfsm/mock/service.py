@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from orderfsm.spec import Transition
+    from orderfsm.trace import Line
 
 HOST = "cas.aliyuncs.com"
 DEFAULT_UNITS = 20
@@ -245,7 +246,7 @@ class Service:
         """How many orders there are that are not deleted."""
         return self.store.count(self._live)
 
-    def history(self, order_id: int | None = None) -> Iterator[dict[str, Any]]:
+    def history(self, order_id: int | None = None) -> Iterator[Line]:
         """What happened, to one order or to all, as lines of the trace format."""
         self.catch_up()
         return (answers.line(happening) for happening in self.store.history(order_id))
