@@ -10,6 +10,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,6 +24,7 @@ from chromium import chromium
 from orderfsm import ORDER_LIFECYCLE, Actor, Event, InvalidValue, Operation, State, plan
 from orderfsm.mock import Request, Service, dashboard
 from orderfsm.mock.faults import Fault
+from orderfsm.trace import Outcome
 
 CONTACT = {"Email": "a@example.com", "Phone": "1", "Username": "u", "ValidateType": "DNS"}
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>\N{RIGHT-TO-LEFT OVERRIDE}&amp;'
@@ -142,7 +144,8 @@ class Hostile(Service):
         return [{"Operation": HOSTILE, "OrderId": HOSTILE, "Times": HOSTILE, "Code": HOSTILE}]
 
     def history(self, order_id=None):  # noqa: ARG002
-        return [{"time": HOSTILE, "order_id": 1, "event": "submitted", "code": HOSTILE, "new_order_id": HOSTILE}]
+        attack = dict.fromkeys(["time", "code", "state", "new_order_id"], HOSTILE)
+        return [SimpleNamespace(trigger=Event.SUBMITTED, outcome=Outcome.ACCEPTED, **attack)]
 
 
 def test_hostile_text_is_shown_and_not_obeyed():
