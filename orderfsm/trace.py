@@ -556,7 +556,7 @@ class Automaton:
         }
         if word is not None:
             found = {run for run in found if run.state in way.meanings[word]}
-        return {run for run in found if not any(other != run and _covers(other, run) for other in found)}
+        return found
 
     def _explained(self, run: Run, trigger: Trigger, answer: Answer) -> list[Run]:
         """Where `run` may have come to once `trigger` got `answer`; nowhere if it cannot get that answer there."""
@@ -591,13 +591,13 @@ class Automaton:
         return run
 
     def _before_next(self, runs: Iterable[Run]) -> list[Run]:
-        """`runs`, and where they may have come to before the next line by what no line shows."""
+        """`runs` and all that they may have become before the next line, unseen; none that another one covers."""
         found: list[Run] = []
         frontier = list(runs)
         while frontier:
             run = frontier.pop()
             if not any(_covers(other, run) for other in found):
-                found.append(run)
+                found = [other for other in found if not _covers(run, other)] + [run]
                 frontier += [run._replace(state=state) for state in self._unseen[run.state]]
                 frontier += self._late_calls(run)
         return found
