@@ -38,7 +38,7 @@ def _edge(row: Transition, lifecycle: Lifecycle) -> str:
     actor = lifecycle.trigger_rules[row.trigger].actor
     label = [str(row.trigger) if actor is Actor.CLIENT else f"({actor}) {row.trigger}"]
     if row.quota:
-        label.append(f"{row.quota:+d}" + (f" within {row.quota_within // 86_400} days" if row.quota_within else ""))
+        label.append(row.quota_text)
     if row.creates is not None:
         label.append(f"a new order in {row.creates}")
     if row.basis is Basis.INFERRED:

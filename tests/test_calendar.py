@@ -222,6 +222,24 @@ def test_the_default_package_is_bought_once_for_a_store():
     assert Service(store=store).packages()[0].total == 3
 
 
+def test_of_services_that_begin_on_one_new_store_one_buys_the_default_package():
+    class Slow(MemoryStore):
+        bought = 0
+
+        def setting(self, name, make):
+            made = make()  # as a database may: each makes one, all get the first
+            return super().setting(name, lambda: made)
+
+        def put_package(self, product_code, total):
+            self.bought += 1
+            return super().put_package(product_code, total)
+
+    store = Slow()
+    for _ in range(3):
+        Service(store=store)
+    assert store.bought == 1
+
+
 @pytest.mark.parametrize(("code", "total"), [("p", -1), ("p", 2**31), ("p", True), ("p", "5"), ("", 5), (None, 5)])
 def test_a_package_has_a_code_and_a_size(code, total):
     with pytest.raises(InvalidValue):

@@ -100,11 +100,10 @@ class Service:
             Operation.RENEW: self._renew,
             Operation.DESCRIBE_PACKAGE: self._describe_package,
         }
-        self.store.setting("default package", self._buy_default)
-
-    def _buy_default(self) -> str:
-        self.store.put_package(DEFAULT_PRODUCT, DEFAULT_UNITS)
-        return DEFAULT_PRODUCT
+        # Of several services that begin on one new store, the one whose name it keeps buys the default package.
+        name = uuid.uuid4().hex
+        if self.store.setting("default package bought by", lambda: name) == name:
+            self.store.put_package(DEFAULT_PRODUCT, DEFAULT_UNITS)
 
     # -- the API port ------------------------------------------------------------------------------------------------
 

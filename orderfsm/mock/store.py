@@ -204,6 +204,8 @@ class MemoryStore:
             self._due.add((record.due, record.id))
 
     def _replace(self, old: Record, new: Record) -> None:
+        issued = (new.issued is not None) - (old.issued is not None)
+        self._count(old.product_code, new.holds_unit - old.holds_unit, issued)
         self._records[old.id] = new
         if new.order.state is not old.order.state:
             self._in_state[old.order.state].remove(old.id)
@@ -213,8 +215,6 @@ class MemoryStore:
                 self._due.remove((old.due, old.id))
             if new.due is not None:
                 self._due.add((new.due, new.id))
-        issued = (new.issued is not None) - (old.issued is not None)
-        self._count(old.product_code, new.holds_unit - old.holds_unit, issued)
 
     def _count(self, product_code: str, used: int, issued: int) -> None:
         if used or issued:
