@@ -66,24 +66,48 @@ class Unreachable(OrderFSMError):
     """No path leads from `state` to `goal`.
 
     Made as `Unreachable(state, goal[, means])`: `means` says by what steps, for the message ("operations alone").
+    Either may be a frozenset: no path leads from any of `states` to any of `goals`.
     """
 
-    def __init__(self, state: State | None, goal: State | None, means: str = "operations or events") -> None:
+    def __init__(
+        self,
+        state: State | frozenset[State | None] | None,
+        goal: State | frozenset[State | None] | None,
+        means: str = "operations or events",
+    ) -> None:
         super().__init__(state, goal, means)
 
     @property
+    def states(self) -> frozenset[State | None]:
+        """The states that the order may be in, None among them for no order."""
+        return _set(self.args[0])
+
+    @property
+    def goals(self) -> frozenset[State | None]:
+        """The states of which it should have reached one."""
+        return _set(self.args[1])
+
+    @property
     def state(self) -> State | None:
-        """The state of the order; None if there is no order."""
-        return self.args[0]  # type: ignore[no-any-return]
+        """The state of the order; None if there is no order, or if several states are possible."""
+        return _only(self.states)
 
     @property
     def goal(self) -> State | None:
-        """The state that it should have reached."""
-        return self.args[1]  # type: ignore[no-any-return]
+        """The state that it should have reached; None if there are several."""
+        return _only(self.goals)
 
     def __str__(self) -> str:
-        state, goal = (value or "no order" for value in self.args[:2])
-        return f"{goal} cannot be reached from {state} by {self.args[2]}"
+        start, goal = (" or ".join(sorted(state or "no order" for state in each)) for each in (self.states, self.goals))
+        return f"{goal} cannot be reached from {start} by {self.args[2]}"
+
+
+def _set(one_or_more: State | frozenset[State | None] | None) -> frozenset[State | None]:
+    return one_or_more if isinstance(one_or_more, frozenset) else frozenset([one_or_more])
+
+
+def _only(states: frozenset[State | None]) -> State | None:
+    return next(iter(states)) if len(states) == 1 else None
 
 
 class ServiceError(OrderFSMError):

@@ -159,6 +159,10 @@ PARAMETERS: Mapping[Operation, Parameters] = {
 """The parameters of each operation: those of the SDK's models (alibabacloud_cas20200407 3.9.4)."""
 
 
+RATE_LIMITS: Mapping[Operation, int] = dict.fromkeys(Operation, 10) | {Operation.CANCEL: 100}
+"""Calls a second: the documented limits; where none is documented, that of the other operations."""
+
+
 def error_body(code: str, message: str, request_id: str, host: str) -> dict[str, str]:
     """The JSON body of a failure, from which the official SDKs make their exceptions."""
     recommend = f"https://api.aliyun.com/troubleshoot?q={code}&product=cas&requestId={request_id}"

@@ -18,8 +18,8 @@ from orders import create, create_async, invoke, invoke_async, order_in
 from Tea.exceptions import TeaException
 
 from orderfsm import ORDER_LIFECYCLE, InvalidValue, NotFoundOrder, Operation, OrderStateError, State, check, judge, wire
-from orderfsm.client import LocalNotFoundOrder, LocalOrderStateError, guard
-from orderfsm.client.guard import refuse_illegal
+from orderfsm.client import guard
+from orderfsm.client.errors import SDKNotFoundOrder, SDKOrderStateError
 from orderfsm.client.sdk import method_name
 
 RULED = [Operation.CANCEL, Operation.DELETE, Operation.CANCEL_FOR_PACKAGE, Operation.RENEW]
@@ -87,7 +87,7 @@ def test_it_is_a_client_of_the_same_kind(bare):
     assert isinstance(guarded, type(bare))
     assert type(guarded).__name__ == "GuardedClient"
     assert type(guard(bare)) is type(guarded)
-    assert vars(bare) == {key: value for key, value in vars(guarded).items() if key != "_guard"}
+    assert vars(bare) == {key: value for key, value in vars(guarded).items() if key != "_preflight"}
 
 
 @pytest.mark.parametrize("operation", Operation)
@@ -119,7 +119,7 @@ def test_the_table_is_asked_before_every_ruled_call(server, spy, bare, forms, st
         if verdict == "illegal":
             with pytest.raises(TeaException) as caught:
                 attempt()
-            assert type(caught.value) is (LocalNotFoundOrder if state is State.DELETED else LocalOrderStateError)
+            assert type(caught.value) is (SDKNotFoundOrder if state is State.DELETED else SDKOrderStateError)
             assert spy.arrived == [Operation.DESCRIBE]
             assert state_of(server, order_id) is state
             continue
@@ -127,9 +127,10 @@ def test_the_table_is_asked_before_every_ruled_call(server, spy, bare, forms, st
             attempt()
             assert state_of(server, order_id) is check(state, operation)
         else:
-            with pytest.raises(TeaException) as caught:
+            with pytest.raises(SDKOrderStateError) as caught:
                 attempt()
-            assert not isinstance(caught.value, OrderStateError)
+            assert not caught.value.local
+            assert caught.value.possible < wire.states_from_type(word)
         assert spy.arrived == [Operation.DESCRIBE, operation]
 
 
@@ -189,7 +190,7 @@ def test_the_refusal_is_the_tables_error_and_the_sdks_at_once(server, bare):
 @pytest.mark.parametrize("state", sorted(CERTIFIED))
 def test_a_refusal_names_every_state_that_the_order_may_be_in_and_claims_none(server, bare, state):
     """Four states read as `certificate`: a client cannot tell a revoked order from an issued one."""
-    with pytest.raises(LocalOrderStateError) as caught:
+    with pytest.raises(SDKOrderStateError) as caught:
         invoke(guard(bare), Operation.DELETE, order_in(server.service, state))
     error = caught.value
     assert error.possible == CERTIFIED
@@ -211,7 +212,7 @@ def test_what_serves_in_every_possible_state_is_offered(server, bare):
             row = type(revocation)(rule.state, Operation.CANCEL_FOR_PACKAGE, State.DELETED, "inferred", "a test")
             lifecycle = lifecycle.with_rows(row)
     order_id = order_in(server.service, State.ISSUED)
-    with pytest.raises(LocalOrderStateError) as caught:
+    with pytest.raises(SDKOrderStateError) as caught:
         invoke(guard(bare, lifecycle=lifecycle), Operation.CANCEL, order_id)
     assert caught.value.allowed == (Operation.CANCEL_FOR_PACKAGE,)
     assert "Allowed in all of these: CancelCertificateForPackageRequest." in str(caught.value)
@@ -228,7 +229,7 @@ def test_the_refusal_survives_pickle(server, bare, state):
 
 
 def test_a_local_error_made_of_a_message_alone_claims_nothing_more():
-    error = LocalOrderStateError("said the server")
+    error = SDKOrderStateError("said the server")
     assert (error.message, error.state, error.possible, error.allowed) == ("said the server", None, frozenset(), ())
 
 
@@ -242,31 +243,6 @@ def test_code_written_for_the_sdk_alone_goes_on_working(server, bare):
 
 
 # -- reads from which nothing follows ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("word", [*wire.types(), "suspended", "", None], ids=repr)
-@pytest.mark.parametrize("operation", RULED)
-def test_a_word_refuses_only_what_is_illegal_in_every_state_that_it_may_mean(operation, word):
-    if judge(wire.types().get(word, [None, *State]), operation) == "illegal":
-        with pytest.raises(LocalOrderStateError) as caught:
-            refuse_illegal(operation, word)
-        assert caught.value.possible == wire.types()[word]
-    else:
-        refuse_illegal(operation, word)
-
-
-@pytest.mark.parametrize("code", ["Error", "Throttling.User", "OrderStateError", None])
-def test_a_read_that_failed_refuses_nothing(code):
-    refuse_illegal(Operation.DELETE, TeaException({"code": code, "message": "no"}))
-
-
-def test_an_order_that_is_not_found_is_refused_unless_it_was_just_created():
-    not_found = TeaException({"code": "NotFoundOrder", "message": "no"})
-    refuse_illegal(Operation.DELETE, not_found, just_created=True)
-    with pytest.raises(LocalNotFoundOrder) as caught:
-        refuse_illegal(Operation.DELETE, not_found)
-    assert (caught.value.state, caught.value.possible) == (None, {None})
-    assert "is not allowed without an order" in caught.value.message
 
 
 @pytest.mark.parametrize("word", ["unknow", "suspended", ""])

@@ -1,174 +1,127 @@
-"""An official SDK client that asks the table before it calls."""
+"""An official SDK client that asks the table before it calls, and the service after an answer was lost."""
 
 from __future__ import annotations
 
-import time
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from orderfsm import wire
-from orderfsm.errors import InvalidValue, NotFoundOrder
-from orderfsm.extras import needs
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle, Verdict
+from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.spec import Operation
+from orderfsm.trace import Outcome
 
-from .errors import local
-from .sdk import method_name
-
-with needs("client"):
-    from alibabacloud_cas20200407.client import Client
-    from alibabacloud_cas20200407.models import DescribeCertificateStateRequest
-    from Tea.exceptions import TeaException
+from .call import calling
+from .connection import Connection
+from .preflight import CREATING, RULED, Mode, Preflight
+from .sdk import Answer, Client, method_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orderfsm.spec import State
+    from .decision_log import Divergence
 
 C = TypeVar("C", bound=Client)
 
 
-def guard(client: C, *, grace: float = 10, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> C:
+def guard(
+    client: C,
+    *,
+    mode: str = "enforce",
+    trust: str = "inferred",
+    max_age: float = 0,
+    grace: float = 10,
+    on_divergence: Callable[[Divergence], object] | None = None,
+    lifecycle: Lifecycle = ORDER_LIFECYCLE,
+) -> C:
     """A client like `client`, of a subclass of its class, that refuses locally what the table refuses.
 
     Before a call that the table rules (cancel, delete, cancel for package, renew) it reads the order's state once, with
     the synchronous methods as with the asynchronous ones. If the call is illegal in every state that the answer may
     mean, it raises without sending the call: an `OrderStateError` (or `NotFoundOrder`) that is an instance of the SDK's
     own exception as well, and names all those states in `possible`. Everything else is sent: what is legal in some of
-    the states, and what follows a read that failed or answered an unknown word.
+    the states, and what follows a read that failed or answered an unknown word. A refusal by the service has the same
+    class as a local one.
 
-    The service is eventually consistent after a create: for a while it may not find the new order, and clients poll
-    until it does. So for `grace` seconds after this client created an order, "not found" refuses nothing. Ten seconds
-    are our choice; the service documents no limit.
+    * `mode`: `enforce`; `warn` logs a warning where it would refuse, and sends the call; `off` does nothing at all.
+    * `trust`: which refusals are made here: only those that the documents state (`documented`), or also those that are
+      `inferred` from them.
+    * `max_age`: how many seconds an observation serves for further calls, instead of a new read.
+    * `grace`: for how many seconds after this client created an order "not found" refuses nothing, because the service
+      is eventually consistent after a create. Ten are our choice; the service documents no limit.
+    * `on_divergence`: called with a `Divergence` when the service refuses what the table allows, or accepts what it
+      refuses. The order is then read again, and the call, if it was refused and still is allowed, sent once more.
 
-    Raises `InvalidValue` if `client` is not a client of the official SDK. The guarded client shares the connection
-    settings of `client`, which stays as it was.
+    If an answer is lost (timeout, broken connection, HTTP 5xx), the order is read: if the call was carried out, it
+    returns as if it had been answered; if not, it is sent again, at most three times; if that cannot be told, it raises
+    `OutcomeUnknown`. A create or a renewal is sent again only when no order that it may have made is in the list.
+
+    Raises `InvalidValue` if `client` is not a client of the official SDK, and for a setting that is none. The guarded
+    client shares the connection settings of `client`, which stays as it was.
     """
-    if not isinstance(client, Client):
-        raise InvalidValue("client", client, ["an alibabacloud_cas20200407 Client"])
-    cls: Any = type(client)
-    guarded: C = object.__new__(_guarded_class(cls))
-    guarded.__dict__.update(client.__dict__, _guard=_Guard(grace, lifecycle))
+    bare = Connection.of(client).unguarded
+    preflight = Preflight(mode, trust, max_age, grace, on_divergence, lifecycle)
+    guarded: C = object.__new__(_guarded_class(bare))
+    guarded.__dict__.update(client.__dict__, _preflight=preflight)
     return guarded
-
-
-def refuse_illegal(
-    operation: Operation,
-    answer: str | Exception | None,
-    *,
-    just_created: bool = False,
-    lifecycle: Lifecycle = ORDER_LIFECYCLE,
-) -> None:
-    """Raise the local refusal if `operation` is illegal in every state that a read's `answer` may mean.
-
-    `answer` is the `Type` that the read answered, or the error with which it failed. An answer from which nothing
-    follows refuses nothing: an unknown word, an error other than NotFoundOrder, and NotFoundOrder for an order that was
-    `just_created`.
-    """
-    states = _possible(answer, just_created=just_created, lifecycle=lifecycle)
-    if states and lifecycle.judge(states, operation) is Verdict.ILLEGAL:
-        raise local(lifecycle, states, operation)
-
-
-def _possible(answer: str | Exception | None, *, just_created: bool, lifecycle: Lifecycle) -> frozenset[State | None]:
-    """The states that a read's answer may mean; empty if nothing follows from it."""
-    if isinstance(answer, Exception):
-        gone = isinstance(answer, TeaException) and answer.code == NotFoundOrder.code and not just_created
-        return frozenset([None]) if gone else frozenset()
-    try:
-        return wire.states_from_type(answer, lifecycle)  # type: ignore[arg-type]  # None is an unknown word
-    except InvalidValue:
-        return frozenset()
-
-
-class _Guard:
-    """What a guarded client keeps: its table, and the orders that it created within the last `grace` seconds."""
-
-    def __init__(self, grace: float, lifecycle: Lifecycle) -> None:
-        self._grace = grace
-        self._lifecycle = lifecycle
-        self._created: dict[str, float] = {}
-
-    def created(self, order_id: object) -> None:
-        """Remember that this client created an order just now; forget the orders whose grace is over."""
-        now = time.monotonic()
-        recent = {other: at for other, at in self._created.items() if now - at < self._grace}
-        self._created = recent | {str(order_id): now}
-
-    def check(self, operation: Operation, order_id: object, answer: str | Exception | None) -> None:
-        """Raise the local refusal if `answer`, of a read of the order, says that `operation` is illegal."""
-        age = time.monotonic() - self._created.get(str(order_id), float("-inf"))
-        refuse_illegal(operation, answer, just_created=age < self._grace, lifecycle=self._lifecycle)
-
-
-_CREATING = {row.trigger for row in ORDER_LIFECYCLE.transitions if row.source is None or row.creates is not None}
-_RULED = {row.trigger for row in ORDER_LIFECYCLE.transitions if row.source is not None and row.changes}
 
 
 @cache
 def _guarded_class(cls: Any) -> type[Any]:
-    """A subclass of `cls` whose methods for ruled and for creating operations ask the guard.
+    """A subclass of `cls` whose methods for ruled and creating operations, and for reads, ask the guard.
 
     Only `..._with_options` and `..._with_options_async` are replaced: the short forms call them.
     """
-    methods: dict[str, Any] = {}
-    for operation in Operation:
+    members: dict[str, Any] = {"_unguarded": cls}
+    for operation in [*sorted(RULED | CREATING), Operation.DESCRIBE]:
         name = f"{method_name(operation)}_with_options"
-        call, call_async = getattr(cls, name), getattr(cls, f"{name}_async")
-        if operation in _CREATING:
-            call, call_async = _remembering(call), _remembering_async(call_async)
-        if operation in _RULED:
-            call, call_async = _checking(operation, call), _checking_async(operation, call_async)
-        if operation in _CREATING | _RULED:
-            methods |= {name: call, f"{name}_async": call_async}
-    return type(f"Guarded{cls.__name__}", (cls,), methods)
+        forms = (_noting, _noting_async) if operation is Operation.DESCRIBE else (_asking, _asking_async)
+        members[name] = forms[0](operation, getattr(cls, name))
+        members[f"{name}_async"] = forms[1](operation, getattr(cls, f"{name}_async"))
+    return type(f"Guarded{cls.__name__}", (cls,), members)
 
 
-def _checking(operation: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
+def _passes(preflight: Preflight, operation: Operation, request: Any) -> bool:
+    """Whether the guard has nothing to say: it is off, or the order that the call is about is not named."""
+    return preflight.mode is Mode.OFF or (operation in RULED and request.order_id is None)
+
+
+def _asking(operation: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
-    def checked(self: Any, request: Any, runtime: Any) -> Any:
-        if request.order_id is not None:
-            asked = DescribeCertificateStateRequest(order_id=request.order_id)
-            try:
-                answer = self.describe_certificate_state_with_options(asked, runtime).body.type
-            except Exception as error:  # noqa: BLE001  # whatever the read failed with, the call is the service's to judge
-                answer = error
-            self._guard.check(operation, request.order_id, answer)
-        return call(self, request, runtime)
+    def asking(self: Any, request: Any, runtime: Any) -> Any:
+        preflight: Preflight = self._preflight
+        if _passes(preflight, operation, request):
+            return call(self, request, runtime)
+        return Connection(self, self._unguarded, preflight, runtime).run(calling(preflight, operation, request))
 
-    return checked
+    return asking
 
 
-def _checking_async(operation: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
+def _asking_async(operation: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
-    async def checked(self: Any, request: Any, runtime: Any) -> Any:
-        if request.order_id is not None:
-            asked = DescribeCertificateStateRequest(order_id=request.order_id)
-            try:
-                answer = (await self.describe_certificate_state_with_options_async(asked, runtime)).body.type
-            except Exception as error:  # noqa: BLE001  # as above
-                answer = error
-            self._guard.check(operation, request.order_id, answer)
-        return await call(self, request, runtime)
+    async def asking(self: Any, request: Any, runtime: Any) -> Any:
+        preflight: Preflight = self._preflight
+        if _passes(preflight, operation, request):
+            return await call(self, request, runtime)
+        connection = Connection(self, self._unguarded, preflight, runtime)
+        return await connection.run_async(calling(preflight, operation, request))
 
-    return checked
+    return asking
 
 
-def _remembering(call: Callable[..., Any]) -> Callable[..., Any]:
+def _noting(_operation: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
-    def remembered(self: Any, request: Any, runtime: Any) -> Any:
+    def noting(self: Any, request: Any, runtime: Any) -> Any:
         response = call(self, request, runtime)
-        self._guard.created(response.body.order_id)
+        self._preflight.saw(request.order_id, Answer(Outcome.ACCEPTED, response=response))
         return response
 
-    return remembered
+    return noting
 
 
-def _remembering_async(call: Callable[..., Any]) -> Callable[..., Any]:
+def _noting_async(_operation: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
-    async def remembered(self: Any, request: Any, runtime: Any) -> Any:
+    async def noting(self: Any, request: Any, runtime: Any) -> Any:
         response = await call(self, request, runtime)
-        self._guard.created(response.body.order_id)
+        self._preflight.saw(request.order_id, Answer(Outcome.ACCEPTED, response=response))
         return response
 
-    return remembered
+    return noting

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from .message import Request
 
-RATE_LIMITS = dict.fromkeys(Operation, 10) | {Operation.CANCEL: 100}
-"""Calls a second: the documented limits; where none is documented, that of the other operations."""
-
 DEFAULT_PRODUCT = "digicert-free-1-free"
 VALIDATE_TYPES = ("DNS", "FILE")
 PACKAGE_ORDERS, CERTIFICATES = "CPACK", "CERT"

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from orderfsm.errors import InvalidValue, OrderFSMError
+from orderfsm.wire import RATE_LIMITS
 
 from .app import create_app, create_control_app
-from .parameters import RATE_LIMITS
 from .review import Review
 from .server import LOOPBACK, configured
 from .service import Service

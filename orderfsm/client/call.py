@@ -1,0 +1,313 @@
+"""One call on its way: what is decided before it is sent, and after its answer or the loss of it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from enum import StrEnum
+from logging import INFO, WARNING
+from typing import TYPE_CHECKING, Any, cast
+
+from orderfsm.explanation import explain
+from orderfsm.lifecycle import Lifecycle, Verdict
+from orderfsm.spec import Basis
+from orderfsm.trace import Outcome
+
+from .created import Application, earliest
+from .decision_log import LOGGER, Divergence, log
+from .errors import OutcomeUnknown, refused_by_service, refused_here
+from .observation import Observation, everything, gone
+from .preflight import CREATING, RETRIES, Mode, Preflight, Trust, backoff
+from .sdk import Answer, response
+from .steps import Process, Send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orderfsm.spec import Operation, State
+
+
+class Settled(StrEnum):
+    """What became of a call whose answer was lost."""
+
+    DONE = "done"
+    NOT_DONE = "not done"
+    UNCLEAR = "unclear"
+
+
+def settle(
+    lifecycle: Lifecycle, operation: Operation, before: frozenset[State | None], now: frozenset[State | None]
+) -> Settled:
+    """What became of a lost call of `operation`, from the states possible `before` it and `now`.
+
+    It is done if the order is where the call leads to; not done if the call is still allowed, or if nothing could have
+    led from there to here.
+    """
+    targets = lifecycle.narrow(before, operation, accepted=True)
+    if not targets:  # it was sent although the table refuses it
+        targets = lifecycle.narrow(everything(lifecycle), operation, accepted=True)
+    found = now - {None} or now  # an order that is not found is deleted, if it ever was
+    if found <= targets:
+        return Settled.DONE
+    if lifecycle.judge(now, operation) is Verdict.LEGAL:
+        return Settled.NOT_DONE
+    after = {state for target in targets for state in lifecycle.reachable(target)}
+    return Settled.UNCLEAR if found & after else Settled.NOT_DONE
+
+
+def calling(
+    preflight: Preflight,
+    operation: Operation,
+    asked: Any,
+    believed: Observation | None = None,
+    *,
+    throttles: int = 0,
+) -> Process[Any]:
+    """Carry out a ruled or creating call as far as the table lets it; the SDK's response, or an error.
+
+    `asked` is the SDK's request; `believed` is what was read of the order just before, if it was. A call that is
+    throttled is sent again up to `throttles` times, after the pause that the service asks for.
+    """
+    call = _Call(preflight, operation, asked, believed)
+    call.throttles = throttles
+    if operation not in CREATING:
+        return (yield from call.process())
+    with preflight.creating(call.order_id or Application.of(asked).domains) as others_too:
+        call.ambiguous = others_too
+        return (yield from call.process())
+
+
+class _Call:
+    """One call on its way: what is believed of its order, and what its attempts came to."""
+
+    def __init__(self, preflight: Preflight, operation: Operation, asked: Any, believed: Observation | None) -> None:
+        self.preflight = preflight
+        self.lifecycle = preflight.lifecycle
+        self.operation = operation
+        self.asked = asked
+        self.creates_only = self.lifecycle.table[None][operation] is not None
+        self.order_id: Any = None if self.creates_only else asked.order_id
+        self.believed = believed
+        self.lost: list[Answer] = []
+        self.diverged = False
+        self.sent = 0.0
+        self.throttles = 0
+        self.ambiguous: Callable[[], bool] = lambda: False
+
+    @property
+    def states(self) -> frozenset[State | None]:
+        """The states that the order is believed to be in."""
+        if self.creates_only:
+            return frozenset([None])
+        return everything(self.lifecycle) if self.believed is None else self.believed.states
+
+    @property
+    def verdict(self) -> Verdict:
+        """The table's verdict on the call in these states."""
+        return self.lifecycle.judge(self.states, self.operation)
+
+    def process(self) -> Process[Any]:
+        """See `calling`."""
+        if self.believed is None and self.order_id is not None:
+            self.believed = self.preflight.remembered(self.order_id)
+            if self.believed is None:
+                self.believed, _ = yield from self.preflight.read(self.order_id)
+        while True:
+            self._refuse()
+            self.sent = self.sent or time.time()
+            answer: Answer = yield Send(self.operation, self.asked)
+            self._log(str(answer) if answer.error is None else answer.code or "unknown")
+            if answer.outcome is Outcome.ACCEPTED:
+                return (yield from self._accepted(answer))
+            if answer.outcome is Outcome.UNKNOWN:
+                done = yield from self._lost(answer)
+            elif answer.of_the_state and self.order_id is not None:
+                done = yield from self._refused(answer)
+            elif answer.throttled and self.throttles:
+                self.throttles -= 1
+                yield backoff(1, answer)
+                done = None
+            else:
+                raise self._error(answer, frozenset())
+            if done is not None:
+                return done
+
+    def _refuse(self) -> None:
+        """Raise the local refusal if the table refuses the call, in every state that is possible, as far as trusted."""
+        if self.verdict is not Verdict.ILLEGAL:
+            return
+        error = refused_here(self.lifecycle, self.states, self.operation)
+        trusted = self.preflight.trust is Trust.INFERRED or error.basis is Basis.DOCUMENTED
+        enforced = trusted and self.preflight.mode is Mode.ENFORCE
+        self._log("refused here" if enforced else "sent although refused by the table", warning=not enforced)
+        if enforced:
+            raise error from (self.lost[-1].error if self.lost else None)
+
+    def _accepted(self, answer: Answer) -> Process[Any]:
+        order_id, verdict = self.order_id, self.verdict
+        if self.operation in CREATING:
+            self.preflight.created(answer.response.body.order_id)
+        if order_id is None:
+            return answer.response
+        after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
+        if verdict is Verdict.ILLEGAL:
+            self._report("accepted")
+            self.believed, _ = yield from self.preflight.read(order_id)
+            self._log("read again")
+        elif self.preflight.max_age:
+            self.preflight.observation(order_id, after, None)
+        return answer.response
+
+    def _refused(self, answer: Answer) -> Process[Any]:
+        """After a refusal by the order's state: None to send the call once more, or the response of a lost attempt."""
+        kept = self.lifecycle.narrow(self.states, self.operation, accepted=False)
+        if self.lost and self.operation not in CREATING:
+            now = yield from self._read_settled()
+            settled = self._settled(now.states)
+            if settled is Settled.DONE:
+                return self._done()
+            if settled is Settled.UNCLEAR:
+                raise OutcomeUnknown(self.operation, self.order_id, now) from self.lost[-1].error
+            self.believed, kept = now, self.lifecycle.narrow(now.states, self.operation, accepted=False)
+        elif self.verdict is Verdict.LEGAL and not self.diverged:
+            self.diverged = True
+            self._report(answer.code or "refused")
+            self.believed, _ = yield from self.preflight.read(self.order_id)
+            kept = self.lifecycle.narrow(self.states, self.operation, accepted=False)
+            self._log("read again")
+            if self.verdict is Verdict.LEGAL:
+                return None
+        if kept and self.preflight.max_age:
+            self.preflight.observation(self.order_id, kept, None)
+        raise self._error(answer, self._explains(answer, kept))
+
+    def _explains(self, answer: Answer, states: frozenset[State | None]) -> frozenset[State | None]:
+        """Those of `states` in which the service answers so."""
+        missing = gone(self.lifecycle)
+        return states & missing if answer.not_found else states - missing
+
+    def _lost(self, answer: Answer) -> Process[Any]:
+        """After a lost answer: the response if the call was carried out, None to send it again; or an error."""
+        self.lost.append(answer)
+        if self.operation in CREATING:
+            return (yield from self._look_for_created(answer))
+        now = yield from self._read_settled()
+        settled = self._settled(now.states)
+        self._log(settled)
+        if settled is Settled.DONE:
+            return self._done()
+        if settled is Settled.UNCLEAR:
+            raise OutcomeUnknown(self.operation, self.order_id, now) from answer.error
+        self.believed = now
+        yield from self._again(answer)
+        return None
+
+    def _again(self, answer: Answer) -> Process[None]:
+        """Before a call that is known not to have been carried out is sent again, a bounded number of times."""
+        error = answer.error
+        if len(self.lost) > RETRIES and error is not None:
+            error.add_note(f"{self.operation} was sent {len(self.lost)} times, and was not carried out")
+            raise error
+        yield backoff(len(self.lost), answer)
+
+    def _read_settled(self) -> Process[Observation]:
+        return (
+            yield from self.preflight.read_until(
+                self.order_id, lambda states: self._settled(states) is not Settled.UNCLEAR
+            )
+        )
+
+    def _settled(self, now: frozenset[State | None]) -> Settled:
+        return settle(self.lifecycle, self.operation, self.states, now)
+
+    def _done(self) -> Any:
+        if self.preflight.max_age:
+            after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
+            self.preflight.observation(self.order_id, after or everything(self.lifecycle), None)
+        return response(self.operation)
+
+    # -- creates and renewals ----------------------------------------------------------------------------------------
+
+    def _look_for_created(self, answer: Answer) -> Process[Any]:
+        """Look for the order that a lost create made; the response that names it, or None to send the call again.
+
+        That it was not made is concluded only when the list has not had it for `grace` seconds.
+        """
+        preflight = self.preflight
+        given_up = preflight.clock() + preflight.grace
+        attempt = 0
+        while True:
+            attempt += 1
+            rows = yield from preflight.orders()
+            if isinstance(rows, Answer):
+                raise OutcomeUnknown(self.operation, self.order_id, self.believed) from answer.error
+            fresh, dated = self._candidates(rows)
+            if len(fresh) == 1 and not self.ambiguous():
+                preflight.created(fresh[0])
+                self._log(Settled.DONE)
+                return response(self.operation, order_id=fresh[0])
+            if fresh or (dated and preflight.clock() >= given_up):
+                self._log(Settled.UNCLEAR)
+                raise OutcomeUnknown(self.operation, self.order_id, self.believed, fresh or dated) from answer.error
+            if preflight.clock() >= given_up:
+                break
+            yield backoff(attempt)
+        self._log(Settled.NOT_DONE)
+        yield from self._again(answer)
+        return None
+
+    def _candidates(self, rows: list[Any]) -> tuple[list[int], list[int]]:
+        """The listed orders that the lost call may have made, and those that only their date rules out."""
+        known = {*self.preflight.known_orders(), str(self.order_id)}
+        others = [row for row in rows if str(row.order_id) not in known]
+        if self.creates_only:
+            application = Application.of(self.asked)
+        else:
+            old = next((row for row in rows if str(row.order_id) == str(self.order_id)), None)
+            if old is None:
+                return [], [row.order_id for row in others]
+            application = Application.renewing(old)
+        made_by = [row for row in self.lifecycle.transitions if row.trigger is self.operation]
+        begins = {row.creates or row.target for row in made_by}
+        return application.made(others, earliest(self.sent, self.preflight.headers), begins, self.lifecycle)
+
+    # -- saying it ---------------------------------------------------------------------------------------------------
+
+    def _error(self, answer: Answer, states: frozenset[State | None]) -> Exception:
+        error = cast("Exception", answer.error)
+        combined = refused_by_service(error, self.lifecycle, states, self.operation)
+        combined.__cause__ = None if combined is error else error
+        return combined
+
+    def _report(self, answer: str) -> None:
+        others = {state for before in self.states for state in self.lifecycle.reachable(before)}
+        verdicts = {self.lifecycle.can(state, self.operation) for state in others}
+        report = Divergence(
+            self.order_id,
+            self.states,
+            self.operation,
+            answer,
+            (answer == "accepted") in verdicts,
+            datetime.now(UTC),
+        )
+        self._log(answer, warning=True, divergence=True)
+        if self.preflight.on_divergence is not None:
+            self.preflight.on_divergence(report)
+
+    def _log(self, answer: str, *, warning: bool = False, divergence: bool | None = None) -> None:
+        if not LOGGER.isEnabledFor(WARNING if warning else INFO):
+            return
+        seen = self.believed
+        why = explain(self.lifecycle, self.states, self.operation)
+        fields = {
+            "order_id": self.order_id,
+            "operation": self.operation,
+            "observed": seen and seen.word,
+            "age": seen and round(self.preflight.clock() - seen.at, 6),
+            "states": ["none" if state is None else state for state in why.states],
+            "verdict": why.verdict,
+            "basis": why.basis,
+            "answer": answer,
+            "divergence": divergence,
+        }
+        log(fields, warning=warning)

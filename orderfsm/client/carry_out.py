@@ -1,0 +1,157 @@
+"""Bringing an order to a state by the operations that lead there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, overload
+
+from orderfsm.errors import OrderFSMError, Refusal, Unreachable
+
+from .call import calling
+from .connection import Connection
+from .observation import everything
+from .sdk import request
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.paths import Plan
+    from orderfsm.spec import Operation, State, Transition
+
+    from .observation import Observation
+    from .preflight import Preflight
+    from .steps import Process
+
+MOVES = 10
+"""How often the order may move under a plan before it is given up."""
+
+THROTTLES = 10
+"""How often a call that is throttled is sent again."""
+
+
+class CarriedOut(NamedTuple):
+    """The `steps` that were taken, and the observation after which nothing was left to do."""
+
+    observation: Observation
+    steps: tuple[Transition, ...]
+
+
+class Undecided(OrderFSMError):
+    """What to do is not the same in all the states that the order may be in, and reading it again does not tell.
+
+    Made as `Undecided(observation, goal)`.
+    """
+
+    @property
+    def observation(self) -> Observation:
+        """What was read last."""
+        return self.args[0]  # type: ignore[no-any-return]
+
+    def __str__(self) -> str:
+        seen, goal = self.args
+        states = ", ".join(sorted(state or "no order" for state in seen.states))
+        return f"order {seen.order_id} was read as {seen}; how it comes to {goal} is not the same in {states}"
+
+
+class Moved(OrderFSMError):
+    """The order is no longer in one of the states in which it was to be touched. Made as `Moved(observation)`."""
+
+    def __str__(self) -> str:
+        seen = self.args[0]
+        return f"order {seen.order_id} was read as {seen}: it is not in the states that were asked for any more"
+
+
+@overload
+def carry_out(client: Any, order_id: int, goal: State | str, *, dry_run: Literal[True]) -> Plan: ...
+@overload
+def carry_out(client: Any, order_id: int, goal: State | str, *, dry_run: Literal[False] = False) -> CarriedOut: ...
+def carry_out(client: Any, order_id: int, goal: State | str, *, dry_run: bool = False) -> Plan | CarriedOut:
+    """Bring the order to the state `goal` by operations: read it, plan, call, and read again after each call.
+
+    From being reviewed to DELETED that is a cancel, then a delete. With `dry_run` the result is the plan, and nothing
+    that changes anything is sent. If the order moves meanwhile, the rest is planned anew.
+
+    `client` is a client of the official SDK, guarded or not; each call is guarded (see `guard`), with the settings of
+    `client` if it is. Calls that are throttled are sent again after the pause that the service asks for.
+
+    Raises `Unreachable` when operations lead to the goal from none of the states that the order may be in, from the
+    start or because others moved it there; `Undecided` when what was read does not tell what to do; what a guarded
+    call raises, but for refusals; and the SDK's exception for a read that the service refuses.
+    """
+    connection = Connection.of(client)
+    state = cast("State", connection.preflight.lifecycle.state(goal))  # type: ignore[arg-type]
+    return connection.run(carrying_out(connection.preflight, order_id, state, dry_run=dry_run))
+
+
+@overload
+async def carry_out_async(client: Any, order_id: int, goal: State | str, *, dry_run: Literal[True]) -> Plan: ...
+@overload
+async def carry_out_async(
+    client: Any, order_id: int, goal: State | str, *, dry_run: Literal[False] = False
+) -> CarriedOut: ...
+async def carry_out_async(client: Any, order_id: int, goal: State | str, *, dry_run: bool = False) -> Plan | CarriedOut:
+    """`carry_out` with the SDK's asynchronous methods."""
+    connection = Connection.of(client)
+    state = cast("State", connection.preflight.lifecycle.state(goal))  # type: ignore[arg-type]
+    return await connection.run_async(carrying_out(connection.preflight, order_id, state, dry_run=dry_run))
+
+
+def carrying_out(
+    preflight: Preflight,
+    order_id: int | str,
+    goal: State,
+    *,
+    dry_run: bool = False,
+    only_from: Collection[State | None] | None = None,
+) -> Process[Plan | CarriedOut]:
+    """See `carry_out`. With `only_from`, `Moved` if the order is in other states than these and those it was led to."""
+    lifecycle = preflight.lifecycle
+    touchable = None if only_from is None else set(only_from)
+    steps: list[Transition] = []
+    refusal: Refusal | None = None
+    for _ in range(MOVES):
+        observation = yield from preflight.read_until(order_id, lambda now: decide(lifecycle, now, goal) is not None)
+        plan = decide(lifecycle, observation.states, goal)
+        if plan is None:
+            if observation.states == everything(lifecycle) and observation.error is not None:
+                raise observation.error
+            raise Undecided(observation, goal)
+        if dry_run:
+            return plan
+        if not plan.steps:
+            return CarriedOut(observation, tuple(steps))
+        if touchable is not None and not observation.found <= touchable:
+            raise Moved(observation)
+        step = plan.steps[0]
+        operation = cast("Operation", step.trigger)
+        try:
+            yield from calling(
+                preflight, operation, request(operation, order_id=order_id), observation, throttles=THROTTLES
+            )
+        except Refusal as moved:
+            refusal = moved
+            continue
+        steps.append(step)
+        if touchable is not None:
+            touchable.add(step.target)
+        if step.target == goal:
+            return CarriedOut(preflight.observation(order_id, frozenset([goal]), None), tuple(steps))
+    raise refusal or Undecided(observation, goal)
+
+
+def decide(lifecycle: Lifecycle, now: frozenset[State | None], goal: State) -> Plan | None:
+    """The plan for an order that is in one of the states `now`; None if the next step is not the same in all.
+
+    `Unreachable` if operations lead to `goal` from none of them.
+    """
+    found = [state for state in lifecycle.state_rules if state in (now - {None} or now)]
+    plans: list[Plan] = []
+    for state in found:
+        try:
+            plans.append(lifecycle.plan(state, goal))
+        except Unreachable:
+            continue
+    if not plans:
+        raise Unreachable(frozenset(found), goal, "operations alone")
+    same = len({plan.triggers[:1] for plan in plans}) == 1 and len(plans) == len(found)
+    return plans[0] if same else None

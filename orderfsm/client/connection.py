@@ -1,0 +1,65 @@
+"""Where processes meet the network: the SDK's methods, and the clock that one sleeps by."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from orderfsm.errors import InvalidValue
+
+from .preflight import Preflight
+from .sdk import Client, RuntimeOptions, method_name, send, send_async
+from .steps import Pause, run, run_async
+
+if TYPE_CHECKING:
+    from .sdk import Answer
+    from .steps import Process, Step
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Connection:
+    """Performs the steps of processes through the unguarded methods of an SDK `client`, with the SDK's `runtime`.
+
+    `unguarded` is the class whose methods these are: that of the client, or of the one that it was made from.
+    """
+
+    client: Any
+    unguarded: Any
+    preflight: Preflight
+    runtime: Any
+
+    @classmethod
+    def of(cls, client: Any) -> Connection:
+        """The connection of a client, guarded or not; `InvalidValue` for what is no client of the official SDK."""
+        if not isinstance(client, Client):
+            raise InvalidValue("client", client, ["an alibabacloud_cas20200407 Client"])
+        unguarded = getattr(client, "_unguarded", type(client))
+        preflight = vars(client).get("_preflight")
+        return cls(client, unguarded, preflight or Preflight(), RuntimeOptions())
+
+    def run(self, process: Process[T]) -> T:
+        """The result of `process`, by the SDK's synchronous methods."""
+        return run(process, self._perform)
+
+    async def run_async(self, process: Process[T]) -> T:
+        """The result of `process`, by the SDK's asynchronous methods."""
+        return await run_async(process, self._perform_async)
+
+    def _perform(self, step: Step) -> Answer | None:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        method = getattr(self.unguarded, f"{method_name(step.operation)}_with_options")
+        return send(lambda: method(self.client, step.request, self.runtime))
+
+    async def _perform_async(self, step: Step) -> Answer | None:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        method = getattr(self.unguarded, f"{method_name(step.operation)}_with_options_async")
+        return await send_async(lambda: method(self.client, step.request, self.runtime))

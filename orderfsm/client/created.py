@@ -1,0 +1,90 @@
+"""Which order a create made whose answer was lost.
+
+The API has no idempotency token, so a create that is sent twice may make two orders. The list of the account's orders
+tells: an order for the same domains, of the same product, that began after the call and that nobody here knows.
+"""
+
+from __future__ import annotations
+
+import time
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from orderfsm.spec import Operation
+
+from .observation import meaning
+from .sdk import domains_of_csr
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.spec import State
+
+MAX_SKEW = 15 * 60
+"""Seconds that the clocks of client and service may differ: beyond, the service refuses every signature."""
+
+PRECISION = 2
+"""Seconds by which two times of the service's clock are told apart: its answers' `date` has whole seconds."""
+
+
+def earliest(sent: float, headers: Mapping[str, str]) -> float:
+    """The earliest date, on the service's clock, of an order whose create was sent at `sent` (Unix time, our clock).
+
+    `headers` are those of an answer that came just now: their `date` tells how the two clocks differ.
+    """
+    date = {name.lower(): value for name, value in headers.items()}.get("date")
+    try:
+        return sent + parsedate_to_datetime(date or "").timestamp() - time.time() - PRECISION
+    except ValueError:
+        return sent - MAX_SKEW
+
+
+@attrs.frozen
+class Application:
+    """What a lost create applied for: sorted `domains`, and a product if one was named."""
+
+    domains: tuple[str, ...]
+    product: str | None
+
+    @classmethod
+    def of(cls, request: Any) -> Application:
+        """The application that the SDK's `request` makes, by its `domain` or its `csr`."""
+        domain = getattr(request, "domain", None)
+        csr = getattr(request, "csr", None)
+        domains = domain.split(",") if domain else domains_of_csr(csr) if csr else ()
+        return cls(_normal(domains), getattr(request, "product_code", None))
+
+    @classmethod
+    def renewing(cls, row: Any) -> Application:
+        """The application that a renewal of the listed order `row` makes."""
+        return cls(_domains(row), row.product_code)
+
+    def made(
+        self, rows: Iterable[Any], since: float, begins: Collection[State | None], lifecycle: Lifecycle
+    ) -> tuple[list[int], list[int]]:
+        """The ids of the listed orders that it may have made `since` then, and of those that only their date rules out.
+
+        `begins` are the states in which such an order begins.
+        """
+        later = {state for start in begins for state in lifecycle.reachable(start)}
+        fresh: list[int] = []
+        dated: list[int] = []
+        for row in rows:
+            if _domains(row) == self.domains and self.product in {None, row.product_code}:
+                states = meaning(Operation.LIST, row.status, lifecycle)
+                if row.buy_date is None or row.buy_date / 1000 >= since:
+                    fresh += [row.order_id] if states & later else []
+                else:
+                    dated += [row.order_id] if states & set(begins) else []
+        return fresh, dated
+
+
+def _domains(row: Any) -> tuple[str, ...]:
+    return _normal((row.domain or row.common_name or "").split(","))
+
+
+def _normal(domains: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({domain.strip().lower() for domain in domains} - {""}))

@@ -1,0 +1,82 @@
+"""What was read of an order, and the states that it may mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from orderfsm import wire
+from orderfsm.errors import InvalidValue, NotFoundOrder
+from orderfsm.spec import Operation
+from orderfsm.trace import Outcome
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.spec import State
+
+    from .sdk import Answer
+
+
+@attrs.frozen
+class Observation:
+    """What a read said of order `order_id`.
+
+    `states` are those that the order may have been in, None among them for no order; every state if nothing follows
+    from the read. `word` is what was answered: a `Type`, a `Status`, an error code, or None if no answer came. `time`
+    is when it was read (UTC), `at` the same in seconds of a clock that never goes back. `body` is the answer's body as
+    the SDK has it, for its other fields: `certificate`, `record_value`. `error` is the SDK's exception if there was
+    none.
+    """
+
+    order_id: int | str
+    states: frozenset[State | None]
+    word: str | None
+    time: datetime
+    at: float = attrs.field(repr=False)
+    body: Any = attrs.field(default=None, repr=False, eq=False)
+    error: Exception | None = attrs.field(default=None, repr=False, eq=False)
+
+    @property
+    def state(self) -> State | None:
+        """The state, if only one is possible; else None."""
+        return next(iter(self.states)) if len(self.states) == 1 else None
+
+    @property
+    def found(self) -> frozenset[State | None]:
+        """The possible states without "no order", which an order that is not found may be as well as deleted."""
+        return self.states - {None} or self.states
+
+    def __str__(self) -> str:
+        return self.word if self.word is not None else "unreadable"
+
+
+def everything(lifecycle: Lifecycle) -> frozenset[State | None]:
+    """The states that an order may be in of which nothing is known: all, and no order."""
+    return frozenset(lifecycle.state_rules)
+
+
+def gone(lifecycle: Lifecycle) -> frozenset[State | None]:
+    """The states in which the service does not find the order: deleted, or never there."""
+    return frozenset(state for state, error in lifecycle.service_refusals.items() if error is NotFoundOrder)
+
+
+def meaning(operation: Operation, word: str | None, lifecycle: Lifecycle) -> frozenset[State | None]:
+    """The states that `word` may mean in the answer to a read by `operation`; every state if it is unknown."""
+    states_from = wire.states_from_status if operation is Operation.LIST else wire.states_from_type
+    try:
+        return states_from(word, lifecycle)  # type: ignore[arg-type]  # None is an unknown word
+    except InvalidValue:
+        return everything(lifecycle)
+
+
+def meaning_of(answer: Answer, lifecycle: Lifecycle, *, just_created: bool) -> frozenset[State | None]:
+    """The states that the answer to DescribeCertificateState may mean.
+
+    Of an order that was `just_created` it means nothing that it is not found: the service needs a while to find it.
+    """
+    if answer.outcome is Outcome.ACCEPTED:
+        return meaning(Operation.DESCRIBE, answer.response.body.type, lifecycle)
+    return gone(lifecycle) if answer.not_found and not just_created else everything(lifecycle)
