@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import orderfsm as api
-from orderfsm import drawing, wire
+from orderfsm import drawing
 from orderfsm.errors import OrderFSMError, Unreachable
 from orderfsm.explanation import Explanation
 from orderfsm.explanation import explain as explain_states
@@ -16,39 +15,21 @@ from orderfsm.export import document
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Verdict
 from orderfsm.paths import Plan
 
+from .orders import orders
+from .printing import STATES, TRIGGER, as_json, print_columns, print_json, union
 from .serve import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from orderfsm.spec import State, Trigger
 
 EXIT_OF = {Verdict.LEGAL: 0, Verdict.ILLEGAL: 1, Verdict.UNDECIDED: 3}
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-
 
 class WrongUsage(OrderFSMError):
     """A command line that names no command, or not what the command takes; the message says what is wrong."""
 
-
-class _Parsed(click.ParamType):  # type: ignore[type-arg]
-    """A word of the command line, read by one of `wire`'s parsers."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
-        return self._parse(value) if isinstance(value, str) else value
-
-
-def _union(_context: click.Context, _option: click.Parameter, given: tuple[frozenset[Any], ...]) -> frozenset[Any]:
-    return frozenset().union(*given)
-
-
-TRIGGER = _Parsed("trigger", wire.parse_trigger)
-STATES = _Parsed("state", wire.parse_states)
 
 in_states = click.option(
     "--state",
@@ -56,7 +37,7 @@ in_states = click.option(
     type=STATES,
     required=True,
     multiple=True,
-    callback=_union,
+    callback=union,
     help="State, Type, Status, or none; if given again, any of them is possible.",
 )
 
@@ -85,6 +66,7 @@ def cli() -> None:
 
 
 cli.add_command(serve)
+cli.add_command(orders)
 
 
 @cli.command()
@@ -92,12 +74,12 @@ cli.add_command(serve)
 def table(*, as_json: bool) -> int:
     """Print every transition, with its quota, basis and reference."""
     if as_json:
-        return _print_json(document())
+        return print_json(document())
     rows: list[tuple[str, ...]] = [("FROM", "TRIGGER", "TO", "QUOTA", "BASIS", "REFERENCE", "NOTE")]
     for row in ORDER_LIFECYCLE.transitions:
         target = _name(row.target) + (f", creates {row.creates}" if row.creates else "")
         rows.append((_name(row.source), row.trigger, target, row.quota_text, row.basis, row.reference, row.note))
-    return _print_columns(rows)
+    return print_columns(rows)
 
 
 @cli.command()
@@ -111,7 +93,7 @@ def check(trigger: Trigger, states: frozenset[State | None], *, as_json: bool) -
     """
     why = explain_states(ORDER_LIFECYCLE, states, trigger)
     if as_json:
-        _print_json(_answer(why))
+        print_json(_answer(why))
     else:
         click.echo(why.verdict)
         for state in why.states:
@@ -131,7 +113,7 @@ def explain(trigger: Trigger, states: frozenset[State | None], *, as_json: bool)
     if as_json:
         why = explain_states(ORDER_LIFECYCLE, states, trigger)
         instead = list(why.instead.triggers) if why.instead else []
-        return _print_json(_answer(why) | {"reason": why.reason, "note": why.note, "instead": instead})
+        return print_json(_answer(why) | {"reason": why.reason, "note": why.note, "instead": instead})
     for state in _ordered(states):
         why = api.explain(state, trigger)
         click.echo(f"{_name(state)}: {why.verdict}")
@@ -162,7 +144,7 @@ def plan(starts: frozenset[State | None], goals: frozenset[State | None], *, eve
     if as_json:
         steps = [{"source": s.source, "trigger": s.trigger, "target": s.target} for s in path.steps] if path else []
         ends = [_one_or_all(_ordered(states)) for states in (starts, goals)]
-        _print_json({"from": path.start if path else ends[0], "to": path.goal if path else ends[1], "steps": steps})
+        print_json({"from": path.start if path else ends[0], "to": path.goal if path else ends[1], "steps": steps})
     elif path is not None:
         _print_path(path)
     else:
@@ -203,7 +185,7 @@ def diagram(*, as_json: bool) -> int:
     """Print the table as a mermaid state diagram."""
     drawn = drawing.mermaid()
     if as_json:
-        return _print_json({"format": "mermaid", "text": drawn})
+        return print_json({"format": "mermaid", "text": drawn})
     click.echo(drawn, nl=False)
     return 0
 
@@ -219,7 +201,7 @@ def demo(*, as_json: bool) -> int:
 
     report = demonstration.run(say=(lambda _: None) if as_json else click.echo)
     if as_json:
-        _print_json(report)
+        print_json(report)
     return 0 if report["agreed"] else 1
 
 
@@ -242,15 +224,3 @@ def _ordered(states: frozenset[State | None]) -> list[State | None]:
 
 def _name(state: State | None) -> str:
     return "none" if state is None else state
-
-
-def _print_json(answer: object) -> int:
-    click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
-    return 0
-
-
-def _print_columns(rows: list[tuple[str, ...]]) -> int:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    return 0

@@ -5,14 +5,18 @@ from .decision_log import Divergence
 from .errors import OutcomeUnknown
 from .guard import guard
 from .observation import Observation
+from .observe import observe, observe_async
 from .sdk import UnsupportedSDK
+from .sweep import Candidate, SweepReport, sweep, sweep_async
 from .wait import Waited, WaitTimeout, wait, wait_async
 
 __all__ = [
+    "Candidate",
     "CarriedOut",
     "Divergence",
     "Observation",
     "OutcomeUnknown",
+    "SweepReport",
     "Undecided",
     "UnsupportedSDK",
     "WaitTimeout",
@@ -20,6 +24,10 @@ __all__ = [
     "carry_out",
     "carry_out_async",
     "guard",
+    "observe",
+    "observe_async",
+    "sweep",
+    "sweep_async",
     "wait",
     "wait_async",
 ]

@@ -44,20 +44,22 @@ class Connection:
 
     def run(self, process: Process[T]) -> T:
         """The result of `process`, by the SDK's synchronous methods."""
-        return run(process, self._perform)
+        return run(process, self.perform)
 
     async def run_async(self, process: Process[T]) -> T:
         """The result of `process`, by the SDK's asynchronous methods."""
-        return await run_async(process, self._perform_async)
+        return await run_async(process, self.perform_async)
 
-    def _perform(self, step: Step) -> Answer | None:
+    def perform(self, step: Step) -> Answer | None:
+        """What a step comes to, by the SDK's synchronous methods."""
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None
         method = getattr(self.unguarded, f"{method_name(step.operation)}_with_options")
         return send(lambda: method(self.client, step.request, self.runtime))
 
-    async def _perform_async(self, step: Step) -> Answer | None:
+    async def perform_async(self, step: Step) -> Answer | None:
+        """The same by the asynchronous ones."""
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None

@@ -35,10 +35,11 @@ class Pause:
 
 
 Step: TypeAlias = Send | Pause
-Process: TypeAlias = "Generator[Step, Any, T]"
+Process: TypeAlias = "Generator[Any, Any, T]"
+"""A process whose result is a `T`; what it yields is a `Step`, or one that its caller knows how to perform."""
 
 
-def run(process: Process[T], perform: Callable[[Step], Any]) -> T:
+def run(process: Process[T], perform: Callable[[Any], Any]) -> T:
     """The result of `process`, whose steps are performed by `perform`; what `perform` raises ends it."""
     came_to = None
     with closing(process):
@@ -50,7 +51,7 @@ def run(process: Process[T], perform: Callable[[Step], Any]) -> T:
             came_to = perform(step)
 
 
-async def run_async(process: Process[T], perform: Callable[[Step], Awaitable[Any]]) -> T:
+async def run_async(process: Process[T], perform: Callable[[Any], Awaitable[Any]]) -> T:
     """The same with an asynchronous `perform`."""
     came_to = None
     with closing(process):

@@ -1,0 +1,297 @@
+"""`orderfsm orders`: an account's orders, listed, shown, cancelled, deleted and swept."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orderfsm.errors import InvalidValue, OrderFSMError, Refusal
+from orderfsm.extras import needs
+from orderfsm.lifecycle import ORDER_LIFECYCLE
+from orderfsm.order import MAX_ID
+from orderfsm.spec import DAY, Operation, State
+
+from .printing import STATES, as_json, print_columns, print_json, union
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from orderfsm.client import Candidate, SweepReport
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": DAY, "w": 7 * DAY}
+
+order_ids = click.argument("order_ids", metavar="ORDER_ID...", type=click.IntRange(1, MAX_ID), nargs=-1, required=True)
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]
+    """A number with a unit, such as `7d`, as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+        if isinstance(value, int | float):
+            return value
+        match = re.fullmatch(r"(\d{1,9})([smhdw])", value.lower())
+        if match is None:
+            raise InvalidValue("duration", value, ["a number and s, m, h, d or w, such as 7d"])
+        return int(match[1]) * UNITS[match[2]]
+
+
+@click.group()
+@click.option("--endpoint", metavar="URL", help="Host or URL of the service, or of a mock; default: the region's own.")
+@click.option("--region", default="cn-hangzhou", show_default=True)
+@click.pass_context
+def orders(ctx: click.Context, endpoint: str | None, region: str) -> None:
+    """List, show, cancel, delete and sweep an account's orders.
+
+    Credentials come from the SDK's default chain, such as ALIBABA_CLOUD_ACCESS_KEY_ID and
+    ALIBABA_CLOUD_ACCESS_KEY_SECRET in the environment.
+    """
+
+    def client() -> Any:
+        with needs("client"):
+            from orderfsm.client import guard
+        from orderfsm.client.connect import connect
+
+        return guard(connect(endpoint, region))
+
+    ctx.obj = client
+
+
+@orders.command("list")
+@click.option("--status", "states", type=STATES, multiple=True, callback=union, help="Only orders in this state.")
+@as_json
+@click.pass_obj
+def list_orders(client: Callable[[], Any], states: frozenset[State | None], *, as_json: bool) -> int:
+    """List the account's orders."""
+    from orderfsm.client import sweep
+
+    wanted = states - {None} or set(State)
+    with _sdk_errors():
+        found = sweep(client(), states=wanted, dry_run=True).selected  # type: ignore[arg-type]
+    if as_json:
+        return print_json({"orders": [_order(each) for each in found]})
+    return print_columns([("ORDER", "STATUS", "DOMAIN", "PRODUCT", "DATE"), *map(_row, found)])
+
+
+@orders.command()
+@click.argument("order_id", type=click.IntRange(1, MAX_ID))
+@as_json
+@click.pass_obj
+def show(client: Callable[[], Any], order_id: int, *, as_json: bool) -> int:
+    """Show an order: what it was read as, and what is allowed. Exit 1 if there is no such order."""
+    from orderfsm.client import observe
+
+    with _sdk_errors():
+        seen = observe(client(), order_id)
+    states = [state for state in ORDER_LIFECYCLE.state_rules if state in seen.states]
+    allowed = [ORDER_LIFECYCLE.allowed(state) for state in states if state is not None]
+    in_all = [each for each in Operation if all(each in some for some in allowed)]
+    perhaps = [each for each in Operation if any(each in some for some in allowed) and each not in in_all]
+    if as_json:
+        print_json(
+            {"order_id": order_id, "read": seen.word, "states": states, "allowed": in_all, "perhaps_allowed": perhaps}
+        )
+    else:
+        click.echo(f"order:    {order_id}")
+        click.echo(f"read as:  {seen}")
+        click.echo(f"state:    {' or '.join(state or 'none' for state in states)}")
+        click.echo(f"allowed:  {', '.join(in_all) or 'nothing that changes anything'}")
+        if perhaps:
+            click.echo(f"perhaps:  {', '.join(perhaps)}")
+    return 1 if None in seen.states else 0
+
+
+@orders.command()
+@order_ids
+@as_json
+@click.pass_obj
+def cancel(client: Callable[[], Any], order_ids: tuple[int, ...], *, as_json: bool) -> int:
+    """Withdraw applications: pending or under review to pending application.
+
+    The order keeps its unit of quota until it is deleted. Exit 1 if one is refused, 3 if it is not known whether one
+    was carried out.
+    """
+    return _call(client(), Operation.CANCEL, order_ids, as_json=as_json)
+
+
+@orders.command()
+@order_ids
+@as_json
+@click.pass_obj
+def delete(client: Callable[[], Any], order_ids: tuple[int, ...], *, as_json: bool) -> int:
+    """Delete orders that failed or were withdrawn, which frees their quota.
+
+    Exit 1 if one is refused, 3 if it is not known whether one was carried out.
+    """
+    return _call(client(), Operation.DELETE, order_ids, as_json=as_json)
+
+
+def _call(client: Any, operation: Operation, ids: tuple[int, ...], *, as_json: bool) -> int:
+    from orderfsm.client import OutcomeUnknown
+    from orderfsm.client.sdk import method_name, request
+
+    call = getattr(client, method_name(operation))
+    done: list[dict[str, Any]] = []
+    for order_id in ids:
+        answer = {"order_id": order_id, "outcome": "accepted"}
+        try:
+            with _sdk_errors():
+                call(request(operation, order_id=order_id))
+        except Refusal as refusal:
+            answer |= {"outcome": "refused", "code": refusal.code, "reason": str(refusal)}
+        except OutcomeUnknown as unknown:
+            answer |= {"outcome": "unknown", "reason": str(unknown)}
+        done.append(answer)
+        if not as_json:
+            click.echo(f"{order_id}: {answer.get('reason', 'done')}")
+    if as_json:
+        print_json({"operation": operation, "orders": done})
+    outcomes = {answer["outcome"] for answer in done}
+    return 3 if "unknown" in outcomes else 1 if "refused" in outcomes else 0
+
+
+@orders.command()
+@click.option(
+    "--older-than",
+    type=Duration(),
+    default=0,
+    metavar="DURATION",
+    help="Only orders of at least this age, as 7d or 12h.",
+)
+@click.option(
+    "--status",
+    "states",
+    type=STATES,
+    multiple=True,
+    callback=union,
+    help="Orders in this state, instead of those whose review failed.",
+)
+@click.option("--yes", is_flag=True, help="Do it; without this, show what would be done.")
+@click.option("--rate", type=float, help="Calls a second of each operation; default: the documented limits.")
+@click.option("--concurrency", type=click.IntRange(1, 256), default=4, show_default=True)
+@click.option("--journal", type=click.Path(dir_okay=False), help="Write each call here; if it exists, go on from it.")
+@as_json
+@click.pass_obj
+def sweep(
+    client: Callable[[], Any],
+    states: frozenset[State | None],
+    *,
+    older_than: float,
+    yes: bool,
+    rate: float | None,
+    concurrency: int,
+    journal: str | None,
+    as_json: bool,
+) -> int:
+    """Free the quota of failed applications by deleting their orders.
+
+    Takes orders whose review failed, unless --status says otherwise. An order that is pending application (PAYED) was
+    withdrawn, or is a renewal that waits to be submitted. Shows the orders, and deletes them only with --yes. Exit 1 if
+    some are left.
+    """
+    from orderfsm.client import sweep as run
+
+    wanted: Any = states - {None} or {State.VERIFY_FAIL}
+    settings: dict[str, Any] = {"rate": rate, "states": wanted, "older_than": older_than, "journal": journal}
+    connected = client()
+    with _sdk_errors():
+        selected = run(connected, dry_run=True, **settings).selected
+        if not as_json:
+            _print_selection(selected)
+        if not yes:
+            return print_json(_summary(selected, None)) if as_json else 0
+        with _progress(len(selected)) as progress:
+            report = run(connected, selected=selected, concurrency=concurrency, on_progress=progress, **settings)
+    if as_json:
+        print_json(_summary(selected, report))
+    else:
+        _print_report(report)
+    return 1 if report.left else 0
+
+
+@contextmanager
+def _sdk_errors() -> Iterator[None]:
+    """Turn the SDK's errors, which print whole responses, into one line."""
+    with needs("client"):
+        from orderfsm.client.sdk import Answer
+    try:
+        yield
+    except OrderFSMError:
+        raise
+    except Exception as error:
+        answer = Answer.of_error(error)
+        if answer is None:
+            raise
+        detail = str(getattr(error, "message", error)).partition("\n")[0]
+        raise OrderFSMError(f"the service: {answer}: {detail}") from error
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[Candidate, str | None], None]]:
+    """A progress bar on standard error, if that is a terminal; gives what is to be called for each order."""
+    freed = 0
+    lock = threading.Lock()
+    with click.progressbar(
+        length=total, label="sweeping", file=sys.stderr, hidden=not sys.stderr.isatty(), item_show_func=str
+    ) as bar:
+
+        def dealt_with(candidate: Candidate, reason: str | None) -> None:
+            nonlocal freed
+            with lock:
+                freed += reason is None and not candidate.may_be_renewal
+                bar.update(1, f"quota freed: {freed}")
+
+        yield dealt_with
+
+
+def _print_selection(selected: Collection[Candidate]) -> None:
+    rows: list[tuple[str, ...]] = [("ORDER", "STATUS", "DOMAIN", "PRODUCT", "DATE", "PLAN")]
+    rows += [(*_row(each), str(each.plan or "none: it stays")) for each in selected]
+    if selected:
+        print_columns(rows)
+    click.echo(f"{len(selected)} orders")
+    if renewals := sum(each.may_be_renewal for each in selected):
+        click.echo(f"{renewals} of them may be renewals that wait to be submitted; deleting a renewal frees no quota.")
+
+
+def _print_report(report: SweepReport) -> None:
+    for order_id, reason in sorted(report.left.items()):
+        click.echo(f"left: {order_id}: {reason}")
+    perhaps = f" (and perhaps {report.perhaps_freed} more)" if report.perhaps_freed else ""
+    click.echo(f"deleted: {len(report.deleted)}, left: {len(report.left)}, quota freed: {report.freed}{perhaps}")
+
+
+def _summary(selected: Collection[Candidate], report: SweepReport | None) -> dict[str, Any]:
+    summary: dict[str, Any] = {"selected": [_order(each) for each in selected]}
+    if report is not None:
+        summary |= {
+            "deleted": sorted(report.deleted),
+            "left": [{"order_id": order, "reason": reason} for order, reason in sorted(report.left.items())],
+            "freed": report.freed,
+            "perhaps_freed": report.perhaps_freed,
+        }
+    return summary
+
+
+def _order(each: Candidate) -> dict[str, Any]:
+    return {
+        "order_id": each.order_id,
+        "status": each.status,
+        "domain": each.domain,
+        "product": each.product,
+        "date": None if each.bought is None else datetime.fromtimestamp(each.bought, UTC).isoformat(),
+        "plan": None if each.plan is None else list(each.plan.triggers),
+        "may_be_renewal": each.may_be_renewal,
+    }
+
+
+def _row(each: Candidate) -> tuple[str, str, str, str, str]:
+    date = "-" if each.bought is None else f"{datetime.fromtimestamp(each.bought, UTC):%Y-%m-%d}"
+    return str(each.order_id), each.status, each.domain or "-", each.product or "-", date

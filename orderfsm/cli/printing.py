@@ -1,0 +1,49 @@
+"""What the commands share: the words that they take, and how they print."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orderfsm import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
+
+class Parsed(click.ParamType):  # type: ignore[type-arg]
+    """A word of the command line, read by one of `wire`'s parsers."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+        return self._parse(value) if isinstance(value, str) else value
+
+
+TRIGGER = Parsed("trigger", wire.parse_trigger)
+STATES = Parsed("state", wire.parse_states)
+
+
+def union(_context: click.Context, _option: click.Parameter, given: tuple[frozenset[Any], ...]) -> frozenset[Any]:
+    """The callback of an option that may be given again: all the states that it names."""
+    return frozenset().union(*given)
+
+
+def print_json(answer: object) -> int:
+    """Print one JSON document; exit status 0."""
+    click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    return 0
+
+
+def print_columns(rows: list[tuple[str, ...]]) -> int:
+    """Print rows of cells, aligned; exit status 0."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0

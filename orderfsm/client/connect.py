@@ -1,0 +1,68 @@
+"""A client of the official SDK, from an endpoint and the SDK's own default chain of credentials."""
+
+from __future__ import annotations
+
+import logging
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from orderfsm.errors import InvalidValue, OrderFSMError
+from orderfsm.extras import needs
+
+from .sdk import Client
+
+with needs("client"):
+    from alibabacloud_credentials.client import Client as CredentialClient
+    from alibabacloud_credentials.exceptions import CredentialException
+    from alibabacloud_tea_openapi.models import Config
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+REGION = "cn-hangzhou"
+
+
+class NoCredentials(OrderFSMError):
+    """The SDK's default chain of credentials has none."""
+
+    def __str__(self) -> str:
+        return (
+            "no credentials: set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, "
+            "or use another source of the SDK's default chain"
+        )
+
+
+def connect(endpoint: str | None = None, region: str = REGION) -> Client:
+    """A client for `endpoint`, a host or an http(s) URL; None: the region's own.
+
+    Credentials come from the SDK's default chain: the environment, its configuration files, the machine's RAM role.
+    Raises `NoCredentials` if it has none, and `InvalidValue` for what is no endpoint.
+    """
+    logging.getLogger("alibabacloud_credentials").setLevel(logging.CRITICAL)  # it logs what it then raises
+    credentials = CredentialClient()
+    try:
+        credentials.get_credential()
+    except CredentialException as error:
+        raise NoCredentials from error
+    settings: dict[str, Any] = {"credential": credentials, "region_id": region}
+    if endpoint is not None:
+        url = _url(endpoint)
+        settings |= {"endpoint": url.netloc, "protocol": url.scheme}
+        if url.scheme == "http" and _is_loopback(url.hostname or ""):
+            settings["http_proxy"] = endpoint  # the SDK would send it to the proxy of the environment
+    return Client(Config(**settings))
+
+
+def _url(endpoint: str) -> SplitResult:
+    url = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+    if url.scheme not in {"http", "https"} or not url.netloc or url.path.strip("/") or url.query or url.username:
+        raise InvalidValue("endpoint", endpoint, ["a host", "http://HOST:PORT", "https://HOST"])
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

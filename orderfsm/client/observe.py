@@ -1,0 +1,38 @@
+"""Reading an order as exactly as the API allows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .connection import Connection
+from .observation import everything
+
+if TYPE_CHECKING:
+    from .observation import Observation
+    from .preflight import Preflight
+    from .steps import Process
+
+
+def observe(client: Any, order_id: int) -> Observation:
+    """Read the order: by DescribeCertificateState, and if that leaves several states possible, by the list as well.
+
+    `client` is a client of the official SDK, guarded or not. A read that is throttled or not answered is repeated a
+    bounded number of times. Raises the SDK's exception if no read succeeds; an order that is not found is an
+    observation, whose `states` are None and DELETED.
+    """
+    connection = Connection.of(client)
+    return connection.run(_observing(connection.preflight, order_id))
+
+
+async def observe_async(client: Any, order_id: int) -> Observation:
+    """`observe` with the SDK's asynchronous methods."""
+    connection = Connection.of(client)
+    return await connection.run_async(_observing(connection.preflight, order_id))
+
+
+def _observing(preflight: Preflight, order_id: int | str) -> Process[Observation]:
+    everywhere = everything(preflight.lifecycle)
+    observation = yield from preflight.read_until(order_id, lambda states: len(states - {None}) == 1)
+    if observation.error is not None and observation.states == everywhere:
+        raise observation.error
+    return observation

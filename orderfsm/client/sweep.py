@@ -1,0 +1,370 @@
+"""Freeing the quota that failed and abandoned applications hold: deleting their orders."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import attrs
+
+from orderfsm import wire
+from orderfsm.errors import InvalidValue, OrderFSMError, Unreachable
+from orderfsm.extras import needs
+from orderfsm.spec import UNSPECIFIC_STATUS, Operation, State
+from orderfsm.trace import Outcome
+
+from .carry_out import Undecided, carrying_out, decide
+from .connection import Connection
+from .errors import OutcomeUnknown
+from .journal import Journal
+from .observation import meaning
+from .preflight import seconds
+from .sdk import Answer
+from .steps import Send, run, run_async
+
+with needs("client"):
+    from pyrate_limiter import Duration, Limiter, Rate
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.paths import Plan
+    from orderfsm.trace import Line
+
+    from .preflight import Preflight
+    from .steps import Pause, Process
+
+GOAL = State.DELETED
+ROUNDS = 3
+"""How often an order is tried whose call failed in passing, or that is in the list again although it was not found."""
+
+
+@attrs.frozen
+class Candidate:
+    """An order that a sweep selects: its id, its `Status` in the list, its domain and product.
+
+    `bought` is the date of the order (Unix time), None if the list has none. `states` are those that the status may
+    mean. `plan` leads from there to the deletion; None if no operations do, or not the same in all `states`.
+    `may_be_renewal`: orders begin in this state when a certificate is renewed, and wait there to be submitted; such an
+    order holds no quota.
+    """
+
+    order_id: int
+    status: str
+    domain: str | None
+    product: str | None
+    bought: float | None
+    states: frozenset[State | None]
+    plan: Plan | None
+    may_be_renewal: bool
+
+
+@attrs.frozen
+class SweepReport:
+    """What a sweep did: `deleted`, the ids of the orders that are gone, and `left`, the reasons of those that are not.
+
+    `selected` are all candidates. `freed` counts the units of quota that came back; those of orders that may have been
+    renewals are counted in `perhaps_freed` instead.
+    """
+
+    selected: tuple[Candidate, ...]
+    deleted: tuple[int, ...] = ()
+    left: Mapping[int, str] = attrs.field(factory=dict)
+
+    @property
+    def freed(self) -> int:
+        """Units of quota that came back."""
+        return sum(not candidate.may_be_renewal for candidate in self._gone)
+
+    @property
+    def perhaps_freed(self) -> int:
+        """Units that came back unless the order was a renewal."""
+        return sum(candidate.may_be_renewal for candidate in self._gone)
+
+    @property
+    def _gone(self) -> list[Candidate]:
+        deleted = set(self.deleted)
+        return [candidate for candidate in self.selected if candidate.order_id in deleted]
+
+
+def sweep(
+    client: Any,
+    *,
+    states: Collection[State] = (State.VERIFY_FAIL,),
+    older_than: float = 0,
+    dry_run: bool = False,
+    selected: Collection[Candidate] | None = None,
+    rate: float | None = None,
+    concurrency: int = 4,
+    journal: str | os.PathLike[str] | None = None,
+    on_progress: Callable[[Candidate, str | None], object] | None = None,
+) -> SweepReport:
+    """Delete the account's orders that are in `states` and at least `older_than` seconds old.
+
+    Each order is read just before it is touched, and brought to DELETED as by `carry_out`; one that is in other states
+    by then is left alone. With `dry_run` nothing is sent that changes anything, and the report holds the selection.
+    Orders from which no operation leads to DELETED (issued ones) are selected if asked for, and left with that reason.
+
+    * `selected`: the candidates of a dry run, to sweep exactly these.
+    * `rate`: calls a second of each operation, for all workers together; None: the documented limits, 10 a second, of
+      cancel 100. `concurrency`: how many orders are worked on at once.
+    * `journal`: a file to which every call is written, in the trace format. If it exists, the sweep that wrote it is
+      continued: with its selection, and without repeating what is done.
+    * `on_progress` is called for each order that is dealt with, with the reason if it was left; from several threads.
+
+    Raises the SDK's exception if the orders cannot be listed, and `InvalidValue` for settings that are none.
+    """
+    sweeping = _Sweep(Connection.of(client), states, older_than, rate, concurrency, on_progress)
+    with sweeping.journaling(journal):
+        return run(sweeping.process(selected, dry_run=dry_run), sweeping.perform)
+
+
+async def sweep_async(
+    client: Any,
+    *,
+    states: Collection[State] = (State.VERIFY_FAIL,),
+    older_than: float = 0,
+    dry_run: bool = False,
+    selected: Collection[Candidate] | None = None,
+    rate: float | None = None,
+    concurrency: int = 4,
+    journal: str | os.PathLike[str] | None = None,
+    on_progress: Callable[[Candidate, str | None], object] | None = None,
+) -> SweepReport:
+    """`sweep` with the SDK's asynchronous methods, and tasks instead of threads."""
+    sweeping = _Sweep(Connection.of(client), states, older_than, rate, concurrency, on_progress)
+    with sweeping.journaling(journal):
+        return await run_async(sweeping.process(selected, dry_run=dry_run), sweeping.perform_async)
+
+
+@attrs.frozen
+class _Outcome:
+    """What became of an order: the reason why it is not deleted, None if it is; whether to try `again`."""
+
+    reason: str | None = None
+    again: bool = False
+
+
+@attrs.frozen
+class _Each:
+    """A step: run these processes, so many at once; it comes to the list of their results."""
+
+    processes: list[Process[Any]]
+    concurrency: int
+
+
+_Step: TypeAlias = "Send | Pause | _Each"
+
+
+def _limiters(rate: object) -> dict[Operation, Limiter]:
+    """One limiter for each operation, shared by all workers."""
+    if rate is not None and (not isinstance(rate, int | float) or rate <= 0):
+        raise InvalidValue("rate", rate, ["calls a second, more than 0"])
+    rates = wire.RATE_LIMITS if rate is None else dict.fromkeys(Operation, rate)
+    return {each: Limiter(_rate(per_second)) for each, per_second in rates.items()}
+
+
+def _rate(per_second: float) -> Rate:
+    if per_second >= 1:
+        return Rate(int(per_second), Duration.SECOND)
+    return Rate(1, int(1000 / per_second))
+
+
+def _members(states: object) -> frozenset[State]:
+    if isinstance(states, str) or not isinstance(states, Collection) or not states:
+        raise InvalidValue("states", states, ["a set of at least one state"])
+    return frozenset(states)
+
+
+def _at_least_one(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    raise InvalidValue("concurrency", value, ["an int, 1 or more"])
+
+
+@attrs.define(eq=False)
+class _Sweep:
+    """A sweep under way: its settings, and what became of the orders."""
+
+    connection: Connection
+    states: frozenset[State] = attrs.field(converter=_members)
+    older_than: float = attrs.field(converter=seconds)
+    limiters: dict[Operation, Limiter] = attrs.field(converter=_limiters)
+    concurrency: int = attrs.field(converter=_at_least_one)
+    on_progress: Callable[[Candidate, str | None], object] | None
+    journal: Journal | None = attrs.field(default=None, init=False)
+
+    @contextmanager
+    def journaling(self, path: str | os.PathLike[str] | None) -> Iterator[None]:
+        """Write every call to the journal at `path`, if there is to be one."""
+        if path is None:
+            yield
+            return
+        with closing(Journal(path)) as self.journal:
+            yield
+
+    @property
+    def preflight(self) -> Preflight:
+        return self.connection.preflight
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        return self.connection.preflight.lifecycle
+
+    # -- the world ---------------------------------------------------------------------------------------------------
+
+    def perform(self, step: _Step) -> Any:
+        """Perform a step of any of the sweep's processes, within the rate."""
+        if isinstance(step, _Each):
+            pool = ThreadPoolExecutor(step.concurrency)
+            try:
+                return list(pool.map(partial(run, perform=self.perform), step.processes))
+            finally:
+                pool.shutdown(cancel_futures=True)
+        if isinstance(step, Send):
+            self.limiters[step.operation].try_acquire(step.operation)
+        return self._journaled(step, self.connection.perform(step))
+
+    async def perform_async(self, step: _Step) -> Any:
+        """The same, asynchronously."""
+        if isinstance(step, _Each):
+            free = asyncio.Semaphore(step.concurrency)
+
+            async def one(process: Process[Any]) -> Any:
+                async with free:
+                    return await run_async(process, self.perform_async)
+
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(process)) for process in step.processes]
+            return [task.result() for task in tasks]
+        if isinstance(step, Send):
+            await self.limiters[step.operation].try_acquire_async(step.operation)
+        return self._journaled(step, await self.connection.perform_async(step))
+
+    def _journaled(self, step: Send | Pause, answer: Answer | None) -> Answer | None:
+        if self.journal is not None and isinstance(step, Send) and answer is not None:
+            self.journal.note(step, answer)
+        return answer
+
+    # -- the process -------------------------------------------------------------------------------------------------
+
+    def process(self, given: Collection[Candidate] | None, *, dry_run: bool) -> Process[SweepReport]:
+        """See `sweep`."""
+        journal = self.journal
+        if journal is not None and journal.begun:
+            selected = [self._candidate(*each) for each in journal.selection]
+        else:
+            selected = list(given) if given is not None else (yield from self._select())
+        if dry_run:
+            return SweepReport(tuple(selected))
+        if journal is not None and not journal.begun:
+            journal.select(selected)
+        outcomes: dict[int, _Outcome] = {each.order_id: _Outcome() for each in selected if self._done_before(each)}
+        for number in range(1, ROUNDS + 1):
+            todo = [each for each in selected if each.order_id not in outcomes or outcomes[each.order_id].again]
+            if not todo:
+                break
+            attempts = [self._attempt(each, last=number == ROUNDS) for each in todo]
+            results = yield _Each(attempts, self.concurrency)
+            outcomes |= dict(zip((each.order_id for each in todo), results, strict=True))
+            yield from self._verify(outcomes)
+        left = {order: outcome.reason for order, outcome in outcomes.items() if outcome.reason is not None}
+        return SweepReport(tuple(selected), tuple(order for order in outcomes if order not in left), left)
+
+    def _select(self) -> Process[list[Candidate]]:
+        """The orders of the list that are in the states and of the age that were asked for, by id."""
+        rows = yield from self._listed(self.states)
+        oldest = time.time() - self.older_than
+        candidates = [
+            self._candidate(
+                row.order_id,
+                row.status,
+                row.domain,
+                row.product_code,
+                None if row.buy_date is None else row.buy_date / 1000,
+            )
+            for row in rows
+        ]
+        return sorted(
+            (
+                each
+                for each in candidates
+                if each.states & self.states
+                and (not self.older_than or (each.bought is not None and each.bought <= oldest))
+            ),
+            key=lambda each: each.order_id,
+        )
+
+    def _listed(self, states: Collection[State | None]) -> Process[list[Any]]:
+        """The list's rows of orders that may be in `states`."""
+        words = set(wire.statuses(self.lifecycle)) - {UNSPECIFIC_STATUS}
+        statuses = {status for state in states if (status := wire.status_of(state, self.lifecycle)) is not None}
+        rows: dict[int, Any] = {}
+        for status in [None] if statuses == words else sorted(statuses):
+            found = yield from self.preflight.orders(status)
+            if isinstance(found, Answer):
+                raise cast("Exception", found.error)
+            rows |= {row.order_id: row for row in found}
+        return list(rows.values())
+
+    def _candidate(
+        self, order_id: int, status: str, domain: str | None, product: str | None, bought: float | None
+    ) -> Candidate:
+        states = meaning(Operation.LIST, status, self.lifecycle)
+        try:
+            plan = decide(self.lifecycle, states, GOAL)
+        except Unreachable:
+            plan = None
+        renewals = {row.creates for row in self.lifecycle.transitions} - {None}
+        return Candidate(order_id, status, domain, product, bought, states, plan, bool(states & renewals))
+
+    def _verify(self, outcomes: dict[int, _Outcome]) -> Process[None]:
+        """Take back what was concluded from a read alone: an order that was "not found" and is in the list."""
+        owned = {state for state in self.lifecycle.state_rules if self.lifecycle.outgoing(state)}
+        for row in (yield from self._listed(owned - {None})):
+            if row.order_id in outcomes and outcomes[row.order_id].reason is None:
+                outcomes[row.order_id] = _Outcome("it is in the list again", again=True)
+
+    def _attempt(self, candidate: Candidate, *, last: bool) -> Process[_Outcome]:
+        """Bring one order to its deletion; what became of it."""
+        try:
+            yield from carrying_out(self.preflight, candidate.order_id, GOAL, only_from=self._touchable(candidate))
+            outcome = _Outcome()
+        except OrderFSMError as error:
+            outcome = _Outcome(str(error), again=isinstance(error, OutcomeUnknown | Undecided))
+        except Exception as error:
+            answer = Answer.of_error(error)
+            if answer is None:
+                raise
+            outcome = _Outcome(str(answer), again=answer.passing)
+        if self.on_progress is not None and (last or not outcome.again):
+            self.on_progress(candidate, outcome.reason)
+        return outcome
+
+    # -- what the journal says ---------------------------------------------------------------------------------------
+
+    def _done_before(self, candidate: Candidate) -> bool:
+        """Whether the journal has the deletion of the order."""
+        ends = {row.trigger for row in self.lifecycle.transitions if row.target == GOAL}
+        lines = self._lines(candidate)
+        return any(line.trigger in ends and line.outcome is Outcome.ACCEPTED for line in lines)
+
+    def _touchable(self, candidate: Candidate) -> set[State | None]:
+        """The states in which the order may be touched: those asked for, and those that an earlier sweep led it to."""
+        touchable: set[State | None] = {*self.states}
+        for line in self._lines(candidate):
+            if line.trigger is Operation.DESCRIBE and line.outcome is Outcome.ACCEPTED:
+                states = meaning(Operation.DESCRIBE, line.state, self.lifecycle)
+                plan = decide(self.lifecycle, states, GOAL) if states <= touchable else None
+                touchable |= {step.target for step in (plan.steps[:1] if plan else ())}
+        return touchable
+
+    def _lines(self, candidate: Candidate) -> list[Line]:
+        return [] if self.journal is None else self.journal.lines[candidate.order_id]
