@@ -39,12 +39,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason="long: make check-full runs it"))
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """A mock on loopback, for one test."""
+@pytest.fixture(scope="module")
+def running_server() -> Iterator[Server]:
+    """A mock on loopback, for the tests of one module."""
     pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
     from orderfsm.mock import mock_cas
 
     with mock_cas() as running:
         yield running
-        obeyed(running.service)
+
+
+@pytest.fixture
+def server(running_server: Server) -> Iterator[Server]:
+    """The mock as if it had just been started; what happened in it conforms to the table."""
+    service = running_server.service
+    service.reset()
+    service.put_package("digicert-free-1-free", 20)
+    yield running_server
+    vars(service).pop("handle", None)
+    obeyed(service)

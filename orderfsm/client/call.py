@@ -162,7 +162,10 @@ class _Call:
         """After a refusal by the order's state: None to send the call once more, or the response of a lost attempt."""
         kept = self.lifecycle.narrow(self.states, self.operation, accepted=False)
         if self.lost and self.operation not in CREATING:
-            now = yield from self._read_settled()
+            if answer.not_found:
+                now = self.preflight.observation(self.order_id, gone(self.lifecycle), answer.code)
+            else:
+                now = yield from self._read_settled()
             settled = self._settled(now.states)
             if settled is Settled.DONE:
                 return self._done()

@@ -67,7 +67,7 @@ class _SDKFields(ServiceError, SDKError):
 
     @property
     def message(self) -> str:
-        """What the service said; for a local refusal, what was refused, why, and what to do instead."""
+        """What the service said."""
         return super().message if self._message is None else self._message
 
     @property
@@ -100,6 +100,11 @@ class _SDKRefusal(Refusal, _SDKFields):
     def explanation(self) -> Explanation | None:
         """Why it is refused in every possible state, from which source, and what to do instead."""
         return explain(*self.args) if len(self.args) == 3 else None
+
+    @property
+    def message(self) -> str:
+        """What the service said; for a local refusal, what was refused, why, and what to do instead."""
+        return super().message if self._message is None else self._message
 
     def __str__(self) -> str:
         if self.local or self.explanation is None:

@@ -1,0 +1,133 @@
+"""Bringing an order to a state by the operations that lead there."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
+pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
+
+from orders import order_in
+from Tea.exceptions import TeaException
+from test_guard_matrix import Between, acceptance
+
+from orderfsm import Event, InvalidValue, Operation, State, Unreachable, plan
+from orderfsm.client import Undecided, carry_out, carry_out_async
+from orderfsm.mock import Fault
+
+READS = {Operation.DESCRIBE, Operation.LIST}
+
+
+@pytest.fixture
+def service(server):
+    return server.service
+
+
+@pytest.fixture
+def between(service):
+    return Between(service)
+
+
+@pytest.fixture(params=["sync", "async"])
+def carrying(request, server):
+    """`carry_out` in both forms, on a client of the server."""
+    client = server.client()
+
+    def run(order_id, goal, **settings):
+        if request.param == "sync":
+            return carry_out(client, order_id, goal, **settings)
+        return asyncio.run(carry_out_async(client, order_id, goal, **settings))
+
+    return run
+
+
+def state_of(service, order_id):
+    return service.store.get(order_id).order.state
+
+
+@pytest.mark.parametrize("state", State)
+def test_the_plan_is_carried_out_from_every_state_or_the_goal_is_unreachable(service, between, carrying, state):
+    for goal in (State.DELETED, State.REVOKED, State.PENDING_APPLICATION):
+        order_id = order_in(service, state)
+        try:
+            expected = plan(state, goal).steps
+        except Unreachable:
+            with pytest.raises(Unreachable):
+                carrying(order_id, goal)
+            assert state_of(service, order_id) is state
+        else:
+            assert carrying(order_id, goal).steps == expected
+            assert state_of(service, order_id) is goal
+
+
+@pytest.mark.parametrize("state", [State.BEING_REVIEWED, State.VERIFY_FAIL, State.DELETED])
+def test_a_dry_run_is_the_plan_and_changes_nothing(service, between, carrying, state):
+    order_id = order_in(service, state)
+    between.arrived.clear()
+    assert carrying(order_id, State.DELETED, dry_run=True) == plan(state, State.DELETED)
+    assert set(between.arrived) <= READS
+    assert state_of(service, order_id) is state
+
+
+def test_when_the_order_moves_the_rest_is_planned_anew(service, between, carrying):
+    order_id = order_in(service, State.BEING_REVIEWED)
+    between.after_read = lambda: service.happen(order_id, Event.REVIEW_FAILED)
+    done = carrying(order_id, State.DELETED)
+    assert [step.trigger for step in done.steps] == [Operation.DELETE]
+    assert state_of(service, order_id) is State.DELETED
+
+
+def test_when_the_goal_has_become_unreachable_it_stops(service, between, carrying):
+    order_id = order_in(service, State.BEING_REVIEWED)
+    between.after_read = lambda: service.happen(order_id, Event.REVIEW_PASSED)
+    with pytest.raises(Unreachable, match=r"deleted cannot be reached from .*issued.* by operations alone"):
+        carrying(order_id, State.DELETED)
+    assert state_of(service, order_id) is State.ISSUED
+
+
+@pytest.mark.parametrize("fault", [{}, {"when": "after"}, {"transport": "reset"}, {"retry_after": 50}], ids=str)
+def test_lost_and_throttled_calls_do_not_stop_it(service, carrying, fault):
+    order_id = order_in(service, State.BEING_REVIEWED)
+    for operation in (Operation.CANCEL, Operation.DELETE, Operation.DESCRIBE):
+        service.add_fault(Fault(operation=operation, times=1, **fault))
+    assert [step.target for step in carrying(order_id, State.DELETED).steps] == [
+        State.PENDING_APPLICATION,
+        State.DELETED,
+    ]
+    assert state_of(service, order_id) is State.DELETED
+
+
+def test_what_cannot_be_read_is_not_touched(service, between, carrying):
+    order_id = order_in(service, State.VERIFY_FAIL)
+    between.arrived.clear()
+    service.add_fault(Fault(operation=Operation.DESCRIBE, code="Forbidden.RAM", status=403))
+    service.add_fault(Fault(operation=Operation.LIST, code="Forbidden.RAM", status=403))
+    with pytest.raises(TeaException) as caught:
+        carrying(order_id, State.DELETED)
+    assert caught.value.code == "Forbidden.RAM"
+    assert set(between.arrived) <= READS
+
+
+def test_nor_is_what_reads_as_states_that_need_different_steps(service, between, carrying):
+    order_id = order_in(service, State.VERIFY_FAIL)
+    between.arrived.clear()
+    between.answers[Operation.DESCRIBE] = acceptance(Type="unknow")
+    service.add_fault(Fault(operation=Operation.LIST, code="Forbidden.RAM", status=403))
+    with pytest.raises(
+        Undecided, match=f"order {order_id} was read as unknow; how it comes to deleted is not the same"
+    ):
+        carrying(order_id, State.DELETED)
+    assert set(between.arrived) <= READS
+
+
+def test_the_list_tells_what_a_vague_read_does_not(service, between, carrying):
+    order_id = order_in(service, State.PENDING_REVIEW)
+    between.answers[Operation.DESCRIBE] = acceptance(Type="unknow")
+    assert carrying(order_id, State.DELETED, dry_run=True).triggers == (Operation.CANCEL, Operation.DELETE)
+
+
+def test_a_goal_that_is_no_state_is_named(carrying):
+    with pytest.raises(InvalidValue, match="state 'gone'"):
+        carrying(7, "gone")
