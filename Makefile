@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint format test-pythons check-full bench clean
+.PHONY: help demo test lint format test-pythons test-sdks check-full bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -27,9 +27,13 @@ format: .venv/lint  ## let ruff format
 test-pythons:  ## the core's tests, from the built wheel, on every Python from 3.11 that the machine has
 	scripts/test-pythons
 
+test-sdks:  ## the client's tests, with each supported generation of the official SDK
+	scripts/test-sdks
+
 check-full: .venv/main  ## long checks: every test, thousands of hypothesis examples, every Python
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -rs --long
 	scripts/test-pythons
+	scripts/test-sdks
 
 bench: .venv/bench  ## the measures, side by side with the peers
 	$(BIN)/python -m benchmarks.core

@@ -177,7 +177,7 @@ def test_the_refusal_is_the_tables_error_and_the_sdks_at_once(server, bare):
     with pytest.raises(TeaException) as caught:
         invoke(bare, Operation.DELETE, order_id)
     theirs = caught.value
-    assert (error.code, error.statusCode, error.status_code) == (theirs.code, theirs.statusCode, theirs.status_code)
+    assert (error.code, error.statusCode, error.status_code) == (theirs.code, theirs.statusCode, theirs.statusCode)
     for field in vars(theirs):
         assert hasattr(error, field), field
     assert error.data["Code"] == theirs.data["Code"]

@@ -34,6 +34,7 @@ class Between:
 
     def clear(self):
         self.arrived = []
+        self.answered = []
         self.answers = {}
         self.after_read = None
         self.service.clear_faults()
@@ -44,6 +45,7 @@ class Between:
         if operation in self.answers:
             return self.answers[operation]
         response = self._handle(request)
+        self.answered.append(response.status)
         if operation == Operation.DESCRIBE and self.after_read is not None:
             act, self.after_read = self.after_read, None
             act()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import attrs
 
 from orderfsm import wire
-from orderfsm.errors import InvalidValue, OrderFSMError, Unreachable
+from orderfsm.errors import InvalidValue, OrderFSMError, ServiceError, Unreachable
 from orderfsm.extras import needs
 from orderfsm.spec import UNSPECIFIC_STATUS, Operation, State
 from orderfsm.trace import Outcome
@@ -32,7 +31,7 @@ with needs("client"):
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.paths import Plan
@@ -121,7 +120,9 @@ def sweep(
 
     Raises the SDK's exception if the orders cannot be listed, and `InvalidValue` for settings that are none.
     """
-    sweeping = _Sweep(Connection.of(client), states, older_than, rate, concurrency, on_progress)
+    connection = Connection.of(client)
+    wanted = frozenset(connection.preflight.lifecycle.members(states))
+    sweeping = _Sweep(connection, wanted, older_than, rate, concurrency, on_progress)
     with sweeping.journaling(journal):
         return run(sweeping.process(selected, dry_run=dry_run), sweeping.perform)
 
@@ -139,7 +140,9 @@ async def sweep_async(
     on_progress: Callable[[Candidate, str | None], object] | None = None,
 ) -> SweepReport:
     """`sweep` with the SDK's asynchronous methods, and tasks instead of threads."""
-    sweeping = _Sweep(Connection.of(client), states, older_than, rate, concurrency, on_progress)
+    connection = Connection.of(client)
+    wanted = frozenset(connection.preflight.lifecycle.members(states))
+    sweeping = _Sweep(connection, wanted, older_than, rate, concurrency, on_progress)
     with sweeping.journaling(journal):
         return await run_async(sweeping.process(selected, dry_run=dry_run), sweeping.perform_async)
 
@@ -177,12 +180,6 @@ def _rate(per_second: float) -> Rate:
     return Rate(1, int(1000 / per_second))
 
 
-def _members(states: object) -> frozenset[State]:
-    if isinstance(states, str) or not isinstance(states, Collection) or not states:
-        raise InvalidValue("states", states, ["a set of at least one state"])
-    return frozenset(states)
-
-
 def _at_least_one(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
@@ -194,7 +191,7 @@ class _Sweep:
     """A sweep under way: its settings, and what became of the orders."""
 
     connection: Connection
-    states: frozenset[State] = attrs.field(converter=_members)
+    states: frozenset[State | None]
     older_than: float = attrs.field(converter=seconds)
     limiters: dict[Operation, Limiter] = attrs.field(converter=_limiters)
     concurrency: int = attrs.field(converter=_at_least_one)
@@ -338,7 +335,8 @@ class _Sweep:
             yield from carrying_out(self.preflight, candidate.order_id, GOAL, only_from=self._touchable(candidate))
             outcome = _Outcome()
         except OrderFSMError as error:
-            outcome = _Outcome(str(error), again=isinstance(error, OutcomeUnknown | Undecided))
+            code = f"{error.code}: " if isinstance(error, ServiceError) else ""
+            outcome = _Outcome(f"{code}{error}", again=isinstance(error, OutcomeUnknown | Undecided))
         except Exception as error:
             answer = Answer.of_error(error)
             if answer is None:

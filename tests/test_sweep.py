@@ -1,0 +1,357 @@
+"""The sweep: what it selects, what it touches, what it keeps to, and how it goes on after an interruption."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from random import Random
+
+import pytest
+
+pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
+pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
+
+from orders import obeyed, order_in
+from Tea.exceptions import TeaException
+from test_guard_matrix import Between
+
+from orderfsm import Event, InvalidValue, Operation, State, trace
+from orderfsm.client import sweep, sweep_async
+from orderfsm.mock import Fault, MemoryStore, Service, mock_cas
+from orderfsm.trace import Outcome
+from orderfsm.wire import RATE_LIMITS
+
+FAST = {"rate": 2000}
+DAY = 86_400
+FAULTS = (
+    Fault(probability=0.01),
+    Fault(probability=0.01, when="after"),
+    Fault(probability=0.005, transport="reset"),
+    Fault(probability=0.005, transport="truncate"),
+    Fault(probability=0.01, retry_after=5),
+    Fault(probability=0.005, read="missing"),
+    Fault(probability=0.005, read="unknow"),
+)
+
+
+@pytest.fixture
+def service(server):
+    server.service.put_package("digicert-free-1-free", 20_000)
+    return server.service
+
+
+@pytest.fixture
+def between(service):
+    return Between(service)
+
+
+@pytest.fixture(params=["sync", "async"])
+def sweeping(request, server):
+    """`sweep` in both forms, on a client of the server."""
+    client = server.client()
+
+    def run(**settings):
+        if request.param == "sync":
+            return sweep(client, **FAST | settings)
+        return asyncio.run(sweep_async(client, **FAST | settings))
+
+    return run
+
+
+def states_of(service):
+    return {record.id: record.order.state for record in service.orders()}
+
+
+def state_of(service, order_id):
+    return service.store.get(order_id).order.state
+
+
+# -- what is selected --------------------------------------------------------------------------------------------------
+
+
+def test_orders_whose_review_failed_are_deleted_and_nothing_else(service, sweeping):
+    orders = {order_in(service, state): state for state in State for _ in range(2)}
+    failed = {order for order, state in orders.items() if state is State.VERIFY_FAIL}
+    used = service.packages()[0].used
+    report = sweeping()
+    assert set(report.deleted) == failed
+    assert (report.freed, report.perhaps_freed, report.left) == (2, 0, {})
+    assert service.packages()[0].used == used - 2
+    for order, state in orders.items():
+        assert state_of(service, order) is (State.DELETED if order in failed else state)
+
+
+def test_only_orders_of_the_age_are_selected(service, sweeping):
+    """The mock's clock is seven days ahead for the second order: its date is in the future."""
+    old = order_in(service, State.VERIFY_FAIL)
+    time.sleep(0.05)
+    between_them = time.time()
+    time.sleep(0.05)
+    young = order_in(service, State.VERIFY_FAIL)
+    report = sweeping(older_than=time.time() - between_them, dry_run=True)
+    assert [each.order_id for each in report.selected] == [old]
+    assert sweeping(older_than=7 * DAY).selected == ()
+    assert state_of(service, young) is State.VERIFY_FAIL
+
+
+def test_a_dry_run_shows_the_plans_and_changes_nothing(service, between, sweeping):
+    orders = {order_in(service, state): state for state in State}
+    between.arrived.clear()
+    selected = sweeping(states=set(State) - {State.DELETED}, dry_run=True).selected
+    assert set(between.arrived) == {Operation.LIST}
+    plans = {orders[each.order_id]: each.plan and each.plan.triggers for each in selected}
+    assert plans[State.BEING_REVIEWED] == (Operation.CANCEL, Operation.DELETE)
+    assert plans[State.VERIFY_FAIL] == plans[State.PENDING_APPLICATION] == (Operation.DELETE,)
+    assert plans[State.ISSUED] is None
+    renewals = {orders[each.order_id] for each in selected if each.may_be_renewal}
+    assert renewals == {State.PENDING_APPLICATION}
+
+
+def test_orders_in_other_states_are_taken_if_asked_for(service, sweeping):
+    withdrawn, reviewed = order_in(service, State.PENDING_APPLICATION), order_in(service, State.BEING_REVIEWED)
+    issued = order_in(service, State.ISSUED)
+    report = sweeping(states={State.PENDING_APPLICATION, State.BEING_REVIEWED, State.ISSUED})
+    assert set(report.deleted) == {withdrawn, reviewed}
+    assert (report.freed, report.perhaps_freed) == (1, 1)
+    assert list(report.left) == [issued]
+    assert "deleted cannot be reached from about_to_expire or expired or issued or revoked" in report.left[issued]
+    assert state_of(service, issued) is State.ISSUED
+
+
+def test_an_order_that_leaves_the_filter_is_not_touched(service, between, sweeping):
+    """Listed as failed, submitted again before it is read: it is being applied for, and stays."""
+    order_id = order_in(service, State.VERIFY_FAIL)
+    selected = sweeping(dry_run=True).selected
+    service.happen(order_id, Event.SUBMITTED)
+    between.arrived.clear()
+    report = sweeping(selected=selected)
+    assert "not in the states that were asked for any more" in report.left[order_id]
+    assert between.sent(Operation.CANCEL) == between.sent(Operation.DELETE) == 0
+
+
+def test_an_order_under_review_alone_is_not_taken_for_one_that_waits_for_validation(service, sweeping):
+    """The list has one word for the two; the read before the call tells."""
+    pending, reviewed = order_in(service, State.PENDING_REVIEW), order_in(service, State.BEING_REVIEWED)
+    report = sweeping(states={State.BEING_REVIEWED})
+    assert report.deleted == (reviewed,)
+    assert list(report.left) == [pending]
+    assert state_of(service, pending) is State.PENDING_REVIEW
+
+
+# -- what it keeps to --------------------------------------------------------------------------------------------------
+
+
+def test_the_documented_limits_are_kept():
+    """The service would refuse what is too much; eight workers share one allowance."""
+    unlimited = Service(store=MemoryStore())
+    unlimited.put_package("digicert-free-1-free", 100)
+    orders = [order_in(unlimited, State.VERIFY_FAIL) for _ in range(25)]
+    with mock_cas(Service(store=unlimited.store, limits=RATE_LIMITS)) as server:
+        between = Between(server.service)
+        assert sorted(sweep(server.client(), concurrency=8).deleted) == orders
+        assert between.sent(Operation.DELETE) == 25
+        assert 429 not in between.answered
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"rate": 0}, "rate 0: expected calls a second, more than 0"),
+        ({"concurrency": 0}, "concurrency 0: expected an int, 1 or more"),
+        ({"older_than": -1}, "duration -1"),
+        ({"states": set()}, "possible states"),
+        ({"states": {"faild"}}, "state 'faild'"),
+    ],
+    ids=str,
+)
+def test_bad_settings_are_named(sweeping, settings, named):
+    with pytest.raises(InvalidValue, match=named):
+        sweeping(**settings)
+
+
+def test_orders_that_cannot_be_listed_are_the_sdks_error(service, sweeping):
+    service.add_fault(Fault(operation=Operation.LIST, code="Forbidden.RAM", status=403))
+    with pytest.raises(TeaException) as caught:
+        sweeping()
+    assert caught.value.code == "Forbidden.RAM"
+
+
+def test_progress_is_told_for_each_order(service, sweeping):
+    orders = [order_in(service, State.VERIFY_FAIL) for _ in range(3)]
+    seen = []
+    sweeping(on_progress=lambda each, reason: seen.append((each.order_id, reason)))
+    assert sorted(seen) == [(order, None) for order in orders]
+
+
+# -- faults ------------------------------------------------------------------------------------------------------------
+
+
+def test_with_faults_all_reach_the_goal_or_are_listed_with_the_reason(service, sweeping, tmp_path):
+    orders = {order_in(service, state): state for state in State for _ in range(10)}
+    failed = {order_in(service, State.VERIFY_FAIL) for _ in range(150)} | {
+        order for order, state in orders.items() if state is State.VERIFY_FAIL
+    }
+    for fault in FAULTS:
+        service.add_fault(fault)
+    report = sweeping(concurrency=8)
+    assert set(report.deleted) | set(report.left) == failed
+    after = states_of(service)
+    assert all(after.get(order, State.DELETED) is State.DELETED for order in report.deleted)
+    assert all(reason for reason in report.left.values())
+    for order, state in orders.items():
+        if order not in failed:
+            assert state_of(service, order) is state
+
+
+def test_an_order_that_is_not_found_but_listed_is_not_deleted(service, sweeping):
+    """A read alone proves nothing: the list is asked again in the end."""
+    order_id = order_in(service, State.VERIFY_FAIL)
+    service.add_fault(Fault(read="missing"))
+    report = sweeping()
+    assert report.deleted == ()
+    assert report.left == {order_id: "it is in the list again"}
+
+
+def test_a_call_that_fails_for_good_is_the_reason(service, sweeping):
+    order_id = order_in(service, State.VERIFY_FAIL)
+    service.add_fault(Fault(operation=Operation.DELETE, code="DeleteFail", status=403))
+    assert sweeping().left[order_id].startswith("DeleteFail: code: 403")
+
+
+# -- the journal -------------------------------------------------------------------------------------------------------
+
+
+def changes(service):
+    """How often each changing call was accepted, by order."""
+    return Counter(
+        (line.order_id, line.trigger)
+        for line in service.history()
+        if isinstance(line, trace.Line)
+        and line.trigger in {Operation.CANCEL, Operation.DELETE}
+        and line.outcome is Outcome.ACCEPTED
+    )
+
+
+class Killed(BaseException):
+    """The sweep is interrupted."""
+
+
+def test_the_journal_is_a_conforming_trace(service, sweeping, tmp_path):
+    for _ in range(20):
+        order_in(service, State.VERIFY_FAIL)
+    order_in(service, State.BEING_REVIEWED)
+    sweeping(states={State.VERIFY_FAIL, State.BEING_REVIEWED}, journal=tmp_path / "journal.jsonl")
+    report = trace.replay(trace.read(tmp_path / "journal.jsonl"))
+    assert (report.verdict, report.orders, report.bad_lines) == (trace.Finding.CONFORMS, 21, ())
+
+
+def test_a_finished_sweep_is_not_repeated(service, between, sweeping, tmp_path):
+    orders = [order_in(service, State.VERIFY_FAIL) for _ in range(5)]
+    first = sweeping(journal=tmp_path / "journal.jsonl")
+    order_in(service, State.VERIFY_FAIL)  # failed since: it is for the next sweep
+    between.arrived.clear()
+    again = sweeping(journal=tmp_path / "journal.jsonl")
+    assert sorted(again.deleted) == sorted(first.deleted) == orders
+    assert again.selected == first.selected
+    assert between.arrived == []
+
+
+def test_an_interrupted_sweep_goes_on_without_repeating_a_call(server, service, tmp_path):
+    orders = [order_in(service, State.BEING_REVIEWED) for _ in range(10)]
+    journal = tmp_path / "journal.jsonl"
+
+    def interrupt(each, _):
+        if each.order_id == orders[4]:
+            raise Killed
+
+    settings = {"states": {State.BEING_REVIEWED}, "journal": journal, "concurrency": 1, **FAST}
+    with pytest.raises(Killed):
+        sweep(server.client(), on_progress=interrupt, **settings)
+    assert 0 < sum(changes(service).values()) < 20
+    report = sweep(server.client(), **settings)
+    assert sorted(report.deleted) == orders
+    assert set(changes(service).values()) == {1}
+
+
+def test_an_order_that_was_withdrawn_before_the_interruption_is_deleted_after_it(server, service, tmp_path):
+    """Although it is pending application by then, which was not asked for: it was this sweep that led it there."""
+    order_id, other = order_in(service, State.BEING_REVIEWED), order_in(service, State.PENDING_APPLICATION)
+    journal = tmp_path / "journal.jsonl"
+    settings = {"states": {State.BEING_REVIEWED}, "journal": journal, **FAST}
+    service.add_fault(Fault(operation=Operation.DELETE))
+    assert list(sweep(server.client(), **settings).left) == [order_id]
+    assert state_of(service, order_id) is State.PENDING_APPLICATION
+    lines = journal.read_bytes().splitlines(keepends=True)
+    withdrawn = next(number for number, line in enumerate(lines) if b"CancelOrderRequest" in line)
+    service.clear_faults()
+    journal.write_bytes(b"".join(lines[:withdrawn]))  # killed before the answer to the withdrawal was written
+    assert sweep(server.client(), **settings).deleted == (order_id,)
+    assert state_of(service, other) is State.PENDING_APPLICATION
+
+
+def test_a_last_line_that_was_cut_off_is_dropped(server, service, tmp_path):
+    order_in(service, State.VERIFY_FAIL)
+    journal = tmp_path / "journal.jsonl"
+    sweep(server.client(), journal=journal, **FAST)
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"time": "2026-')
+    sweep(server.client(), journal=journal, **FAST)
+    assert journal.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "text", ["hello\n", '{"trace": 1, "events": "complete"}\n', "", '{"trace": 1, "events": "partial"}\nx\n']
+)
+def test_a_file_that_is_no_journal_is_named_and_left_as_it_is(server, tmp_path, text):
+    file = tmp_path / "file"
+    file.write_text(text)
+    with pytest.raises(InvalidValue, match=r"journal .*expected a file that a sweep has written"):
+        sweep(server.client(), journal=file, **FAST)
+    assert file.read_text() == text
+
+
+# -- at length ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.long
+def test_ten_thousand_orders_with_faults_killed_twice(tmp_path):
+    """All reach the goal or are listed with the reason; nothing else is touched; no accepted call is repeated."""
+    pytest.importorskip("click", reason="the extra `cli` is not installed")
+    journal = tmp_path / "journal.jsonl"
+    with mock_cas(random=Random(7)) as server:
+        service = server.service
+        service.put_package("digicert-free-1-free", 20_000)
+        failed = {order_in(service, State.VERIFY_FAIL) for _ in range(10_000)}
+        others = {
+            order_in(service, state): state for state in State if state is not State.VERIFY_FAIL for _ in range(25)
+        }
+        for fault in FAULTS:
+            service.add_fault(fault)
+        command = [sys.executable, "-m", "orderfsm.cli", "orders", "--endpoint", server.api, "sweep", "--yes", "--json"]
+        command += ["--rate", "5000", "--concurrency", "8", "--journal", str(journal)]
+        environment = os.environ | {"ALIBABA_CLOUD_ACCESS_KEY_ID": "a", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "b"}
+        for deletions in (3_000, 6_000):
+            with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as killed:
+                while killed.poll() is None and sum(changes(service).values()) < deletions:
+                    time.sleep(0.5)
+                assert killed.poll() is None
+                killed.send_signal(signal.SIGKILL)
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, timeout=300, check=False)
+        report = json.loads(done.stdout)
+        left = {each["order_id"]: each["reason"] for each in report["left"]}
+        assert done.returncode == (1 if left else 0)
+        assert set(report["deleted"]) | set(left) == failed
+        assert all(left.values())
+        assert len(left) < 10
+        for order in report["deleted"]:
+            assert state_of(service, order) is State.DELETED
+        for order, state in others.items():
+            assert state_of(service, order) is state
+        assert set(changes(service).values()) == {1}
+        obeyed(service)
