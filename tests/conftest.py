@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from orderfsm.mock import Server
 
+# The SDK's default chain of credentials reads them when it is imported.
+os.environ |= {"ALIBABA_CLOUD_ACCESS_KEY_ID": "test", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "test"}
+
 pytest_plugins = ["orderfsm.pytest_plugin", "postgres"]
 HERE = Path(__file__).parent
 collect_ignore = [path.name for path in HERE.glob("*.py") if not path.name.startswith("test_")]

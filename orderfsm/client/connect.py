@@ -39,18 +39,20 @@ def connect(endpoint: str | None = None, region: str = REGION) -> Client:
     Credentials come from the SDK's default chain: the environment, its configuration files, the machine's RAM role.
     Raises `NoCredentials` if it has none, and `InvalidValue` for what is no endpoint.
     """
-    logging.getLogger("alibabacloud_credentials").setLevel(logging.CRITICAL)  # it logs what it then raises
+    url = None if endpoint is None else _url(endpoint)
+    logging.getLogger("credentials").setLevel(
+        logging.CRITICAL
+    )  # the chain logs, to standard error, what it then raises
     credentials = CredentialClient()
     try:
         credentials.get_credential()
     except CredentialException as error:
         raise NoCredentials from error
     settings: dict[str, Any] = {"credential": credentials, "region_id": region}
-    if endpoint is not None:
-        url = _url(endpoint)
+    if url is not None:
         settings |= {"endpoint": url.netloc, "protocol": url.scheme}
         if url.scheme == "http" and _is_loopback(url.hostname or ""):
-            settings["http_proxy"] = endpoint  # the SDK would send it to the proxy of the environment
+            settings["http_proxy"] = url.geturl()  # the SDK would send it to the proxy of the environment
     return Client(Config(**settings))
 
 
