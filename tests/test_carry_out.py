@@ -13,7 +13,7 @@ from orders import order_in
 from Tea.exceptions import TeaException
 from test_guard_matrix import Between, acceptance
 
-from orderfsm import Event, InvalidValue, Operation, State, Unreachable, plan
+from orderfsm import Event, InvalidValue, Operation, OrderFSMError, State, Unreachable, plan
 from orderfsm.client import Undecided, carry_out, carry_out_async
 from orderfsm.mock import Fault
 
@@ -97,6 +97,19 @@ def test_lost_and_throttled_calls_do_not_stop_it(service, carrying, fault):
         State.DELETED,
     ]
     assert state_of(service, order_id) is State.DELETED
+
+
+def test_an_order_that_others_keep_moving_is_given_up(service, between, carrying):
+    order_id = order_in(service, State.PENDING_REVIEW)
+
+    def submit_again():
+        if state_of(service, order_id) is State.PENDING_APPLICATION:
+            service.happen(order_id, Event.SUBMITTED)
+        between.after_read = submit_again
+
+    between.after_read = submit_again
+    with pytest.raises(OrderFSMError, match=f"order {order_id} does not come to deleted in 20 calls"):
+        carrying(order_id, State.DELETED)
 
 
 def test_what_cannot_be_read_is_not_touched(service, between, carrying):

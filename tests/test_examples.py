@@ -39,6 +39,62 @@ def test_preflight_client():
     assert said[3] == "cancelled, then deleted; units in use before: 1, after: 0"
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (
+            "wait_and_carry_out.py",
+            [
+                "plan: CancelOrderRequest, then DeleteCertificateRequest",
+                "done: CancelOrderRequest -> pending_application, DeleteCertificateRequest -> deleted",
+                "seen: domain_verify, process, ISSUED",
+                "certificate: -----BEGIN CERTIFICATE-----",
+                "not waited for: issued cannot be reached from deleted "
+                "by what the owner, the CA and the calendar may do",
+            ],
+        ),
+        (
+            "sweep_quota.py",
+            [
+                "d1.example.com CHECKED_FAIL: DeleteCertificateRequest",
+                "d2.example.com CHECKED_FAIL: DeleteCertificateRequest",
+                "deleted: 2, units freed: 2, left: 0",
+            ],
+        ),
+        (
+            "httpx_client.py",
+            [
+                "not now: DeleteCertificateRequest; to delete it: CancelOrderRequest, then DeleteCertificateRequest",
+                "gone: NotFoundOrder",
+            ],
+        ),
+        (
+            "web_handler.py",
+            [
+                "409 {'error': 'OrderStateError', 'allowed': ['CancelOrderRequest'], "
+                "'instead': ['CancelOrderRequest', 'DeleteCertificateRequest']}",
+                "404 {'error': 'NotFoundOrder'}",
+            ],
+        ),
+    ],
+)
+def test_a_client(name, says):
+    pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
+    pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
+    pytest.importorskip("httpx", reason="the group `test` is not installed")
+    assert run(name).splitlines() == says
+
+
+def test_decision_log():
+    pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
+    pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
+    lines = [json.loads(line) for line in run("decision_log.py").splitlines()]
+    assert [line.get("answer") for line in lines].count("accepted") == 4
+    assert [line for line in lines if "alarm" in line] == [
+        {"alarm": "DeleteCertificateRequest", "answer": "accepted", "race": True}
+    ]
+
+
 @pytest.fixture
 def mock_server():
     """The URL of the running example."""

@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from orders import call, obeyed, order_in
 from Tea.exceptions import TeaException, UnretryableException
 
-from orderfsm import ORDER_LIFECYCLE, Operation, State, Unreachable, can
-from orderfsm.client import OutcomeUnknown, Undecided
+from orderfsm import ORDER_LIFECYCLE, Operation, OrderFSMError, State, Unreachable, can
+from orderfsm.client import OutcomeUnknown
 from orderfsm.client.call import calling
 from orderfsm.client.carry_out import carrying_out
 from orderfsm.client.errors import SDKNotFoundOrder, SDKOrderStateError
 from orderfsm.client.preflight import Preflight
 from orderfsm.client.sdk import Answer, request
 from orderfsm.client.steps import Pause, run
-from orderfsm.errors import Refusal
 from orderfsm.mock import Service
 from orderfsm.trace import Outcome
 
@@ -110,7 +109,7 @@ def outcome_of(process, perform):
     """What a process returns or raises."""
     try:
         return run(process, perform)
-    except (Refusal, OutcomeUnknown, Unreachable, Undecided, TeaException) as error:
+    except (OrderFSMError, TeaException) as error:
         return error
 
 

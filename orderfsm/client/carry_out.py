@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from .preflight import Preflight
     from .steps import Process
 
-MOVES = 10
-"""How often the order may move under a plan before it is given up."""
+MOVES = 20
+"""How many calls are tried before an order is given up that others keep moving."""
 
 THROTTLES = 10
 """How often a call that is throttled is sent again."""
@@ -108,7 +108,6 @@ def carrying_out(
     lifecycle = preflight.lifecycle
     touchable = None if only_from is None else set(only_from)
     steps: list[Transition] = []
-    refusal: Refusal | None = None
     for _ in range(MOVES):
         observation = yield from preflight.read_until(order_id, lambda now: decide(lifecycle, now, goal) is not None)
         plan = decide(lifecycle, observation.states, goal)
@@ -128,15 +127,14 @@ def carrying_out(
             yield from calling(
                 preflight, operation, request(operation, order_id=order_id), observation, throttles=THROTTLES
             )
-        except Refusal as moved:
-            refusal = moved
-            continue
+        except Refusal:
+            continue  # the order has moved
         steps.append(step)
         if touchable is not None:
             touchable.add(step.target)
         if step.target == goal:
             return CarriedOut(preflight.observation(order_id, frozenset([goal]), None), tuple(steps))
-    raise refusal or Undecided(observation, goal)
+    raise OrderFSMError(f"order {order_id} does not come to {goal} in {MOVES} calls: others keep moving it")
 
 
 def decide(lifecycle: Lifecycle, now: frozenset[State | None], goal: State) -> Plan | None:

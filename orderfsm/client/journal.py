@@ -10,7 +10,7 @@ import threading
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO
 
 from orderfsm import trace
 from orderfsm.errors import InvalidValue
@@ -50,22 +50,20 @@ class Journal:
             self._file = self._path.open("a", encoding="utf-8")
 
     def _load(self, text: bytes) -> None:
-        for number, each in enumerate(text.splitlines() or [b""], 1):
-            if number == 1:
-                known = each.decode(errors="replace") == _HEADER
-            else:
-                line = trace.loads(each, str(self._path), number)
-                known = isinstance(line, Line) and line.order_id is not None
-            if not known:
-                raise InvalidValue("journal", f"{self._path}:{number}", ["a file that a sweep has written"])
-            if number > 1:
-                self._remember(cast("Line", line))
+        header, *lines = text.splitlines() or [b""]
+        if header.decode(errors="replace") != _HEADER:
+            raise self._foreign(1)
+        for number, each in enumerate(lines, 2):
+            line = trace.loads(each, str(self._path), number)
+            if not isinstance(line, Line) or line.order_id is None:
+                raise self._foreign(number)
+            self.lines[line.order_id].append(line)
+            if line.trigger is Operation.LIST:
+                named = (line.extra.get(name) for name in ("domain", "product", "bought"))
+                self.selection.append((line.order_id, line.state, *named))
 
-    def _remember(self, line: Line) -> None:
-        self.lines[cast("int", line.order_id)].append(line)
-        if line.trigger is Operation.LIST:
-            named = (line.extra.get(name) for name in ("domain", "product", "bought"))
-            self.selection.append((line.order_id, line.state, *named))
+    def _foreign(self, number: int) -> InvalidValue:
+        return InvalidValue("journal", f"{self._path}:{number}", ["a file that a sweep has written"])
 
     def select(self, candidates: Iterable[Candidate]) -> None:
         """Begin the file with the orders that were selected: all of them, or there is no file."""
