@@ -17,6 +17,7 @@ from orderfsm.paths import Plan
 
 from .orders import orders
 from .printing import STATES, TRIGGER, as_json, print_columns, print_json, union
+from .replay import replay
 from .serve import serve
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def cli() -> None:
 
 cli.add_command(serve)
 cli.add_command(orders)
+cli.add_command(replay)
 
 
 @cli.command()

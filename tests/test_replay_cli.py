@@ -1,0 +1,113 @@
+"""`orderfsm replay`: what it prints, and how it exits."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+pytest.importorskip("click", reason="the extra `cli` is not installed")
+
+from orderfsm import Event, Operation, State, trace
+from orderfsm.cli import main
+
+TIME = "2026-08-05T06:10:{:02}Z"
+
+
+def line(second, order_id, trigger, **fields):
+    return trace.Line(time=TIME.format(second), order_id=order_id, trigger=trigger, **fields)
+
+
+CONFORMS = [
+    line(1, 7, Operation.CREATE),
+    line(2, 7, Event.DOMAIN_VALIDATED),
+    line(3, 7, Operation.CANCEL),
+    line(4, 7, Operation.DELETE),
+]
+VIOLATES = [line(1, 8, Operation.CREATE), line(2, 8, Operation.DELETE)]
+UNDECIDED = [line(1, 9, Operation.CREATE), line(2, 9, Operation.DESCRIBE, state="suspended")]
+
+
+@pytest.fixture
+def replay(tmp_path, capsys):
+    """Write a trace and replay it: the exit status, standard output and standard error."""
+
+    def run(lines, *options, name="trace.jsonl"):
+        file = tmp_path / name
+        trace.write(lines, file)
+        status = main(["replay", str(file), *options])
+        said = capsys.readouterr()
+        return status, said.out.replace(f"{tmp_path}/", ""), said.err
+
+    return run
+
+
+def test_a_trace_that_conforms_exits_0(replay):
+    status, out, err = replay(CONFORMS)
+    assert (status, err) == (0, "")
+    assert out == ("conforms: 1 orders, 1 conform, 0 violate the table, 0 are undecided; 4 lines, 0 of them bad\n")
+
+
+def test_a_violation_is_named_with_its_line_and_what_was_possible_and_exits_1(replay):
+    status, out, _ = replay(CONFORMS + VIOLATES)
+    assert status == 1
+    assert out.splitlines()[0] == "trace.jsonl:7: order 8 violates the table"
+    assert "it could only be in:  pending_review" in out
+    assert "allowed there:        CancelOrderRequest" in out
+    assert out.splitlines()[-1].startswith("violates: 2 orders, 1 conform, 1 violate the table")
+
+
+def test_an_undecided_order_exits_3(replay):
+    status, out, _ = replay(CONFORMS + UNDECIDED)
+    assert status == 3
+    assert "order 9 is undecided" in out
+
+
+def test_one_violation_decides_the_whole(replay):
+    assert replay(UNDECIDED + VIOLATES)[0] == 1
+
+
+def test_json_is_the_document_of_the_protocol(replay):
+    status, out, err = replay(CONFORMS + VIOLATES + UNDECIDED, "--json")
+    answer = json.loads(out)
+    assert (status, err) == (1, "")
+    (violation,) = answer.pop("violations")
+    assert answer == {"verdict": "violates", "orders": 3, "lines": 8, "bad_lines": 0, "undecided": [9]}
+    assert violation.pop("file").endswith("trace.jsonl")
+    assert "CancelOrderRequest" in violation.pop("legal")
+    assert violation == {"order_id": 8, "line": 7, "possible": [State.PENDING_REVIEW]}
+
+
+def test_events_may_be_said_to_be_missing(replay):
+    assert replay(VIOLATES, "--events", "partial")[0] == 0
+    assert replay(VIOLATES, "--events", "complete")[0] == 1
+
+
+def test_compressed_files_and_bad_lines(tmp_path, capsys):
+    file = tmp_path / "trace.jsonl.gz"
+    file.write_bytes(gzip.compress(b'{"trace": 1, "events": "complete"}\nnot a line\n'))
+    assert main(["replay", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert f"bad line: {file}:2: line 'not a line': expected a JSON object" in out
+    assert out.endswith("1 lines, 1 of them bad\n")
+
+
+def test_many_violations_are_cut_off_in_text_only(replay):
+    many = []
+    for number in range(1, 31):
+        many += [line(1, number, Operation.CREATE), line(2, number, Operation.DELETE)]
+    assert "... 10 more violations" in replay(many)[1]
+    assert len(json.loads(replay(many, "--json")[1])["violations"]) == 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [(["missing.jsonl"], "missing.jsonl"), ([], "FILE"), (["missing.jsonl", "--events", "some"], "some")],
+    ids=str,
+)
+def test_bad_input_exits_2_with_one_line(arguments, named, capsys):
+    assert main(["replay", *arguments]) == 2
+    said = capsys.readouterr()
+    assert named in said.err
+    assert (said.out, said.err.count("\n")) == ("", 1)
