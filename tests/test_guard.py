@@ -294,12 +294,18 @@ def test_after_the_grace_what_cannot_be_found_is_refused(server, spy, bare, form
     assert spy.arrived[-1] == Operation.DESCRIBE
 
 
-def test_a_read_that_breaks_in_any_way_never_refuses(server, spy, bare):
-    guarded, order_id = guard(bare), order_in(server.service, State.VERIFY_FAIL)
+class BrokenReads(Client):
+    """A client whose reads fail in a way that no SDK has."""
 
-    def broken(*_):
-        raise RuntimeError("no JSON")
+    def describe_certificate_state_with_options(self, *_):
+        raise RuntimeError("no idea")
 
-    guarded.describe_certificate_state_with_options = broken
-    invoke(guarded, Operation.DELETE, order_id)
+    async def describe_certificate_state_with_options_async(self, *_):
+        raise RuntimeError("no idea")
+
+
+def test_a_read_that_breaks_in_any_way_never_refuses(server, bare, forms):
+    bare.__class__ = BrokenReads
+    order_id = order_in(server.service, State.VERIFY_FAIL)
+    forms.invoke(guard(bare), Operation.DELETE, order_id)
     assert server.service.store.get(order_id).order.state is State.DELETED

@@ -25,6 +25,7 @@ from orderfsm.errors import DeleteFail, NotFoundPackage, NotRemainCount
 from orderfsm.mock import Fault
 
 CREATE = Operation.CREATE_FOR_PACKAGE
+DELETABLE = {State.PENDING_APPLICATION, State.VERIFY_FAIL}
 
 
 @pytest.fixture
@@ -122,6 +123,26 @@ def test_an_order_that_only_its_date_rules_out_forbids_to_send_again(server, ser
     with pytest.raises(OutcomeUnknown) as caught:
         apply(guard(server.client(), grace=0))
     assert caught.value.candidates == (old,)
+
+
+@pytest.mark.parametrize("domain", ["a.example.com", "a.example.com,b.example.com"])
+def test_an_order_for_some_of_the_domains_forbids_to_send_again(server, service, between, domain):
+    """The documents do not say what the list has of an order for several domains."""
+    other = apply(server.client(), "a.example.com,c.example.com")
+    service.add_fault(Fault(operation=CREATE, times=1))
+    with pytest.raises(OutcomeUnknown) as caught:
+        apply(guard(server.client(), grace=0), domain)
+    assert caught.value.candidates == (other,)
+
+
+def test_a_create_whose_domains_cannot_be_read_is_sent_again_only_if_there_is_no_other_order(server, service, between):
+    other = apply(server.client())
+    between.arrived.clear()
+    service.add_fault(Fault(operation=CREATE, times=1))
+    with pytest.raises(OutcomeUnknown) as caught:
+        apply(guard(server.client(), grace=0), None, csr="no CSR")
+    assert caught.value.candidates == (other,)
+    assert between.sent(CREATE) == 1
 
 
 def test_two_creates_for_one_domain_at_once_are_not_taken_for_each_other(server, service):
@@ -230,6 +251,16 @@ def test_a_refusal_by_the_service_says_what_the_service_said_and_what_the_table_
     assert (str(again), again.data, again.possible, again.local) == (str(error), error.data, error.possible, False)
 
 
+@pytest.mark.parametrize("state", [State.ISSUED, State.DELETED])
+def test_a_refusal_tells_in_which_states_the_service_answers_so(server, service, state):
+    """Nothing was read; the answer says whether there is an order."""
+    service.add_fault(Fault(operation=Operation.DESCRIBE))
+    with pytest.raises((OrderStateError, NotFoundOrder)) as caught:
+        invoke(guard(server.client()), Operation.DELETE, order_in(service, state))
+    deleted = {None, State.DELETED}
+    assert caught.value.possible == (deleted if state in deleted else {*State} - deleted - DELETABLE)
+
+
 # -- settings ----------------------------------------------------------------------------------------------------------
 
 
@@ -326,6 +357,16 @@ def test_a_divergence_is_a_race_if_others_may_have_moved_the_order(server, servi
         invoke(guard(server.client(), on_divergence=found.append), Operation.CANCEL, order_id)
     (report,) = found
     assert (report.states, report.answer, report.race) == ({State.BEING_REVIEWED}, "OrderStateError", True)
+
+
+def test_a_report_that_fails_does_not_hide_what_became_of_the_call(server, service, between, caplog):
+    def fail(_):
+        raise RuntimeError("no pager")
+
+    order_id = order_in(service, State.ISSUED)
+    between.answers[Operation.DELETE] = acceptance()
+    invoke(guard(server.client(), mode="warn", on_divergence=fail), Operation.DELETE, order_id)
+    assert "no pager" in caplog.text
 
 
 def test_it_is_none_if_nothing_that_others_may_do_explains_it(server, service, between):

@@ -111,7 +111,7 @@ class _Call:
         if self.believed is None and self.order_id is not None:
             self.believed = self.preflight.remembered(self.order_id)
             if self.believed is None:
-                self.believed, _ = yield from self.preflight.read(self.order_id)
+                self.believed, _ = yield from self.preflight.read(self.order_id, lenient=True)
         while True:
             self._refuse()
             self.sent = self.sent or time.time()
@@ -244,14 +244,14 @@ class _Call:
             rows = yield from preflight.orders()
             if isinstance(rows, Answer):
                 raise OutcomeUnknown(self.operation, self.order_id, self.believed) from answer.error
-            fresh, dated = self._candidates(rows)
-            if len(fresh) == 1 and not self.ambiguous():
-                preflight.created(fresh[0])
+            made, doubtful = self._candidates(rows)
+            if len(made) == 1 and not self.ambiguous():
+                preflight.created(made[0])
                 self._log(Settled.DONE)
-                return response(self.operation, order_id=fresh[0])
-            if fresh or (dated and preflight.clock() >= given_up):
+                return response(self.operation, order_id=made[0])
+            if made or (doubtful and preflight.clock() >= given_up):
                 self._log(Settled.UNCLEAR)
-                raise OutcomeUnknown(self.operation, self.order_id, self.believed, fresh or dated) from answer.error
+                raise OutcomeUnknown(self.operation, self.order_id, self.believed, made or doubtful) from answer.error
             if preflight.clock() >= given_up:
                 break
             yield backoff(attempt)
@@ -260,16 +260,13 @@ class _Call:
         return None
 
     def _candidates(self, rows: list[Any]) -> tuple[list[int], list[int]]:
-        """The listed orders that the lost call may have made, and those that only their date rules out."""
+        """The listed orders that the lost call may have made, and those of which that is doubtful."""
         known = {*self.preflight.known_orders(), str(self.order_id)}
         others = [row for row in rows if str(row.order_id) not in known]
         if self.creates_only:
             application = Application.of(self.asked)
         else:
-            old = next((row for row in rows if str(row.order_id) == str(self.order_id)), None)
-            if old is None:
-                return [], [row.order_id for row in others]
-            application = Application.renewing(old)
+            application = Application.renewing(row for row in rows if str(row.order_id) == str(self.order_id))
         made_by = [row for row in self.lifecycle.transitions if row.trigger is self.operation]
         begins = {row.creates or row.target for row in made_by}
         return application.made(others, earliest(self.sent, self.preflight.headers), begins, self.lifecycle)
@@ -295,7 +292,10 @@ class _Call:
         )
         self._log(answer, warning=True, divergence=True)
         if self.preflight.on_divergence is not None:
-            self.preflight.on_divergence(report)
+            try:
+                self.preflight.on_divergence(report)
+            except Exception:  # noqa: BLE001  # what became of the call matters more
+                LOGGER.exception("on_divergence failed")
 
     def _log(self, answer: str, *, warning: bool = False, divergence: bool | None = None) -> None:
         if not LOGGER.isEnabledFor(WARNING if warning else INFO):

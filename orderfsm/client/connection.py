@@ -56,7 +56,7 @@ class Connection:
             time.sleep(step.seconds)
             return None
         method = getattr(self.unguarded, f"{method_name(step.operation)}_with_options")
-        return send(lambda: method(self.client, step.request, self.runtime))
+        return send(lambda: method(self.client, step.request, self.runtime), lenient=step.lenient)
 
     async def perform_async(self, step: Step) -> Answer | None:
         """The same by the asynchronous ones."""
@@ -64,4 +64,4 @@ class Connection:
             await asyncio.sleep(step.seconds)
             return None
         method = getattr(self.unguarded, f"{method_name(step.operation)}_with_options_async")
-        return await send_async(lambda: method(self.client, step.request, self.runtime))
+        return await send_async(lambda: method(self.client, step.request, self.runtime), lenient=step.lenient)

@@ -44,9 +44,9 @@ def earliest(sent: float, headers: Mapping[str, str]) -> float:
 
 @attrs.frozen
 class Application:
-    """What a lost create applied for: sorted `domains`, and a product if one was named."""
+    """What a lost create applied for: `domains`, none if they are not known, and a product if one was named."""
 
-    domains: tuple[str, ...]
+    domains: frozenset[str]
     product: str | None
 
     @classmethod
@@ -58,33 +58,37 @@ class Application:
         return cls(_normal(domains), getattr(request, "product_code", None))
 
     @classmethod
-    def renewing(cls, row: Any) -> Application:
-        """The application that a renewal of the listed order `row` makes."""
-        return cls(_domains(row), row.product_code)
+    def renewing(cls, rows: Iterable[Any]) -> Application:
+        """The application that a renewal of the listed order makes, which is the one of `rows`, if it is listed."""
+        return next((cls(_domains(row), row.product_code) for row in rows), cls(frozenset(), None))
 
     def made(
         self, rows: Iterable[Any], since: float, begins: Collection[State | None], lifecycle: Lifecycle
     ) -> tuple[list[int], list[int]]:
-        """The ids of the listed orders that it may have made `since` then, and of those that only their date rules out.
+        """The ids of the listed orders that it may have made `since` then, and of those of which that is doubtful.
 
-        `begins` are the states in which such an order begins.
+        `begins` are the states in which such an order begins. It is doubtful if only a date speaks against it, or if
+        the domains are not known, or are the same in part: the documents do not say what the list has there.
         """
         later = {state for start in begins for state in lifecycle.reachable(start)}
-        fresh: list[int] = []
-        dated: list[int] = []
+        made: list[int] = []
+        doubtful: list[int] = []
         for row in rows:
-            if _domains(row) == self.domains and self.product in {None, row.product_code}:
-                states = meaning(Operation.LIST, row.status, lifecycle)
-                if row.buy_date is None or row.buy_date / 1000 >= since:
-                    fresh += [row.order_id] if states & later else []
-                else:
-                    dated += [row.order_id] if states & set(begins) else []
-        return fresh, dated
+            states = meaning(Operation.LIST, row.status, lifecycle)
+            domains = _domains(row)
+            recent = row.buy_date is None or row.buy_date / 1000 >= since
+            if not states & later or self.product not in {None, row.product_code}:
+                continue
+            if recent and domains and domains == self.domains:
+                made.append(row.order_id)
+            elif (recent or states & set(begins)) and (not self.domains or domains & self.domains):
+                doubtful.append(row.order_id)
+        return made, doubtful
 
 
-def _domains(row: Any) -> tuple[str, ...]:
+def _domains(row: Any) -> frozenset[str]:
     return _normal((row.domain or row.common_name or "").split(","))
 
 
-def _normal(domains: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted({domain.strip().lower() for domain in domains} - {""}))
+def _normal(domains: Iterable[str]) -> frozenset[str]:
+    return frozenset({domain.strip().lower() for domain in domains} - {""})

@@ -46,9 +46,7 @@ PAGE = 50
 BACKOFF = wait_exponential(multiplier=0.05, max=5) + wait_random(0, 0.05)
 
 _CHANGES = [row for row in ORDER_LIFECYCLE.transitions if row.changes and isinstance(row.trigger, Operation)]
-CREATING = {
-    op for op in Operation if any(row.trigger is op and (row.source is None or row.creates) for row in _CHANGES)
-}
+CREATING = {Operation(row.trigger) for row in _CHANGES if row.source is None or row.creates}
 """The operations that make an order."""
 RULED = {Operation(row.trigger) for row in _CHANGES if row.source is not None}
 """The operations that the order's state allows or refuses."""
@@ -157,9 +155,9 @@ class Preflight:
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def read(self, order_id: int | str) -> Process[tuple[Observation, Answer]]:
-        """One DescribeCertificateState: what was observed, and what the call came to."""
-        answer = yield Send(Operation.DESCRIBE, request(Operation.DESCRIBE, order_id=order_id))
+    def read(self, order_id: int | str, *, lenient: bool = False) -> Process[tuple[Observation, Answer]]:
+        """One DescribeCertificateState: what was observed, and what the call came to. For `lenient` see `Send`."""
+        answer = yield Send(Operation.DESCRIBE, request(Operation.DESCRIBE, order_id=order_id), lenient)
         return self.saw(order_id, answer), answer
 
     def saw(self, order_id: int | str, answer: Answer) -> Observation:

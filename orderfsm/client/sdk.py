@@ -154,27 +154,29 @@ class Answer:
         return self.code or f"no answer ({type(self.error).__name__})"
 
 
-def send(call: Callable[[], Any]) -> Answer:
-    """What the SDK call `call` came to. An error that is no answer is raised."""
+def send(call: Callable[[], Any], *, lenient: bool = False) -> Answer:
+    """What the SDK call `call` came to. An error that is no answer is raised, unless `lenient`: see `Send`."""
     try:
         return Answer(Outcome.ACCEPTED, response=call())
     except Exception as error:  # noqa: BLE001  # raised again if it is no answer
-        return _answer_or_raise(error)
+        return _answer_or_raise(error, lenient=lenient)
 
 
-async def send_async(call: Callable[[], Awaitable[Any]]) -> Answer:
+async def send_async(call: Callable[[], Awaitable[Any]], *, lenient: bool = False) -> Answer:
     """The same of an asynchronous call."""
     try:
         return Answer(Outcome.ACCEPTED, response=await call())
     except Exception as error:  # noqa: BLE001  # raised again if it is no answer
-        return _answer_or_raise(error)
+        return _answer_or_raise(error, lenient=lenient)
 
 
-def _answer_or_raise(error: Exception) -> Answer:
+def _answer_or_raise(error: Exception, *, lenient: bool) -> Answer:
     answer = Answer.of_error(error)
-    if answer is None:
-        raise error
-    return answer
+    if answer is not None:
+        return answer
+    if lenient:
+        return Answer(Outcome.UNKNOWN, error=error)
+    raise error
 
 
 def _throttles(code: str) -> bool:

@@ -21,10 +21,14 @@ T = TypeVar("T")
 
 @attrs.frozen
 class Send:
-    """Call `operation` with the SDK's `request`; it comes to an `Answer`."""
+    """Call `operation` with the SDK's `request`; it comes to an `Answer`.
+
+    An error that is no answer, but a fault on the caller's side, is raised; if `lenient`, it is an unknown outcome too.
+    """
 
     operation: Operation
     request: Any = attrs.field(repr=False)
+    lenient: bool = False
 
 
 @attrs.frozen
