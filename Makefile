@@ -38,6 +38,7 @@ check-full: .venv/main  ## long checks: every test, thousands of hypothesis exam
 bench: .venv/bench  ## the measures, side by side with the peers
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.client
+	$(BIN)/python -m benchmarks.history
 	$(BIN)/python -m benchmarks.mock
 
 clean:  ## remove .venv and .build

@@ -756,6 +756,24 @@ def replay(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: L
     )
 
 
+def readings(lines: Iterable[Entry], lifecycle: Lifecycle = ORDER_LIFECYCLE) -> tuple[list[tuple[Line, Reading]], bool]:
+    """What each of `lines` says of the one order that they are about, and whether the order begins among them.
+
+    Account lines, headers and bad lines are left out. Lines of several orders are an `InvalidValue`.
+    """
+    entries = list(lines)
+    said = [entry for entry in entries if isinstance(entry, Line) and not entry.of_the_account]
+    if not said:
+        return [], False
+    order = _only_order(entries)
+    meanings = _meanings(lifecycle)
+    found = [
+        (line, _reading(line, meanings) if line.order_id == order else Reading(line.trigger, Answer.BEGUN))
+        for line in said
+    ]
+    return found, any(reading.answer is Answer.BEGUN or reading.trigger in _CREATES for _, reading in found)
+
+
 class _Moment(NamedTuple):
     """A line in the history of one order: what the judge needs of it."""
 
