@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -54,6 +55,11 @@ def test_list_shows_the_orders(service, orders):
     ]
 
 
+def test_list_of_no_orders_is_its_header(orders):
+    assert orders("list") == (0, "ORDER  STATUS  DOMAIN  PRODUCT  DATE\n", "")
+    assert json.loads(orders("list", "--json")[1]) == {"orders": []}
+
+
 def test_list_of_a_status_as_json(service, orders):
     failed, _ = order_in(service, State.VERIFY_FAIL), order_in(service, State.ISSUED)
     status, out, _ = orders("list", "--status", "verify_fail", "--json")
@@ -82,12 +88,32 @@ def test_show_of_no_order_exits_1(orders):
     assert "read as:  NotFoundOrder" in out
     assert "allowed:  nothing that changes anything" in out
     assert "Create" not in out
+    status, out, _ = orders("show", 7, "--json")
+    assert (status, json.loads(out)) == (
+        1,
+        {"order_id": 7, "read": "NotFoundOrder", "states": [None, "deleted"], "allowed": [], "perhaps_allowed": []},
+    )
+
+
+def test_show_says_what_is_perhaps_allowed_if_a_read_leaves_several_states(service, orders):
+    """The list, which would tell more, cannot be read."""
+    order_id = order_in(service, State.ISSUED)
+    service.add_fault(Fault(operation=Operation.LIST, code="Forbidden.RAM", status=403))
+    status, out, _ = orders("show", order_id)
+    assert status == 0
+    assert out.splitlines()[1:] == [
+        "read as:  certificate",
+        "state:    issued or about_to_expire or expired or revoked",
+        "allowed:  nothing that changes anything",
+        "perhaps:  CancelCertificateForPackageRequest, RenewCertificateOrderForPackageRequest",
+    ]
 
 
 def test_cancel_then_delete(service, orders):
     order_id = order_in(service, State.BEING_REVIEWED)
     status, out, _ = orders("delete", order_id)
     assert (status, state_of(service, order_id)) == (1, State.BEING_REVIEWED)
+    assert out.startswith(f"{order_id}: DeleteCertificateRequest is not allowed in being_reviewed")
     assert "First: CancelOrderRequest, then DeleteCertificateRequest." in out
     assert orders("cancel", order_id) == (0, f"{order_id}: done\n", "")
     status, out, _ = orders("delete", order_id, "--json")
@@ -104,6 +130,41 @@ def test_of_several_orders_each_is_answered_for(service, orders):
     assert status == 1
     first, second = json.loads(out)["orders"]
     assert (first["outcome"], first["code"], second["outcome"]) == ("refused", "OrderStateError", "accepted")
+
+
+@pytest.mark.parametrize("code", ["DeleteFail", "Forbidden.RAM", "Throttling.User"])
+def test_what_was_done_is_said_although_the_next_order_fails(service, orders, code):
+    """For whatever reason: of a call that changed something, the answer is never swallowed."""
+    ids = [order_in(service, State.VERIFY_FAIL) for _ in range(3)]
+    service.add_fault(Fault(operation=Operation.DELETE, order_id=ids[1], code=code, status=403))
+    status, out, err = orders("delete", *ids, "--json")
+    answers = json.loads(out)["orders"]
+    assert (status, err) == (1, "")
+    assert [(each["order_id"], each["outcome"]) for each in answers] == list(
+        zip(ids, ["accepted", "refused", "accepted"], strict=True)
+    )
+    assert answers[1]["code"] == code
+    assert answers[1]["reason"].startswith(f"the service: {code}: code: 403")
+    assert "\n" not in answers[1]["reason"]
+
+
+def test_a_call_that_was_lost_and_not_carried_out_is_said_so(service, orders):
+    order_id = order_in(service, State.VERIFY_FAIL)
+    service.add_fault(Fault(operation=Operation.DELETE, transport="reset"))
+    status, out, _ = orders("delete", order_id)
+    assert status == 1
+    assert out.startswith(f"{order_id}: the service: no answer (")
+    assert out.endswith(": DeleteCertificateRequest was sent 4 times, and was not carried out\n")
+
+
+def test_a_deletion_of_which_nothing_is_known_exits_3(service, orders):
+    refused, lost = order_in(service, State.BEING_REVIEWED), order_in(service, State.VERIFY_FAIL)
+    service.add_fault(Fault(operation=Operation.DELETE, transport="reset", when="after"))
+    service.add_fault(Fault(operation=Operation.DESCRIBE, order_id=lost))
+    service.add_fault(Fault(operation=Operation.LIST))
+    status, out, err = orders("delete", refused, lost)
+    assert (status, err) == (3, "")
+    assert f"{lost}: whether DeleteCertificateRequest of order {lost} was carried out is unknown" in out
 
 
 def test_an_unknown_outcome_exits_3(service, orders):
@@ -127,6 +188,34 @@ def test_sweep_without_yes_changes_nothing(service, orders):
     _, out, _ = orders("sweep", "--status", "PAYED")
     assert "1 of them may be renewals that wait to be submitted; deleting a renewal frees no quota." in out
     assert (state_of(service, failed), state_of(service, withdrawn)) == (State.VERIFY_FAIL, State.PENDING_APPLICATION)
+
+
+def test_a_sweep_shows_its_progress_on_a_terminal(service, server):
+    pty = pytest.importorskip("pty", reason="needs a pseudo-terminal")
+    for _ in range(3):
+        order_in(service, State.VERIFY_FAIL)
+    terminal, its_end = pty.openpty()
+    command = [sys.executable, "-m", "orderfsm.cli", "orders", "--endpoint", server.api, "sweep", "--yes", "--json"]
+    with os.fdopen(terminal, "rb", buffering=0) as shown:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=its_end, timeout=60, check=True)
+        os.close(its_end)
+        progress = shown.read(65536).decode()
+    assert json.loads(done.stdout)["freed"] == 3
+    assert "quota freed: 3" in progress
+    assert "None" not in progress
+
+
+def test_an_interrupted_sweep_goes_on_from_its_journal(service, orders, tmp_path):
+    """With the selection of the sweep that began it, and what is in the journal is not done again."""
+    journal = tmp_path / "journal.jsonl"
+    first = order_in(service, State.VERIFY_FAIL)
+    assert orders("sweep", "--yes", "--journal", journal)[0] == 0
+    order_in(service, State.VERIFY_FAIL)
+    between = Between(service)
+    status, out, _ = orders("sweep", "--yes", "--journal", journal, "--json")
+    answer = json.loads(out)
+    assert (status, answer["deleted"], answer["left"]) == (0, [first], [])
+    assert between.arrived == []
 
 
 def test_sweep_with_yes_does_it(service, orders, tmp_path):
@@ -158,7 +247,12 @@ def test_sweep_of_old_orders_only(service, orders):
     [
         (["sweep", "--older-than", "a week"], "duration 'a week': expected a number and s, m, h, d or w, such as 7d"),
         (["sweep", "--status", "faild"], "state 'faild'"),
+        (["sweep", "--status", "none"], "state 'none': expected pending_application, "),
+        (["list", "--status", "none"], "state 'none': expected pending_application, "),
+        (["sweep", "--older-than", "7"], "duration '7': expected a number and s, m, h, d or w, such as 7d"),
         (["sweep", "--rate", "0"], "rate 0.0: expected calls a second, more than 0"),
+        (["sweep", "--rate", "nan"], "rate nan: expected calls a second, more than 0"),
+        (["sweep", "--yes", "--json", "--journal", "no/such/directory"], "No such file or directory"),
         (["sweep", "--concurrency", "0"], "0 is not in the range"),
         (["show", "x"], "'x' is not a valid integer"),
         (["delete", "0"], "0 is not in the range"),
@@ -173,16 +267,35 @@ def test_bad_input_exits_2_with_one_line(orders, arguments, named):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("endpoint", ["ftp://x", "http://", "https://host/path", "http://user:pw@host"])
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "",
+        "ftp://x",
+        "http://",
+        "http://:80",
+        "http://[",
+        "http://host:port",
+        "http://host:65536",
+        "two hosts",
+        "https://host/path",
+        "https://host?query",
+        "https://host#fragment",
+        "http://user:pw@host",
+        "http://:pw@host",
+    ],
+)
 def test_an_endpoint_that_is_none_is_named(endpoint):
     with pytest.raises(InvalidValue, match=r"endpoint .* expected a host"):
         connect(endpoint)
 
 
-def test_a_service_that_is_not_there_is_one_line(orders):
-    status, out, err = orders("list", endpoint="http://127.0.0.1:1")
+@pytest.mark.parametrize("line", ["list", "show 7", "sweep", "sweep --yes --json"])
+def test_a_service_that_is_not_there_is_one_line(orders, line):
+    status, out, err = orders(*line.split(), endpoint="http://127.0.0.1:1")
     assert (status, out) == (2, "")
-    assert err.startswith("orderfsm: the service: no answer")
+    assert err.startswith("orderfsm: the service: no answer (")
+    assert err.endswith("Connection refused\n")
     assert err.count("\n") == 1
 
 
@@ -195,7 +308,12 @@ def test_a_service_that_forbids_it_is_one_line(service, orders):
 
 
 def test_no_credentials_is_one_line(server, tmp_path):
-    environment = {"HOME": str(tmp_path), "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+    """The SDK logs each source that fails with a traceback, as here one that does not answer."""
+    environment = {
+        "HOME": str(tmp_path),
+        "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
+        "ALIBABA_CLOUD_CREDENTIALS_URI": "http://127.0.0.1:1",
+    }
     command = [sys.executable, "-m", "orderfsm.cli", "orders", "--endpoint", server.api, "list"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, "")

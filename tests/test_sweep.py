@@ -19,12 +19,11 @@ pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
 from orders import obeyed, order_in
 from Tea.exceptions import TeaException
-from test_guard_matrix import Between
+from test_guard_matrix import Between, acceptance
 
 from orderfsm import Event, InvalidValue, Operation, State, trace
 from orderfsm.client import sweep, sweep_async
 from orderfsm.mock import Fault, MemoryStore, Service, mock_cas
-from orderfsm.trace import Outcome
 from orderfsm.wire import RATE_LIMITS
 
 FAST = {"rate": 2000}
@@ -88,7 +87,7 @@ def test_orders_whose_review_failed_are_deleted_and_nothing_else(service, sweepi
 
 
 def test_only_orders_of_the_age_are_selected(service, sweeping):
-    """The mock's clock is seven days ahead for the second order: its date is in the future."""
+    """The age counts from the date in the list."""
     old = order_in(service, State.VERIFY_FAIL)
     time.sleep(0.05)
     between_them = time.time()
@@ -98,6 +97,23 @@ def test_only_orders_of_the_age_are_selected(service, sweeping):
     assert [each.order_id for each in report.selected] == [old]
     assert sweeping(older_than=7 * DAY).selected == ()
     assert state_of(service, young) is State.VERIFY_FAIL
+
+
+def test_an_order_without_a_date_is_not_taken_for_an_old_one(service, between, sweeping):
+    order_id = order_in(service, State.VERIFY_FAIL)
+    between.answers[Operation.LIST] = acceptance(
+        CertificateOrderList=[{"OrderId": order_id, "Status": "CHECKED_FAIL"}], TotalCount=1
+    )
+    assert sweeping(older_than=1, dry_run=True).selected == ()
+    (candidate,) = sweeping(dry_run=True).selected
+    assert (candidate.order_id, candidate.bought, candidate.domain) == (order_id, None, None)
+
+
+def test_what_the_list_has_beside_what_was_asked_for_is_not_selected(service, between, sweeping):
+    failed, issued = order_in(service, State.VERIFY_FAIL), order_in(service, State.ISSUED)
+    rows = [{"OrderId": failed, "Status": "CHECKED_FAIL"}, {"OrderId": issued, "Status": "ISSUED"}]
+    between.answers[Operation.LIST] = acceptance(CertificateOrderList=rows, TotalCount=2)
+    assert [each.order_id for each in sweeping(dry_run=True).selected] == [failed]
 
 
 def test_a_dry_run_shows_the_plans_and_changes_nothing(service, between, sweeping):
@@ -159,10 +175,21 @@ def test_the_documented_limits_are_kept():
         assert 429 not in between.answered
 
 
+def test_another_rate_is_kept_by_all_workers_together(service, sweeping):
+    for _ in range(6):
+        order_in(service, State.VERIFY_FAIL)
+    started = time.monotonic()
+    assert len(sweeping(rate=5, concurrency=6).deleted) == 6
+    assert time.monotonic() - started > 1.0
+
+
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
         ({"rate": 0}, "rate 0: expected calls a second, more than 0"),
+        ({"rate": float("nan")}, "rate nan"),
+        ({"rate": float("inf")}, "rate inf"),
+        ({"rate": "10"}, "rate '10'"),
         ({"concurrency": 0}, "concurrency 0: expected an int, 1 or more"),
         ({"older_than": -1}, "duration -1"),
         ({"states": set()}, "possible states"),
@@ -189,6 +216,12 @@ def test_progress_is_told_for_each_order(service, sweeping):
     assert sorted(seen) == [(order, None) for order in orders]
 
 
+def test_what_the_caller_raises_ends_the_sweep(service, sweeping):
+    order_in(service, State.VERIFY_FAIL)
+    with pytest.raises(ZeroDivisionError):
+        sweeping(on_progress=lambda *_: 1 / 0)
+
+
 # -- faults ------------------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +237,7 @@ def test_with_faults_all_reach_the_goal_or_are_listed_with_the_reason(service, s
     after = states_of(service)
     assert all(after.get(order, State.DELETED) is State.DELETED for order in report.deleted)
     assert all(reason for reason in report.left.values())
+    assert set(changes(service).values()) == {1}
     for order, state in orders.items():
         if order not in failed:
             assert state_of(service, order) is state
@@ -211,11 +245,44 @@ def test_with_faults_all_reach_the_goal_or_are_listed_with_the_reason(service, s
 
 def test_an_order_that_is_not_found_but_listed_is_not_deleted(service, sweeping):
     """A read alone proves nothing: the list is asked again in the end."""
-    order_id = order_in(service, State.VERIFY_FAIL)
-    service.add_fault(Fault(read="missing"))
+    order_id, other = order_in(service, State.VERIFY_FAIL), order_in(service, State.VERIFY_FAIL)
+    service.add_fault(Fault(order_id=order_id, read="missing"))
     report = sweeping()
-    assert report.deleted == ()
+    assert report.deleted == (other,)
     assert report.left == {order_id: "it is in the list again"}
+    assert state_of(service, order_id) is State.VERIFY_FAIL
+
+
+def test_an_order_that_was_not_found_once_is_tried_again(service, sweeping):
+    order_id = order_in(service, State.VERIFY_FAIL)
+    service.add_fault(Fault(read="missing", times=1))
+    assert sweeping().deleted == (order_id,)
+    assert state_of(service, order_id) is State.DELETED
+
+
+def test_a_call_that_fails_in_passing_is_tried_again(service, sweeping):
+    """Lost four times, and then a fifth time by the next round."""
+    order_id = order_in(service, State.VERIFY_FAIL)
+    service.add_fault(Fault(operation=Operation.DELETE, times=5))
+    seen = []
+    report = sweeping(on_progress=lambda each, reason: seen.append((each.order_id, reason)))
+    assert (report.deleted, seen) == ((order_id,), [(order_id, None)])
+
+
+def test_an_order_whose_reads_tell_nothing_is_tried_again(service, sweeping):
+    order_id = order_in(service, State.VERIFY_FAIL)
+    selected = sweeping(dry_run=True).selected
+    service.add_fault(Fault(read="unknow", times=4))
+    service.add_fault(Fault(operation=Operation.LIST, code="Forbidden.RAM", status=403, times=3))
+    assert sweeping(selected=selected).deleted == (order_id,)
+
+
+def test_a_list_that_cannot_be_read_again_is_said(service, sweeping):
+    order_id = order_in(service, State.VERIFY_FAIL)
+    selected = sweeping(dry_run=True).selected
+    service.add_fault(Fault(operation=Operation.LIST, code="Forbidden.RAM", status=403))
+    report = sweeping(selected=selected)
+    assert (report.deleted, report.left, report.unverified) == ((order_id,), {}, "Forbidden.RAM")
 
 
 def test_a_call_that_fails_for_good_is_the_reason(service, sweeping):
@@ -228,13 +295,11 @@ def test_a_call_that_fails_for_good_is_the_reason(service, sweeping):
 
 
 def changes(service):
-    """How often each changing call was accepted, by order."""
+    """How often the service decided on each changing call, by order; one that is repeated is refused, and counts."""
     return Counter(
         (line.order_id, line.trigger)
         for line in service.history()
-        if isinstance(line, trace.Line)
-        and line.trigger in {Operation.CANCEL, Operation.DELETE}
-        and line.outcome is Outcome.ACCEPTED
+        if line.trigger in {Operation.CANCEL, Operation.DELETE}
     )
 
 
@@ -251,6 +316,19 @@ def test_the_journal_is_a_conforming_trace(service, sweeping, tmp_path):
     assert (report.verdict, report.orders, report.bad_lines) == (trace.Finding.CONFORMS, 21, ())
 
 
+def test_each_call_is_in_the_file_as_soon_as_it_is_answered(service, sweeping, tmp_path):
+    """So that a kill loses none."""
+    for _ in range(3):
+        order_in(service, State.VERIFY_FAIL)
+    journal, deletions = tmp_path / "journal.jsonl", []
+    sweeping(
+        journal=journal,
+        concurrency=1,
+        on_progress=lambda *_: deletions.append(journal.read_text().count("DeleteCertificateRequest")),
+    )
+    assert deletions == [1, 2, 3]
+
+
 def test_a_finished_sweep_is_not_repeated(service, between, sweeping, tmp_path):
     orders = [order_in(service, State.VERIFY_FAIL) for _ in range(5)]
     first = sweeping(journal=tmp_path / "journal.jsonl")
@@ -262,7 +340,7 @@ def test_a_finished_sweep_is_not_repeated(service, between, sweeping, tmp_path):
     assert between.arrived == []
 
 
-def test_an_interrupted_sweep_goes_on_without_repeating_a_call(server, service, tmp_path):
+def test_an_interrupted_sweep_goes_on_without_repeating_a_call(service, sweeping, tmp_path):
     orders = [order_in(service, State.BEING_REVIEWED) for _ in range(10)]
     journal = tmp_path / "journal.jsonl"
 
@@ -270,12 +348,13 @@ def test_an_interrupted_sweep_goes_on_without_repeating_a_call(server, service, 
         if each.order_id == orders[4]:
             raise Killed
 
-    settings = {"states": {State.BEING_REVIEWED}, "journal": journal, "concurrency": 1, **FAST}
+    settings = {"states": {State.BEING_REVIEWED}, "journal": journal, "concurrency": 1}
     with pytest.raises(Killed):
-        sweep(server.client(), on_progress=interrupt, **settings)
+        sweeping(on_progress=interrupt, **settings)
     assert 0 < sum(changes(service).values()) < 20
-    report = sweep(server.client(), **settings)
-    assert sorted(report.deleted) == orders
+    seen = []
+    report = sweeping(on_progress=lambda each, _: seen.append(each.order_id), **settings)
+    assert sorted(report.deleted) == sorted(seen) == orders
     assert set(changes(service).values()) == {1}
 
 

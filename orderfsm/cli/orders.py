@@ -43,6 +43,14 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
         return int(match[1]) * UNITS[match[2]]
 
 
+def _states(context: click.Context, option: click.Parameter, given: tuple[frozenset[Any], ...]) -> frozenset[Any]:
+    """All the states that the option names; not "no order", of which there is nothing to list."""
+    states = union(context, option, given)
+    if None in states:
+        raise InvalidValue("state", "none", State)
+    return states
+
+
 @click.group()
 @click.option("--endpoint", metavar="URL", help="Host or URL of the service, or of a mock; default: the region's own.")
 @click.option("--region", default="cn-hangzhou", show_default=True)
@@ -65,16 +73,15 @@ def orders(ctx: click.Context, endpoint: str | None, region: str) -> None:
 
 
 @orders.command("list")
-@click.option("--status", "states", type=STATES, multiple=True, callback=union, help="Only orders in this state.")
+@click.option("--status", "states", type=STATES, multiple=True, callback=_states, help="Only orders in this state.")
 @as_json
 @click.pass_obj
-def list_orders(client: Callable[[], Any], states: frozenset[State | None], *, as_json: bool) -> int:
+def list_orders(client: Callable[[], Any], states: frozenset[State], *, as_json: bool) -> int:
     """List the account's orders."""
     from orderfsm.client import sweep
 
-    wanted = states - {None} or set(State)
     with _sdk_errors():
-        found = sweep(client(), states=wanted, dry_run=True).selected  # type: ignore[arg-type]
+        found = sweep(client(), states=states or set(State), dry_run=True).selected
     if as_json:
         return print_json({"orders": [_order(each) for each in found]})
     return print_columns([("ORDER", "STATUS", "DOMAIN", "PRODUCT", "DATE"), *map(_row, found)])
@@ -144,10 +151,10 @@ def _call(client: Any, operation: Operation, ids: tuple[int, ...], *, as_json: b
         try:
             with _sdk_errors():
                 call(request(operation, order_id=order_id))
-        except Refusal as refusal:
-            answer |= {"outcome": "refused", "code": refusal.code, "reason": str(refusal)}
         except OutcomeUnknown as unknown:
             answer |= {"outcome": "unknown", "reason": str(unknown)}
+        except (Refusal, Failed) as refusal:
+            answer |= {"outcome": "refused", "code": refusal.code, "reason": str(refusal)}
         done.append(answer)
         if not as_json:
             click.echo(f"{order_id}: {answer.get('reason', 'done')}")
@@ -170,7 +177,7 @@ def _call(client: Any, operation: Operation, ids: tuple[int, ...], *, as_json: b
     "states",
     type=STATES,
     multiple=True,
-    callback=union,
+    callback=_states,
     help="Orders in this state, instead of those whose review failed.",
 )
 @click.option("--yes", is_flag=True, help="Do it; without this, show what would be done.")
@@ -181,7 +188,7 @@ def _call(client: Any, operation: Operation, ids: tuple[int, ...], *, as_json: b
 @click.pass_obj
 def sweep(
     client: Callable[[], Any],
-    states: frozenset[State | None],
+    states: frozenset[State],
     *,
     older_than: float,
     yes: bool,
@@ -198,7 +205,7 @@ def sweep(
     """
     from orderfsm.client import sweep as run
 
-    wanted: Any = states - {None} or {State.VERIFY_FAIL}
+    wanted = states or {State.VERIFY_FAIL}
     settings: dict[str, Any] = {"rate": rate, "states": wanted, "older_than": older_than, "journal": journal}
     connected = client()
     with _sdk_errors():
@@ -213,24 +220,43 @@ def sweep(
         print_json(_summary(selected, report))
     else:
         _print_report(report)
-    return 1 if report.left else 0
+    return 1 if report.left or report.unverified else 0
+
+
+class Failed(OrderFSMError):
+    """The service refused a call, or did not answer it. Made as `Failed(answer)`."""
+
+    @property
+    def code(self) -> str | None:
+        """What the service answered; None if it did not."""
+        return self.args[0].code  # type: ignore[no-any-return]
+
+    def __str__(self) -> str:
+        answer = self.args[0]
+        error, notes = answer.error, getattr(answer.error, "__notes__", [])
+        while self.code is None and (cause := _cause(error)) is not None:
+            error = cause  # the last says it in a few words, as "Connection refused"
+        detail = str(getattr(error, "message", error)).splitlines()[:1]
+        return ": ".join(["the service", str(answer), *detail, *notes])
+
+
+def _cause(error: Any) -> Any:
+    """What `error` was raised for: the SDK keeps it in a field."""
+    return getattr(error, "inner_exception", None) or error.__cause__ or error.__context__
 
 
 @contextmanager
 def _sdk_errors() -> Iterator[None]:
-    """Turn the SDK's errors, which print whole responses, into one line."""
+    """Turn the SDK's errors, which print whole responses, into `Failed`."""
     with needs("client"):
         from orderfsm.client.sdk import Answer
     try:
         yield
-    except OrderFSMError:
-        raise
     except Exception as error:
-        answer = Answer.of_error(error)
+        answer = None if isinstance(error, Refusal) else Answer.of_error(error)
         if answer is None:
             raise
-        detail = str(getattr(error, "message", error)).partition("\n")[0]
-        raise OrderFSMError(f"the service: {answer}: {detail}") from error
+        raise Failed(answer) from error
 
 
 @contextmanager
@@ -239,7 +265,11 @@ def _progress(total: int) -> Iterator[Callable[[Candidate, str | None], None]]:
     freed = 0
     lock = threading.Lock()
     with click.progressbar(
-        length=total, label="sweeping", file=sys.stderr, hidden=not sys.stderr.isatty(), item_show_func=str
+        length=total,
+        label="sweeping",
+        file=sys.stderr,
+        hidden=not sys.stderr.isatty(),
+        item_show_func=lambda shown: shown,  # pyright: ignore[reportArgumentType]  # click's types are for lists of items
     ) as bar:
 
         def dealt_with(candidate: Candidate, reason: str | None) -> None:
@@ -264,6 +294,8 @@ def _print_selection(selected: Collection[Candidate]) -> None:
 def _print_report(report: SweepReport) -> None:
     for order_id, reason in sorted(report.left.items()):
         click.echo(f"left: {order_id}: {reason}")
+    if report.unverified:
+        click.echo(f"not verified, because the list could not be read again: {report.unverified}")
     perhaps = f" (and perhaps {report.perhaps_freed} more)" if report.perhaps_freed else ""
     click.echo(f"deleted: {len(report.deleted)}, left: {len(report.left)}, quota freed: {report.freed}{perhaps}")
 
@@ -276,6 +308,7 @@ def _summary(selected: Collection[Candidate], report: SweepReport | None) -> dic
             "left": [{"order_id": order, "reason": reason} for order, reason in sorted(report.left.items())],
             "freed": report.freed,
             "perhaps_freed": report.perhaps_freed,
+            "unverified": report.unverified,
         }
     return summary
 

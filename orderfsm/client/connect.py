@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -40,9 +41,7 @@ def connect(endpoint: str | None = None, region: str = REGION) -> Client:
     Raises `NoCredentials` if it has none, and `InvalidValue` for what is no endpoint.
     """
     url = None if endpoint is None else _url(endpoint)
-    logging.getLogger("credentials").setLevel(
-        logging.CRITICAL
-    )  # the chain logs, to standard error, what it then raises
+    logging.getLogger("credentials").disabled = True  # the chain prints, with tracebacks, what it then raises
     credentials = CredentialClient()
     try:
         credentials.get_credential()
@@ -57,10 +56,17 @@ def connect(endpoint: str | None = None, region: str = REGION) -> Client:
 
 
 def _url(endpoint: str) -> SplitResult:
-    url = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
-    if url.scheme not in {"http", "https"} or not url.netloc or url.path.strip("/") or url.query or url.username:
-        raise InvalidValue("endpoint", endpoint, ["a host", "http://HOST:PORT", "https://HOST"])
-    return url
+    try:
+        url = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+        if url.scheme in {"http", "https"} and url.hostname and url.port != 0 and not _more_than_a_host(url, endpoint):
+            return url
+    except ValueError:
+        pass  # a bracket that is not closed, a port that is none
+    raise InvalidValue("endpoint", endpoint, ["a host", "http://HOST:PORT", "https://HOST"])
+
+
+def _more_than_a_host(url: SplitResult, endpoint: str) -> bool:
+    return bool(url.path.strip("/") or url.query or url.fragment or "@" in url.netloc or re.search(r"\s", endpoint))
 
 
 def _is_loopback(host: str) -> bool:

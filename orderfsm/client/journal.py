@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
+    from .candidate import Candidate
     from .sdk import Answer
     from .steps import Send
-    from .sweep import Candidate
 
 
 class Journal:

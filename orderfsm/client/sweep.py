@@ -6,6 +6,7 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -17,6 +18,7 @@ from orderfsm.extras import needs
 from orderfsm.spec import UNSPECIFIC_STATUS, Operation, State
 from orderfsm.trace import Outcome
 
+from .candidate import Candidate
 from .carry_out import Undecided, carrying_out, decide
 from .connection import Connection
 from .errors import OutcomeUnknown
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.paths import Plan
     from orderfsm.trace import Line
 
     from .preflight import Preflight
@@ -46,36 +47,18 @@ ROUNDS = 3
 
 
 @attrs.frozen
-class Candidate:
-    """An order that a sweep selects: its id, its `Status` in the list, its domain and product.
-
-    `bought` is the date of the order (Unix time), None if the list has none. `states` are those that the status may
-    mean. `plan` leads from there to the deletion; None if no operations do, or not the same in all `states`.
-    `may_be_renewal`: orders begin in this state when a certificate is renewed, and wait there to be submitted; such an
-    order holds no quota.
-    """
-
-    order_id: int
-    status: str
-    domain: str | None
-    product: str | None
-    bought: float | None
-    states: frozenset[State | None]
-    plan: Plan | None
-    may_be_renewal: bool
-
-
-@attrs.frozen
 class SweepReport:
     """What a sweep did: `deleted`, the ids of the orders that are gone, and `left`, the reasons of those that are not.
 
-    `selected` are all candidates. `freed` counts the units of quota that came back; those of orders that may have been
-    renewals are counted in `perhaps_freed` instead.
+    `selected` are all candidates. `unverified`: why the list could not be read again in the end, which tells whether an
+    order that was not found is gone; None if it could. `freed` counts the units of quota that came back; those of
+    orders that may have been renewals are counted in `perhaps_freed` instead.
     """
 
     selected: tuple[Candidate, ...]
     deleted: tuple[int, ...] = ()
     left: Mapping[int, str] = attrs.field(factory=dict)
+    unverified: str | None = None
 
     @property
     def freed(self) -> int:
@@ -117,6 +100,7 @@ def sweep(
     * `journal`: a file to which every call is written, in the trace format. If it exists, the sweep that wrote it is
       continued: with its selection, and without repeating what is done.
     * `on_progress` is called for each order that is dealt with, with the reason if it was left; from several threads.
+      Of a sweep that is continued, for those that are done already as well.
 
     Raises the SDK's exception if the orders cannot be listed, and `InvalidValue` for settings that are none.
     """
@@ -168,16 +152,15 @@ _Step: TypeAlias = "Send | Pause | _Each"
 
 def _limiters(rate: object) -> dict[Operation, Limiter]:
     """One limiter for each operation, shared by all workers."""
-    if rate is not None and (not isinstance(rate, int | float) or rate <= 0):
+    if rate is not None and not (isinstance(rate, int | float) and 0 < rate < float("inf")):
         raise InvalidValue("rate", rate, ["calls a second, more than 0"])
     rates = wire.RATE_LIMITS if rate is None else dict.fromkeys(Operation, rate)
     return {each: Limiter(_rate(per_second)) for each, per_second in rates.items()}
 
 
 def _rate(per_second: float) -> Rate:
-    if per_second >= 1:
-        return Rate(int(per_second), Duration.SECOND)
-    return Rate(1, int(1000 / per_second))
+    whole = Fraction(per_second).limit_denominator(100)
+    return Rate(max(whole.numerator, 1), whole.denominator * Duration.SECOND)
 
 
 def _at_least_one(value: object) -> int:
@@ -238,9 +221,13 @@ class _Sweep:
                 async with free:
                     return await run_async(process, self.perform_async)
 
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(process)) for process in step.processes]
-            return [task.result() for task in tasks]
+            tasks = [asyncio.create_task(one(process)) for process in step.processes]
+            try:
+                return await asyncio.gather(*tasks)
+            finally:  # if one failed: the others end before it is said
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
         if isinstance(step, Send):
             await self.limiters[step.operation].try_acquire_async(step.operation)
         return self._journaled(step, await self.connection.perform_async(step))
@@ -263,7 +250,11 @@ class _Sweep:
             return SweepReport(tuple(selected))
         if journal is not None and not journal.begun:
             journal.select(selected)
-        outcomes: dict[int, _Outcome] = {each.order_id: _Outcome() for each in selected if self._done_before(each)}
+        unverified = None
+        outcomes: dict[int, _Outcome] = {}
+        for each in filter(self._done_before, selected):
+            outcomes[each.order_id] = _Outcome()
+            self._dealt_with(each, None)
         for number in range(1, ROUNDS + 1):
             todo = [each for each in selected if each.order_id not in outcomes or outcomes[each.order_id].again]
             if not todo:
@@ -271,13 +262,16 @@ class _Sweep:
             attempts = [self._attempt(each, last=number == ROUNDS) for each in todo]
             results = yield _Each(attempts, self.concurrency)
             outcomes |= dict(zip((each.order_id for each in todo), results, strict=True))
-            yield from self._verify(outcomes)
+            unverified = yield from self._verify(outcomes)
         left = {order: outcome.reason for order, outcome in outcomes.items() if outcome.reason is not None}
-        return SweepReport(tuple(selected), tuple(order for order in outcomes if order not in left), left)
+        deleted = tuple(order for order in outcomes if order not in left)
+        return SweepReport(tuple(selected), deleted, left, unverified)
 
     def _select(self) -> Process[list[Candidate]]:
         """The orders of the list that are in the states and of the age that were asked for, by id."""
         rows = yield from self._listed(self.states)
+        if isinstance(rows, Answer):
+            raise cast("Exception", rows.error)
         oldest = time.time() - self.older_than
         candidates = [
             self._candidate(
@@ -299,15 +293,15 @@ class _Sweep:
             key=lambda each: each.order_id,
         )
 
-    def _listed(self, states: Collection[State | None]) -> Process[list[Any]]:
-        """The list's rows of orders that may be in `states`."""
+    def _listed(self, states: Collection[State | None]) -> Process[list[Any] | Answer]:
+        """The list's rows of orders that may be in `states`; or the answer with which a page failed."""
         words = set(wire.statuses(self.lifecycle)) - {UNSPECIFIC_STATUS}
         statuses = {status for state in states if (status := wire.status_of(state, self.lifecycle)) is not None}
         rows: dict[int, Any] = {}
         for status in [None] if statuses == words else sorted(statuses):
             found = yield from self.preflight.orders(status)
             if isinstance(found, Answer):
-                raise cast("Exception", found.error)
+                return found
             rows |= {row.order_id: row for row in found}
         return list(rows.values())
 
@@ -322,12 +316,19 @@ class _Sweep:
         renewals = {row.creates for row in self.lifecycle.transitions} - {None}
         return Candidate(order_id, status, domain, product, bought, states, plan, bool(states & renewals))
 
-    def _verify(self, outcomes: dict[int, _Outcome]) -> Process[None]:
-        """Take back what was concluded from a read alone: an order that was "not found" and is in the list."""
+    def _verify(self, outcomes: dict[int, _Outcome]) -> Process[str | None]:
+        """Take back what was concluded from a read alone: an order that was "not found" and is in the list.
+
+        The reason why the list cannot be read, if it cannot.
+        """
         owned = {state for state in self.lifecycle.state_rules if self.lifecycle.outgoing(state)}
-        for row in (yield from self._listed(owned - {None})):
+        rows = yield from self._listed(owned - {None})
+        if isinstance(rows, Answer):
+            return str(rows)
+        for row in rows:
             if row.order_id in outcomes and outcomes[row.order_id].reason is None:
                 outcomes[row.order_id] = _Outcome("it is in the list again", again=True)
+        return None
 
     def _attempt(self, candidate: Candidate, *, last: bool) -> Process[_Outcome]:
         """Bring one order to its deletion; what became of it."""
@@ -342,9 +343,13 @@ class _Sweep:
             if answer is None:
                 raise
             outcome = _Outcome(str(answer), again=answer.passing)
-        if self.on_progress is not None and (last or not outcome.again):
-            self.on_progress(candidate, outcome.reason)
+        if last or not outcome.again:
+            self._dealt_with(candidate, outcome.reason)
         return outcome
+
+    def _dealt_with(self, candidate: Candidate, reason: str | None) -> None:
+        if self.on_progress is not None:
+            self.on_progress(candidate, reason)
 
     # -- what the journal says ---------------------------------------------------------------------------------------
 

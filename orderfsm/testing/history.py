@@ -17,7 +17,7 @@ from __future__ import annotations
 import time
 from fractions import Fraction
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -138,7 +138,7 @@ def _seconds(moment: Any) -> Fraction:
     """A number of seconds, or an RFC 3339 time as seconds since 1970, exactly."""
     if isinstance(moment, int | float) and not isinstance(moment, bool) and isfinite(moment):
         return Fraction(moment)
-    seconds, digits = Line(time=moment, trigger=_ANY).instant
+    seconds, digits = Line(time=cast("str", moment), trigger=_ANY).instant
     return seconds + Fraction(int(digits or 0), 10 ** len(digits))
 
 
