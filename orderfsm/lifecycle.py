@@ -45,7 +45,7 @@ def _from(work_out: Callable[[Lifecycle], Any]) -> Any:
     return attrs.Factory(work_out, takes_self=True)
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, cache_hash=True)
 class Lifecycle:
     """An immutable table of rules, compiled to lookups.
 
