@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import re
 import threading
+import time
 
 import pytest
 
@@ -17,7 +18,7 @@ from orders import invoke, invoke_async, order_in
 from Tea.exceptions import TeaException
 from test_guard_matrix import Between, acceptance, refusal
 
-from orderfsm import ORDER_LIFECYCLE, InvalidValue, NotFoundOrder, Operation, OrderStateError, State
+from orderfsm import ORDER_LIFECYCLE, Event, InvalidValue, NotFoundOrder, Operation, OrderStateError, State
 from orderfsm.client import OutcomeUnknown, guard
 from orderfsm.client.call import Settled, settle
 from orderfsm.client.sdk import UnsupportedSDK, require_supported
@@ -194,6 +195,14 @@ def test_an_order_that_is_gone_after_a_lost_deletion_was_deleted(server, service
     assert service.store.get(order_id).order.state is State.DELETED
 
 
+@pytest.mark.parametrize(("status", "code"), [(500, "Error"), (500, "InternalError"), (503, "ServiceUnavailable")])
+def test_every_5xx_is_a_lost_answer(server, service, between, status, code):
+    order_id = order_in(service, State.VERIFY_FAIL)
+    service.add_fault(Fault(operation=Operation.DELETE, when="after", times=1, status=status, code=code))
+    invoke(guard(server.client()), Operation.DELETE, order_id)
+    assert between.sent(Operation.DELETE) == 1
+
+
 def test_a_call_that_is_lost_again_and_again_ends_with_the_sdks_error(server, service, between):
     order_id = order_in(service, State.VERIFY_FAIL)
     service.add_fault(Fault(operation=Operation.DELETE))
@@ -335,6 +344,16 @@ def test_an_observation_serves_until_it_is_too_old(server, service, between, asy
     with pytest.raises(NotFoundOrder):
         call(Operation.DELETE)
     assert between.arrived == [Operation.CANCEL, Operation.DELETE]
+
+
+def test_an_observation_that_is_too_old_is_read_again(server, service, between):
+    order_id = order_in(service, State.BEING_REVIEWED)
+    client = guard(server.client(), max_age=0.05)
+    invoke(client, Operation.DESCRIBE, order_id)
+    service.happen(order_id, Event.REVIEW_FAILED)
+    time.sleep(0.1)
+    invoke(client, Operation.DELETE, order_id)
+    assert between.sent(Operation.DESCRIBE) == 2
 
 
 def test_without_max_age_nothing_is_remembered(server, service, between):

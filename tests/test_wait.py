@@ -128,6 +128,21 @@ def test_a_word_that_nobody_knows_is_waited_out(service, server, waiting):
         waiting(order_id, {State.REVOKED}, timeout=0.1)
 
 
+def test_what_was_seen_before_narrows_what_a_vague_read_may_mean(service, waiting):
+    """It was about to expire: `certificate` cannot mean issued any more."""
+    order_id = order_in(service, State.ABOUT_TO_EXPIRE)
+    seen = []
+
+    def then_no_list(observation):
+        seen.append(observation)
+        service.add_fault(Fault(operation=Operation.LIST, code="Forbidden.RAM", status=403))
+
+    with pytest.raises(WaitTimeout):
+        waiting(order_id, {State.EXPIRED}, timeout=0.1, on_poll=then_no_list)
+    assert seen[0].state is State.ABOUT_TO_EXPIRE
+    assert seen[1].states == {State.ABOUT_TO_EXPIRE, State.EXPIRED, State.REVOKED}
+
+
 def test_an_order_that_was_just_created_may_not_be_found_yet(service, server):
     client = guard(server.client())
     order_id = create(client)
