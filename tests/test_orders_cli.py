@@ -82,6 +82,13 @@ def test_show_says_what_is_allowed_and_no_secret(service, orders, state):
     assert "BEGIN" not in out + text
 
 
+def test_the_endpoint_may_stand_before_or_after_the_command(server, service, capsys):
+    order_id = order_in(service, State.VERIFY_FAIL)
+    for line in (["--endpoint", server.api, "list"], ["list", "--endpoint", server.api, "--region", "cn-beijing"]):
+        assert main(["orders", *line]) == 0
+        assert str(order_id) in capsys.readouterr().out
+
+
 def test_show_of_no_order_exits_1(orders):
     status, out, _ = orders("show", 7)
     assert status == 1

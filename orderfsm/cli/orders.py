@@ -7,6 +7,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -51,31 +52,51 @@ def _states(context: click.Context, option: click.Parameter, given: tuple[frozen
     return states
 
 
+endpoint_option = click.option(
+    "--endpoint", metavar="URL", help="Host or URL of the service, or of a mock; default: the region's own."
+)
+region_option = click.option("--region", help="Default: cn-hangzhou.")
+
+
 @click.group()
-@click.option("--endpoint", metavar="URL", help="Host or URL of the service, or of a mock; default: the region's own.")
-@click.option("--region", default="cn-hangzhou", show_default=True)
+@endpoint_option
+@region_option
 @click.pass_context
-def orders(ctx: click.Context, endpoint: str | None, region: str) -> None:
+def orders(ctx: click.Context, endpoint: str | None, region: str | None) -> None:
     """List, show, cancel, delete and sweep an account's orders.
 
     Credentials come from the SDK's default chain, such as ALIBABA_CLOUD_ACCESS_KEY_ID and
     ALIBABA_CLOUD_ACCESS_KEY_SECRET in the environment.
     """
+    ctx.obj = endpoint, region
 
-    def client() -> Any:
-        with needs("client"):
-            from orderfsm.client import guard
-        from orderfsm.client.connect import connect
 
-        return guard(connect(endpoint, region))
+def connected(command: Callable[..., int]) -> Callable[..., int]:
+    """A command whose first argument makes its client, of the endpoint given to the command or to the group."""
 
-    ctx.obj = client
+    @endpoint_option
+    @region_option
+    @click.pass_obj
+    @wraps(command)
+    def with_client(
+        of_the_group: tuple[str | None, str | None], /, endpoint: str | None, region: str | None, **options: Any
+    ) -> int:
+        def client() -> Any:
+            with needs("client"):
+                from orderfsm.client import guard
+                from orderfsm.client.connect import REGION, connect
+
+            return guard(connect(endpoint or of_the_group[0], region or of_the_group[1] or REGION))
+
+        return command(client, **options)
+
+    return with_client
 
 
 @orders.command("list")
 @click.option("--status", "states", type=STATES, multiple=True, callback=_states, help="Only orders in this state.")
 @as_json
-@click.pass_obj
+@connected
 def list_orders(client: Callable[[], Any], states: frozenset[State], *, as_json: bool) -> int:
     """List the account's orders."""
     from orderfsm.client import sweep
@@ -90,7 +111,7 @@ def list_orders(client: Callable[[], Any], states: frozenset[State], *, as_json:
 @orders.command()
 @click.argument("order_id", type=click.IntRange(1, MAX_ID))
 @as_json
-@click.pass_obj
+@connected
 def show(client: Callable[[], Any], order_id: int, *, as_json: bool) -> int:
     """Show an order: what it was read as, and what is allowed. Exit 1 if there is no such order."""
     from orderfsm.client import observe
@@ -118,7 +139,7 @@ def show(client: Callable[[], Any], order_id: int, *, as_json: bool) -> int:
 @orders.command()
 @order_ids
 @as_json
-@click.pass_obj
+@connected
 def cancel(client: Callable[[], Any], order_ids: tuple[int, ...], *, as_json: bool) -> int:
     """Withdraw applications: pending or under review to pending application.
 
@@ -131,7 +152,7 @@ def cancel(client: Callable[[], Any], order_ids: tuple[int, ...], *, as_json: bo
 @orders.command()
 @order_ids
 @as_json
-@click.pass_obj
+@connected
 def delete(client: Callable[[], Any], order_ids: tuple[int, ...], *, as_json: bool) -> int:
     """Delete orders that failed or were withdrawn, which frees their quota.
 
@@ -185,7 +206,7 @@ def _call(client: Any, operation: Operation, ids: tuple[int, ...], *, as_json: b
 @click.option("--concurrency", type=click.IntRange(1, 256), default=4, show_default=True)
 @click.option("--journal", type=click.Path(dir_okay=False), help="Write each call here; if it exists, go on from it.")
 @as_json
-@click.pass_obj
+@connected
 def sweep(
     client: Callable[[], Any],
     states: frozenset[State],
@@ -207,15 +228,15 @@ def sweep(
 
     wanted = states or {State.VERIFY_FAIL}
     settings: dict[str, Any] = {"rate": rate, "states": wanted, "older_than": older_than, "journal": journal}
-    connected = client()
+    sdk = client()
     with _sdk_errors():
-        selected = run(connected, dry_run=True, **settings).selected
+        selected = run(sdk, dry_run=True, **settings).selected
         if not as_json:
             _print_selection(selected)
         if not yes:
             return print_json(_summary(selected, None)) if as_json else 0
         with _progress(len(selected)) as progress:
-            report = run(connected, selected=selected, concurrency=concurrency, on_progress=progress, **settings)
+            report = run(sdk, selected=selected, concurrency=concurrency, on_progress=progress, **settings)
     if as_json:
         print_json(_summary(selected, report))
     else:
