@@ -155,7 +155,8 @@ def _text(time: str | datetime) -> str:
     return time.isoformat() if isinstance(time, datetime) else time
 
 
-def _instant(time: str) -> Instant:
+def instant_of(time: object) -> Instant:
+    """The instant that `time` is, in RFC 3339; else `InvalidValue`."""
     match = _TIME.fullmatch(time) if isinstance(time, str) else None
     if match:
         date, minute, second, fraction, offset = match.groups()
@@ -200,7 +201,7 @@ class Line:
     instant: Instant = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "instant", _instant(self.time))
+        object.__setattr__(self, "instant", instant_of(self.time))
         if self.order_id is None and not self.of_the_account:
             raise InvalidValue("order id", None, [f"an int in 1 .. {MAX_ID}; only lines of the account lack it"])
         if self.outcome is not Outcome.ACCEPTED and isinstance(self.trigger, Event):
@@ -503,7 +504,7 @@ class Automaton:
     """
 
     def __init__(self, lifecycle: Lifecycle, events: Events, *, late: bool = False) -> None:
-        others = set(Actor) - {Actor.CLIENT} if events is Events.PARTIAL else set()
+        others = set(Actor) - {Actor.CLIENT} if _events(events) is Events.PARTIAL else set()
         rows = lifecycle.transitions
         self._lifecycle = lifecycle
         self._late = late

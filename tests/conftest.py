@@ -13,7 +13,9 @@ from orders import obeyed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orderfsm.mock import Server
+    from between import Between
+
+    from orderfsm.mock import Server, Service
 
 # The SDK's default chain of credentials reads them when it is imported.
 os.environ |= {"ALIBABA_CLOUD_ACCESS_KEY_ID": "test", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "test"}
@@ -61,3 +63,17 @@ def server(running_server: Server) -> Iterator[Server]:
     yield running_server
     vars(service).pop("handle", None)
     obeyed(service)
+
+
+@pytest.fixture
+def service(server: Server) -> Service:
+    """The service of that mock."""
+    return server.service
+
+
+@pytest.fixture
+def between(service: Service) -> Between:
+    """What stands before that service."""
+    from between import Between
+
+    return Between(service)

@@ -6,6 +6,8 @@ to a server, with a client of the official SDK.
 
 from __future__ import annotations
 
+import asyncio
+
 from orderfsm import ORDER_LIFECYCLE, Actor, Operation, State, check, plan, trace
 from orderfsm.mock import Request
 from orderfsm.wire import VERSION
@@ -39,6 +41,18 @@ def order_in(service, state, **parameters):
     return order_id
 
 
+def state_of(service, order_id):
+    """The state of an order, as the service has it."""
+    return service.store.get(order_id).order.state
+
+
+def in_form(form, call, call_async):
+    """`call` if `form` is "sync"; if it is "async", what runs `call_async` and is called alike."""
+    if form == "sync":
+        return call
+    return lambda *arguments, **settings: asyncio.run(call_async(*arguments, **settings))
+
+
 def invoke(client, operation, order_id):
     """The body of the answer to `operation` on an order, by the SDK's method and model for it."""
     method, request = _for(operation, order_id)
@@ -51,14 +65,14 @@ async def invoke_async(client, operation, order_id):
     return (await getattr(client, f"{method}_async")(request)).body
 
 
-def create(client):
+def create(client, domain="example.com", **fields):
     """The id of a new order, created by the SDK."""
-    return client.create_certificate_for_package_request(_application()).body.order_id
+    return client.create_certificate_for_package_request(_application(domain, **fields)).body.order_id
 
 
-async def create_async(client):
+async def create_async(client, domain="example.com", **fields):
     """The same by the SDK's asynchronous method."""
-    return (await client.create_certificate_for_package_request_async(_application())).body.order_id
+    return (await client.create_certificate_for_package_request_async(_application(domain, **fields))).body.order_id
 
 
 def _for(operation, order_id):
@@ -69,10 +83,10 @@ def _for(operation, order_id):
     return method_name(operation), getattr(models, f"{operation}Request")(order_id=order_id)
 
 
-def _application():
+def _application(domain, **fields):
     from alibabacloud_cas20200407 import models
 
-    return models.CreateCertificateForPackageRequestRequest(domain="example.com")
+    return models.CreateCertificateForPackageRequestRequest(domain=domain, **fields)
 
 
 def obeyed(service):

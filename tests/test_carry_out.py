@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 
 import pytest
 
 pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
-from orders import order_in
+from between import acceptance
+from orders import in_form, order_in, state_of
 from Tea.exceptions import TeaException
-from test_guard_matrix import Between, acceptance
 
 from orderfsm import Event, InvalidValue, Operation, OrderFSMError, State, Unreachable, plan
 from orderfsm.client import Undecided, carry_out, carry_out_async
@@ -20,31 +20,10 @@ from orderfsm.mock import Fault
 READS = {Operation.DESCRIBE, Operation.LIST}
 
 
-@pytest.fixture
-def service(server):
-    return server.service
-
-
-@pytest.fixture
-def between(service):
-    return Between(service)
-
-
 @pytest.fixture(params=["sync", "async"])
 def carrying(request, server):
     """`carry_out` in both forms, on a client of the server."""
-    client = server.client()
-
-    def run(order_id, goal, **settings):
-        if request.param == "sync":
-            return carry_out(client, order_id, goal, **settings)
-        return asyncio.run(carry_out_async(client, order_id, goal, **settings))
-
-    return run
-
-
-def state_of(service, order_id):
-    return service.store.get(order_id).order.state
+    return partial(in_form(request.param, carry_out, carry_out_async), server.client())
 
 
 @pytest.mark.parametrize("state", State)

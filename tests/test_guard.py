@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import pickle
 from functools import partial
@@ -14,7 +13,8 @@ pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is no
 from alibabacloud_cas20200407 import models
 from alibabacloud_cas20200407.client import Client
 from alibabacloud_tea_openapi.models import Config
-from orders import create, create_async, invoke, invoke_async, order_in
+from between import Between, acceptance
+from orders import create, create_async, in_form, invoke, invoke_async, order_in, state_of
 from Tea.exceptions import TeaException
 
 from orderfsm import ORDER_LIFECYCLE, InvalidValue, NotFoundOrder, Operation, OrderStateError, State, check, judge, wire
@@ -26,26 +26,9 @@ RULED = [Operation.CANCEL, Operation.DELETE, Operation.CANCEL_FOR_PACKAGE, Opera
 CERTIFIED = {State.ISSUED, State.ABOUT_TO_EXPIRE, State.EXPIRED, State.REVOKED}
 
 
-class Spying:
-    """Notes what arrives at a service, and may change the `Type` that a describe answers."""
-
-    def __init__(self, service):
-        self.arrived = []
-        self.reads_as = None
-        self._handle = service.handle
-        service.handle = self.handle
-
-    def handle(self, request):
-        self.arrived.append(request.headers["x-acs-action"])
-        response = self._handle(request)
-        if self.reads_as is not None and self.arrived[-1] == Operation.DESCRIBE:
-            return type(response).of(200, {**response.json, "Type": self.reads_as})
-        return response
-
-
 @pytest.fixture
 def spy(server):
-    return Spying(server.service)
+    return Between(server.service)
 
 
 @pytest.fixture
@@ -53,24 +36,12 @@ def bare(server, spy):
     return server.client()
 
 
-def state_of(server, order_id):
-    """The state of an order, as the server has it."""
-    return server.service.store.get(order_id).order.state
-
-
 class Forms:
     """The SDK's synchronous or asynchronous methods, called alike."""
 
-    def __init__(self, name):
-        self.name = name
-
-    def invoke(self, *arguments):
-        if self.name == "sync":
-            return invoke(*arguments)
-        return asyncio.run(invoke_async(*arguments))
-
-    def create(self, client):
-        return create(client) if self.name == "sync" else asyncio.run(create_async(client))
+    def __init__(self, form):
+        self.invoke = in_form(form, invoke, invoke_async)
+        self.create = in_form(form, create, create_async)
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -121,11 +92,11 @@ def test_the_table_is_asked_before_every_ruled_call(server, spy, bare, forms, st
                 attempt()
             assert type(caught.value) is (SDKNotFoundOrder if state is State.DELETED else SDKOrderStateError)
             assert spy.arrived == [Operation.DESCRIBE]
-            assert state_of(server, order_id) is state
+            assert state_of(server.service, order_id) is state
             continue
         if operation in ORDER_LIFECYCLE.allowed(state):
             attempt()
-            assert state_of(server, order_id) is check(state, operation)
+            assert state_of(server.service, order_id) is check(state, operation)
         else:
             with pytest.raises(SDKOrderStateError) as caught:
                 attempt()
@@ -248,9 +219,9 @@ def test_code_written_for_the_sdk_alone_goes_on_working(server, bare):
 @pytest.mark.parametrize("word", ["unknow", "suspended", ""])
 def test_after_a_vague_or_unknown_word_the_call_is_sent(server, spy, bare, forms, word):
     order_id = order_in(server.service, State.PENDING_APPLICATION)
-    spy.reads_as = word
+    spy.answers[Operation.DESCRIBE] = acceptance(Type=word)
     forms.invoke(guard(bare), Operation.DELETE, order_id)
-    assert state_of(server, order_id) is State.DELETED
+    assert state_of(server.service, order_id) is State.DELETED
 
 
 def test_after_a_read_that_failed_the_call_is_sent(server, spy, bare, forms):
@@ -270,7 +241,7 @@ def test_an_order_that_cannot_be_read_just_after_its_create_is_not_refused(serve
     order_id = forms.create(guarded)
     server.service.add_fault(Fault(read="missing", times=1))
     forms.invoke(guarded, Operation.CANCEL, written(order_id))
-    assert state_of(server, order_id) is State.PENDING_APPLICATION
+    assert state_of(server.service, order_id) is State.PENDING_APPLICATION
 
 
 def test_nor_is_the_second_order_just_after_its_renewal(server, bare, forms):
@@ -280,7 +251,7 @@ def test_nor_is_the_second_order_just_after_its_renewal(server, bare, forms):
     second = forms.invoke(guarded, Operation.RENEW, order_in(server.service, State.ABOUT_TO_EXPIRE)).order_id
     server.service.add_fault(Fault(read="missing", times=1))
     forms.invoke(guarded, Operation.DELETE, second)
-    assert state_of(server, second) is State.DELETED
+    assert state_of(server.service, second) is State.DELETED
 
 
 def test_after_the_grace_what_cannot_be_found_is_refused(server, spy, bare, forms):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from itertools import count
 
 import pytest
@@ -10,49 +9,18 @@ import pytest
 pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
-from orders import call, invoke, invoke_async, obeyed, order_in
+from between import Behind, Between, acceptance, refusal
+from orders import call, in_form, invoke, invoke_async, obeyed, order_in, state_of
 from Tea.exceptions import TeaException
 
 from orderfsm import ORDER_LIFECYCLE, Operation, OrderStateError, State, Verdict, can, check, judge, wire
 from orderfsm.client import guard
 from orderfsm.client.errors import SDKNotFoundOrder, SDKOrderStateError
-from orderfsm.mock import Fault, Response, mock_cas
+from orderfsm.mock import Fault, mock_cas
 
 RULED = [Operation.CANCEL, Operation.DELETE, Operation.CANCEL_FOR_PACKAGE, Operation.RENEW]
 GONE = frozenset([None, State.DELETED])
 domains = (f"d{number}.example.com" for number in count())
-
-
-class Between:
-    """Stands before a service: notes what arrives, may answer in its place, may act after a read."""
-
-    def __init__(self, service):
-        self.service = service
-        self._handle = service.handle
-        service.handle = self.handle
-        self.clear()
-
-    def clear(self):
-        self.arrived = []
-        self.answered = []
-        self.answers = {}
-        self.after_read = None
-        self.service.clear_faults()
-
-    def handle(self, request):
-        operation = request.headers["x-acs-action"]
-        self.arrived.append(operation)
-        if operation in self.answers:
-            return self.answers[operation]
-        response = self._handle(request)
-        self.answered.append(response.status)
-        if operation == Operation.DESCRIBE and self.after_read is not None:
-            act, self.after_read = self.after_read, None
-            act()
-        return response
-
-    def sent(self, operation):
-        return self.arrived.count(operation)
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +43,14 @@ class Case:
         self.divergences = []
         settings = {"grace": 0, "on_divergence": self.divergences.append} | settings
         self._client = guard(server.client(), **settings)
-        self._form = form
+        self._invoke = in_form(form, invoke, invoke_async)
         word = wire.type_of(state)
         self.believed = GONE if word is None else wire.states_from_type(word)
         self.verdict = judge(self.believed, operation)
         self.legal = can(state, operation)
 
     def call(self):
-        if self._form == "sync":
-            return invoke(self._client, self.operation, self.order_id)
-        return asyncio.run(invoke_async(self._client, self.operation, self.order_id))
+        return self._invoke(self._client, self.operation, self.order_id)
 
     def refused(self):
         """The combined error that the call raises."""
@@ -101,7 +67,7 @@ class Case:
         assert self.is_in(self.state)
 
     def is_in(self, state):
-        return self.service.store.get(self.order_id).order.state is state
+        return state_of(self.service, self.order_id) is state
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -110,6 +76,9 @@ def form(request):
 
 
 each_state = pytest.mark.parametrize("state", State)
+each_loss = pytest.mark.parametrize(
+    "fault", [{}, {"transport": "reset"}, {"transport": "truncate"}, {"transport": "empty"}], ids=str
+)
 
 
 @each_state
@@ -165,9 +134,7 @@ def test_the_service_accepts_what_the_table_refuses(running, form, state):
         assert case.between.sent(Operation.DESCRIBE) == (2 if diverges else 1)
 
 
-@pytest.mark.parametrize(
-    "fault", [{}, {"transport": "reset"}, {"transport": "truncate"}, {"transport": "empty"}], ids=str
-)
+@each_loss
 @each_state
 def test_the_answer_is_lost_before_the_call_is_carried_out(running, form, state, fault):
     """It is read whether it was carried out; it was not, so it is sent again where it is still allowed."""
@@ -188,9 +155,7 @@ def test_the_answer_is_lost_before_the_call_is_carried_out(running, form, state,
             assert case.is_in(state)
 
 
-@pytest.mark.parametrize(
-    "fault", [{}, {"transport": "reset"}, {"transport": "truncate"}, {"transport": "empty"}], ids=str
-)
+@each_loss
 @each_state
 def test_the_answer_is_lost_after_the_call_was_carried_out(running, form, state, fault):
     """Already done is success, and it is not sent again."""
@@ -271,18 +236,3 @@ def mover(case, row):
             case.service.happen(case.order_id, row.trigger)
 
     return move
-
-
-class Behind:
-    """The service as another client sees it."""
-
-    def __init__(self, between):
-        self.handle = between._handle
-
-
-def refusal():
-    return Response.of(403, wire.error_body("OrderStateError", "no", "R", "H"))
-
-
-def acceptance(**fields):
-    return Response.of(200, {"RequestId": "R", "OrderId": 7, **fields})

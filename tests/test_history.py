@@ -176,6 +176,11 @@ def test_when_the_time_is_over_it_is_undecided():
     ],
     ids=str,
 )
-def test_bad_input_is_named(lines, named):
+def test_bad_lines_are_named(lines, named):
     with pytest.raises(InvalidValue, match=named):
         check_history(lines)
+
+
+def test_events_that_are_neither_complete_nor_partial_are_named():
+    with pytest.raises(InvalidValue, match="events 'some': expected complete, partial"):
+        check_history([CREATED], events="some")

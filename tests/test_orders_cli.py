@@ -13,18 +13,13 @@ pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is no
 pytest.importorskip("click", reason="the extra `cli` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
-from orders import order_in
-from test_guard_matrix import Between, acceptance
+from between import Between, acceptance
+from orders import order_in, state_of
 
 from orderfsm import InvalidValue, Operation, State
 from orderfsm.cli import main
 from orderfsm.client.connect import connect
 from orderfsm.mock import Fault
-
-
-@pytest.fixture
-def service(server):
-    return server.service
 
 
 @pytest.fixture
@@ -37,10 +32,6 @@ def orders(server, capsys):
         return status, printed.out, printed.err
 
     return run
-
-
-def state_of(service, order_id):
-    return service.store.get(order_id).order.state
 
 
 def test_list_shows_the_orders(service, orders):

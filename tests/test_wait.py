@@ -11,9 +11,9 @@ import pytest
 pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
-from orders import create, order_in
+from between import Between, acceptance
+from orders import create, in_form, order_in
 from Tea.exceptions import TeaException
-from test_guard_matrix import Between, acceptance
 
 from orderfsm import Event, InvalidValue, Operation, OrderFSMError, State, Unreachable
 from orderfsm.client import WaitTimeout, guard, observe, observe_async, wait, wait_async
@@ -22,23 +22,11 @@ from orderfsm.mock import Fault
 QUICK = {"timeout": 5, "interval": 0.1}
 
 
-@pytest.fixture
-def service(server):
-    return server.service
-
-
 @pytest.fixture(params=["sync", "async"])
 def waiting(request, server):
     """`wait` in both forms, on a client of the server."""
-    client = server.client()
-
-    def run(order_id, until, **settings):
-        settings = QUICK | settings
-        if request.param == "sync":
-            return wait(client, order_id, until=until, **settings)
-        return asyncio.run(wait_async(client, order_id, until=until, **settings))
-
-    return run
+    run = in_form(request.param, wait, wait_async)
+    return lambda order_id, until, **settings: run(server.client(), order_id, until=until, **QUICK | settings)
 
 
 def later(service, order_id, *events):

@@ -16,7 +16,7 @@ from orderfsm.trace import Outcome
 from .created import Application, earliest
 from .decision_log import LOGGER, Divergence, log
 from .errors import OutcomeUnknown, refused_by_service, refused_here
-from .observation import Observation, everything, gone
+from .observation import Observation, everything, found, gone
 from .preflight import CREATING, RETRIES, Mode, Preflight, Trust, backoff
 from .sdk import Answer, response
 from .steps import Process, Send
@@ -46,13 +46,12 @@ def settle(
     targets = lifecycle.narrow(before, operation, accepted=True)
     if not targets:  # it was sent although the table refuses it
         targets = lifecycle.narrow(everything(lifecycle), operation, accepted=True)
-    found = now - {None} or now  # an order that is not found is deleted, if it ever was
-    if found <= targets:
+    if found(now) <= targets:
         return Settled.DONE
     if lifecycle.judge(now, operation) is Verdict.LEGAL:
         return Settled.NOT_DONE
     after = {state for target in targets for state in lifecycle.reachable(target)}
-    return Settled.UNCLEAR if found & after else Settled.NOT_DONE
+    return Settled.UNCLEAR if found(now) & after else Settled.NOT_DONE
 
 
 def calling(
@@ -269,7 +268,8 @@ class _Call:
             application = Application.renewing(row for row in rows if str(row.order_id) == str(self.order_id))
         made_by = [row for row in self.lifecycle.transitions if row.trigger is self.operation]
         begins = {row.creates or row.target for row in made_by}
-        return application.made(others, earliest(self.sent, self.preflight.headers), begins, self.lifecycle)
+        since = earliest(self.sent, self.preflight.headers, time.time())
+        return application.made(others, since, begins, self.lifecycle)
 
     # -- saying it ---------------------------------------------------------------------------------------------------
 

@@ -8,12 +8,10 @@ from orderfsm.errors import OrderFSMError, Refusal, Unreachable
 
 from .call import calling
 from .connection import Connection
-from .observation import everything
+from .observation import everything, found
 from .sdk import request
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.paths import Plan
     from orderfsm.spec import Operation, State, Transition
@@ -102,11 +100,15 @@ def carrying_out(
     goal: State,
     *,
     dry_run: bool = False,
-    only_from: Collection[State | None] | None = None,
+    touchable: set[State | None] | None = None,
 ) -> Process[Plan | CarriedOut]:
-    """See `carry_out`. With `only_from`, `Moved` if the order is in other states than these and those it was led to."""
+    """See `carry_out`. With `touchable`, `Moved` if the order is in other states than these.
+
+    Those that it is led to are added there, before the call: its answer may be lost.
+    """
     lifecycle = preflight.lifecycle
-    touchable = None if only_from is None else set(only_from)
+    if touchable is None:
+        touchable = {*everything(lifecycle)}
     steps: list[Transition] = []
     for _ in range(MOVES):
         observation = yield from preflight.read_until(order_id, lambda now: decide(lifecycle, now, goal) is not None)
@@ -119,19 +121,20 @@ def carrying_out(
             return plan
         if not plan.steps:
             return CarriedOut(observation, tuple(steps))
-        if touchable is not None and not observation.found <= touchable:
+        if not observation.found <= touchable:
             raise Moved(observation)
         step = plan.steps[0]
         operation = cast("Operation", step.trigger)
+        led_to = {step.target} - touchable
+        touchable |= led_to
         try:
             yield from calling(
                 preflight, operation, request(operation, order_id=order_id), observation, throttles=THROTTLES
             )
-        except Refusal:
-            continue  # the order has moved
+        except Refusal:  # the order has moved
+            touchable -= led_to
+            continue
         steps.append(step)
-        if touchable is not None:
-            touchable.add(step.target)
         if step.target == goal:
             return CarriedOut(preflight.observation(order_id, frozenset([goal]), None), tuple(steps))
     raise OrderFSMError(f"order {order_id} does not come to {goal} in {MOVES} calls: others keep moving it")
@@ -142,14 +145,15 @@ def decide(lifecycle: Lifecycle, now: frozenset[State | None], goal: State) -> P
 
     `Unreachable` if operations lead to `goal` from none of them.
     """
-    found = [state for state in lifecycle.state_rules if state in (now - {None} or now)]
+    possible = found(now)
+    ordered = [state for state in lifecycle.state_rules if state in possible]
     plans: list[Plan] = []
-    for state in found:
+    for state in ordered:
         try:
             plans.append(lifecycle.plan(state, goal))
         except Unreachable:
             continue
     if not plans:
-        raise Unreachable(frozenset(found), goal, "operations alone")
-    same = len({plan.triggers[:1] for plan in plans}) == 1 and len(plans) == len(found)
+        raise Unreachable(possible, goal, "operations alone")
+    same = len({plan.triggers[:1] for plan in plans}) == 1 and len(plans) == len(ordered)
     return plans[0] if same else None

@@ -6,7 +6,6 @@ tells: an order for the same domains, of the same product, that began after the 
 
 from __future__ import annotations
 
-import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -30,14 +29,15 @@ PRECISION = 2
 """Seconds by which two times of the service's clock are told apart: its answers' `date` has whole seconds."""
 
 
-def earliest(sent: float, headers: Mapping[str, str]) -> float:
-    """The earliest date, on the service's clock, of an order whose create was sent at `sent` (Unix time, our clock).
+def earliest(sent: float, headers: Mapping[str, str], now: float) -> float:
+    """The earliest date, on the service's clock, of an order whose create was sent at `sent`, by our clock.
 
-    `headers` are those of an answer that came just now: their `date` tells how the two clocks differ.
+    It is `now` by our clock, and `headers` are those of an answer that just came: their `date` tells how the two
+    clocks differ. All in Unix time.
     """
     date = {name.lower(): value for name, value in headers.items()}.get("date")
     try:
-        return sent + parsedate_to_datetime(date or "").timestamp() - time.time() - PRECISION
+        return sent + parsedate_to_datetime(date or "").timestamp() - now - PRECISION
     except ValueError:
         return sent - MAX_SKEW
 

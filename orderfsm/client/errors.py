@@ -67,7 +67,7 @@ class _SDKFields(ServiceError, SDKError):
 
     @property
     def message(self) -> str:
-        """What the service said."""
+        """What the service said; for a local refusal, what was refused, why, and what to do instead."""
         return super().message if self._message is None else self._message
 
     @property
@@ -88,7 +88,7 @@ class _SDKFields(ServiceError, SDKError):
         return self.message
 
 
-class _SDKRefusal(Refusal, _SDKFields):
+class _SDKRefusal(_SDKFields, Refusal):
     """A refusal by the order's state.
 
     Made as `(lifecycle, states, trigger)`: a client knows only in which `states` the order may be. If that is more than
@@ -101,38 +101,33 @@ class _SDKRefusal(Refusal, _SDKFields):
         """Why it is refused in every possible state, from which source, and what to do instead."""
         return explain(*self.args) if len(self.args) == 3 else None
 
-    @property
-    def message(self) -> str:
-        """What the service said; for a local refusal, what was refused, why, and what to do instead."""
-        return super().message if self._message is None else self._message
-
     def __str__(self) -> str:
         if self.local or self.explanation is None:
             return self.message
         return f"{self.message} {self.explanation}"
 
 
-class SDKOrderStateError(OrderStateError, _SDKRefusal):
+class SDKOrderStateError(_SDKRefusal, OrderStateError):
     """An `OrderStateError` that is an SDK exception as well, raised here or by the service."""
 
 
-class SDKNotFoundOrder(NotFoundOrder, _SDKRefusal):
+class SDKNotFoundOrder(_SDKRefusal, NotFoundOrder):
     """A `NotFoundOrder` that is an SDK exception as well, raised here or by the service."""
 
 
-class SDKNotFoundPackage(NotFoundPackage, _SDKFields):
+class SDKNotFoundPackage(_SDKFields, NotFoundPackage):
     """A `NotFoundPackage` that is an SDK exception as well."""
 
 
-class SDKNotRemainCount(NotRemainCount, _SDKFields):
+class SDKNotRemainCount(_SDKFields, NotRemainCount):
     """A `NotRemainCount` that is an SDK exception as well."""
 
 
-class SDKCreateCertificateRequestFailed(CreateCertificateRequestFailed, _SDKFields):
+class SDKCreateCertificateRequestFailed(_SDKFields, CreateCertificateRequestFailed):
     """A `CreateCertificateRequestFailed` that is an SDK exception as well."""
 
 
-class SDKDeleteFail(DeleteFail, _SDKFields):
+class SDKDeleteFail(_SDKFields, DeleteFail):
     """A `DeleteFail` that is an SDK exception as well."""
 
 

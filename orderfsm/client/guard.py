@@ -71,11 +71,12 @@ def _guarded_class(cls: Any) -> type[Any]:
     Only `..._with_options` and `..._with_options_async` are replaced: the short forms call them.
     """
     members: dict[str, Any] = {"_unguarded": cls}
-    for operation in [*sorted(RULED | CREATING), Operation.DESCRIBE]:
+    for operation in RULED | CREATING:
         name = f"{method_name(operation)}_with_options"
-        forms = (_noting, _noting_async) if operation is Operation.DESCRIBE else (_asking, _asking_async)
-        members[name] = forms[0](operation, getattr(cls, name))
-        members[f"{name}_async"] = forms[1](operation, getattr(cls, f"{name}_async"))
+        members[name] = _asking(operation, getattr(cls, name))
+        members[f"{name}_async"] = _asking_async(operation, getattr(cls, f"{name}_async"))
+    name = f"{method_name(Operation.DESCRIBE)}_with_options"
+    members |= {name: _noting(getattr(cls, name)), f"{name}_async": _noting_async(getattr(cls, f"{name}_async"))}
     return type(f"Guarded{cls.__name__}", (cls,), members)
 
 
@@ -107,21 +108,23 @@ def _asking_async(operation: Operation, call: Callable[..., Any]) -> Callable[..
     return asking
 
 
-def _noting(_operation: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
+def _noting(call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
     def noting(self: Any, request: Any, runtime: Any) -> Any:
         response = call(self, request, runtime)
-        self._preflight.saw(request.order_id, Answer(Outcome.ACCEPTED, response=response))
+        if self._preflight.max_age:
+            self._preflight.saw(request.order_id, Answer(Outcome.ACCEPTED, response=response))
         return response
 
     return noting
 
 
-def _noting_async(_operation: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
+def _noting_async(call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
     async def noting(self: Any, request: Any, runtime: Any) -> Any:
         response = await call(self, request, runtime)
-        self._preflight.saw(request.order_id, Answer(Outcome.ACCEPTED, response=response))
+        if self._preflight.max_age:
+            self._preflight.saw(request.order_id, Answer(Outcome.ACCEPTED, response=response))
         return response
 
     return noting

@@ -46,11 +46,16 @@ class Observation:
 
     @property
     def found(self) -> frozenset[State | None]:
-        """The possible states without "no order", which an order that is not found may be as well as deleted."""
-        return self.states - {None} or self.states
+        """The possible states without "no order", if there are others."""
+        return found(self.states)
 
     def __str__(self) -> str:
         return self.word if self.word is not None else "unreadable"
+
+
+def found(states: frozenset[State | None]) -> frozenset[State | None]:
+    """`states` without "no order", if there are others: an order that is not found is deleted, if it ever was."""
+    return states - {None} or states
 
 
 def everything(lifecycle: Lifecycle) -> frozenset[State | None]:

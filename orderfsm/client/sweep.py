@@ -104,9 +104,7 @@ def sweep(
 
     Raises the SDK's exception if the orders cannot be listed, and `InvalidValue` for settings that are none.
     """
-    connection = Connection.of(client)
-    wanted = frozenset(connection.preflight.lifecycle.members(states))
-    sweeping = _Sweep(connection, wanted, older_than, rate, concurrency, on_progress)
+    sweeping = _Sweep.of(client, states, older_than, rate, concurrency, on_progress)
     with sweeping.journaling(journal):
         return run(sweeping.process(selected, dry_run=dry_run), sweeping.perform)
 
@@ -124,9 +122,7 @@ async def sweep_async(
     on_progress: Callable[[Candidate, str | None], object] | None = None,
 ) -> SweepReport:
     """`sweep` with the SDK's asynchronous methods, and tasks instead of threads."""
-    connection = Connection.of(client)
-    wanted = frozenset(connection.preflight.lifecycle.members(states))
-    sweeping = _Sweep(connection, wanted, older_than, rate, concurrency, on_progress)
+    sweeping = _Sweep.of(client, states, older_than, rate, concurrency, on_progress)
     with sweeping.journaling(journal):
         return await run_async(sweeping.process(selected, dry_run=dry_run), sweeping.perform_async)
 
@@ -180,6 +176,14 @@ class _Sweep:
     concurrency: int = attrs.field(converter=_at_least_one)
     on_progress: Callable[[Candidate, str | None], object] | None
     journal: Journal | None = attrs.field(default=None, init=False)
+    touchable: dict[int, set[State | None]] = attrs.field(factory=dict, init=False)
+    """The states in which each order may be touched: those asked for, and those that it was led to."""
+
+    @classmethod
+    def of(cls, client: Any, states: Collection[State], *settings: Any) -> _Sweep:
+        """A sweep by `client`, guarded or not, of the orders that are in `states`."""
+        connection = Connection.of(client)
+        return cls(connection, frozenset(connection.preflight.lifecycle.members(states)), *settings)
 
     @contextmanager
     def journaling(self, path: str | os.PathLike[str] | None) -> Iterator[None]:
@@ -333,7 +337,8 @@ class _Sweep:
     def _attempt(self, candidate: Candidate, *, last: bool) -> Process[_Outcome]:
         """Bring one order to its deletion; what became of it."""
         try:
-            yield from carrying_out(self.preflight, candidate.order_id, GOAL, only_from=self._touchable(candidate))
+            touchable = self.touchable.setdefault(candidate.order_id, self._led_to(candidate))
+            yield from carrying_out(self.preflight, candidate.order_id, GOAL, touchable=touchable)
             outcome = _Outcome()
         except OrderFSMError as error:
             code = f"{error.code}: " if isinstance(error, ServiceError) else ""
@@ -359,14 +364,18 @@ class _Sweep:
         lines = self._lines(candidate)
         return any(line.trigger in ends and line.outcome is Outcome.ACCEPTED for line in lines)
 
-    def _touchable(self, candidate: Candidate) -> set[State | None]:
-        """The states in which the order may be touched: those asked for, and those that an earlier sweep led it to."""
+    def _led_to(self, candidate: Candidate) -> set[State | None]:
+        """The states that were asked for, and those that an earlier sweep led the order to, or may have."""
         touchable: set[State | None] = {*self.states}
+        led_to: set[State | None] = set()
         for line in self._lines(candidate):
             if line.trigger is Operation.DESCRIBE and line.outcome is Outcome.ACCEPTED:
                 states = meaning(Operation.DESCRIBE, line.state, self.lifecycle)
                 plan = decide(self.lifecycle, states, GOAL) if states <= touchable else None
-                touchable |= {step.target for step in (plan.steps[:1] if plan else ())}
+                led_to = {step.target for step in (plan.steps[:1] if plan else ())} - touchable
+                touchable |= led_to
+            elif line.outcome is Outcome.REFUSED and line.trigger is not Operation.DESCRIBE:
+                touchable -= led_to
         return touchable
 
     def _lines(self, candidate: Candidate) -> list[Line]:

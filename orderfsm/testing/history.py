@@ -23,15 +23,12 @@ import attrs
 
 from orderfsm.errors import InvalidValue
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import Operation
-from orderfsm.trace import Answer, Automaton, Events, Finding, Line, Outcome, readings
+from orderfsm.trace import Answer, Automaton, Events, Finding, Line, Outcome, instant_of, readings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from orderfsm.trace import Possible, Reading
-
-_ANY = Operation.LIST
 
 
 @attrs.frozen(eq=False)
@@ -115,7 +112,7 @@ def check_history(
     """
     said, begins = readings(lines, lifecycle)
     calls = sorted((_call(line, reading) for line, reading in said), key=lambda call: (call.start, call.end))
-    automaton = Automaton(lifecycle, Events(events), late=True)
+    automaton = Automaton(lifecycle, cast("Events", events), late=True)
     search = _Search(automaton, automaton.no_order if begins else automaton.anywhere, time.monotonic() + budget)
     try:
         return search.result(calls)
@@ -138,7 +135,7 @@ def _seconds(moment: Any) -> Fraction:
     """A number of seconds, or an RFC 3339 time as seconds since 1970, exactly."""
     if isinstance(moment, int | float) and not isinstance(moment, bool) and isfinite(moment):
         return Fraction(moment)
-    seconds, digits = Line(time=cast("str", moment), trigger=_ANY).instant
+    seconds, digits = instant_of(moment)
     return seconds + Fraction(int(digits or 0), 10 ** len(digits))
 
 
@@ -179,9 +176,9 @@ class _Search:
             if number in done:
                 kept.add((done - {number}, possible))
                 continue
-            for other, call in self._open.items():
-                after = (done | {other}, self._automaton.step(possible, call.reading))
-                if other not in done and after[1].favour and after not in seen:
+            for other in self._open.keys() - done:
+                after = (done | {other}, self._automaton.step(possible, self._open[other].reading))
+                if after[1].favour and after not in seen:
                     seen.add(after)
                     frontier.append(after)
         del self._open[number]
