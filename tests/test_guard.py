@@ -265,6 +265,23 @@ def test_after_the_grace_what_cannot_be_found_is_refused(server, spy, bare, form
     assert spy.arrived[-1] == Operation.DESCRIBE
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["answered", "answer lost"])
+def test_an_order_that_we_deleted_is_not_new_any_more(server, spy, bare, forms, lost):
+    from orderfsm.mock import Fault
+
+    guarded = guard(bare)
+    order_id = forms.create(guarded)
+    forms.invoke(guarded, Operation.CANCEL, order_id)
+    if lost:
+        server.service.add_fault(Fault(operation=Operation.DELETE, times=1, when="after"))
+    forms.invoke(guarded, Operation.DELETE, order_id)
+    sent = spy.sent(Operation.DELETE)
+    with pytest.raises(SDKNotFoundOrder) as caught:
+        forms.invoke(guarded, Operation.DELETE, order_id)
+    assert caught.value.local
+    assert spy.sent(Operation.DELETE) == sent
+
+
 class BrokenReads(Client):
     """A client whose reads fail in a way that no SDK has."""
 

@@ -12,7 +12,7 @@ from orderfsm.testing import check_history
 from orderfsm.trace import Finding, Line, Outcome
 
 TIME = "2026-08-05T06:10:01Z"
-OTHERS = set(Actor) - {Actor.CLIENT}
+UNSEEN = {state: reachable(state, by=set(Actor) - {Actor.CLIENT}) for state in (None, *State)}
 CANCELLED = (Operation.CANCEL, Outcome.ACCEPTED, None, None)
 NOT_CANCELLED = (Operation.CANCEL, Outcome.REFUSED, "OrderStateError", None)
 PERHAPS_CANCELLED = (Operation.CANCEL, Outcome.UNKNOWN, None, None)
@@ -47,7 +47,7 @@ def explained(states, call, complete):
     """The states after `call`, from any of `states`; none if it cannot be answered so."""
     trigger, outcome, code, word = call
     if not complete:
-        states = {after for state in states for after in reachable(state, by=OTHERS)}
+        states = {after for state in states for after in UNSEEN[state]}
     if outcome is Outcome.ACCEPTED:
         rows = [ORDER_LIFECYCLE.table[state][trigger] for state in states]
         targets = {row.target for row in rows if row is not None}

@@ -130,3 +130,24 @@ def test_a_plain_string_equal_to_a_value_is_that_member(state, trigger):
             check(plain, trigger.value)
         assert caught.value.state is state
         assert caught.value.operation is trigger
+
+
+@pytest.mark.parametrize(("state", "trigger"), PAIRS, ids=name)
+def test_the_service_does_not_find_a_deleted_order_and_answers_as_the_model_does_otherwise(state, trigger):
+    if (state, trigger) in LEGAL:
+        assert ORDER_LIFECYCLE.service_transition(state, trigger).target == target_of(state, trigger)
+    else:
+        expected = NotFoundOrder if state in {None, State.DELETED} else OrderStateError
+        with pytest.raises(ServiceError) as caught:
+            ORDER_LIFECYCLE.service_transition(state, trigger)
+        assert type(caught.value) is expected
+
+
+@pytest.mark.parametrize(("state", "trigger"), PAIRS, ids=name)
+def test_a_lifecycle_checks_as_the_function_does(state, trigger):
+    if (state, trigger) in LEGAL:
+        assert ORDER_LIFECYCLE.check(state, trigger) is check(state, trigger)
+    else:
+        with pytest.raises(ServiceError) as caught:
+            ORDER_LIFECYCLE.check(state, trigger)
+        assert caught.value.operation is trigger

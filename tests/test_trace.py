@@ -1099,3 +1099,29 @@ def test_a_replay_judges_each_order_as_the_judge_does_wherever_its_lines_stand(o
         assert violation is None or (violation.index, violation.possible) == (alone.index, alone.possible)
         assert (order in report.undecided) is (alone.verdict is UNDECIDED)
         assert (order in report.holding_quota) is alone.holds_quota
+
+
+# -- what the lines of one order say -----------------------------------------------------------------------------------
+
+
+def test_readings_are_those_of_the_order_without_account_lines():
+    lines = [*history("create", "cancel!OrderStateError", "describe=payed"), line(Said.of("list"))]
+    found, begins = t.readings([t.Header("x"), *lines, t.loads("no line")])
+    assert begins
+    assert found == [
+        (lines[0], t.Reading(Operation.CREATE, t.Answer.ACCEPTED)),
+        (lines[1], t.Reading(Operation.CANCEL, t.Answer.STATE_FORBIDS)),
+        (lines[2], t.Reading(Operation.DESCRIBE, t.Answer.ACCEPTED, "payed")),
+    ]
+
+
+@pytest.mark.parametrize(("texts", "begins"), [(["named", "delete"], True), (["delete"], False), ([], False)])
+def test_an_order_begins_where_it_is_created_or_named(texts, begins):
+    found, here = t.readings(history(*texts))
+    assert (len(found), here) == (len(texts), begins)
+
+
+def test_readings_of_several_orders_are_an_error():
+    cancel = Said.of("cancel")
+    with pytest.raises(InvalidValue, match="order ids"):
+        t.readings([line(cancel, order_id=1), line(cancel, order_id=2)])

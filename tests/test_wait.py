@@ -16,7 +16,7 @@ from orders import create, in_form, order_in
 from Tea.exceptions import TeaException
 
 from orderfsm import Event, InvalidValue, Operation, OrderFSMError, State, Unreachable
-from orderfsm.client import WaitTimeout, guard, observe, observe_async, wait, wait_async
+from orderfsm.client import WaitTimeout, carry_out, guard, observe, observe_async, wait, wait_async
 from orderfsm.mock import Fault
 
 QUICK = {"timeout": 5, "interval": 0.1}
@@ -136,6 +136,17 @@ def test_an_order_that_was_just_created_may_not_be_found_yet(service, server):
     order_id = create(client)
     service.add_fault(Fault(read="missing", times=2))
     assert wait(client, order_id, until={State.PENDING_REVIEW}, **QUICK).observation.state is State.PENDING_REVIEW
+
+
+def test_an_order_that_we_created_and_deleted_is_not_waited_for(service, server):
+    """It is not found because it is gone, and not because it is new."""
+    client = guard(server.client())
+    order_id = create(client)
+    carry_out(client, order_id, State.DELETED)
+    started = time.monotonic()
+    with pytest.raises(Unreachable):
+        wait(client, order_id, until={State.ISSUED})
+    assert time.monotonic() - started < 5
 
 
 def test_a_wait_can_be_cancelled(service, server):

@@ -149,6 +149,8 @@ class _Call:
         if order_id is None:
             return answer.response
         after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
+        if after and after <= gone(self.lifecycle):
+            self.preflight.not_new(order_id)
         if verdict is Verdict.ILLEGAL:
             self._report("accepted")
             self.believed, _ = yield from self.preflight.read(order_id)
@@ -193,6 +195,9 @@ class _Call:
         self.lost.append(answer)
         if self.operation in CREATING:
             return (yield from self._look_for_created(answer))
+        after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
+        if after and after <= gone(self.lifecycle) and self.states != everything(self.lifecycle):
+            self.preflight.not_new(self.order_id)  # it was there before the call
         now = yield from self._read_settled()
         settled = self._settled(now.states)
         self._log(settled)

@@ -46,7 +46,8 @@ def guard(
       `inferred` from them.
     * `max_age`: how many seconds an observation serves for further calls, instead of a new read.
     * `grace`: for how many seconds after this client created an order "not found" refuses nothing, because the service
-      is eventually consistent after a create. Ten are our choice; the service documents no limit.
+      is eventually consistent after a create. It ends when this client deletes the order. Ten are our choice; the
+      service documents no limit.
     * `on_divergence`: called with a `Divergence` when the service refuses what the table allows, or accepts what it
       refuses. The order is then read again, and the call, if it was refused and still is allowed, sent once more.
 

@@ -147,6 +147,11 @@ class Preflight:
         """Whether this client created the order within the last `grace` seconds."""
         return self.clock() - self._created.get(str(order_id), float("-inf")) < self.grace
 
+    def not_new(self, order_id: int | str) -> None:
+        """From now on, that the order is not found means that it is gone, however young it is."""
+        with self._lock:
+            self._created.pop(str(order_id), None)
+
     @staticmethod
     def _forget(of: dict[str, Any], is_old: Callable[[Any], bool]) -> None:
         """Drop what is old at the beginning of `of`, which is in order of insertion."""
