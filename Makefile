@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint format test-pythons test-sdks check-full bench clean
+.PHONY: help demo test lint format test-pythons test-sdks check-full bench mutants clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -12,7 +12,7 @@ demo: .venv/main  ## the official SDK, guarded by the spec, against the mock: de
 	$(BIN)/orderfsm demo
 
 test: .venv/main  ## all tests but the long ones; what the machine lacks is skipped with a clear line
-	$(BIN)/pytest -rs --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n logical --dist loadfile -rs --cov --cov-report=term-missing:skip-covered
 
 lint: .venv/lint  ## ruff, mypy --strict, pyright
 	$(BIN)/ruff check
@@ -31,7 +31,7 @@ test-sdks:  ## the client's tests, with each supported generation of the officia
 	scripts/test-sdks
 
 check-full: .venv/main  ## long checks: every test, thousands of hypothesis examples, every Python
-	HYPOTHESIS_PROFILE=long $(BIN)/pytest -rs --long
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest -n logical --dist loadfile -rs --long
 	scripts/test-pythons
 	scripts/test-sdks
 
@@ -40,6 +40,9 @@ bench: .venv/bench  ## the measures, side by side with the peers
 	$(BIN)/python -m benchmarks.client
 	$(BIN)/python -m benchmarks.history
 	$(BIN)/python -m benchmarks.mock
+
+mutants: .venv/main  ## what the conformance kit catches: the table of docs/conformance.md
+	cd tests && ../$(BIN)/python -m mutants
 
 clean:  ## remove .venv and .build
 	rm -rf .venv .build

@@ -58,11 +58,12 @@ import json
 import os
 import re
 import zlib
-from collections import Counter, defaultdict
+from collections import defaultdict
+from contextlib import nullcontext
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from operator import attrgetter
+from operator import attrgetter, ge, mul
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, TypeVar, cast
 
@@ -76,7 +77,7 @@ from .spec import DAY, TRANSITIONS, TRIGGERS, Actor, Event, Operation
 from .wire import parse_states, statuses, types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from .spec import State, Trigger
 
@@ -251,18 +252,20 @@ Entry: TypeAlias = Header | Line | BadLine
 _EXCERPT = 80
 
 
-def read(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[Entry]:
+def read(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, progress: Callable[[int], object] | None = None
+) -> Iterator[Entry]:
     """What stands in the trace files `paths` (or in the one path), file by file: a `Header`, then line after line.
 
-    Files whose name ends in `.gz` are read through gzip. Bad lines are given as `BadLine`, empty ones not at all. An
-    `InvalidValue` for Parquet, which this reader does not take, and for a damaged gzip file; `OSError` for a file that
-    cannot be read.
+    Files whose name ends in `.gz` are read through gzip. Bad lines are given as `BadLine`, empty ones not at all.
+    `progress` is told now and then how many bytes more of a file were read. An `InvalidValue` for Parquet, which this
+    reader does not take, and for a damaged gzip file; `OSError` for a file that cannot be read.
     """
     names = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     for name in names:
         if name.endswith(".parquet"):
             raise InvalidValue("trace file", name, [".jsonl", ".jsonl.gz; Parquet is not supported by this reader"])
-    return (entry for name in names for entry in _read_file(name))
+    return (entry for name in names for entry in _read_file(name, progress))
 
 
 def loads(text: str | bytes, file: str = "", number: int = 0) -> Line | BadLine:
@@ -304,23 +307,29 @@ def header(events: Events = Events.COMPLETE) -> str:
 def write(lines: Iterable[Line], file: str | os.PathLike[str], events: Events = Events.COMPLETE) -> None:
     """Write a header and `lines` to the path `file`, through gzip if its name ends in `.gz`."""
     first = header(events)
-    with _opened(os.fspath(file), "w") as stream:
+    name = os.fspath(file)
+    with gzip.open(name, "wb") if name.endswith(".gz") else Path(name).open("wb") as stream:
         stream.write(f"{first}\n".encode())
         stream.writelines(f"{dumps(line)}\n".encode() for line in lines)
 
 
-def _opened(name: str, mode: str) -> IO[bytes]:
-    if name.endswith(".gz"):
-        return cast("IO[bytes]", gzip.open(name, f"{mode}b"))
-    return cast("IO[bytes]", Path(name).open(f"{mode}b"))
-
-
-def _read_file(name: str) -> Iterator[Entry]:
-    with _opened(name, "r") as stream:
+def _read_file(name: str, progress: Callable[[int], object] | None) -> Iterator[Entry]:
+    with Path(name).open("rb") as file, gzip.open(file) if name.endswith(".gz") else nullcontext(file) as stream:
         try:
-            yield from _entries(stream, name)
+            yield from _entries(stream if progress is None else _watched(stream, file, progress), name)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InvalidValue("gzip file", name, [f"an undamaged one ({error})"]) from error
+
+
+def _watched(stream: Iterable[bytes], file: IO[bytes], progress: Callable[[int], object]) -> Iterator[bytes]:
+    """The lines of `stream`, while `progress` is told how far `file` was read."""
+    told = 0
+    for number, text in enumerate(stream, 1):
+        yield text
+        if number % 1000 == 0:
+            progress(file.tell() - told)
+            told = file.tell()
+    progress(file.tell() - told)
 
 
 def _entries(stream: Iterable[bytes], name: str) -> Iterator[Entry]:
@@ -424,6 +433,28 @@ class Reading(NamedTuple):
     answer: Answer
     word: str | None = None
 
+    def __str__(self) -> str:
+        return f"{self.trigger} {self.answer}" + (f", {self.word}" if self.word else "")
+
+    @property
+    def vague(self) -> bool:
+        """Whether it can be read strictly, or in the order's favour."""
+        return self.answer in _STRICTLY or self.word == _UNKNOWN_WORD
+
+    @property
+    def creates(self) -> bool:
+        """Whether it is an accepted create of the order."""
+        return self.trigger in _CREATES and self.answer is Answer.ACCEPTED
+
+    @property
+    def named(self) -> bool:
+        """Whether a renewal of another order names the order."""
+        return self.answer is Answer.BEGUN
+
+    def may_come_late(self, *, favour: bool) -> bool:
+        """Whether nobody knows what became of the call, so that it may happen at any later time, or never."""
+        return Answer.PERHAPS in (_IN_FAVOUR if favour else _STRICTLY).get(self.answer, (self.answer,))
+
 
 _ANSWERS: Mapping[str, Answer] = dict.fromkeys(BY_CODE, Answer.TURNED_AWAY) | {
     OrderStateError.code: Answer.STATE_FORBIDS,
@@ -443,6 +474,7 @@ _IN_FAVOUR: Mapping[Answer, tuple[Answer, ...]] = {
     Answer.NO_CODE: (Answer.PERHAPS,),  # what any other refusal explains, this explains as well
     Answer.UNKNOWN_CODE: (Answer.TURNED_AWAY,),
 }
+_CHANGE_NOTHING = {Answer.STATE_FORBIDS, Answer.NOT_FOUND, Answer.DELETE_FAILED, Answer.TURNED_AWAY}
 _UNKNOWN_WORD = "?"
 
 
@@ -463,6 +495,12 @@ def _reading(line: Line, meanings: Mapping[str, object]) -> Reading:
     return Reading(line.trigger, Answer.ACCEPTED, word if word in meanings else _UNKNOWN_WORD)
 
 
+def readings(line: Line, order: int, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> list[Reading]:
+    """What `line` says of `order`: nothing if it is of the account, two things if a renewal names its own order."""
+    said = [] if line.order_id != order or line.of_the_account else [_reading(line, _meanings(lifecycle))]
+    return [*said, Reading(line.trigger, Answer.BEGUN)] if line.begins == order else said
+
+
 def _answer(code: str | None) -> Answer:
     if code is None:
         return Answer.NO_CODE
@@ -474,10 +512,10 @@ def _answer(code: str | None) -> Answer:
 
 
 class Run(NamedTuple):
-    """Where a run has come to: the order's `state`, and the `lost` calls that may yet happen (sorted)."""
+    """Where a run has come to: the order's `state`, and how many `lost` calls of each trigger may yet happen."""
 
     state: State | None
-    lost: tuple[Trigger, ...] = ()
+    lost: tuple[int, ...] = ()
 
 
 @attrs.frozen(eq=False)
@@ -507,7 +545,7 @@ class Automaton:
         others = set(Actor) - {Actor.CLIENT} if _events(events) is Events.PARTIAL else set()
         rows = lifecycle.transitions
         self._lifecycle = lifecycle
-        self._late = late
+        self.late = late
         self._unseen = {state: lifecycle.reachable(state, by=others) for state in lifecycle.state_rules}
         self._moving = {row.trigger for row in rows if row.target != row.source}
         self._holding = {row.source for row in rows if row.gives_back(age=None)}
@@ -515,23 +553,46 @@ class Automaton:
         self._strictly = _Way(_STRICTLY, {**words, _UNKNOWN_WORD: frozenset()})
         self._in_favour = _Way(_IN_FAVOUR, {**words, _UNKNOWN_WORD: frozenset(filter(None, lifecycle.state_rules))})
         self._known: dict[tuple[frozenset[Run], frozenset[Run]], Possible] = {}
-        self.no_order = self._possible([Run(None)], [Run(None)])
-        everywhere = list(map(Run, lifecycle.state_rules))
-        self.anywhere = self._possible(everywhere, everywhere)
+        self._closed: dict[frozenset[Run], list[Run]] = {}
+        self._may_be_lost = [rule.trigger for rule in lifecycle.triggers if late and rule.trigger in self._moving]
+        self._of_use = {state: self._late_triggers(state) for state in lifecycle.state_rules}
+        self.no_order = self.at([None])
+        self.anywhere = self.at(lifecycle.state_rules)
+
+    def at(self, states: Iterable[State | None]) -> Possible:
+        """Runs that begin in `states`."""
+        none_lost = (0,) * len(self._may_be_lost)
+        runs = [Run(state, none_lost) for state in states]
+        return self.possible(runs, runs)
+
+    def possible(self, strict: Iterable[Run], favour: Iterable[Run]) -> Possible:
+        """The `Possible` of these runs; for equal ones it is the same object."""
+        key = frozenset(strict), frozenset(favour)
+        return self._known.setdefault(key, Possible(*key))
+
+    @property
+    def size(self) -> int:
+        """How many sets of runs it knows by now."""
+        return len(self._known)
 
     def step(self, possible: Possible, reading: Reading) -> Possible:
         """What is possible after a line; without runs if nothing explains it."""
         after = possible.after.get(reading)
         if after is None:
             self._lifecycle.trigger(reading.trigger)
-            strict = self._after(possible.strict, reading, self._strictly)
-            favour = self._after(possible.favour, reading, self._in_favour)
-            after = possible.after[reading] = self._possible(strict, favour)
+            strict = favour = self._after(possible.favour, reading, self._in_favour)
+            if reading.vague or possible.strict != possible.favour:
+                strict = self._after(possible.strict, reading, self._strictly)
+            after = possible.after[reading] = self.possible(strict, favour)
         return after
+
+    def moves(self, reading: Reading) -> bool:
+        """Whether the order may be in another state after `reading` than before it, unseen events aside."""
+        return reading.named or (reading.trigger in self._moving and reading.answer not in _CHANGE_NOTHING)
 
     def states_before_next(self, runs: Iterable[Run]) -> tuple[State | None, ...]:
         """The states, in table order, in which `runs` may stand just before the next line."""
-        states = {run.state for run in self._before_next(runs)}
+        states = {run.state for run in self._before_next(frozenset(runs))}
         return tuple(state for state in self._unseen if state in states)
 
     def legal(self, states: Iterable[State | None]) -> tuple[Trigger, ...]:
@@ -543,11 +604,7 @@ class Automaton:
         """Whether each of `runs` stands where the table gives the order's unit back without regard to its age."""
         return all(run.state in self._holding for run in runs)
 
-    def _possible(self, strict: Iterable[Run], favour: Iterable[Run]) -> Possible:
-        key = frozenset(strict), frozenset(favour)
-        return self._known.setdefault(key, Possible(*key))
-
-    def _after(self, runs: Iterable[Run], reading: Reading, way: _Way) -> set[Run]:
+    def _after(self, runs: frozenset[Run], reading: Reading, way: _Way) -> set[Run]:
         trigger, answer, word = reading
         found = {
             after
@@ -563,7 +620,7 @@ class Automaton:
         """Where `run` may have come to once `trigger` got `answer`; nowhere if it cannot get that answer there."""
         row = self._lifecycle.table[run.state][trigger]
         refusal = self._lifecycle.service_refusals[run.state].code
-        moved = [] if row is None else [run._replace(state=row.target)]
+        moved = [] if row is None else [self._run(row.target, run.lost)]
         match answer:
             case Answer.ACCEPTED:
                 return moved
@@ -583,44 +640,69 @@ class Automaton:
 
     def _begun(self, run: Run, renewal: Trigger) -> list[Run]:
         states = {row.creates for row in self._lifecycle.transitions if row.trigger is renewal} - {None}
-        return [run._replace(state=state) for state in states if run.state is None]
+        return [self._run(state, run.lost) for state in states if run.state is None]
 
     def _with_lost(self, run: Run, trigger: Trigger) -> Run:
         """`run` in which `trigger` has not happened, or not yet."""
-        if self._late and trigger in self._moving:
-            return run._replace(lost=tuple(sorted((*run.lost, trigger))))
-        return run
+        if trigger not in self._may_be_lost:
+            return run
+        return self._run(run.state, _counted(run.lost, self._may_be_lost.index(trigger), +1))
 
-    def _before_next(self, runs: Iterable[Run]) -> list[Run]:
+    def _run(self, state: State | None, lost: tuple[int, ...]) -> Run:
+        """A run in `state`, without those of the `lost` calls that can no more happen from there on."""
+        return Run(state, tuple(map(mul, lost, self._of_use[state])))
+
+    def _late_triggers(self, state: State | None) -> list[bool]:
+        """Which of the triggers that may be lost can be accepted in `state` or after it."""
+        coming = self._lifecycle.table if state is None else self._lifecycle.reachable(state)
+        return [any(self._lifecycle.can(later, trigger) for later in coming) for trigger in self._may_be_lost]
+
+    def _before_next(self, runs: frozenset[Run]) -> list[Run]:
         """`runs` and all that they may have become before the next line, unseen; none that another one covers."""
-        found: list[Run] = []
-        frontier = list(runs)
-        while frontier:
-            run = frontier.pop()
-            if not any(_covers(other, run) for other in found):
-                found = [other for other in found if not _covers(run, other)] + [run]
-                frontier += [run._replace(state=state) for state in self._unseen[run.state]]
-                frontier += self._late_calls(run)
-        return found
+        if runs not in self._closed:
+            found: defaultdict[State | None, list[Run]] = defaultdict(list)
+            frontier = list(runs)
+            while frontier:
+                run = frontier.pop()
+                alike = found[run.state]
+                if not any(covers(other, run) for other in alike):
+                    alike[:] = [other for other in alike if not covers(run, other)] + [run]
+                    frontier += [self._run(state, run.lost) for state in self._unseen[run.state]]
+                    frontier += self._late_calls(run)
+            self._closed[runs] = [run for alike in found.values() for run in alike]
+        return self._closed[runs]
 
     def _late_calls(self, run: Run) -> Iterator[Run]:
         """Where `run` comes to if one of its lost calls happens now."""
-        for trigger in set(run.lost):
+        for at, trigger in enumerate(self._may_be_lost):
             row = self._lifecycle.table[run.state][trigger]
-            if row is not None:
-                at = run.lost.index(trigger)
-                yield Run(row.target, run.lost[:at] + run.lost[at + 1 :])
+            if row is not None and run.lost[at]:
+                yield self._run(row.target, _counted(run.lost, at, -1))
 
 
-def _covers(one: Run, other: Run) -> bool:
+def covers(one: Run, other: Run) -> bool:
     """Whether `one` can become all that `other` can: the same state, and no fewer lost calls."""
-    return one.state == other.state and (one.lost == other.lost or Counter(one.lost) >= Counter(other.lost))
+    return one.state == other.state and all(map(ge, one.lost, other.lost))
+
+
+def _counted(lost: tuple[int, ...], at: int, by: int) -> tuple[int, ...]:
+    return (*lost[:at], lost[at] + by, *lost[at + 1 :])
+
+
+_LARGE = 5_000
 
 
 @lru_cache(maxsize=16)
-def _shared(lifecycle: Lifecycle, events: Events) -> Automaton:
-    """The automaton that all judges share. Those for late calls have no end of states: each judge makes its own."""
-    return Automaton(lifecycle, events)
+def _shared(lifecycle: Lifecycle, events: Events, late: bool) -> Automaton:
+    return Automaton(lifecycle, events, late=late)
+
+
+def automaton(lifecycle: Lifecycle, events: Events, *, late: bool) -> Automaton:
+    """The automaton that all judges share, until it has grown large: those for late calls have no end of states."""
+    shared = _shared(lifecycle, events, late)
+    if shared.size > _LARGE:
+        _shared.cache_clear()
+    return shared
 
 
 # -- judging -----------------------------------------------------------------------------------------------------------
@@ -645,12 +727,13 @@ class Judgement:
 
 @attrs.frozen
 class Violation:
-    """Where the history of an order breaks the rules: `file` and `line`; the rest as in `Judgement`."""
+    """Where an order breaks the rules: `file` and `line`, and what is `said` there; the rest is as in `Judgement`."""
 
     order_id: int
     index: int
     file: str
     line: int
+    said: Reading
     possible: tuple[State | None, ...]
     legal: tuple[Trigger, ...]
 
@@ -722,7 +805,7 @@ def judge(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: Li
     """
     entries = list(lines)
     trace = _Trace.of(entries, lifecycle)
-    history = trace.histories[_only_order(entries)] if trace.histories else _History()
+    history = trace.histories[only_order(entries)] if trace.histories else _History()
     return _judgement(history, trace.automaton(events, late=history.timed))
 
 
@@ -741,7 +824,9 @@ def replay(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: L
         found = _judgement(history, automata[history.timed])
         if found.index is not None:
             at = history.moments[found.index]
-            violations.append(Violation(order, found.index, at.file, at.number, found.possible, found.legal))
+            violations.append(
+                Violation(order, found.index, at.file, at.number, at.reading, found.possible, found.legal)
+            )
         elif found.verdict is Finding.UNDECIDED:
             undecided.append(order)
         elif found.holds_quota:
@@ -755,24 +840,6 @@ def replay(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: L
         undecided=tuple(undecided),
         holding_quota=tuple(holding),
     )
-
-
-def readings(lines: Iterable[Entry], lifecycle: Lifecycle = ORDER_LIFECYCLE) -> tuple[list[tuple[Line, Reading]], bool]:
-    """What each of `lines` says of the one order that they are about, and whether the order begins among them.
-
-    Account lines, headers and bad lines are left out. Lines of several orders are an `InvalidValue`.
-    """
-    entries = list(lines)
-    said = [entry for entry in entries if isinstance(entry, Line) and not entry.of_the_account]
-    if not said:
-        return [], False
-    order = _only_order(entries)
-    meanings = _meanings(lifecycle)
-    found = [
-        (line, _reading(line, meanings) if line.order_id == order else Reading(line.trigger, Answer.BEGUN))
-        for line in said
-    ]
-    return found, any(reading.answer is Answer.BEGUN or reading.trigger in _CREATES for _, reading in found)
 
 
 class _Moment(NamedTuple):
@@ -841,14 +908,18 @@ class _Trace:
             begun.add(line, Reading(line.trigger, Answer.BEGUN))
 
     def automaton(self, events: Events | None, *, late: bool) -> Automaton:
-        if events is None:
-            events = Events.COMPLETE if self.headers == {Events.COMPLETE} else Events.PARTIAL
-        events = _events(events)
-        return Automaton(self.lifecycle, events, late=True) if late else _shared(self.lifecycle, events)
+        return automaton(self.lifecycle, all_or_some(events, self.headers), late=late)
 
 
-def _only_order(entries: Iterable[Entry]) -> int:
-    """The order that every line to be judged is about, or names."""
+def all_or_some(events: Events | None, headers: Collection[Events]) -> Events:
+    """`events`, or what the `headers` of a trace say of them."""
+    if events is None:
+        return Events.COMPLETE if set(headers) == {Events.COMPLETE} else Events.PARTIAL
+    return _events(events)
+
+
+def only_order(entries: Iterable[Entry]) -> int:
+    """The order that every line to be judged is about, or names; `InvalidValue` if there are several."""
     lines = [entry for entry in entries if isinstance(entry, Line) and not entry.of_the_account]
     orders = [{order for order in (line.order_id, line.begins) if order is not None} for line in lines]
     shared = set.intersection(*orders)
@@ -859,7 +930,7 @@ def _only_order(entries: Iterable[Entry]) -> int:
 
 def _judgement(history: _History, automaton: Automaton) -> Judgement:
     history.moments.sort(key=attrgetter("instant"))
-    created = any(moment.reading.trigger in _CREATES for moment in history.moments[:1])
+    created = any(moment.reading.creates for moment in history.moments[:1])
     possible = automaton.no_order if created or history.named else automaton.anywhere
     for index, moment in enumerate(history.moments):
         after = automaton.step(possible, moment.reading)

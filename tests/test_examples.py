@@ -29,6 +29,12 @@ def test_executable_spec():
     assert "instead:     CancelOrderRequest, then DeleteCertificateRequest" in said
 
 
+def test_replay_log():
+    said = run("replay_log.py").splitlines()
+    assert said[:2] == ["violates: 1 of 2 orders conform", "line 5, order 7: DeleteCertificateRequest accepted"]
+    assert said[-3] == "client b                                           |=delete: accepted=|"
+
+
 def test_preflight_client():
     pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
     pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")

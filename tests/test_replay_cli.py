@@ -52,7 +52,7 @@ def test_a_trace_that_conforms_exits_0(replay):
 def test_a_violation_is_named_with_its_line_and_what_was_possible_and_exits_1(replay):
     status, out, _ = replay(CONFORMS + VIOLATES)
     assert status == 1
-    assert out.splitlines()[0] == "trace.jsonl:7: order 8 violates the table"
+    assert out.splitlines()[0] == "trace.jsonl:7: order 8 violates the table: DeleteCertificateRequest accepted"
     assert "it could only be in:  pending_review" in out
     assert "allowed there:        CancelOrderRequest" in out
     assert out.splitlines()[-1].startswith("violates: 2 orders, 1 conform, 1 violate the table")
@@ -111,3 +111,11 @@ def test_bad_input_exits_2_with_one_line(arguments, named, capsys):
     said = capsys.readouterr()
     assert named in said.err
     assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+def test_a_terminal_sees_how_far_it_is_and_standard_output_does_not(replay, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    status, out, err = replay(VIOLATES, "--json")
+    assert (status, json.loads(out)["verdict"]) == (1, "violates")
+    assert "reading" in err
+    assert "100%" in err

@@ -413,6 +413,22 @@ def test_calls_lost_by_the_hundred_do_not_multiply_the_runs(events):
         assert len(possible.favour) < 50
 
 
+def test_judges_share_an_automaton_until_it_has_grown_large(monkeypatch):
+    shared = t.automaton(ORDER_LIFECYCLE, Events.COMPLETE, late=True)
+    assert t.automaton(ORDER_LIFECYCLE, Events.COMPLETE, late=True) is shared
+    monkeypatch.setattr(t, "_LARGE", shared.size - 1)
+    t.automaton(ORDER_LIFECYCLE, Events.COMPLETE, late=True)
+    assert t.automaton(ORDER_LIFECYCLE, Events.COMPLETE, late=True) is not shared
+
+
+def test_lost_calls_that_can_no_more_happen_are_forgotten():
+    automaton = t.Automaton(ORDER_LIFECYCLE, Events.COMPLETE, late=True)
+    possible = automaton.at([State.ISSUED])
+    for trigger in (Operation.CANCEL, Operation.DELETE):
+        possible = automaton.step(possible, t.Reading(trigger, t.Answer.PERHAPS))
+    assert possible is automaton.at([State.ISSUED])
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -896,6 +912,15 @@ def test_empty_lines_are_nothing_but_have_numbers(tmp_path):
     assert t.replay(t.read(path)).lines == 2
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_whoever_asks_is_told_how_far_the_files_were_read(tmp_path, name):
+    path, told = tmp_path / name, []
+    t.write([line(Said("cancel"), second) for second in range(3000)], path)
+    assert len(list(t.read([path, path], progress=told.append))) == 2 * 3001
+    assert sum(told) == 2 * path.stat().st_size
+    assert len(told) == 8
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n", b" \n"])
 def test_an_empty_file_is_a_trace_without_lines(tmp_path, content):
     (tmp_path / "a.jsonl").write_bytes(content)
@@ -1101,27 +1126,60 @@ def test_a_replay_judges_each_order_as_the_judge_does_wherever_its_lines_stand(o
         assert (order in report.holding_quota) is alone.holds_quota
 
 
-# -- what the lines of one order say -----------------------------------------------------------------------------------
+# -- what a line says of an order --------------------------------------------------------------------------------------
 
 
-def test_readings_are_those_of_the_order_without_account_lines():
-    lines = [*history("create", "cancel!OrderStateError", "describe=payed"), line(Said.of("list"))]
-    found, begins = t.readings([t.Header("x"), *lines, t.loads("no line")])
-    assert begins
-    assert found == [
-        (lines[0], t.Reading(Operation.CREATE, t.Answer.ACCEPTED)),
-        (lines[1], t.Reading(Operation.CANCEL, t.Answer.STATE_FORBIDS)),
-        (lines[2], t.Reading(Operation.DESCRIBE, t.Answer.ACCEPTED, "payed")),
-    ]
+def test_a_line_says_something_of_its_own_order_and_nothing_of_others():
+    read = line(Said.of("describe=payed"), order_id=7)
+    assert t.readings(read, 7) == [t.Reading(Operation.DESCRIBE, t.Answer.ACCEPTED, "payed")]
+    assert t.readings(read, 8) == []
 
 
-@pytest.mark.parametrize(("texts", "begins"), [(["named", "delete"], True), (["delete"], False), ([], False)])
-def test_an_order_begins_where_it_is_created_or_named(texts, begins):
-    found, here = t.readings(history(*texts))
-    assert (len(found), here) == (len(texts), begins)
+def test_a_line_of_the_account_says_nothing_of_an_order():
+    assert t.readings(line(Said.of("list"), order_id=7), 7) == []
 
 
-def test_readings_of_several_orders_are_an_error():
-    cancel = Said.of("cancel")
-    with pytest.raises(InvalidValue, match="order ids"):
-        t.readings([line(cancel, order_id=1), line(cancel, order_id=2)])
+def test_a_renewal_says_that_the_order_begins_which_it_names():
+    renewal = line(Said.of("named"))
+    assert t.readings(renewal, 1) == [t.Reading(Operation.RENEW, t.Answer.ACCEPTED)]
+    assert t.readings(renewal, 7) == [t.Reading(Operation.RENEW, t.Answer.BEGUN)]
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("delete", "DeleteCertificateRequest accepted"),
+        ("delete!OrderStateError", "DeleteCertificateRequest refused by the state"),
+        ("describe=payed", "DescribeCertificateState accepted, payed"),
+    ],
+)
+def test_a_reading_is_told_in_a_few_words(said, text):
+    (reading,) = t.readings(line(Said.of(said)), 7)
+    assert str(reading) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "strictly", "in_favour"),
+    [("delete", False, False), ("delete?", True, True), ("delete!Error", True, True), ("delete!", False, True)],
+)
+def test_a_call_comes_late_if_nobody_knows_what_became_of_it(said, strictly, in_favour):
+    (reading,) = t.readings(line(Said.of(said)), 7)
+    assert (reading.may_come_late(favour=False), reading.may_come_late(favour=True)) == (strictly, in_favour)
+
+
+@pytest.mark.parametrize(
+    ("said", "moves"),
+    [
+        *(("delete", True), ("delete?", True), ("delete!Error", True), ("delete!", True), ("create", True)),
+        *(("describe", False), ("renew", False), ("delete!OrderStateError", False), ("delete!Throttling", False)),
+    ],
+)
+def test_a_line_moves_an_order_if_it_may_be_elsewhere_after_it(said, moves):
+    (reading,) = t.readings(line(Said.of(said)), 7)
+    assert t.Automaton(ORDER_LIFECYCLE, Events.COMPLETE).moves(reading) is moves
+
+
+def test_that_a_renewal_names_an_order_begins_and_moves_it():
+    (reading,) = t.readings(line(Said.of("named")), 7)
+    assert reading.named
+    assert t.Automaton(ORDER_LIFECYCLE, Events.COMPLETE).moves(reading)

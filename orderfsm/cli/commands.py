@@ -15,6 +15,7 @@ from orderfsm.export import document
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Verdict
 from orderfsm.paths import Plan
 
+from .conform import conform
 from .orders import orders
 from .printing import STATES, TRIGGER, as_json, print_columns, print_json, union
 from .replay import replay
@@ -69,6 +70,7 @@ def cli() -> None:
 cli.add_command(serve)
 cli.add_command(orders)
 cli.add_command(replay)
+cli.add_command(conform)
 
 
 @cli.command()

@@ -46,18 +46,16 @@ def replay(files: tuple[str, ...], events: str | None, *, as_json: bool) -> int:
 
 def _entries(files: tuple[str, ...]) -> Iterator[trace.Entry]:
     """What stands in the files; a progress bar on standard error, if that is a terminal."""
-    sizes = {file: Path(file).stat().st_size for file in files}
-    with click.progressbar(
-        length=sum(sizes.values()), label="reading", file=sys.stderr, hidden=not sys.stderr.isatty()
-    ) as bar:
-        for file in files:
-            yield from trace.read(file)
-            bar.update(sizes[file])
+    size = sum(Path(file).stat().st_size for file in files)
+    with click.progressbar(length=size, label="reading", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        yield from trace.read(files, progress=bar.update)
 
 
 def _print(report: trace.Report) -> None:
     for violation in report.violations[:SHOWN]:
-        click.echo(f"{violation.file}:{violation.line}: order {violation.order_id} violates the table")
+        click.echo(
+            f"{violation.file}:{violation.line}: order {violation.order_id} violates the table: {violation.said}"
+        )
         click.echo(f"  it could only be in:  {_names(violation.possible)}")
         click.echo(f"  allowed there:        {', '.join(violation.legal)}")
     _print_rest(len(report.violations), "violations")

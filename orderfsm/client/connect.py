@@ -34,25 +34,32 @@ class NoCredentials(OrderFSMError):
         )
 
 
-def connect(endpoint: str | None = None, region: str = REGION) -> Client:
+def connect(endpoint: str | None = None, region: str = REGION, *, key: tuple[str, str] | None = None) -> Client:
     """A client for `endpoint`, a host or an http(s) URL; None: the region's own.
 
-    Credentials come from the SDK's default chain: the environment, its configuration files, the machine's RAM role.
-    Raises `NoCredentials` if it has none, and `InvalidValue` for what is no endpoint.
+    It signs with `key`, an access key's id and secret. With None, credentials come from the SDK's default chain: the
+    environment, its configuration files, the machine's RAM role. Raises `NoCredentials` if it has none, and
+    `InvalidValue` for what is no endpoint.
     """
     url = None if endpoint is None else _url(endpoint)
+    settings: dict[str, Any] = _credentials() if key is None else {"access_key_id": key[0], "access_key_secret": key[1]}
+    settings["region_id"] = region
+    if url is not None:
+        settings |= {"endpoint": url.netloc, "protocol": url.scheme}
+        if url.scheme == "http" and _is_loopback(url.hostname or ""):
+            settings["http_proxy"] = url.geturl()  # the SDK would send it to the proxy of the environment
+    return Client(Config(**settings))
+
+
+def _credentials() -> dict[str, Any]:
+    """The settings of the default chain."""
     logging.getLogger("credentials").disabled = True  # the chain prints, with tracebacks, what it then raises
     credentials = CredentialClient()
     try:
         credentials.get_credential()
     except CredentialException as error:
         raise NoCredentials from error
-    settings: dict[str, Any] = {"credential": credentials, "region_id": region}
-    if url is not None:
-        settings |= {"endpoint": url.netloc, "protocol": url.scheme}
-        if url.scheme == "http" and _is_loopback(url.hostname or ""):
-            settings["http_proxy"] = url.geturl()  # the SDK would send it to the proxy of the environment
-    return Client(Config(**settings))
+    return {"credential": credentials}
 
 
 def _url(endpoint: str) -> SplitResult:

@@ -1,185 +1,188 @@
-"""Linearizability: whether calls of concurrent clients on one order could have happened one after the other.
+"""Linearizability: whether some order of an order's concurrent calls obeys the table.
 
-A call took effect at some moment between its start and its end. A history is linearizable if such moments can be chosen
-so that the table explains every answer. What explains an answer is the trace format's (`orderfsm.trace`): events that
-are not in the history may happen at any time; a call whose outcome is unknown may happen at any time after its start,
-or never.
+Calls that overlap may have happened in either order; a call that ended before another one began happened before it. A
+history is *linearizable* if there is an order of the calls that keeps to this, and in which a run of the table explains
+every answer. What explains an answer is said in `orderfsm.trace`; so
 
-It is Wing and Gong's search with Lowe's order of work. The starts and ends are gone through in time. What is kept is a
-set of configurations: which of the calls that are under way have taken effect, and what is possible of the order then
-(a `Possible` of the trace's automaton, which has unseen events and lost calls in it). When a call ends, those are kept
-in which it has taken effect. As many configurations as there are subsets of the calls under way is all that there can
-be, times a few; histories that fall apart into quiet moments cost next to nothing.
+* events that are not in the history may happen between any two calls, unless it is said to be complete;
+* a call whose outcome is unknown happens at any time after its start, or never;
+* a read that may mean several states may have been any of them.
+
+To decide it can take exponential time. The search (`search.py`) takes little of it where few calls overlap at a time,
+and gives up when its budget is used up.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from fractions import Fraction
-from math import isfinite
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import attrs
 
 from orderfsm.errors import InvalidValue
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.trace import Answer, Automaton, Events, Finding, Line, Outcome, instant_of, readings
+from orderfsm.trace import Events, Finding, Header, Line, all_or_some, automaton, only_order, readings
+
+from .intervals import calls as by_end
+from .intervals import has_interval
+from .picture import drawn, told
+from .search import Search, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
-    from orderfsm.trace import Possible, Reading
-
-
-@attrs.frozen(eq=False)
-class _Call:
-    """A line with its interval, in seconds; an event, or a line without an interval, is a moment."""
-
-    line: Line
-    reading: Reading
-    start: Fraction
-    end: Fraction
-
-    @property
-    def lost(self) -> bool:
-        """Whether it may happen at any time after its start: no answer says that it is over."""
-        return self.reading.answer is Answer.PERHAPS
-
-    @property
-    def client(self) -> str:
-        """The lane in which it is drawn."""
-        return "-" if self.line.client is None else str(self.line.client)
-
-    def __str__(self) -> str:
-        outcome = self.line.code or self.line.state or ("" if self.line.outcome is Outcome.ACCEPTED else "unknown")
-        return f"{self.line.trigger.name.lower()}{': ' if outcome else ''}{outcome}"
+    from orderfsm.spec import State, Trigger
+    from orderfsm.trace import Automaton, Entry
 
 
 @attrs.frozen
 class HistoryCheck:
-    """What the history of one order comes to.
+    """Whether the history of an order is linearizable, and why not.
 
-    VIOLATES: it is not linearizable; `culprit` is the line at whose end no order of the calls was left that the table
-    explains. UNDECIDED: it is only if a vague line is read in the order's favour, or the time was over. `calls` is how
-    many lines were checked.
+    `calls` are the lines that were checked, in the order in which they ended; `initial` are the states in which the
+    order may have been before them. If they violate the table, `index` is the place of the first of them that no order
+    explains: up to the end of the call before it the history is linearizable, up to its own it is not. `possible` are
+    the states in which the order may be just before it, unseen events counted in (None: no order), and `legal` the
+    triggers that the table allows in one of them.
+
+    It is UNDECIDED if only vague lines read in the order's favour explain it, or if the search ran `out_of_time`.
     """
 
+    order_id: int
     verdict: Finding
-    calls: int
-    culprit: Line | None = None
-    _overlapping: tuple[_Call, ...] = attrs.field(default=(), repr=False, eq=False)
+    calls: tuple[Line, ...] = attrs.field(repr=False)
+    initial: tuple[State | None, ...]
+    index: int | None = None
+    possible: tuple[State | None, ...] = ()
+    legal: tuple[Trigger, ...] = ()
+    out_of_time: bool = False
+
+    @property
+    def culprit(self) -> Line | None:
+        """The call that no order explains."""
+        return None if self.index is None else self.calls[self.index]
+
+    def __str__(self) -> str:
+        """One sentence."""
+        if self.culprit is not None:
+            who = "" if self.culprit.client is None else f" that client {self.culprit.client} got"
+            return f"order {self.order_id} violates the table: no order of the calls explains{who} {told(self.culprit)}"
+        if self.out_of_time:
+            return f"order {self.order_id} is undecided: its {len(self.calls)} calls were too many for the time given"
+        if self.verdict is Finding.UNDECIDED:
+            return f"order {self.order_id} is undecided: a line of it can be read in two ways"
+        return f"order {self.order_id} conforms: {len(self.calls)} calls"
 
     def picture(self) -> str:
-        """The culprit and the calls that overlap, one lane for each client, time from left to right.
+        """The calls, a lane for each client, and what could have been where the culprit is.
 
-        Empty if there is no culprit.
+        That of the `smallest_history` is easier to read.
         """
+        lanes = drawn(by_end(self.calls), self.culprit)
         if self.culprit is None:
-            return ""
-        moments = sorted({at for call in self._overlapping for at in (call.start, call.end)})
-        width = max(len(str(call)) for call in self._overlapping) + 4
-        lanes: dict[str, list[str]] = {}
-        for call in self._overlapping:
-            begin, end = (moments.index(at) * width for at in (call.start, call.end))
-            lane = lanes.setdefault(call.client, [])
-            mark = "  <-- not explained" if call.line is self.culprit else ""
-            drawn = "|" if begin == end else f"|{str(call).center(end - begin - 1, '-')}|"
-            lane.append(f"{' ' * begin}{drawn}{f' {call}' if begin == end else ''}{mark}")
-        name = max(map(len, lanes))
-        return "\n".join(f"{client:>{name}}  {each}" for client, lane in sorted(lanes.items()) for each in lane)
+            return f"{self}\n{lanes}"
+        anywhere = None in self.initial and len(self.initial) > 1
+        return (
+            f"{self}\n"
+            f"state before these calls: {'any, or no order' if anywhere else _listed(self.initial)}\n"
+            f"{lanes}\n"
+            f"state just before the call drawn with `=`: {_listed(self.possible)}\n"
+            f"allowed there: {', '.join(self.legal)}"
+        )
+
+
+def _listed(states: Iterable[State | None]) -> str:
+    return " or ".join(state or "no order" for state in states)
 
 
 def check_history(
-    lines: Iterable[Line],
+    calls: Iterable[Entry],
     *,
-    events: Events | str = Events.PARTIAL,
     lifecycle: Lifecycle = ORDER_LIFECYCLE,
-    budget: float = 10,
+    initial: Collection[State | None] | None = None,
+    events: Events | None = None,
+    budget: float = 10.0,
 ) -> HistoryCheck:
-    """Whether the history of one order is linearizable: `lines` of the trace format, in any order.
+    """Whether the history of one order is linearizable; `calls` are trace lines, in any order.
 
-    `started` and `ended` are numbers (seconds) or RFC 3339 times, of one clock; a line without them happened at its
-    `time`. `events`: whether all events are among the lines, or may have happened unseen. After `budget` seconds the
-    verdict is UNDECIDED. Lines of several orders, and intervals that end before they start, are an `InvalidValue`.
+    `initial` are the states in which the order may begin; if None, it begins as a trace's order does: as no order if
+    the first line is an accepted create or if a renewal names it, else anywhere. `events` says whether all events are
+    among the lines; if None, the headers among them do, and without those they are partial. After `budget` seconds it
+    is UNDECIDED. `InvalidValue` for lines of several orders, intervals that are none, states that are none.
 
-    >>> from orderfsm.testing import check_history
+    Without intervals, lines happen one after the other, and the verdict is that of `orderfsm.trace.judge`.
+
     >>> from orderfsm.trace import Line
-    >>> create = {"time": "2026-08-05T06:10:01Z", "order_id": 7, "trigger": "CreateCertificateRequest"}
-    >>> cancel = {"time": "2026-08-05T06:10:02Z", "order_id": 7, "trigger": "CancelOrderRequest"}
-    >>> twice = [Line(**create), Line(**cancel, started=2, ended=4), Line(**cancel, started=3, ended=5)]
-    >>> check_history(twice, events="complete").verdict  # both were accepted: one of them was lost
-    <Finding.VIOLATES: 'violates'>
+    >>> from orderfsm.testing import check_history
+    >>> def call(client, operation, started, ended, **answer):
+    ...     return Line(time="2026-08-05T06:10:01Z", order_id=7, trigger=operation, client=client, started=started,
+    ...                 ended=ended, **answer)
+    >>> delete = "DeleteCertificateRequest"
+    >>> check_history([call(1, delete, 0, 3), call(2, delete, 1, 5, outcome="unknown")]).verdict
+    <Finding.CONFORMS: 'conforms'>
+    >>> print(check_history([call(1, delete, 0, 3), call(2, delete, 1, 5)], initial=["verify_fail"]).picture())
+    order 7 violates the table: no order of the calls explains that client 2 got delete: accepted
+    state before these calls: verify_fail
+    client 1  |-delete: accepted-|
+    client 2   |=delete: accepted=|
+    state just before the call drawn with `=`: deleted
+    allowed there: ListUserCertificateOrder, DescribePackageState
     """
-    said, begins = readings(lines, lifecycle)
-    calls = sorted((_call(line, reading) for line, reading in said), key=lambda call: (call.start, call.end))
-    automaton = Automaton(lifecycle, cast("Events", events), late=True)
-    search = _Search(automaton, automaton.no_order if begins else automaton.anywhere, time.monotonic() + budget)
-    try:
-        return search.result(calls)
-    except TimeoutError:
-        return HistoryCheck(Finding.UNDECIDED, len(calls))
+    if not 0 < budget < math.inf:
+        raise InvalidValue("budget", budget, ["seconds, more than 0"])
+    entries = list(calls)
+    lines = [entry for entry in entries if isinstance(entry, Line) and not entry.of_the_account]
+    if not lines:
+        raise InvalidValue("history", entries, ["lines of one order"])
+    all_events = all_or_some(events, {entry.events for entry in entries if isinstance(entry, Header)})
+    history = History(only_order(lines), lifecycle, all_events)
+    return history.checked(lines, None if initial is None else lifecycle.members(initial), time.monotonic() + budget)
 
 
-def _call(line: Line, reading: Reading) -> _Call:
-    at = _seconds(line.time)
-    start = at if line.started is None else _seconds(line.started)
-    end = max(start, at) if line.ended is None else _seconds(line.ended)
-    if line.started is None and line.ended is not None:
-        start = min(start, end)
-    if end < start:
-        raise InvalidValue("interval", (line.started, line.ended), ["one that ends after it starts"])
-    return _Call(line, reading, start, end)
+@attrs.frozen
+class History:
+    """The checks of one order's lines, or of a part of them."""
 
+    order_id: int
+    lifecycle: Lifecycle
+    events: Events
 
-def _seconds(moment: Any) -> Fraction:
-    """A number of seconds, or an RFC 3339 time as seconds since 1970, exactly."""
-    if isinstance(moment, int | float) and not isinstance(moment, bool) and isfinite(moment):
-        return Fraction(moment)
-    seconds, digits = instant_of(moment)
-    return seconds + Fraction(int(digits or 0), 10 ** len(digits))
+    def checked(
+        self, lines: Collection[Line], initial: Collection[State | None] | None, deadline: float
+    ) -> HistoryCheck:
+        """Whether `lines` are linearizable from one of the `initial` states; None: from where traces begin."""
+        steps, machine = self.prepared(lines)
+        initial = self._beginning(steps) if initial is None else initial
+        start = machine.at(initial)
+        verdict, reached = Finding.VIOLATES, Search(steps, machine, favour=True).reached(start, deadline)
+        if reached.culprit is None:
+            verdict = Finding.CONFORMS
+            if any(reading.vague for step in steps for reading in step.readings):
+                reached = Search(steps, machine, favour=False).reached(start, deadline)
+                verdict = Finding.UNDECIDED if reached.culprit else Finding.CONFORMS
+        calls = tuple(step.call.line for step in steps)
+        ordered = tuple(state for state in self.lifecycle.state_rules if state in initial)
+        if reached.out_of_time or verdict is not Finding.VIOLATES:
+            verdict = Finding.UNDECIDED if reached.out_of_time else verdict
+            return HistoryCheck(self.order_id, verdict, calls, ordered, out_of_time=reached.out_of_time)
+        states = machine.states_before_next(reached.runs)
+        index = next(index for index, step in enumerate(steps) if step is reached.culprit)
+        return HistoryCheck(self.order_id, verdict, calls, ordered, index, states, machine.legal(states))
 
+    def moves(self, line: Line) -> bool:
+        """Whether a line may be a change of the order."""
+        machine = automaton(self.lifecycle, self.events, late=False)
+        return any(map(machine.moves, readings(line, self.order_id, self.lifecycle)))
 
-class _Search:
-    """The configurations of one history, as its starts and ends are gone through."""
+    def prepared(self, lines: Collection[Line]) -> tuple[list[Step], Automaton]:
+        """The steps that `lines` are, by their ends, and the automaton that judges them."""
+        steps = [Step(call, tuple(readings(call.line, self.order_id, self.lifecycle))) for call in by_end(lines)]
+        steps = [step for step in steps if step.readings]
+        unknown = any(reading.may_come_late(favour=True) for step in steps for reading in step.readings)
+        return steps, automaton(self.lifecycle, self.events, late=unknown and any(map(has_interval, lines)))
 
-    def __init__(self, automaton: Automaton, beginning: Possible, deadline: float) -> None:
-        self._automaton = automaton
-        self._deadline = deadline
-        self._found: set[tuple[frozenset[int], Possible]] = {(frozenset(), beginning)}
-        self._open: dict[int, _Call] = {}
-
-    def result(self, calls: list[_Call]) -> HistoryCheck:
-        """See `check_history`; `calls` in order of their starts."""
-        moments = [(call.start, 0, number) for number, call in enumerate(calls)]
-        moments += [(call.end, 1, number) for number, call in enumerate(calls) if not call.lost]
-        for _, ends, number in sorted(moments):
-            call = calls[number]
-            if not ends:
-                self._open[number] = call
-            if ends or call.lost:
-                self._end(number)
-            if not any(possible.favour for _, possible in self._found):
-                overlapping = [other for other in calls if other.start <= call.end and call.start <= other.end]
-                return HistoryCheck(Finding.VIOLATES, len(calls), call.line, tuple(overlapping))
-        strict = any(possible.strict for _, possible in self._found)
-        return HistoryCheck(Finding.CONFORMS if strict else Finding.UNDECIDED, len(calls))
-
-    def _end(self, number: int) -> None:
-        """Keep the configurations in which the call has taken effect, in every order of it and the others open."""
-        kept: set[tuple[frozenset[int], Possible]] = set()
-        seen = set(self._found)
-        frontier = list(self._found)
-        while frontier:
-            if time.monotonic() > self._deadline:
-                raise TimeoutError
-            done, possible = frontier.pop()
-            if number in done:
-                kept.add((done - {number}, possible))
-                continue
-            for other in self._open.keys() - done:
-                after = (done | {other}, self._automaton.step(possible, self._open[other].reading))
-                if after[1].favour and after not in seen:
-                    seen.add(after)
-                    frontier.append(after)
-        del self._open[number]
-        self._found = kept
+    def _beginning(self, steps: Sequence[Step]) -> Collection[State | None]:
+        said = [reading for step in steps for reading in step.readings]
+        created = any(reading.creates for reading in said[:1])
+        return [None] if created or any(reading.named for reading in said) else list(self.lifecycle.state_rules)

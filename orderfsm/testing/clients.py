@@ -1,0 +1,359 @@
+"""Clients that call a server at the same time, on few orders, and write down what they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from orderfsm.errors import NotFoundOrder, OrderStateError
+from orderfsm.spec import Event, Operation
+from orderfsm.trace import Line, Outcome
+from orderfsm.wire import types
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.spec import State, Transition, Trigger
+
+    from .driver import Answer, Driver
+
+ORDERS = 4
+"""How many orders the clients work on at a time; now and then more, up to twice as many."""
+
+FILLING, EXCEEDING = 0.5, 0.05
+"""How often a client creates an order where there are fewer, and where there are enough."""
+
+PROGRESS, READING = 0.55, 0.2
+"""How often a client does what it believes to be legal, and how often it reads; else it calls anything."""
+
+LOSING = 0.1
+"""How often a client may end an order in a way that never gives its unit back, so that the package lasts."""
+
+SWITCH_INTERVAL = 1e-5
+"""Seconds after which Python lets another thread go on, so that clients meet in a server of this process as well."""
+
+
+@attrs.define
+class Recording:
+    """What clients were told: a line for each call, and for each event that happened.
+
+    `unsure` are orders to which an event may have happened of which no answer came: no line can say that.
+    """
+
+    lines: list[Line] = attrs.field(factory=list)
+    unsure: set[int] = attrs.field(factory=set)
+
+    @property
+    def orders(self) -> set[int]:
+        """The orders that the lines name."""
+        return {order_id for line in self.lines for order_id in (line.order_id, line.begins) if order_id is not None}
+
+
+async def record(
+    driver: Driver, lifecycle: Lifecycle, *, clients: int, calls: int, seed: int, deadline: float
+) -> Recording:
+    """Let `clients` clients make `calls` random calls each, all at once; none begins one after `deadline`.
+
+    A client is a thread of its own, or a task if a method of the driver is a coroutine function. An error that the
+    driver raises ends them all.
+    """
+    shared = Shared.of(lifecycle, clients)
+    working = [Client(driver, number, Random(f"{seed} {number}"), shared) for number in range(1, clients + 1)]
+    await _at_once(driver, working, lambda client: client.work(calls, deadline))
+    return shared.recording
+
+
+async def meet(
+    driver: Driver, lifecycle: Lifecycle, order_id: int | None, states: frozenset[State | None], triggers: list[Trigger]
+) -> Recording:
+    """Let clients fire `triggers`, each client one of them, at the same moment, on an order in one of `states`.
+
+    Creates need no order. A client is what it is for `record`.
+    """
+    shared = Shared.of(lifecycle, len(triggers))
+    meeting = [Client(driver, number, Random(number), shared) for number in range(1, len(triggers) + 1)]
+    await _at_once(driver, meeting, lambda client: client.fire(triggers[client.number - 1], order_id, states))
+    return shared.recording
+
+
+async def _at_once(
+    driver: Driver, clients: Sequence[Client], work: Callable[[Client], Coroutine[Any, Any, None]]
+) -> None:
+    """Let all clients begin their work at the same moment, and wait for them."""
+    if any(map(inspect.iscoroutinefunction, (driver.create, driver.call, driver.observe, driver.happen))):
+        try:
+            async with asyncio.TaskGroup() as group:
+                for client in clients:
+                    group.create_task(work(client))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+    else:
+        await asyncio.to_thread(_in_threads, clients, work)
+
+
+def _in_threads(clients: Sequence[Client], work: Callable[[Client], Coroutine[Any, Any, None]]) -> None:
+    errors: list[BaseException] = []
+    all_there = threading.Barrier(len(clients))
+
+    async def begin(client: Client) -> None:
+        all_there.wait()
+        await work(client)
+
+    def run(client: Client) -> None:
+        try:
+            asyncio.run(begin(client))
+        except BaseException as error:  # noqa: BLE001  # it is raised where the clients were started
+            errors.append(error)
+            for other in clients:
+                other.stop()
+
+    threads = [threading.Thread(target=run, args=(client,)) for client in clients]
+    with _switching_often():
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    if errors:
+        raise errors[0]
+
+
+@contextmanager
+def _switching_often() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+def _clock() -> Callable[[], float]:
+    epoch = time.time() - time.perf_counter()
+    return lambda: epoch + time.perf_counter()
+
+
+class Choices:
+    """What can be called on an order, and what a client chooses of it."""
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self.lifecycle = lifecycle
+        self.anywhere = frozenset(lifecycle.state_rules)
+        self._words = types(lifecycle)
+        rows = [row for row in lifecycle.transitions if row.source is not None]
+        self._targets = {
+            row.trigger: frozenset(other.target for other in rows if other.trigger == row.trigger) for row in rows
+        }
+        self.creates = [row for row in lifecycle.transitions if row.source is None]
+        self._operations = [trigger for trigger in self._targets if isinstance(trigger, Operation)]
+        changing = {row.trigger for row in rows if row.changes}
+        self._reads = [operation for operation in self._operations if operation not in changing]
+        ends = {rule.state for rule in lifecycle.states if rule.terminal}
+        self._losing = [row for row in rows if row.target in ends and not row.gives_back(age=0)]
+        self._impossible: set[Trigger] = set()
+
+    def draw(self, states: frozenset[State | None], random: Random) -> Trigger:
+        """What to do with an order that is in one of `states`."""
+        rows = [row for state in states for row in self.lifecycle.outgoing(state)]
+        if random.random() >= LOSING:
+            rows = [row for row in rows if row not in self._losing]
+        progress = sorted({row.trigger for row in rows if row.source is not None} - self._impossible)
+        drawn = random.random()
+        if not progress or drawn >= PROGRESS + READING:
+            return random.choice(self._possible(self._operations))
+        if drawn >= PROGRESS or states == self.anywhere:
+            return random.choice(self._possible(self._reads))
+        return random.choice(progress)
+
+    def draw_create(self, random: Random) -> Transition:
+        """How to create an order."""
+        return random.choice([row for row in self.creates if row.trigger not in self._impossible] or self.creates)
+
+    def _possible(self, operations: list[Operation]) -> list[Operation]:
+        return [operation for operation in operations if operation not in self._impossible] or operations
+
+    def means(self, states: frozenset[State | None], trigger: Trigger, answer: Answer) -> frozenset[State | None]:
+        """Where an order that was in one of `states` may be by an answer, if nobody else called."""
+        if answer.outcome is Outcome.ACCEPTED:
+            return self._words.get(word_of(answer) or "", self._targets[trigger])
+        if answer.code == NotFoundOrder.code:
+            return frozenset([None])
+        refused = answer.code == OrderStateError.code
+        return (self.lifecycle.narrow(states, trigger, accepted=False) if refused else None) or self.anywhere
+
+    def never(self, trigger: Trigger) -> None:
+        """The driver cannot fire `trigger`."""
+        self._impossible.add(trigger)
+
+
+class Pool:
+    """The orders that the clients work on, and where each may be by the last answer that any of them got.
+
+    A finished order stays for a few calls more; then a new one takes its place. Safe between threads.
+    """
+
+    def __init__(self, lifecycle: Lifecycle, linger: int) -> None:
+        self._lifecycle = lifecycle
+        self._linger = linger
+        self._lock = threading.Lock()
+        self._states: dict[int, frozenset[State | None]] = {}
+        self._left: dict[int, int] = {}
+        self._creating = 0
+
+    def pick(self, random: Random) -> tuple[int, frozenset[State | None]] | None:
+        """An order to work on, and where it may be; None if one is to be created, and `created` is to be told."""
+        with self._lock:
+            orders = len(self._states) + self._creating
+            wanted = FILLING if orders < ORDERS else EXCEEDING if orders < 2 * ORDERS else 0
+            if not self._states or random.random() < wanted:
+                self._creating += 1
+                return None
+            order_id = random.choice(list(self._states))
+            states = self._states[order_id]
+            if all(state is None or self._lifecycle.state_rules[state].terminal for state in states):
+                left = self._left[order_id] = self._left.get(order_id, self._linger) - 1
+                if left <= 0:
+                    del self._states[order_id]
+            return order_id, states
+
+    def created(self) -> None:
+        """The create that was asked for was answered."""
+        with self._lock:
+            self._creating -= 1
+
+    def add(self, order_id: int, states: frozenset[State | None]) -> None:
+        """Work on a new order."""
+        with self._lock:
+            self._states[order_id] = states
+
+    def learn(self, order_id: int, states: frozenset[State | None]) -> None:
+        """An answer said where an order may be."""
+        with self._lock:
+            if order_id in self._states:
+                self._states[order_id] = states
+
+
+@attrs.frozen
+class Shared:
+    """What all clients of a run share; `now` is seconds since 1970, and never goes back."""
+
+    pool: Pool
+    choices: Choices
+    recording: Recording
+    now: Callable[[], float]
+
+    @classmethod
+    def of(cls, lifecycle: Lifecycle, clients: int) -> Shared:
+        """What so many clients share at first."""
+        return cls(Pool(lifecycle, linger=clients), Choices(lifecycle), Recording(), _clock())
+
+
+class Client:
+    """A client that does one thing after the other, as its generator draws them, and notes what it is told."""
+
+    def __init__(self, driver: Driver, number: int, random: Random, shared: Shared) -> None:
+        self.number = number
+        self._driver = driver
+        self._random = random
+        self._shared = shared
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Begin nothing any more."""
+        self._stopped = True
+
+    async def work(self, calls: int, deadline: float) -> None:
+        """Make `calls` calls, until `deadline` by the monotonic clock."""
+        for _ in range(calls):
+            if self._stopped or time.monotonic() > deadline:
+                return
+            picked = self._shared.pool.pick(self._random)
+            if picked is None:
+                create = self._shared.choices.draw_create(self._random)
+                try:
+                    await self.fire(create.trigger, None, frozenset([create.target]))
+                finally:
+                    self._shared.pool.created()
+            else:
+                order_id, states = picked
+                await self.fire(self._shared.choices.draw(states, self._random), order_id, states)
+
+    async def fire(self, trigger: Trigger, order_id: int | None, states: frozenset[State | None]) -> None:
+        """Make a call or let an event happen, on an order in one of `states`; or create one, which is to be in one."""
+        if order_id is None:
+            await self._create(cast("Operation", trigger), states)
+        elif isinstance(trigger, Event):
+            await self._happen(order_id, states, trigger)
+        else:
+            await self._call(order_id, states, trigger)
+
+    async def _create(self, operation: Operation, states: frozenset[State | None]) -> None:
+        started = self._shared.now()
+        answer: Answer | None = await answered(self._driver.create(operation))
+        if answer is None:
+            self._shared.choices.never(operation)
+            return
+        order_id = answer.order_id if answer.outcome is Outcome.ACCEPTED else None
+        self._note(operation, order_id, started, answer)
+        if order_id is not None:
+            self._shared.pool.add(order_id, states)
+
+    async def _call(self, order_id: int, states: frozenset[State | None], operation: Operation) -> None:
+        started = self._shared.now()
+        answer: Answer | None = await answered(self._driver.call(operation, order_id))
+        if answer is None:
+            self._shared.choices.never(operation)
+            return
+        self._note(operation, order_id, started, answer)
+        self._shared.pool.learn(order_id, self._shared.choices.means(states, operation, answer))
+        if answer.outcome is Outcome.ACCEPTED and answer.order_id is not None:
+            self._shared.pool.add(answer.order_id, self._shared.choices.anywhere)
+
+    async def _happen(self, order_id: int, states: frozenset[State | None], event: Event) -> None:
+        started = self._shared.now()
+        answer: Answer | None = await answered(self._driver.happen(order_id, event))
+        if answer is None:
+            self._shared.choices.never(event)
+            return
+        if answer.outcome is Outcome.ACCEPTED:
+            self._note(event, order_id, started, answer)
+        elif answer.outcome is Outcome.UNKNOWN:
+            self._shared.recording.unsure.add(order_id)
+        self._shared.pool.learn(order_id, self._shared.choices.means(states, event, answer))
+
+    def _note(self, trigger: Trigger, order_id: int | None, started: float, answer: Answer) -> None:
+        unnamed = order_id is None and answer.outcome is Outcome.ACCEPTED
+        self._shared.recording.lines.append(
+            Line(
+                time=datetime.fromtimestamp(started, UTC),
+                trigger=trigger,
+                order_id=order_id,
+                outcome=Outcome.UNKNOWN if unnamed else answer.outcome,
+                code=answer.code or None,
+                state=word_of(answer),
+                new_order_id=answer.order_id if order_id is not None and order_id != answer.order_id else None,
+                client=self.number,
+                started=started,
+                ended=self._shared.now(),
+            )
+        )
+
+
+async def answered(value: Any) -> Any:
+    """What a driver's method gave, or what that gives when it is awaited."""
+    return await value if inspect.isawaitable(value) else value
+
+
+def word_of(answer: Answer) -> str | None:
+    """What a read answered."""
+    word = (answer.body or {}).get("Type")
+    return word if isinstance(word, str) else None

@@ -1,0 +1,278 @@
+"""`check_conformance`: a server held against the table, systematically, at random, and by concurrent clients."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+
+from orderfsm.errors import InvalidValue
+from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.trace import Events, Finding, all_or_some
+
+from .counterexample import fewest_calls, of_clients, of_race
+from .cover import Cover
+from .model import Contradiction
+from .report import Report, Result
+from .session import CannotForce, Failure, Session
+from .ways import Pilot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .counterexample import Counterexample
+    from .driver import Driver
+    from .races import Raced
+    from .report import Pair, Violation
+
+    Progress: TypeAlias = Callable[[str, int, int], None]
+
+FEW_UNITS = 3
+"""The package of concurrent clients: they are to compete for orders, and for units."""
+
+RACES = 5
+"""How often each race is run."""
+
+SHOWN = 10
+"""How many violations are shrunk and shown; the coverage has every pair that failed."""
+
+
+@attrs.frozen(kw_only=True)
+class Effort:
+    """How far a check goes: see `check_conformance`. `deadline` is a time of `time.monotonic`."""
+
+    random: int
+    concurrent: tuple[int, int] | None
+    seed: int
+    deadline: float
+    patience: float
+    fail_fast: bool
+    progress: Progress | None
+
+    @property
+    def violations(self) -> int:
+        """How many violations are shrunk and shown."""
+        return 1 if self.fail_fast else SHOWN
+
+    @property
+    def are_reached(self) -> bool:
+        """Whether the time is over."""
+        return time.monotonic() > self.deadline
+
+
+class _ActsByItself(Exception):
+    """The server moves orders that nobody touched, as the table says that others may."""
+
+
+def check_conformance(
+    driver: Driver,
+    *,
+    lifecycle: Lifecycle = ORDER_LIFECYCLE,
+    events: Events | None = None,
+    random: int = 100,
+    concurrent: tuple[int, int] | None = None,
+    seed: int | None = None,
+    budget: float = 60.0,
+    patience: float = 0.5,
+    fail_fast: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Whether the server behind `driver` obeys the table.
+
+    First every trigger is tried in every state. After a violation the rest is still tried, unless `fail_fast`; the
+    first violations are shrunk to the fewest calls. If there was none, `random` programs are played; and if there still
+    is none and `concurrent` is (clients, calls), clients race for orders and units, and then so many clients make so
+    many calls each, at once.
+
+    `events` are COMPLETE if nothing happens to orders but by the driver, and PARTIAL if owner, CA and calendar may act
+    by themselves; None finds out. `seed` repeats the random choices. After `budget` seconds it ends, UNDECIDED if
+    there was no violation up to then. `patience` is how many seconds it waits for others to move an order. `progress`
+    is told of each step: the part, how much of it is done, of how much. `InvalidValue` for what makes no sense.
+    """
+    if type(random) is not int or random < 0:
+        raise InvalidValue("random", random, ["a number of programs, 0 or more"])
+    if not budget > 0:
+        raise InvalidValue("budget", budget, ["seconds, more than 0"])
+    if concurrent is not None:
+        clients, calls = concurrent if isinstance(concurrent, tuple) and len(concurrent) == 2 else (None, concurrent)
+        for name, value in (("clients", clients), ("calls", calls)):
+            if type(value) is not int or value < 1:
+                raise InvalidValue(f"concurrent {name}", value, ["an int, 1 or more"])
+    assumed = all_or_some(events, {Events.COMPLETE})
+    effort = Effort(
+        random=random,
+        concurrent=concurrent,
+        seed=secrets.randbits(32) if seed is None else seed,
+        deadline=time.monotonic() + budget,
+        patience=patience,
+        fail_fast=fail_fast,
+        progress=progress,
+    )
+    try:
+        return _checked(driver, lifecycle, assumed, effort, may_widen=events is None)
+    except _ActsByItself:
+        return _checked(driver, lifecycle, Events.PARTIAL, effort, may_widen=False)
+
+
+def _checked(driver: Driver, lifecycle: Lifecycle, events: Events, effort: Effort, *, may_widen: bool) -> Report:
+    with Session(driver, lifecycle, events) as session:
+        check = _Check(session, effort, may_widen=may_widen)
+        check.systematic()
+        if not check.violations:
+            check.random()
+        if not check.violations:
+            check.concurrent()
+        return check.report()
+
+
+class _Check:
+    """A check under one assumption about events; with `may_widen`, it is `_ActsByItself` if that was wrong."""
+
+    def __init__(self, session: Session, effort: Effort, *, may_widen: bool) -> None:
+        self.violations: list[Violation] = []
+        self._session = session
+        self._effort = effort
+        self._may_widen = may_widen
+        self._results: dict[Pair, Result] = {
+            (state, trigger): Result.NOT_FORCED
+            for state in session.lifecycle.state_rules
+            for trigger in session.lifecycle.trigger_rules
+        }
+        self._unfinished = ""
+
+    def systematic(self) -> None:
+        """Play every trial."""
+        trials = list(Cover(self._session.lifecycle, Pilot(self._session, self._effort.patience)).trials())
+        for number, trial in enumerate(trials, 1):
+            if self._effort.are_reached:
+                self._unfinished = "the budget ended before everything was tried"
+                break
+            self._tell("systematic", number, len(trials))
+            came = trial.attempt(self._session)
+            if isinstance(came, Failure):
+                self._failed(came, "systematic")
+            elif self._results[trial.state, trial.trigger] is Result.NOT_FORCED:
+                self._results[trial.state, trial.trigger] = came
+            self._session.give_up_orders()
+            if self._effort.fail_fast and self.violations:
+                break
+
+    def random(self) -> None:
+        """Play random programs until one fails."""
+        if not self._effort.random:
+            return
+        from .stateful import failing_program
+
+        failure = failing_program(self._session, self._effort.random, self._effort.seed, self._effort.deadline)
+        if failure is not None:
+            self._failed(failure, "random")
+        elif self._effort.are_reached:
+            self._unfinished = self._unfinished or "the budget ended before every random program was played"
+
+    def concurrent(self) -> None:
+        """Let concurrent clients race, and then call what they like."""
+        if self._effort.concurrent is not None:
+            clients, calls = self._effort.concurrent
+            self._race(clients)
+            if not self.violations:
+                self._call_at_once(clients, calls)
+
+    def _race(self, clients: int) -> None:
+        from .races import raced, races
+
+        pilot = Pilot(self._session, self._effort.patience)
+        all_races = list(races(self._session.lifecycle, clients)) * RACES
+        for number, race in enumerate(all_races, 1):
+            if self._effort.are_reached:
+                self._unfinished = self._unfinished or "the budget ended before every race was run"
+                break
+            self._tell("races", number, len(all_races))
+            with suppress(CannotForce):
+                try:
+                    for found in raced(self._session, pilot, race, self._effort.deadline):
+                        self._lost(found)
+                except Contradiction as found:
+                    failure = self._session.failure(found)
+                    if not failure.passing:
+                        self._failed(failure, "races")
+            if self._effort.fail_fast and self.violations:
+                break
+
+    def _call_at_once(self, clients: int, calls: int) -> None:
+        from .concurrent import run_concurrent_async
+
+        self._session.begin(FEW_UNITS)
+        report = self._session.wait_for(
+            run_concurrent_async(
+                self._session.driver,
+                clients=clients,
+                calls=calls,
+                seed=self._effort.seed,
+                lifecycle=self._session.lifecycle,
+                events=self._session.events,
+                budget=max(1.0, self._effort.deadline - time.monotonic()),
+            )
+        )
+        self._session.checked += report.answers
+        self._session.give_up_orders(line.order_id for line in report.lines if line.order_id is not None)
+        problems = report.problems[: self._effort.violations]
+        self.violations += [of_clients(problem, self._session.lifecycle) for problem in problems]
+        if report.verdict is Finding.UNDECIDED:
+            self._unfinished = self._unfinished or "what concurrent clients were told could not be decided"
+
+    def report(self) -> Report:
+        """What was found."""
+        nothing = "" if Result.PASSED in self._results.values() else "no pair of a state and a trigger could be checked"
+        reason = "" if self.violations else nothing or self._unfinished
+        return Report(
+            verdict=Finding.VIOLATES if self.violations else Finding.UNDECIDED if reason else Finding.CONFORMS,
+            checked=self._session.checked,
+            coverage=self._results,
+            violations=tuple(self.violations),
+            events=self._session.events,
+            seed=self._effort.seed,
+            reason=reason,
+        )
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _tell(self, part: str, done: int, of: int) -> None:
+        if self._effort.progress is not None:
+            self._effort.progress(part, done, of)
+
+    def _failed(self, failure: Failure, part: str) -> None:
+        """Note a failure of the program that was just played, and show it with the fewest calls if it is a new one.
+
+        A shorter program that fails in another way is shown besides.
+        """
+        if self._is_shown(failure) or self._may_widen:
+            done, units = self._session.done, self._session.units
+            found = fewest_calls(self._session, failure, self._is_new)
+            if self._may_widen and found.others_may_have(self._session):
+                raise _ActsByItself
+            self._show(found, part)
+            if self._is_shown(failure):
+                self._session.done, self._session.units = done, units
+                self._show(fewest_calls(self._session, failure, lambda _other: False), part)
+        self._results[failure.state, failure.trigger] = Result.FAILED
+
+    def _show(self, found: Counterexample, part: str) -> None:
+        if self._is_shown(found.failure):
+            self.violations.append(found.violation(self._session, part))
+        self._results[found.failure.state, found.failure.trigger] = Result.FAILED
+
+    def _is_shown(self, failure: Failure) -> bool:
+        return self._is_new(failure) and len(self.violations) < self._effort.violations
+
+    def _lost(self, found: Raced) -> None:
+        """Note what cannot be of the answers in a race, if it is new."""
+        pair = found.race.state, found.problem.culprit.trigger
+        if self._results.get(pair) is not Result.FAILED and len(self.violations) < self._effort.violations:
+            self.violations.append(of_race(found, self._session.lifecycle))
+        self._results[pair] = Result.FAILED
+
+    def _is_new(self, failure: Failure) -> bool:
+        return self._results[failure.state, failure.trigger] is not Result.FAILED

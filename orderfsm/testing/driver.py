@@ -1,0 +1,157 @@
+"""What the conformance kit asks of whoever connects it to a server: a `Driver`, and the values that it gives back.
+
+A driver has no rule of its own: it does what it is told, and tells what came of it. The four methods of `Driver` are
+enough; whatever more of `AccountDriver` a driver has is checked as well. Any method may be `async def`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+from orderfsm.errors import CreateCertificateRequestFailed, DeleteFail, OrderFSMError
+from orderfsm.spec import Operation
+from orderfsm.trace import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping
+    from typing import TypeAlias, TypeVar
+
+    from orderfsm.spec import Event, State
+
+    _T = TypeVar("_T")
+    Now: TypeAlias = _T | Awaitable[_T]
+
+PASSING = ("Throttling", "FlowControlError", "Error", DeleteFail.code, CreateCertificateRequestFailed.code)
+"""How codes begin that say nothing of the order's state: the call may go well if it is made again."""
+
+
+class NoAnswer(OrderFSMError):
+    """The server did not answer, or not in a way that could be read; the message says what came instead.
+
+    `passing`: it may well answer if it is asked again.
+    """
+
+    def __init__(self, message: str, *, passing: bool = True) -> None:
+        super().__init__(message)
+        self.passing = passing
+
+
+@attrs.frozen
+class Answer:
+    """What came of a create, of a call, or of an event.
+
+    `code` is the error code of a refusal; None if the server has none. `http_status` is None where there is no HTTP.
+    `order_id` is the order that a create made, or the second order of a renewal. `body` is the answer's JSON object, if
+    there is one.
+
+    >>> from orderfsm.testing.driver import Answer
+    >>> Answer.accepted(order_id=7).order_id, Answer.refused("OrderStateError").code
+    (7, 'OrderStateError')
+    """
+
+    outcome: Outcome = attrs.field(converter=Outcome)
+    code: str | None = None
+    http_status: int | None = None
+    order_id: int | None = None
+    body: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+
+    @classmethod
+    def accepted(cls, **fields: Any) -> Answer:
+        """It was done."""
+        return cls(Outcome.ACCEPTED, **fields)
+
+    @classmethod
+    def refused(cls, code: str | None, **fields: Any) -> Answer:
+        """It was refused, with that code."""
+        return cls(Outcome.REFUSED, code, **fields)
+
+    @classmethod
+    def unknown(cls) -> Answer:
+        """No answer came, or the server failed: it was done, or not."""
+        return cls(Outcome.UNKNOWN)
+
+    def __str__(self) -> str:
+        if self.outcome is not Outcome.REFUSED and self.code is None:
+            return "accepted" if self.outcome is Outcome.ACCEPTED else "no answer"
+        http = "" if self.http_status is None else f" (HTTP {self.http_status})"
+        return f"{self.code or 'refused'}{http}"
+
+
+def says_nothing(answer: Answer) -> bool:
+    """Whether the server did not answer, or failed, or was busy."""
+    return answer.outcome is Outcome.UNKNOWN or (answer.code or "").startswith(PASSING)
+
+
+@attrs.frozen
+class Entry:
+    """An order in a list: its id, the `Status` that the list shows, and its domain."""
+
+    order_id: int
+    status: str
+    domain: str = ""
+
+
+@attrs.frozen
+class Page:
+    """A part of the list of orders, how many the whole list has (`TotalCount`), and the answer's JSON, if any."""
+
+    entries: tuple[Entry, ...]
+    total: int
+    body: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen
+class Quota:
+    """A package: units bought, units that orders hold now, orders ever issued, and the answer's JSON, if any."""
+
+    total: int
+    used: int
+    issued: int
+    body: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+
+
+class Driver(Protocol):
+    """What connects the kit to a server, of which it uses one account and one package. Each method may be `async`.
+
+    Where no answer comes, `create`, `call` and `happen` say so, and the other methods raise `NoAnswer`. They return
+    None for what the driver cannot do, with any order: that is then not tried.
+    """
+
+    def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE) -> Now[Answer | None]:
+        """Create an order by one of the three creates; `order_id` of the answer is its id."""
+        ...
+
+    def call(self, operation: Operation, order_id: int | str) -> Now[Answer | None]:
+        """Describe, cancel, delete, cancel for package or renew. `order_id` is a text where it is to be malformed."""
+        ...
+
+    def observe(self, order_id: int) -> Now[frozenset[State | None]]:
+        """The states that the order may be in, by the most exact way to read it, if possible one that is not a call.
+
+        One state where the server says exactly which. An order that is gone is None and DELETED.
+        """
+        ...
+
+    def happen(self, order_id: int, event: Event) -> Now[Answer | None]:
+        """Let an event happen."""
+        ...
+
+
+class AccountDriver(Driver, Protocol):
+    """What a driver may have besides: the account's reads, and a way to begin again."""
+
+    def orders(
+        self, *, status: str | None = None, keyword: str | None = None, page: int = 1, size: int = 50
+    ) -> Now[Page]:
+        """ListUserCertificateOrder: a page of the orders that have `status` and whose domain contains `keyword`."""
+        ...
+
+    def quota(self) -> Now[Quota]:
+        """DescribePackageState of the package that `create` uses."""
+        ...
+
+    def reset(self, units: int | None) -> Now[bool]:
+        """Begin again: no orders, and a package of `units`; with None, no package. False if this driver cannot."""
+        ...

@@ -1,0 +1,218 @@
+"""A driver for any server that speaks the API over HTTP: by the official SDK, and a control port if there is one."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from orderfsm import wire
+from orderfsm.errors import InvalidValue, NotFoundOrder, OrderStateError
+from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.spec import Operation, State
+from orderfsm.trace import Outcome
+
+from .answers import application, gone, not_read, of_json, page_of, quota_of
+from .driver import Answer, NoAnswer, Page, Quota
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orderfsm.spec import Event
+
+PRODUCT = "digicert-free-1-free"
+"""The package that is used unless another is named: the API's own default."""
+
+ANY_KEY = ("test", "test")
+"""The access key for servers that accept every key."""
+
+THROTTLED_TRIES = 5
+"""How often a call that was throttled is made again."""
+
+KEPT_OUT = ("MissingSignature", "Signature", "InvalidAccessKeyId", "Forbidden", "NoPermission")
+"""How the codes begin with which a gateway keeps out who has no key, or not the right one."""
+
+KEYS = "ORDERFSM_ACCESS_KEYS"
+"""The environment variable that names access keys: `id:secret,id:secret`."""
+
+
+def key_of_environment() -> tuple[str, str]:
+    """The first access key that the environment names, else one that only servers accept that verify no signature."""
+    first = os.environ.get(KEYS, "").split(",")[0]
+    key_id, _, secret = first.partition(":")
+    if first and not (key_id and secret):
+        raise InvalidValue(KEYS, "entry 1", ["id:secret,id:secret"])
+    return (key_id, secret) if first else ANY_KEY
+
+
+class HTTPDriver:
+    """Drives the server at `api_url` through the official SDK, signing with `key`, an access key's id and secret.
+
+    At `control_url` is its control port (PROTOCOLS.md §2), by which events are forced, states are read, and the account
+    is emptied before each program: **everything in it is lost**. Without a control port, only what calls can do is
+    checked, in an account that nobody else uses meanwhile; the units that orders hold are given back where the API can.
+
+    `product` is the package that is used; `timeout` is how many seconds an answer may take. Safe between threads.
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        control_url: str | None = None,
+        *,
+        key: tuple[str, str] = ANY_KEY,
+        product: str = PRODUCT,
+        timeout: float = 10.0,
+        lifecycle: Lifecycle = ORDER_LIFECYCLE,
+    ) -> None:
+        from orderfsm.client import sdk
+        from orderfsm.client.connect import connect
+
+        self.api_url, self.control_url = api_url, control_url
+        self.product = product
+        self._client = connect(api_url, key=key)
+        milliseconds = int(timeout * 1000)
+        self._runtime = sdk.RuntimeOptions(connect_timeout=milliseconds, read_timeout=milliseconds)
+        self._control = None if control_url is None else _Control(control_url, timeout)
+        self._lifecycle = lifecycle
+        self._numbers = count(1)
+        self._domains: dict[int, str] = {}
+
+    def probe(self) -> None:
+        """`NoAnswer` if there is no server, or none that lets us in."""
+        answer = self._ask(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.product})
+        if answer.outcome is Outcome.UNKNOWN or (answer.code or "").startswith(KEPT_OUT):
+            raise NoAnswer(f"{self.api_url}: {answer}")
+        if self._control is not None:
+            self._control.ask("GET", "/orders/1")
+
+    def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE) -> Answer:
+        """See `Driver`."""
+        asked = application(operation, next(self._numbers), self.product)
+        answer = self._ask(operation, asked)
+        if answer.order_id is not None and "Domain" in asked:
+            self._domains[answer.order_id] = asked["Domain"]
+        return answer
+
+    def call(self, operation: Operation, order_id: int | str) -> Answer:
+        """See `Driver`."""
+        return self._ask(operation, {"OrderId": order_id})
+
+    def observe(self, order_id: int) -> frozenset[State | None]:
+        """By the control port; without one by a describe, and by the list where the describe leaves several states."""
+        if self._control is not None:
+            status, order = self._control.ask("GET", f"/orders/{order_id}")
+            if status == 200 and isinstance(order, dict) and order.get("State") in tuple(State):
+                return frozenset([State(order["State"])])
+            if status == 404:
+                return gone(self._lifecycle)
+            raise NoAnswer(f"GET /orders/{order_id}: HTTP {status}, {order}")
+        answer = self._ask(Operation.DESCRIBE, {"OrderId": order_id})
+        if answer.code == NotFoundOrder.code:
+            return gone(self._lifecycle)
+        if answer.outcome is not Outcome.ACCEPTED or answer.body is None:
+            raise not_read(Operation.DESCRIBE, answer)
+        states = wire.types(self._lifecycle).get(str(answer.body.get("Type")), frozenset())
+        return states if len(states) <= 1 else states & self._in_the_list(order_id) or states
+
+    def happen(self, order_id: int, event: Event) -> Answer | None:
+        """By the control port; without one, or with one that cannot force this event, None."""
+        if self._control is None:
+            return None
+        status, body = self._control.ask("POST", f"/orders/{order_id}/events", {"Event": event})
+        match status:
+            case 200:
+                return Answer.accepted()
+            case 404:
+                return Answer.refused(NotFoundOrder.code)
+            case 409:
+                return Answer.refused(OrderStateError.code)
+            case 400 | 405 | 501:
+                return None
+        raise NoAnswer(f"POST /orders/{order_id}/events: HTTP {status}, {body}")
+
+    def orders(self, *, status: str | None = None, keyword: str | None = None, page: int = 1, size: int = 50) -> Page:
+        """See `AccountDriver`."""
+        given = {"Status": status, "Keyword": keyword, "CurrentPage": page, "ShowSize": size}
+        return page_of(self._read(Operation.LIST, {name: value for name, value in given.items() if value is not None}))
+
+    def quota(self) -> Quota:
+        """See `AccountDriver`."""
+        return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.product}))
+
+    def reset(self, units: int | None) -> bool:
+        """By the control port; False if there is none."""
+        if self._control is None:
+            return False
+        self._control.do("POST", "/reset")
+        if units is not None:
+            self._control.do("PUT", f"/packages/{quote(self.product, safe='')}", {"TotalCount": units})
+        return True
+
+    def _in_the_list(self, order_id: int) -> frozenset[State | None]:
+        """The states that the list says an order may be in; every one if it does not say."""
+        found = self.orders(keyword=self._domains.get(order_id))
+        words = [entry.status for entry in found.entries if entry.order_id == order_id]
+        known = wire.statuses(self._lifecycle)
+        return known[words[0]] if words and words[0] in known else frozenset(self._lifecycle.state_rules)
+
+    def _read(self, operation: Operation, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        answer = self._ask(operation, parameters)
+        if answer.outcome is not Outcome.ACCEPTED or answer.body is None:
+            raise not_read(operation, answer)
+        return answer.body
+
+    def _ask(self, operation: Operation, parameters: Mapping[str, Any]) -> Answer:
+        """The answer to a call with parameters by the API's names; one that is throttled is made again."""
+        from orderfsm.client import sdk
+
+        fields = {sdk.method_name(name): value for name, value in parameters.items()}
+        method = getattr(self._client, f"{sdk.method_name(operation)}_with_options")
+
+        def send() -> sdk.Answer:
+            return sdk.send(lambda: method(sdk.request(operation, **fields), self._runtime))
+
+        came = send()
+        for _ in range(THROTTLED_TRIES):
+            if came.throttled:
+                time.sleep(came.retry_after or 1.0)
+                came = send()
+        if came.response is not None:
+            return of_json(came.response.status_code, came.response.body.to_map())
+        if came.code is None:
+            return Answer.unknown()
+        return of_json(getattr(came.error, "statusCode", None) or 500, getattr(came.error, "data", None))
+
+
+class _Control:
+    """A client of a control port."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise InvalidValue("control URL", url, ["http://HOST:PORT"])
+        self._url = url
+        self._host, self._port, self._timeout = parts.hostname, parts.port, timeout
+
+    def ask(self, method: str, path: str, document: object = None) -> tuple[int, Any]:
+        """The status and the JSON of an answer; `NoAnswer` if none comes."""
+        body = None if document is None else json.dumps(document)
+        with closing(HTTPConnection(self._host, self._port, timeout=self._timeout)) as connection:
+            try:
+                connection.request(method, path, body, {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                text = response.read()
+                return response.status, json.loads(text) if text else None
+            except (OSError, HTTPException, ValueError) as error:
+                raise NoAnswer(f"{method} {self._url}{path}: {error!r}") from error
+
+    def do(self, method: str, path: str, document: object = None) -> None:
+        """A request that must succeed."""
+        status, body = self.ask(method, path, document)
+        if not 200 <= status < 300:
+            raise NoAnswer(f"{method} {path}: HTTP {status}, {body}")

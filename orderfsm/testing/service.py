@@ -1,0 +1,90 @@
+"""A driver for a `Service` of this process: the mock without its sockets."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from orderfsm.errors import Refusal
+from orderfsm.extras import needs
+from orderfsm.spec import Operation
+from orderfsm.trace import Outcome
+from orderfsm.wire import VERSION
+
+from .answers import application, gone, not_read, of_json, page_of, quota_of
+from .driver import Answer, Page, Quota
+
+with needs("mock"):
+    from orderfsm.mock import Request, Service
+    from orderfsm.mock.parameters import DEFAULT_PRODUCT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orderfsm.spec import Event, State
+
+
+class ServiceDriver:
+    """Drives `service` by its `handle`, and by its methods for what happens behind the API's back.
+
+    >>> from orderfsm.mock import Service
+    >>> from orderfsm.testing import ServiceDriver, check_conformance
+    >>> str(check_conformance(ServiceDriver(Service()), random=0).verdict)
+    'conforms'
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._created = count(1)
+
+    def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE) -> Answer:
+        """See `Driver`."""
+        return self._ask(operation, application(operation, next(self._created)))
+
+    def call(self, operation: Operation, order_id: int | str) -> Answer:
+        """See `Driver`."""
+        return self._ask(operation, {"OrderId": order_id})
+
+    def observe(self, order_id: int) -> frozenset[State | None]:
+        """See `Driver`."""
+        try:
+            return frozenset([self.service.order(order_id).order.state])
+        except Refusal:
+            return gone(self.service.lifecycle)
+
+    def happen(self, order_id: int, event: Event) -> Answer:
+        """See `Driver`."""
+        try:
+            self.service.happen(order_id, event)
+        except Refusal as refusal:
+            return Answer.refused(refusal.code)
+        return Answer.accepted()
+
+    def orders(self, *, status: str | None = None, keyword: str | None = None, page: int = 1, size: int = 50) -> Page:
+        """See `AccountDriver`."""
+        given = {"Status": status, "Keyword": keyword, "CurrentPage": page, "ShowSize": size}
+        return page_of(self._read(Operation.LIST, {name: value for name, value in given.items() if value is not None}))
+
+    def quota(self) -> Quota:
+        """See `AccountDriver`."""
+        return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {}))
+
+    def reset(self, units: int | None) -> bool:
+        """See `AccountDriver`."""
+        self.service.reset()
+        if units is not None:
+            self.service.put_package(DEFAULT_PRODUCT, units)
+        return True
+
+    def _ask(self, operation: Operation, parameters: Mapping[str, Any]) -> Answer:
+        headers = {"x-acs-version": VERSION, "x-acs-action": operation}
+        response = self.service.handle(Request("POST", "/", parameters, headers))
+        if response.transport is not None:
+            return Answer.unknown()
+        return of_json(response.status, response.json)
+
+    def _read(self, operation: Operation, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        answer = self._ask(operation, parameters)
+        if answer.body is None or answer.outcome is not Outcome.ACCEPTED:
+            raise not_read(operation, answer)
+        return answer.body

@@ -1,0 +1,63 @@
+"""The shape of answers: the members that the documents name for each, and their types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orderfsm.spec import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orderfsm.lifecycle import Lifecycle
+
+Shape = dict[str, type]
+
+REFUSAL: Shape = {"Code": str, "Message": str, "RequestId": str}
+LISTED: Shape = {"OrderId": int, "Domain": str, "Status": str}
+CERTIFICATE: Shape = {"Certificate": str, "CertId": str}
+VALIDATION: Mapping[str, Shape] = {
+    "DNS": {"RecordDomain": str, "RecordType": str, "RecordValue": str},
+    "FILE": {"Uri": str, "Content": str},
+}
+"""What DescribeCertificateState answers besides, by the `ValidateType` in the answer."""
+
+ACCEPTED: Mapping[Operation, Shape] = {
+    Operation.CREATE: {"OrderId": int},
+    Operation.CREATE_FOR_PACKAGE: {"OrderId": int},
+    Operation.CREATE_WITH_CSR: {"OrderId": int},
+    Operation.DESCRIBE: {"Type": str},
+    Operation.LIST: {"CertificateOrderList": list, "CurrentPage": int, "ShowSize": int, "TotalCount": int},
+    Operation.CANCEL: {},
+    Operation.DELETE: {},
+    Operation.CANCEL_FOR_PACKAGE: {},
+    Operation.RENEW: {"OrderId": int},
+    Operation.DESCRIBE_PACKAGE: {"ProductCode": str, "TotalCount": int, "UsedCount": int, "IssuedCount": int},
+}
+
+
+def flaw(operation: Operation, body: Mapping[str, Any], lifecycle: Lifecycle, *, refused: bool = False) -> str | None:
+    """What is wrong with the JSON of an answer, as a sentence; None if nothing is."""
+    if refused:
+        return _flaw(body, REFUSAL)
+    return (
+        _flaw(body, ACCEPTED[operation] | {"RequestId": str})
+        or (_flaw(body, _described(body, lifecycle)) if operation is Operation.DESCRIBE else None)
+        or next(filter(None, (_flaw(entry, LISTED) for entry in body.get("CertificateOrderList", ()))), None)
+    )
+
+
+def _described(body: Mapping[str, Any], lifecycle: Lifecycle) -> Shape:
+    """What a describe has besides its `Type`: the certificate, or how to validate the domain if it says that."""
+    certified = {rule.type for rule in lifecycle.states if rule.certified}
+    return CERTIFICATE if body["Type"] in certified else VALIDATION.get(body.get("ValidateType", ""), {})
+
+
+def _flaw(body: Mapping[str, Any], shape: Shape) -> str | None:
+    for name, kind in shape.items():
+        value = body.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            return f"{name} is {value!r:.60}" if name in body else f"no {name}"
+        if kind is str and not value and name != "Message":
+            return f"{name} is empty"
+    return None

@@ -1,0 +1,35 @@
+"""What a mutant is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orderfsm.mock import Service
+
+MANY = 1_000_000
+
+
+@attrs.frozen(kw_only=True)
+class Mutant:
+    """A broken server: its `name` says what is wrong with it, `make` makes one, with the options of a `Service`.
+
+    `by_calls`: it shows in what calls alone can do, without a control port. `review`: how the CA must act for that.
+    `scarce`: it takes a package that can be used up. `clients`: only concurrent clients can see it.
+    """
+
+    name: str = attrs.field(kw_only=False)
+    make: Callable[..., Service] = attrs.field(kw_only=False, repr=False)
+    by_calls: bool = False
+    review: str = "manual"
+    scarce: bool = False
+    clients: bool = False
+
+    @property
+    def units(self) -> int:
+        """The units of its package where calls alone must do: some mutants do not let go of any."""
+        return 5 if self.scarce else MANY

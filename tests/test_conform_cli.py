@@ -1,0 +1,138 @@
+"""`orderfsm conform`: what it prints, and how it exits."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import socket
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("click", reason="the extra `cli` is not installed")
+pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
+pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
+
+from orderfsm import ORDER_LIFECYCLE, State
+from orderfsm.cli import main
+from orderfsm.mock import Service, mock_cas
+
+PAIRS = len(ORDER_LIFECYCLE.state_rules) * len(ORDER_LIFECYCLE.trigger_rules)
+CANCEL = ORDER_LIFECYCLE.transition(State.PENDING_REVIEW, "CancelOrderRequest")
+
+
+@pytest.fixture
+def conform(capsys):
+    """The exit status, standard output and standard error of `orderfsm conform`."""
+
+    def run(*arguments):
+        status = main(["conform", *arguments])
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def broken():
+    """A mock that refuses to cancel what is pending review."""
+    with mock_cas(Service(lifecycle=ORDER_LIFECYCLE.without(CANCEL), random=random.Random(1))) as server:
+        yield server
+
+
+def test_the_mock_conforms_and_exits_0(server, conform):
+    status, out, err = conform(
+        server.api,
+        "--control",
+        server.control,
+        "--random",
+        "3",
+        "--seed",
+        "7",
+        "--concurrent",
+        "4x5",
+        "--budget",
+        "300s",
+    )
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1] == "seed: 7"
+    assert f"of {PAIRS} pairs {PAIRS} passed, 0 failed, 0 not forced" in out
+
+
+def test_a_violation_exits_1_and_is_printed_with_its_program(broken, conform):
+    status, out, err = conform(broken.api, "--control", broken.control, "--random", "0", "--budget", "300s")
+    assert (status, err) == (1, "")
+    assert out.startswith("CancelOrderRequest in pending_review: expected accepted, got OrderStateError (HTTP 403)\n")
+    assert "\npending_review: 16 of 17 triggers passed; failed: cancel\n" in out
+    program = out.split("The first violation as a program:\n\n")[1]
+    done = subprocess.run(
+        [sys.executable, "-"], input=program, capture_output=True, text=True, timeout=60, check=False, env={}
+    )
+    *_, cancelled, expected = done.stdout.splitlines()
+    assert re.fullmatch(r"cancel_order_request\(.*\): OrderStateError \(HTTP 403\)", cancelled)
+    assert expected == "expected of the last answer: accepted"
+
+
+def test_json_is_one_document(broken, conform):
+    status, out, err = conform(broken.api, "--random", "0", "--seed", "3", "--json", "--budget", "300s")
+    document = json.loads(out)
+    assert (status, err) == (1, "")
+    assert set(document) >= {"verdict", "checked", "coverage", "violations", "seed"}
+    assert (document["verdict"], document["seed"]) == ("violates", 3)
+    assert document["checked"] > 100
+    [violation] = document["violations"]
+    assert set(violation) >= {"state", "trigger", "expected", "got", "calls"}
+    assert (violation["state"], violation["trigger"]) == ("pending_review", "CancelOrderRequest")
+    assert [call["call"] for call in violation["calls"]] == ["CreateCertificateRequest", "CancelOrderRequest"]
+
+
+def test_what_cannot_be_decided_in_the_time_exits_3(server, conform):
+    status, out, _ = conform(server.api, "--control", server.control, "--budget", "0.2", "--json")
+    assert (status, json.loads(out)["verdict"]) == (3, "undecided")
+
+
+def test_a_server_that_is_not_there_is_an_error_and_no_verdict(server, conform):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        for urls in ((nobody,), (server.api, "--control", nobody)):
+            status, out, err = conform(*urls)
+            assert (status, out) == (2, "")
+            assert err.startswith("orderfsm: ")
+            assert nobody in err
+            assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["nowhere://x"], "nowhere://x"),
+        (["http://127.0.0.1:1", "--control", "ftp://x"], "ftp://x"),
+        (["http://127.0.0.1:1", "--concurrent", "8"], "concurrent '8': expected CLIENTSxCALLS"),
+        (["http://127.0.0.1:1", "--concurrent", "0x5"], "concurrent '0x5'"),
+        (["http://127.0.0.1:1", "--budget", "soon"], "budget 'soon': expected a number of seconds"),
+        (["http://127.0.0.1:1", "--budget", "0"], "budget '0'"),
+        (["http://127.0.0.1:1", "--random", "-1"], "-1"),
+        (["http://127.0.0.1:1", "--events", "some"], "some"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_named_and_exits_2(conform, arguments, named):
+    status, out, err = conform(*arguments)
+    assert (status, out) == (2, "")
+    assert named in err
+    assert err.count("\n") == 1
+
+
+def test_keys_of_the_environment_sign_the_calls(conform, monkeypatch):
+    with mock_cas(Service(keys={"me": "secret"})) as server:
+        monkeypatch.setenv("ORDERFSM_ACCESS_KEYS", "me:secret,other:one")
+        arguments = [server.api, "--control", server.control, "--random", "0", "--budget", "1", "--json"]
+        assert json.loads(conform(*arguments)[1])["violations"] == []
+        for key, named in (("me:other", "SignatureDoesNotMatch"), ("me", "id:secret")):
+            monkeypatch.setenv("ORDERFSM_ACCESS_KEYS", key)
+            status, out, err = conform(*arguments)
+            assert (status, out) == (2, "")
+            assert named in err
