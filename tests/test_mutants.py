@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -13,6 +14,7 @@ pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is no
 
 from mutants import MUTANTS, SERVERS, STORES, TABLES
 from mutants.catch import BEGINS, check, row
+from mutants.threaded import threaded
 
 from orderfsm.mock import mock_cas
 from orderfsm.mock.review import Review
@@ -59,18 +61,25 @@ def test_the_table_has_every_mutant_once():
     assert len(MUTANTS) >= 40
 
 
+@contextmanager
+def served(service):
+    """The URLs of the API port and of the control port, while our server serves them."""
+    with mock_cas(service) as server:
+        yield server.api, server.control
+
+
 def over_http(mutant):
     """A mutant is caught through its two ports."""
-    with mock_cas(mutant.make()) as server:
-        caught(mutant, HTTPDriver(server.api, server.control))
+    with threaded(mutant.make()) if mutant.clients else served(mutant.make()) as (api, control):
+        caught(mutant, HTTPDriver(api, control))
 
 
 def by_calls_alone(mutant):
     """A mutant is caught through the API port alone."""
     service = mutant.make(review=Review.parse(mutant.review, reject_share=0.4), random=Random(1))
     service.put_package(PRODUCT, mutant.units)
-    with mock_cas(service) as server:
-        caught(mutant, HTTPDriver(server.api), Events.COMPLETE if mutant.review == "manual" else Events.PARTIAL)
+    with served(service) as (api, _):
+        caught(mutant, HTTPDriver(api), Events.COMPLETE if mutant.review == "manual" else Events.PARTIAL)
 
 
 BY_CALLS = [mutant for mutant in MUTANTS if mutant.by_calls]

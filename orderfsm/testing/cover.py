@@ -21,7 +21,7 @@ from .model import Contradiction
 from .report import Result
 from .session import TRIES, CannotForce, Failure, Session
 from .steps import Call, Happen, Observe, ReadList, ReadQuota
-from .ways import NoUnits, Pilot, ways
+from .ways import NoUnits, Pilot, three_times, ways
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -103,12 +103,15 @@ class Cover:
                 yield self.pair(row.source, row.trigger, self._to(row.source), self._to_each, thoroughly=True)
 
     def _other_ways(self) -> Iterator[Trial]:
-        """What can be tried on an order, in states that it came to by other ways, or for the second time."""
+        """What can be tried on an order, in states that it came to by other ways, or for the second or third time."""
         if self._pilot.session.events is Events.PARTIAL:
             return
         for state, found in self._ways.items():
             for way, trigger in ((way, trigger) for way in found[1:] for trigger in (*ON_AN_ORDER, *Event)):
                 yield self.pair(state, trigger, [way], [])
+        for row in self.lifecycle.transitions:
+            for way in three_times(self.lifecycle, row.source)[:1]:
+                yield self.pair(row.source, row.trigger, [way], [])
 
     def _to(self, state: State | None) -> Sequence[Way]:
         """The ways to a state, the shortest first."""

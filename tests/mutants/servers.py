@@ -290,7 +290,7 @@ class CancelledOnce(Broken):
 class ValidatedOnce(Broken):
     def happen(self, order_id, event):
         told = [line.trigger for line in self.history(order_id)]
-        if event is Event.DOMAIN_VALIDATED and told.count(Event.SUBMITTED) == 2:
+        if event == Event.DOMAIN_VALIDATED and told.count(Event.SUBMITTED) == 2:
             raise OrderStateError
         return super().happen(order_id, event)
 

@@ -12,7 +12,7 @@ from orderfsm.mock import MemoryStore, Service
 
 from .mutant import Mutant
 
-A_MOMENT = 1e-4
+A_MOMENT = 2e-3
 """Seconds in which another client may come between."""
 
 
