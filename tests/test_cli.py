@@ -15,6 +15,7 @@ from orderfsm import ORDER_LIFECYCLE, Event, Operation, State, Transition, can
 from orderfsm.cli import main
 from orderfsm.cli.commands import cli
 from orderfsm.drawing import mermaid
+from orderfsm.export import FORMATS, exported
 from orderfsm.spec import DELETE_PAGE
 
 
@@ -144,9 +145,25 @@ def test_the_diagram_is_the_drawing(run):
     assert json.loads(run("diagram --json")[1]) == {"format": "mermaid", "text": mermaid()}
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_export_prints_a_form_or_writes_it_to_a_file(run, form, tmp_path):
+    assert run(f"export {form}") == (0, exported(form), "")
+    file = tmp_path / "written"
+    assert run(f"export {form} -o {file}") == (0, "", "")
+    assert file.read_text(encoding="utf-8") == exported(form)
+    assert json.loads(run(f"export {form} --json")[1]) == {"format": form, "text": exported(form)}
+    assert json.loads(run(f"export {form} --json -o {file}")[1]) == {"format": form, "file": str(file)}
+
+
+def test_the_table_as_json_is_the_exported_one(run):
+    assert json.loads(run("table --json")[1]) == json.loads(exported("json"))
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
+        ("export pdf", "'pdf' is not one of 'json', "),
+        ("export json -o /no/such/folder/f", "/no/such/folder/f"),
         ("check remove --state issued", "trigger 'remove': expected cancel, delete, "),
         ("check delete --state isued", "state 'isued': expected none, pending_application, "),
         ("plan --from nowhere --to issued", "state 'nowhere': expected none, "),

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import orderfsm as api
-from orderfsm import drawing
 from orderfsm.errors import OrderFSMError, Unreachable
 from orderfsm.explanation import Explanation
 from orderfsm.explanation import explain as explain_states
-from orderfsm.export import document
+from orderfsm.export import document, exported
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Verdict
 from orderfsm.paths import Plan
 
 from .conform import conform
+from .export import export
 from .orders import orders
 from .printing import STATES, TRIGGER, as_json, print_columns, print_json, union
 from .replay import replay
@@ -71,6 +71,7 @@ cli.add_command(serve)
 cli.add_command(orders)
 cli.add_command(replay)
 cli.add_command(conform)
+cli.add_command(export)
 
 
 @cli.command()
@@ -186,8 +187,8 @@ def _one_or_all(states: list[State | None]) -> Any:
 @cli.command()
 @as_json
 def diagram(*, as_json: bool) -> int:
-    """Print the table as a mermaid state diagram."""
-    drawn = drawing.mermaid()
+    """Print the table as a mermaid state diagram: `export mermaid`."""
+    drawn = exported("mermaid")
     if as_json:
         return print_json({"format": "mermaid", "text": drawn})
     click.echo(drawn, nl=False)

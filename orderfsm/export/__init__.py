@@ -1,6 +1,36 @@
-"""The table in forms that other programs read."""
+"""The table in every form in which other programs run it, and people read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orderfsm.drawing import mermaid, svg
+from orderfsm.errors import InvalidValue
+from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 
 from .divergences import divergences
-from .document import document
+from .document import as_json, document, schema
 
-__all__ = ["divergences", "document"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["FORMATS", "divergences", "document", "exported", "schema"]
+
+FORMATS: Mapping[str, Callable[[Lifecycle], str]] = {
+    "json": as_json,
+    "mermaid": mermaid,
+    "svg": svg,
+}
+"""The forms by name, each a function of the table that gives the text of a file."""
+
+
+def exported(form: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+    """The table as text in `form`, one of `FORMATS`; else `InvalidValue`. The same text for the same table.
+
+    >>> from orderfsm.export import exported
+    >>> exported("mermaid").splitlines()[0]
+    'stateDiagram-v2'
+    """
+    if not isinstance(form, str) or form not in FORMATS:
+        raise InvalidValue("format", form, FORMATS)
+    return FORMATS[form](lifecycle)

@@ -1,25 +1,70 @@
-"""The table as one JSON document."""
+"""The table as one JSON document, and the JSON Schema of such documents."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, cast
 
+from orderfsm import wire
+from orderfsm.errors import BY_CODE
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.spec import Operation
 
 if TYPE_CHECKING:
-    from orderfsm.spec import Transition
+    from collections.abc import Iterator, Mapping
+
+    from orderfsm.spec import State, StateRule, Transition, TriggerRule
 
 
 def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
-    """The edition, the states and the transitions of `lifecycle` in table order, ready for JSON; no order is `null`.
+    """Everything that `lifecycle` says, in table order, ready for JSON; no order is `null`.
 
-    `quota_within` is in seconds, `note` empty or the part of a documented rule that is inferred.
+    * `edition`, `states` (by value), `transitions` (the rows);
+    * `state_rules`: what the API calls each state and which errors it refuses with; `triggers`: who fires each, and
+      whether it concerns the account alone, in which case it is allowed in every state and in no row;
+    * `refusals`: every state and trigger that no row allows, with the error that the model raises and the one that the
+      service answers;
+    * `vocabularies`: the states that each `Type` and each `Status` may mean; `error_codes`; `quota`: what the rows do
+      to a package, in units.
+
+    `quota_within`, `within` and `before_end` are in seconds. `note` is empty, or the part of a documented rule that is
+    inferred.
     """
     return {
         "edition": lifecycle.edition,
         "states": [rule.state for rule in lifecycle.states if rule.state is not None],
         "transitions": [_row(row) for row in lifecycle.transitions],
+        "state_rules": [_state(rule) for rule in lifecycle.states],
+        "triggers": [_trigger(rule) for rule in lifecycle.triggers],
+        "refusals": list(_refusals(lifecycle)),
+        "vocabularies": {
+            "Type": _words(wire.types(lifecycle), lifecycle),
+            "Status": _words(wire.statuses(lifecycle), lifecycle),
+        },
+        "error_codes": [
+            {"code": error.code, "http_status": error.http_status, "text": error.text} for error in BY_CODE.values()
+        ],
+        "quota": [
+            {"source": row.source, "trigger": row.trigger, "units": row.quota, "within": row.quota_within}
+            for row in lifecycle.transitions
+            if row.quota
+        ],
     }
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of `document()`.
+
+    A row may have no key that the schema does not name: it could be a condition that a reader must not miss.
+    """
+    text = files("orderfsm.export").joinpath("schema.json").read_text(encoding="utf-8")
+    return cast("dict[str, Any]", json.loads(text))
+
+
+def as_json(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+    """`document()` as text: the same for the same table, so that two editions differ only where a rule does."""
+    return f"{json.dumps(document(lifecycle), indent=2, ensure_ascii=False)}\n"
 
 
 def _row(row: Transition) -> dict[str, Any]:
@@ -33,4 +78,58 @@ def _row(row: Transition) -> dict[str, Any]:
         "quota_within": row.quota_within,
         "creates": row.creates,
         "note": row.note,
+    }
+
+
+def _state(rule: StateRule) -> dict[str, Any]:
+    return {
+        "state": rule.state,
+        "words": rule.words,
+        "type": rule.type,
+        "status": rule.status,
+        "terminal": rule.terminal,
+        "certified": rule.certified,
+        "model_code": rule.model_code,
+        "service_code": rule.service_code,
+        "basis": rule.basis,
+        "reference": rule.reference,
+    }
+
+
+def _trigger(rule: TriggerRule) -> dict[str, Any]:
+    return {
+        "trigger": rule.trigger,
+        "name": rule.trigger.name.lower(),
+        "kind": "operation" if isinstance(rule.trigger, Operation) else "event",
+        "actor": rule.actor,
+        "account": rule.account,
+        "abandons": rule.abandons,
+        "before_end": rule.before_end,
+        "basis": rule.basis,
+        "reference": rule.reference,
+    }
+
+
+def _refusals(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
+    for state, rows in lifecycle.table.items():
+        model, service = lifecycle.refusals[state], lifecycle.service_refusals[state]
+        for trigger, row in rows.items():
+            if row is None:
+                rule = lifecycle.trigger_rules[trigger]
+                yield {
+                    "state": state,
+                    "trigger": trigger,
+                    "code": model.code,
+                    "http_status": model.http_status,
+                    "service_code": service.code,
+                    "service_http_status": service.http_status,
+                    "basis": rule.basis,
+                    "reference": rule.reference,
+                }
+
+
+def _words(vocabulary: Mapping[str, frozenset[State | None]], lifecycle: Lifecycle) -> dict[str, list[State | None]]:
+    """The vocabulary in table order; a word that names no state comes last."""
+    return {
+        word: [state for state in lifecycle.state_rules if state in states] for word, states in vocabulary.items()
     }
