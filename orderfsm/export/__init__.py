@@ -10,14 +10,16 @@ from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 
 from .divergences import divergences
 from .document import as_json, document, schema
+from .vectors import as_text, vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["FORMATS", "divergences", "document", "exported", "schema"]
+__all__ = ["FORMATS", "divergences", "document", "exported", "schema", "vectors"]
 
 FORMATS: Mapping[str, Callable[[Lifecycle], str]] = {
     "json": as_json,
+    "vectors": as_text,
     "mermaid": mermaid,
     "svg": svg,
 }

@@ -130,6 +130,4 @@ def _refusals(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
 
 def _words(vocabulary: Mapping[str, frozenset[State | None]], lifecycle: Lifecycle) -> dict[str, list[State | None]]:
     """The vocabulary in table order; a word that names no state comes last."""
-    return {
-        word: [state for state in lifecycle.state_rules if state in states] for word, states in vocabulary.items()
-    }
+    return {word: [state for state in lifecycle.state_rules if state in states] for word, states in vocabulary.items()}

@@ -1,0 +1,170 @@
+"""Test vectors: what an implementation of the table, in any language, must answer."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING, Any
+
+from orderfsm import trace, wire
+from orderfsm.errors import BY_CODE, NotFoundOrder, OrderStateError, Unreachable
+from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.spec import Actor, Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orderfsm.paths import Plan
+    from orderfsm.spec import State, Transition, Trigger
+
+LENGTH = 6
+"""How many steps the longest histories have: on the real table, enough for every row."""
+
+
+def vectors(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
+    """The test vectors of `lifecycle`, ready for JSON; no order is `null`.
+
+    * `pairs`: every state with every trigger: the `next` state, or the `code` and `http_status` with which the model
+      refuses it, and those with which the service does.
+    * `histories`: `triggers` that lead from no order through `states`, of all lengths up to `length`; there are no
+      others. Reads are not among them: they change nothing.
+    * `updates`: for every word of the API, the `states` that it may mean; with every trigger the `verdict` on that set,
+      and what is possible after it was `accepted`, or `refused`.
+    * `plans`: for every two states the shortest plan `steps`, over operations alone or also over `events`; null if
+      there is none. Of equally short ones it is the first in the order of the table's rows, breadth first.
+    * `traces`: recorded histories of one order in the trace format, with the judge's `verdict`, and for a violation the
+      `index` of the first line that nothing explains, counted from 0, the states `possible` just before it and the
+      triggers that are `legal` in one of them. `events` says whether events may be missing.
+    """
+    return {
+        "vectors": 1,
+        "edition": lifecycle.edition,
+        "length": LENGTH,
+        "pairs": [
+            _pair(lifecycle, *pair) for pair in itertools.product(lifecycle.state_rules, lifecycle.trigger_rules)
+        ],
+        "histories": list(_histories(lifecycle)),
+        "updates": list(_updates(lifecycle)),
+        "plans": list(_plans(lifecycle)),
+        "traces": list(_traces(lifecycle)),
+    }
+
+
+def as_text(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+    """`vectors()` as JSON, one vector on a line."""
+    entries = ",\n".join(itertools.starmap(_entry, vectors(lifecycle).items()))
+    return f"{{\n{entries}\n}}\n"
+
+
+def _entry(key: str, value: Any) -> str:
+    if isinstance(value, list):
+        lines = ",\n".join(f"  {json.dumps(each, ensure_ascii=False)}" for each in value)
+        return f'"{key}": [\n{lines}\n]'
+    return f'"{key}": {json.dumps(value)}'
+
+
+def _pair(lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> dict[str, Any]:
+    row = lifecycle.table[state][trigger]
+    if row is not None:
+        return {"state": state, "trigger": trigger, "outcome": "accepted", "next": row.target, "http_status": 200}
+    model, service = lifecycle.refusals[state], lifecycle.service_refusals[state]
+    return {
+        "state": state,
+        "trigger": trigger,
+        "outcome": "refused",
+        "next": state,
+        "code": model.code,
+        "http_status": model.http_status,
+        "service_code": service.code,
+        "service_http_status": service.http_status,
+    }
+
+
+def _histories(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
+    histories: list[tuple[Transition, ...]] = [()]
+    for _ in range(LENGTH):
+        histories = [
+            (*history, row)
+            for history in histories
+            for row in lifecycle.outgoing(history[-1].target if history else None)
+            if row.target in lifecycle.table
+        ]
+        for history in histories:
+            yield {"triggers": [row.trigger for row in history], "states": [row.target for row in history]}
+
+
+def _updates(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
+    for vocabulary, words in (("Type", wire.types(lifecycle)), ("Status", wire.statuses(lifecycle))):
+        for word, states in words.items():
+            for trigger in lifecycle.trigger_rules if states else ():
+                after = {
+                    outcome: _ordered(lifecycle, lifecycle.narrow(states, trigger, accepted=outcome == "accepted"))
+                    for outcome in ("accepted", "refused")
+                }
+                verdict = lifecycle.judge(states, trigger)
+                known = {"vocabulary": vocabulary, "word": word, "states": _ordered(lifecycle, states)}
+                yield known | {"trigger": trigger, "verdict": verdict} | after
+
+
+def _plans(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
+    for events, state, goal in itertools.product((False, True), lifecycle.state_rules, lifecycle.state_rules):
+        plan = plan_or_none(lifecycle, state, goal, events=events)
+        steps = None if plan is None else plan.triggers
+        yield {"from": state, "to": goal, "events": events, "steps": steps}
+
+
+def plan_or_none(lifecycle: Lifecycle, state: State | None, goal: State | None, *, events: bool) -> Plan | None:
+    """A shortest plan, None if there is none."""
+    try:
+        return lifecycle.plan(state, goal, events=events)
+    except Unreachable:
+        return None
+
+
+def _traces(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
+    """In every state that an order gets to: every last line that could tell one implementation from another."""
+    for state in lifecycle.state_rules:
+        way = plan_or_none(lifecycle, None, state, events=True)
+        if state is not None and way is not None:
+            before = [_step(lifecycle, row.trigger) for row in way.steps]
+            for events in trace.Events:
+                for last in _last_lines(lifecycle, events):
+                    yield _judged(lifecycle, [*before, last], events)
+
+
+def _step(lifecycle: Lifecycle, trigger: Trigger) -> dict[str, Any]:
+    by_client = lifecycle.trigger_rules[trigger].actor is Actor.CLIENT
+    return {"operation": trigger, "outcome": "accepted"} if by_client else {"event": trigger}
+
+
+def _last_lines(lifecycle: Lifecycle, events: trace.Events) -> Iterator[dict[str, Any]]:
+    triggers = [rule.trigger for rule in lifecycle.triggers if not rule.account]
+    yield from (_step(lifecycle, trigger) for trigger in triggers)
+    for word in (*wire.types(lifecycle), *wire.statuses(lifecycle), "a word of the future"):
+        yield {"operation": Operation.DESCRIBE, "outcome": "accepted", "state": word}
+    if events is trace.Events.COMPLETE:
+        of_any, of_one = [OrderStateError.code, NotFoundOrder.code], [*BY_CODE, "Throttling.User", "SomethingNew", None]
+        for trigger in triggers:
+            by_client = lifecycle.trigger_rules[trigger].actor is Actor.CLIENT
+            if by_client and not lifecycle.can(None, trigger):  # a refused create is about no order
+                for code in of_one if trigger is Operation.DELETE else of_any:
+                    yield {"operation": trigger, "outcome": "refused"} | ({"code": code} if code else {})
+        yield {"operation": Operation.DELETE, "outcome": "unknown"}
+
+
+def _judged(lifecycle: Lifecycle, steps: list[dict[str, Any]], events: trace.Events) -> dict[str, Any]:
+    lines = [{"time": f"2026-08-05T06:10:{at:02}Z", "order_id": 7} | step for at, step in enumerate(steps)]
+    read = [trace.loads(json.dumps(line)) for line in lines]
+    judgement = trace.judge(read, events=events, lifecycle=lifecycle)
+    return {
+        "events": events,
+        "lines": lines,
+        "verdict": judgement.verdict,
+        "index": judgement.index,
+        "possible": judgement.possible,
+        "legal": judgement.legal,
+    }
+
+
+def _ordered(lifecycle: Lifecycle, states: frozenset[State | None]) -> list[State | None]:
+    return [state for state in lifecycle.state_rules if state in states]
