@@ -10,6 +10,7 @@ from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 
 from .divergences import divergences
 from .document import as_json, document, schema
+from .statecharts import scxml, xstate
 from .vectors import as_text, vectors
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ __all__ = ["FORMATS", "divergences", "document", "exported", "schema", "vectors"
 FORMATS: Mapping[str, Callable[[Lifecycle], str]] = {
     "json": as_json,
     "vectors": as_text,
+    "xstate": xstate,
+    "scxml": scxml,
     "mermaid": mermaid,
     "svg": svg,
 }

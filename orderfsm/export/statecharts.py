@@ -1,0 +1,113 @@
+"""The table as a statechart: a machine config for XState 5, and SCXML.
+
+Both name states by State value (`none`: there is no order yet) and events by API action or Event value. A trigger that
+is refused has no transition. A row that stays in its state names it as its target, so that interpreters report it as
+taken. No state is `final`: interpreters stop there, and the account, say, can be read in every state; terminal states
+are marked in the way that each language has for remarks.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import quoteattr
+
+from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orderfsm.spec import State, Transition
+
+NONE = "none"
+"""The name of the state in which there is no order."""
+
+
+def xstate_config(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
+    """The config that XState's `createMachine` takes, ready for JSON.
+
+    A state's `meta` has the API's words for it, its `tags` are `terminal` and `certified`; a transition's `meta` has
+    the row's basis, reference, quota and the rest.
+    """
+    return {
+        "id": "order",
+        "initial": NONE,
+        "states": {_id(state): _xstate_state(lifecycle, state) for state in lifecycle.state_rules},
+    }
+
+
+def xstate(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+    """`xstate_config()` as JSON."""
+    return f"{json.dumps(xstate_config(lifecycle), indent=2, ensure_ascii=False)}\n"
+
+
+def _xstate_state(lifecycle: Lifecycle, state: State | None) -> dict[str, Any]:
+    rule = lifecycle.state_rules[state]
+    return {
+        "description": rule.words,
+        "meta": {"type": rule.type, "status": rule.status, "basis": rule.basis, "reference": rule.reference},
+        "tags": [tag for tag, holds in (("terminal", rule.terminal), ("certified", rule.certified)) if holds],
+        "on": {
+            row.trigger: {
+                "target": _id(row.target),
+                "meta": {
+                    "actor": lifecycle.actor(row),
+                    "basis": row.basis,
+                    "reference": row.reference,
+                    "quota": row.quota,
+                    "quota_within": row.quota_within,
+                    "creates": row.creates,
+                    "note": row.note,
+                },
+            }
+            for row in _rows(lifecycle, state)
+        },
+    }
+
+
+def scxml(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+    """The table as SCXML 1.0 without a data model.
+
+    What SCXML has no words for stands in attributes of the namespace `urn:orderfsm`, which interpreters ignore.
+    """
+    return "\n".join(
+        [
+            '<?xml version="1.0" encoding="UTF-8"?>',
+            '<scxml xmlns="http://www.w3.org/2005/07/scxml" xmlns:orderfsm="urn:orderfsm" version="1.0"'
+            f' name="order" datamodel="null" initial="{NONE}" orderfsm:edition={quoteattr(lifecycle.edition)}>',
+            *(line for state in lifecycle.state_rules for line in _scxml_state(lifecycle, state)),
+            "</scxml>",
+            "",
+        ]
+    )
+
+
+def _scxml_state(lifecycle: Lifecycle, state: State | None) -> Iterator[str]:
+    rule = lifecycle.state_rules[state]
+    yield f"  <state id={quoteattr(_id(state))}{_remarks(words=rule.words, read_as=rule.type, terminal=rule.terminal)}>"
+    for row in _rows(lifecycle, state):
+        remarks = _remarks(
+            actor=lifecycle.actor(row),
+            basis=row.basis,
+            reference=row.reference,
+            quota=row.quota_text,
+            creates=row.creates,
+            note=row.note,
+        )
+        yield f"    <transition event={quoteattr(row.trigger)} target={quoteattr(_id(row.target))}{remarks}/>"
+    yield "  </state>"
+
+
+def _remarks(**remarks: str | bool | None) -> str:
+    """Attributes of our own namespace, without those that say nothing."""
+    said = {name: "true" if value is True else value for name, value in remarks.items() if value}
+    return "".join(f" orderfsm:{name}={quoteattr(value)}" for name, value in said.items())
+
+
+def _rows(lifecycle: Lifecycle, state: State | None) -> list[Transition]:
+    """What is allowed in `state`, in the order of the triggers; the account's reads among it."""
+    return [row for row in lifecycle.table[state].values() if row is not None]
+
+
+def _id(state: State | None) -> str:
+    return NONE if state is None else state
