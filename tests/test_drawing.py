@@ -12,7 +12,7 @@ import pytest
 from chromium import chromium
 
 from orderfsm import ORDER_LIFECYCLE, Basis, Event, InvalidValue, Lifecycle, Operation, State, Transition
-from orderfsm.drawing import WIDTH, mermaid, svg, text_width
+from orderfsm.drawing import WIDTH, dot, mermaid, svg, text_width
 from orderfsm.spec import TRANSITIONS, Actor, StateRule, TriggerRule
 
 EDGE = re.compile(r"    (\S+) --> (\S+) : (.*)")
@@ -41,7 +41,7 @@ def shuffled(seed=7):
     return Lifecycle(tuple(rows))
 
 
-@pytest.mark.parametrize("draw", [mermaid, svg])
+@pytest.mark.parametrize("draw", [mermaid, dot, svg])
 def test_the_drawing_is_sorted_and_the_same_for_the_same_rows(draw):
     assert draw(shuffled()) == draw()
 
@@ -59,6 +59,24 @@ def test_quota_and_second_orders_are_written_on_the_edge():
     assert "issued --> revoked : CancelCertificateForPackageRequest, -1 within 30 days\n" in drawn
     assert "[*] --> pending_review : CreateCertificateRequest, +1\n" in drawn
     assert "RenewCertificateOrderForPackageRequest, a new order in pending_application\n" in drawn
+
+
+# -- Graphviz, which itself draws it in test_pictures.py ---------------------------------------------------------------
+
+
+def test_in_dot_every_row_is_one_edge_that_says_what_mermaids_says():
+    edges = re.findall(r'^  "(\S+)" -> "(\S+)" \[label="(.*?)", tooltip="(.*?)"', dot(), re.MULTILINE)
+    said = {(source, target, label.replace("\\n", ", ")) for source, target, label, _ in edges}
+    drawn = [match.groups() for line in mermaid().splitlines() if (match := EDGE.fullmatch(line))]
+    assert said == {(source.replace("[*]", "none"), target, label) for source, target, label in drawn}
+    assert {tooltip for *_, tooltip in edges} == {f"{row.basis}: {row.reference}" for row in TRANSITIONS if row.changes}
+
+
+def test_dot_draws_a_state_that_the_table_does_not_know_and_escapes_what_it_writes():
+    drawn = dot(other_table())
+    assert '  "<&>" [label="<&>", tooltip="<&>"];' in drawn
+    odd = Transition(State.ISSUED, Event.REVIEW_FAILED, 'a "quoted\\" one', Basis.DOCUMENTED, "r")
+    assert '"issued" -> "a \\"quoted\\\\\\" one" [' in dot(ORDER_LIFECYCLE.with_rows(odd))
 
 
 # -- SVG ---------------------------------------------------------------------------------------------------------------

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orderfsm.drawing import mermaid, svg
+from orderfsm.drawing import dot, mermaid, svg
 from orderfsm.errors import InvalidValue
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 
 from .divergences import divergences
 from .document import as_json, document, schema
+from .markdown import markdown
+from .page import html
 from .statecharts import scxml, xstate
 from .vectors import as_text, vectors
 
@@ -24,6 +26,9 @@ FORMATS: Mapping[str, Callable[[Lifecycle], str]] = {
     "xstate": xstate,
     "scxml": scxml,
     "mermaid": mermaid,
+    "dot": dot,
+    "markdown": markdown,
+    "html": html,
     "svg": svg,
 }
 """The forms by name, each a function of the table that gives the text of a file."""

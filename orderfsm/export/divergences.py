@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def divergences(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     """Every inferred row, row with an inferred part, inferred reading and inferred refusal, in table order."""
     lines = ["| rule | what is inferred | nearest document |", "|---|---|---|"]
-    lines += [f"| {rule} | {what} | {_short(reference)} |" for rule, what, reference in _inferred(lifecycle)]
+    lines += [f"| {rule} | {what} | {short(reference)} |" for rule, what, reference in _inferred(lifecycle)]
     return "\n".join(lines) + "\n"
 
 
@@ -36,7 +36,8 @@ def _inferred(lifecycle: Lifecycle) -> Iterator[tuple[str, str, str]]:
             yield f"{trigger.trigger}", "that it is refused where no row allows it", trigger.reference
 
 
-def _short(reference: str) -> str:
+def short(reference: str) -> str:
+    """A link to the document of a reference, named for its last part."""
     url, _, step = reference.rpartition("https://")[2].partition(" ")
     name = url.rsplit("/", 1)[-1].removesuffix(".html")
     return f"[{name}](https://{url}){f', {step}' if step else ''}"

@@ -1,0 +1,113 @@
+"""The table as one interactive page, which needs no network: everything that it can answer stands in it."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from orderfsm.drawing import svg
+from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.spec import Actor
+
+from .vectors import plan_or_none
+
+if TYPE_CHECKING:
+    from orderfsm.spec import State, Trigger
+
+
+def html(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+    """A page on which to click a state: what is allowed there and why, what leads out, the shortest plan to any other.
+
+    Every answer was worked out by the table's own questions; the page's script only shows it. Its content security
+    policy forbids to load anything.
+    """
+    static = files("orderfsm.export").joinpath("static")
+    style, script, page = (static.joinpath(f"page.{suffix}").read_text("utf-8") for suffix in ("css", "js", "html"))
+    answers = json.dumps(_answers(lifecycle), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    parts = {
+        "edition": escape(lifecycle.edition),
+        "style": style,
+        "drawing": svg(lifecycle),
+        "answers": answers,
+        "script": script,
+    }
+    head, *rest = page.split("<!-- ")
+    return head + "".join(_filled(piece, parts) for piece in rest)
+
+
+def _filled(piece: str, parts: dict[str, str]) -> str:
+    """What the template has from one mark to the next, the mark filled in."""
+    name, _, after = piece.partition(" -->")
+    return parts[name] + after
+
+
+def _answers(lifecycle: Lifecycle) -> dict[str, Any]:
+    states = [*lifecycle.state_rules]
+    return {
+        "states": {_key(state): _state(lifecycle, state) for state in states},
+        "rules": {
+            _key(state): [_rule(lifecycle, state, trigger) for trigger in lifecycle.trigger_rules] for state in states
+        },
+        "plans": {_key(state): {_key(goal): _plan(lifecycle, state, goal) for goal in states} for state in states},
+    }
+
+
+def _key(state: State | None) -> str:
+    """The state's value, empty for no order: as in the drawing."""
+    return state or ""
+
+
+def _state(lifecycle: Lifecycle, state: State | None) -> dict[str, Any]:
+    rule = lifecycle.state_rules[state]
+    return {
+        "name": _name(state),
+        "words": rule.words,
+        "type": rule.type,
+        "status": rule.status,
+        "terminal": rule.terminal,
+        "basis": rule.basis,
+        "reference": rule.reference,
+    }
+
+
+def _rule(lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> dict[str, Any]:
+    row = lifecycle.table[state][trigger]
+    why = lifecycle.explain(state, trigger)
+    return {
+        "trigger": trigger,
+        "actor": lifecycle.trigger_rules[trigger].actor,
+        "by_client": lifecycle.trigger_rules[trigger].actor is Actor.CLIENT,
+        "allowed": row is not None,
+        "changes": row is not None and row.changes,
+        "target": None if row is None else _key(row.target),
+        "quota": "" if row is None else row.quota_text,
+        "creates": None if row is None or row.creates is None else _name(row.creates),
+        "reason": why.reason,
+        "instead": None if why.instead is None else str(why.instead),
+        "basis": why.basis,
+        "reference": why.reference,
+        "note": why.note,
+    }
+
+
+def _plan(lifecycle: Lifecycle, state: State | None, goal: State | None) -> list[dict[str, Any]] | None:
+    """The shortest plan by operations alone; if there is none, with what others do; null if there is none either."""
+    plan = plan_or_none(lifecycle, state, goal, events=False) or plan_or_none(lifecycle, state, goal, events=True)
+    if plan is None:
+        return None
+    return [
+        {
+            "source": _key(row.source),
+            "trigger": row.trigger,
+            "target": _key(row.target),
+            "actor": lifecycle.actor(row),
+            "by_client": lifecycle.actor(row) is Actor.CLIENT,
+        }
+        for row in plan.steps
+    ]
+
+
+def _name(state: State | None) -> str:
+    return "no order" if state is None else state.replace("_", " ")

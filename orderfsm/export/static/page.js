@@ -1,0 +1,133 @@
+"use strict";
+// Shows the answers that stand in the page. It knows no rule: every answer was worked out from the table.
+const answers = JSON.parse(document.getElementById("answers").textContent);
+const panel = document.getElementById("state");
+const drawing = document.querySelector("svg.orderfsm");
+let chosen = "";
+let goal = null;
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** A reference: its words, and its address as a link. */
+function reference(text) {
+  return text.split(/(https:\/\/[^\s;]+)/).map((part, at) => (at % 2 ? element("a", { href: part, rel: "noreferrer" }, part) : part));
+}
+
+function stateButton(state) {
+  const button = element("button", { type: "button", "data-go": state }, answers.states[state].name);
+  button.addEventListener("click", () => choose(state));
+  return button;
+}
+
+/** One trigger in the chosen state: what it does, and behind it why, and who says so. */
+function ruleItem(rule) {
+  const summary = element("summary", {}, element("b", {}, rule.trigger), rule.by_client ? "" : ` (${rule.actor})`);
+  if (rule.changes) summary.append(" \u2192 ", stateButton(rule.target));
+  if (rule.quota) summary.append(`, quota ${rule.quota}`);
+  if (rule.creates) summary.append(`, creates another order in ${rule.creates}`);
+  if (rule.basis === "inferred") summary.append(" ?");
+  const facts = element("dl");
+  const fact = (name, ...said) => facts.append(element("dt", {}, name), element("dd", { class: name }, ...said));
+  fact("why", rule.reason);
+  if (rule.instead) fact("instead", rule.instead);
+  fact("source", `${rule.basis}: `, ...reference(rule.reference));
+  if (rule.note) fact("note", rule.note);
+  const kinds = [rule.by_client ? "client" : "others", rule.allowed ? "allowed" : "refused"];
+  return element("li", { class: kinds.join(" "), "data-trigger": rule.trigger }, element("details", {}, summary, facts));
+}
+
+function ruleList(name, title, rules) {
+  const list = rules.length ? element("ul", {}, ...rules.map(ruleItem)) : element("p", { class: "nothing" }, "nothing");
+  return element("div", { "data-list": name }, element("h3", {}, title), list);
+}
+
+function planList() {
+  const others = Object.keys(answers.states).filter((state) => state !== chosen);
+  const choice = element("select", { id: "goal" }, element("option", { value: "-" }, "choose a state"));
+  for (const state of others) choice.append(element("option", { value: state }, answers.states[state].name));
+  choice.value = goal ?? "-";
+  choice.addEventListener("change", () => {
+    goal = choice.value === "-" ? null : choice.value;
+    show();
+    document.getElementById("goal").focus();
+  });
+  const way = element("div", { "data-list": "plan" }, element("h3", {}, element("label", { for: "goal" }, "The shortest way to "), choice));
+  const steps = planned();
+  if (goal !== null && steps === null) way.append(element("p", { class: "nothing" }, "There is no way."));
+  if (steps !== null) way.append(element("ol", {}, ...steps.map((step) => element(
+    "li", { class: step.by_client ? "client" : "others", "data-trigger": step.trigger },
+    step.by_client ? "" : `wait for the ${step.actor}: `, element("b", {}, step.trigger), " \u2192 ", stateButton(step.target),
+  ))));
+  return way;
+}
+
+function planned() {
+  return goal === null ? null : answers.plans[chosen][goal];
+}
+
+function show() {
+  const state = answers.states[chosen];
+  const rules = answers.rules[chosen];
+  const words = [state.words, state.type && `Type ${state.type}`, state.status && `Status ${state.status}`].filter(Boolean);
+  panel.replaceChildren(
+    element("h2", {}, state.name, ...(state.terminal ? [element("span", { class: "mark" }, "terminal")] : [])),
+    element("p", { class: "words" }, `${words.join(", ")} (${state.basis}: `, ...reference(state.reference), ")"),
+    ruleList("calls", "A client may call", rules.filter((rule) => rule.changes && rule.by_client)),
+    ruleList("events", "Others may do", rules.filter((rule) => rule.changes && !rule.by_client)),
+    planList(),
+    ruleList("reads", "Can be read by", rules.filter((rule) => rule.allowed && !rule.changes)),
+    ruleList("refused", "Refused", rules.filter((rule) => !rule.allowed)),
+  );
+  light();
+}
+
+/** Marks the chosen state in the drawing, and lights up the rows of the plan. */
+function light() {
+  const steps = planned() ?? [];
+  const visited = new Set(steps.length ? [chosen, ...steps.map((step) => step.target)] : []);
+  for (const group of drawing.querySelectorAll(".state")) {
+    group.classList.toggle("current", group.dataset.state === chosen);
+    group.classList.toggle("visited", visited.has(group.dataset.state));
+    group.setAttribute("aria-pressed", String(group.dataset.state === chosen));
+  }
+  for (const lit of drawing.querySelectorAll(".lit")) lit.classList.remove("lit");
+  for (const { source, trigger, target } of steps) {
+    const between = `[data-source="${source}"][data-target="${target}"]`;
+    for (const text of drawing.querySelectorAll(`.label${between} text[data-trigger="${trigger}"]`)) {
+      const kind = text.classList.contains("event") ? "event" : "operation";
+      const inferred = text.classList.contains("inferred") ? ".inferred" : ":not(.inferred)";
+      text.classList.add("lit");
+      for (const strand of drawing.querySelectorAll(`.edge${between} .strand.${kind}${inferred}`)) strand.classList.add("lit");
+    }
+  }
+}
+
+function choose(state) {
+  chosen = state;
+  if (goal === state) goal = null;
+  history.replaceState(null, "", `#${state}`);
+  show();
+}
+
+drawing.setAttribute("role", "group");
+for (const group of drawing.querySelectorAll(".state")) {
+  group.setAttribute("tabindex", "0");
+  group.setAttribute("role", "button");
+  group.addEventListener("click", () => choose(group.dataset.state));
+  group.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    choose(group.dataset.state);
+  });
+}
+function begin() {
+  const asked = decodeURIComponent(location.hash.slice(1));
+  choose(asked in answers.states ? asked : Object.keys(answers.states)[0]);
+}
+addEventListener("hashchange", begin);
+begin();
