@@ -1,4 +1,4 @@
-"""`orderfsm export`: the table in forms for other programs and for people."""
+"""`orderfsm export`, `orderfsm diff`: the table in other forms, and what changed between two editions of it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from orderfsm.export import FORMATS, exported
+from orderfsm.export import FORMATS, exported, read
+from orderfsm.export import diff as compare
 
-from .printing import as_json, print_json
+from .printing import as_json, print_columns, print_json
 
 
 @click.command()
@@ -29,3 +30,25 @@ def export(form: str, file: str | None, *, as_json: bool) -> int:
     if file is None:
         click.echo(text, nl=False)
     return 0
+
+
+@click.command()
+@click.argument("old", type=click.Path(exists=True, dir_okay=False))
+@click.argument("new", type=click.Path(exists=True, dir_okay=False))
+@as_json
+def diff(old: str, new: str, *, as_json: bool) -> int:
+    """Say what changed from the edition OLD to NEW.
+
+    Both are files that `orderfsm export json` wrote. Exit 1 if a change can break a client (something allowed became
+    refused) or a mock (the reverse), else 0.
+    """
+    found = compare(read(old), read(new))
+    if as_json:
+        print_json(found.as_json())
+    else:
+        count = len(found.changes)
+        click.echo(f"from {found.old} to {found.new}: {count or 'no'} change{'s' * (count != 1)}")
+        if found.changes:
+            rows = [(", ".join(change.breaks) or "-", change.where, change.what) for change in found.changes]
+            print_columns([("CAN BREAK", "WHERE", "WHAT"), *rows])
+    return 1 if found.breaks else 0

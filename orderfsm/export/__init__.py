@@ -8,8 +8,9 @@ from orderfsm.drawing import dot, mermaid, svg
 from orderfsm.errors import InvalidValue
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 
+from .diff import Diff, diff
 from .divergences import divergences
-from .document import as_json, document, schema
+from .document import as_json, document, read, schema
 from .markdown import markdown
 from .page import html
 from .statecharts import scxml, xstate
@@ -18,7 +19,7 @@ from .vectors import as_text, vectors
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["FORMATS", "divergences", "document", "exported", "schema", "vectors"]
+__all__ = ["FORMATS", "Diff", "diff", "divergences", "document", "exported", "read", "schema", "vectors"]
 
 FORMATS: Mapping[str, Callable[[Lifecycle], str]] = {
     "json": as_json,

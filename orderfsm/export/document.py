@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from orderfsm import wire
-from orderfsm.errors import BY_CODE
+from orderfsm.errors import BY_CODE, InvalidValue
+from orderfsm.extras import needs
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.spec import Operation
 
@@ -60,6 +64,34 @@ def schema() -> dict[str, Any]:
     """
     text = files("orderfsm.export").joinpath("schema.json").read_text(encoding="utf-8")
     return cast("dict[str, Any]", json.loads(text))
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The document in the file `path`; `InvalidValue` if it is not valid by `schema()`, `OSError` if it cannot be read.
+
+    It needs jsonschema, which the extra `cli` brings.
+    """
+    with needs("cli"):
+        from jsonschema import Draft202012Validator
+        from jsonschema.exceptions import best_match
+
+    expected = "what `orderfsm export json` writes"
+    try:
+        read = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InvalidValue("document", os.fspath(path), [f"{expected}; it is not JSON ({error})"]) from error
+    wrong = best_match(Draft202012Validator(schema()).iter_errors(read))
+    if wrong is not None:
+        why = wrong.message if len(wrong.message) < 100 else f"it breaks `{wrong.validator}` of the schema"
+        raise InvalidValue("document", os.fspath(path), [f"{expected}; {wrong.json_path} is wrong: {why}"])
+    for rule, trigger in itertools.product(read["state_rules"], read["triggers"]):
+        pair = rule["state"], trigger["trigger"]
+        said = [row for row in read["transitions"] if (row["source"], row["trigger"]) == pair]
+        said += [each for each in read["refusals"] if (each["state"], each["trigger"]) == pair]
+        if len(said) + trigger["account"] != 1:
+            named = f"{pair[0] or 'no order'}, {pair[1]}"
+            raise InvalidValue("document", os.fspath(path), [f"{expected}; {named} is not one row or one refusal"])
+    return cast("dict[str, Any]", read)
 
 
 def as_json(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
