@@ -19,9 +19,9 @@ from .lifecycle import ORDER_LIFECYCLE, Lifecycle
 from .spec import DAY, Actor, Basis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from .spec import State, Transition
+    from .spec import State, Transition, Trigger
 
 
 def mermaid(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
@@ -180,6 +180,10 @@ STYLE = """
 .orderfsm .current .box { fill: var(--lit); stroke: var(--lit); stroke-width: 4; }
 .orderfsm .current .inner { stroke: var(--on-lit); }
 .orderfsm .current .name { fill: var(--on-lit); }
+.orderfsm .strand.untried { opacity: 0.4; stroke-width: 1; }
+.orderfsm .label text.untried { fill: var(--soft); font-weight: normal; text-decoration: line-through; }
+.orderfsm .meter { fill: var(--lit); }
+.orderfsm .track { fill: var(--paper); stroke: var(--soft); stroke-width: 0.8; }
 """
 """The style in every SVG. A page sets `--orderfsm-paper` and its sisters on any element around it to have its way."""
 
@@ -560,25 +564,52 @@ class _Light:
     visited: frozenset[State | None]
     rows: frozenset[Transition]
     lines: frozenset[tuple[State | None, State | None]]
+    tried: Collection[tuple[State | None, Trigger]] | None
 
     @classmethod
-    def on(cls, lifecycle: Lifecycle, current: State | None, path: Iterable[Step]) -> _Light:
+    def on(
+        cls,
+        lifecycle: Lifecycle,
+        current: State | None,
+        path: Iterable[Step],
+        tried: Collection[tuple[State | None, Trigger]] | None,
+    ) -> _Light:
         steps = list(path)
         rows = frozenset(step for step in steps if not isinstance(step, tuple))
         pairs = [step if isinstance(step, tuple) else (step.source, step.target) for step in steps]
         lines = [(lifecycle.state(source), lifecycle.state(target)) for source, target in pairs]
         taken = [line for line, step in zip(lines, steps, strict=True) if isinstance(step, tuple)]
-        return cls(lifecycle.state(current), frozenset(itertools.chain(*lines)), rows, frozenset(taken))
+        return cls(lifecycle.state(current), frozenset(itertools.chain(*lines)), rows, frozenset(taken), tried)
 
-    def falls_on(self, text: _Text) -> bool:
-        return text.row in self.rows or (text.row.source, text.row.target) in self.lines
+    def classes(self, texts: Sequence[_Text]) -> str:
+        """The classes that say whether a label, or the strand of several, is lit up, or was never tried."""
+        lit = any(text.row in self.rows or (text.row.source, text.row.target) in self.lines for text in texts)
+        untried = self.tried is not None and not any(
+            (text.row.source, text.row.trigger) in self.tried for text in texts
+        )
+        return " lit" * lit + " untried" * untried
+
+    def share(self, state: State | None, lifecycle: Lifecycle) -> tuple[int, int] | None:
+        """How many of a state's rules were tried, and how many it has; None if that is not shown."""
+        if self.tried is None or state not in lifecycle.table:
+            return None
+        rules = [(state, rule.trigger) for rule in lifecycle.triggers if not rule.account]
+        return sum(rule in self.tried for rule in rules), len(rules)
 
 
-def svg(lifecycle: Lifecycle = ORDER_LIFECYCLE, *, current: State | None = None, path: Sequence[Step] = ()) -> str:
+def svg(
+    lifecycle: Lifecycle = ORDER_LIFECYCLE,
+    *,
+    current: State | None = None,
+    path: Sequence[Step] = (),
+    tried: Collection[tuple[State | None, Trigger]] | None = None,
+) -> str:
     """The rows that change something as a standalone SVG, 700 wide: the same for the same table.
 
     `current` is the state to mark. `path` is the way that was taken and is lit up: rows of the table, or pairs of the
-    states before and after, for which every row between the two lights up. Neither changes where anything is.
+    states before and after, for which every row between the two lights up. `tried` are the states and triggers that
+    somebody tried: the other rows are pale and struck through, and a bar in each box is the share of its rows and
+    refusals that were tried. None of these changes where anything is.
 
     A client's operation is a solid line with a filled head, what others do a dashed one with an open head and who does
     it in brackets; a ring at the tail and `?` mark an inferred rule; `+1` and `-1` are units of the package's quota. A
@@ -588,7 +619,7 @@ def svg(lifecycle: Lifecycle = ORDER_LIFECYCLE, *, current: State | None = None,
 
     Raises `InvalidValue` for a state that the table does not know.
     """
-    light, layout = _Light.on(lifecycle, current, path), _layout(lifecycle)
+    light, layout = _Light.on(lifecycle, current, path, tried), _layout(lifecycle)
     edges = sorted(layout.edges, key=lambda edge: (_name(edge.source), _name(edge.target)))
     below, bottom = _legend(lifecycle, light, layout.bottom + 34)
     unplaced = [text for edge in edges if edge.label is None for text in edge.texts]
@@ -632,7 +663,7 @@ def _box(state: State | None, box: _Rect, lifecycle: Lifecycle, light: _Light) -
     if state in light.visited:
         classes.append("visited")
     words = [state or "no order"]
-    inner = ""
+    inner = meter = ""
     if rule is not None:
         words += [
             rule.words,
@@ -641,13 +672,23 @@ def _box(state: State | None, box: _Rect, lifecycle: Lifecycle, light: _Light) -
         if rule.terminal:
             words.append("terminal")
             inner = _rounded("inner", box.grown(-4), 5)
+    share = light.share(state, lifecycle)
+    if share is not None:
+        words.append(f"{share[0]} of {share[1]} rules tried")
+        meter = _meter(box, share[0] / max(share[1], 1))
     x, y = box.middle
     round_by = _BOX_HEIGHT / 2 if state is None else 8
     return (
         f'<g class="{" ".join(classes)}" data-state="{escape(state or "")}"><title>{escape(", ".join(words))}</title>'
-        f"{_rounded('box', box, round_by)}{inner}"
+        f"{_rounded('box', box, round_by)}{inner}{meter}"
         f'<text class="name" x="{x:g}" y="{y + 4.5:g}">{escape(_name(state))}</text></g>'
     )
+
+
+def _meter(box: _Rect, share: float) -> str:
+    track = _Rect(box.left + 16, box.bottom - 11, box.right - 16, box.bottom - 7)
+    tried = track._replace(right=track.left + share * (track.right - track.left))
+    return _rounded("track", track, 2) + _rounded("meter", tried, 2)
 
 
 def _rounded(name: str, box: _Rect, by: float) -> str:
@@ -662,8 +703,8 @@ def _strands(edge: _Edge, light: _Light) -> str:
     drawn, middle = [], (len(edge.kinds) - 1) / 2
     for at, kind in enumerate(edge.kinds):
         texts = [text for text in edge.texts if text.kind == kind]
-        lit = any(map(light.falls_on, texts))
-        drawn.append(_strand(_aside(edge.line.points, (at - middle) * _STRAND), kind, texts[0].classes + " lit" * lit))
+        classes = texts[0].classes + light.classes(texts)
+        drawn.append(_strand(_aside(edge.line.points, (at - middle) * _STRAND), kind, classes))
     return f'<g class="edge" {_ends(edge)}>{"".join(drawn)}</g>'
 
 
@@ -736,7 +777,7 @@ def _foot(text: _Text, light: _Light, y: float) -> str:
 def _line(text: _Text, words: str, light: _Light, place: tuple[float, float], anchor: str) -> str:
     x, y = place
     row = text.row
-    classes = ("note" if text.note else text.classes) + " lit" * light.falls_on(text)
+    classes = ("note" if text.note else text.classes) + light.classes([text])
     title = f"<title>{escape(f'{row.trigger} ({row.basis}: {row.reference})')}</title>"
     return (
         f'<text class="{classes}" x="{x:g}" y="{y:g}" text-anchor="{anchor}" data-trigger="{escape(row.trigger)}">'
@@ -761,6 +802,9 @@ def _legend(lifecycle: Lifecycle, light: _Light, top: float) -> tuple[list[str],
         items.append((f'<g class="current">{_rounded("box", _Rect(4, -8, 42, 8), 5)}</g>', "where the order is now"))
     if light.visited:
         items.append((_strand(line, (True, False), "operation lit"), "the way that it took"))
+    if light.tried is not None:
+        items.append((_strand(line, (True, False), "operation untried"), "never tried: struck through"))
+        items.append((_meter(_Rect(-12, -7, 58, 9), 0.6), "share of a state's rules tried"))
     half = (len(items) + 1) // 2
     drawn = [
         f'<g transform="translate({16 + at // half * 320} {top + at % half * 24:g})">{sample}'

@@ -127,7 +127,7 @@ def explain(lifecycle: Lifecycle, states: Iterable[State | None], trigger: Trigg
     """The explanation for an order that is in one of `states`; `InvalidValue` if that is not a set of states."""
     members = lifecycle.members(states)
     ordered = tuple(state for state in lifecycle.state_rules if state in members)
-    return Explanation(lifecycle, ordered, lifecycle.trigger(trigger))
+    return Explanation(lifecycle.plain, ordered, lifecycle.trigger(trigger))
 
 
 def listed(words: Sequence[str], conjunction: str = "and") -> str:

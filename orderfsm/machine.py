@@ -26,7 +26,8 @@ class _RefusedByTable(Event):
     machine: Any
 
     def _is_valid_source(self, state: Any) -> bool:
-        if state.name not in self.transitions:
+        allowed = self.machine.asks(state, self.name)
+        if not allowed and state.name not in self.transitions:
             self.machine.lifecycle.transition(state.value, self.machine.triggers[self.name])
         return True
 
@@ -54,7 +55,7 @@ class _FromTable(Machine):
         self.triggers = {
             trigger.name.lower(): trigger
             for trigger, rule in lifecycle.trigger_rules.items()
-            if rule.account or not lifecycle.can(None, trigger)
+            if rule.account or lifecycle.table[None][trigger] is None
         }
         states = [state for state in lifecycle.state_rules if state is not None]
         super().__init__(model=None, states=states, initial=lifecycle.state(initial), auto_transitions=False, **options)
@@ -65,6 +66,14 @@ class _FromTable(Machine):
                 if row is not None:
                     self.add_transition(name, state, None if row.target == state else row.target)
         self.add_model(self if model is None else model)
+
+    def asks(self, state: Any, name: str) -> bool:
+        """Whether the table allows the trigger called `name` in `state`; it has none that was added later."""
+        return name in self.triggers and self.lifecycle.can(state.value, self.triggers[name])
+
+    def _can_trigger(self, model: Any, trigger: str, *args: Any, **kwargs: Any) -> Any:
+        self.asks(self.get_model_state(model), trigger)
+        return super()._can_trigger(model, trigger, *args, **kwargs)  # type: ignore[misc]  # not in the stubs
 
     if TYPE_CHECKING:
         # The methods that pytransitions adds at run time, one for each trigger.

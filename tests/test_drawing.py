@@ -342,6 +342,21 @@ def test_light_moves_nothing():
     assert list(dark.legs()) == list(bright.legs())
 
 
+def test_what_was_never_tried_is_pale_and_struck_through_and_each_box_has_a_bar():
+    bright = Picture(svg(tried=[(State.VERIFY_FAIL, Operation.DELETE), (State.ISSUED, Operation.DELETE)]))
+    rows = [text for text in bright.root.iter(f"{SVG}text") if text.get("data-trigger")]
+    assert [words(text) for text in rows if not text.get("class").endswith(" untried")] == ["delete \N{MINUS SIGN}1"]
+    shares = {state: group.find(f"{SVG}title").text.rpartition(", ")[2] for state, group in bright.states.items()}
+    assert shares == dict.fromkeys(["", *State], "0 of 15 rules tried") | dict.fromkeys(
+        ["verify_fail", "issued"], "1 of 15 rules tried"
+    )
+    bars = {state: len(group.findall(f"{SVG}rect[@class='meter']")) for state, group in bright.states.items()}
+    assert set(bars.values()) == {1}
+    assert list(PICTURE.legs()) == list(bright.legs())
+    strange = Picture(svg(other_table(), tried=[])).states["<&>"]
+    assert strange.find(f"{SVG}rect[@class='meter']") is None
+
+
 @pytest.mark.parametrize("given", [{"current": "nowhere"}, {"path": [("issued", "nowhere")]}])
 def test_an_unknown_state_is_named(given):
     with pytest.raises(InvalidValue, match="state 'nowhere': expected"):

@@ -25,6 +25,7 @@ FLOORS = [
     ["order"],
     ["wire"],
     ["drawing", "machine", "trace"],
+    ["coverage"],
     ["client", "mock", "audit", "export"],
     ["testing"],
     ["cli", "pytest_plugin"],

@@ -286,7 +286,7 @@ class _Call:
 
     def _report(self, answer: str) -> None:
         others = {state for before in self.states for state in self.lifecycle.reachable(before)}
-        verdicts = {self.lifecycle.can(state, self.operation) for state in others}
+        verdicts = {self.lifecycle.plain.can(state, self.operation) for state in others}
         report = Divergence(
             self.order_id,
             self.states,

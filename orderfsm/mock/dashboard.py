@@ -179,7 +179,7 @@ def allowed_events(lifecycle: Lifecycle, state: State | None) -> list[Transition
 
 
 def _operations(lifecycle: Lifecycle, state: State | None) -> list[Transition]:
-    return [lifecycle.transition(state, operation) for operation in lifecycle.allowed(state)]
+    return [lifecycle.plain.transition(state, operation) for operation in lifecycle.allowed(state)]
 
 
 def _drawing(lifecycle: Lifecycle, current: State | None = None, path: Iterable[Transition] = ()) -> Markup:

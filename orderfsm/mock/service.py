@@ -364,7 +364,7 @@ class Service:
             coming += [
                 (expires - before, trigger)
                 for trigger, before in self._calendar
-                if self.lifecycle.can(order.state, trigger)
+                if self.lifecycle.plain.can(order.state, trigger)
             ]
         return min(coming, default=None)
 
@@ -372,7 +372,7 @@ class Service:
         """What owner and CA will do to an order next, if they act by themselves."""
         rejected = Random(f"{self._seed} {order.id}").random() < self.review.reject_share
         for event in (Event.DOMAIN_VALIDATED, Event.REVIEW_FAILED if rejected else Event.REVIEW_PASSED):
-            if self.lifecycle.can(order.state, event):
+            if self.lifecycle.plain.can(order.state, event):
                 return event
         return None
 
@@ -445,7 +445,7 @@ class Service:
 
     def _allows(self, operation: Operation, number: int | None) -> bool:
         record = None if number is None else self.store.get(number)
-        return self.lifecycle.can(None if record is None else record.order.state, operation)
+        return self.lifecycle.plain.can(None if record is None else record.order.state, operation)
 
     def _drawn(self, probability: float) -> bool:
         return probability >= 1 or Random(f"{self._seed} fault {self.store.draw()}").random() < probability

@@ -1,0 +1,219 @@
+"""Which rules of the table a test suite has tried, and which it never did.
+
+`covering` gives a lifecycle that notes which trigger is asked for in which state. It serves wherever a lifecycle does:
+the guard, the mock's `Service`, `OrderMachine`, `Order` and the questions.
+
+A *rule* is a state with a trigger: a row of the table, or a refusal. It counts as tried when somebody asked about just
+that: by `can`, `check`, `explain`, a step of an order or a machine, a call to the service. If several states are
+possible, as for a guard, `judge` tries those of them whose rule alone could have changed the verdict, and `narrow`
+none. Plans and recorded histories try nothing. The account's reads, which are allowed everywhere, are not counted.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import attrs
+
+from .drawing import svg
+from .lifecycle import ORDER_LIFECYCLE, Lifecycle, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from .explanation import Explanation
+    from .spec import State, Transition, Trigger
+
+Rule: TypeAlias = "tuple[State | None, Trigger]"
+"""A state and a trigger."""
+
+_Value = TypeVar("_Value")
+
+
+@attrs.frozen
+class Coverage:
+    """What was `tried` of the rules of `lifecycle`; rules and rows are in table order."""
+
+    lifecycle: Lifecycle
+    tried: frozenset[Rule]
+
+    @property
+    def rows(self) -> tuple[Transition, ...]:
+        """The rows that were tried."""
+        return tuple(row for row in self.lifecycle.transitions if (row.source, row.trigger) in self.tried)
+
+    @property
+    def untried_rows(self) -> tuple[Transition, ...]:
+        """The rows that were never tried."""
+        return tuple(row for row in self.lifecycle.transitions if (row.source, row.trigger) not in self.tried)
+
+    @property
+    def refusals(self) -> tuple[Rule, ...]:
+        """The refusals that were tried."""
+        return tuple(rule for rule in self._all_refusals if rule in self.tried)
+
+    @property
+    def untried_refusals(self) -> tuple[Rule, ...]:
+        """The refusals that were never tried."""
+        return tuple(rule for rule in self._all_refusals if rule not in self.tried)
+
+    @property
+    def _all_refusals(self) -> list[Rule]:
+        return [
+            (state, trigger) for state, rows in self.lifecycle.table.items() for trigger in rows if not rows[trigger]
+        ]
+
+    def __str__(self) -> str:
+        """How much was tried, then what was not: rows one by one, refusals by state."""
+        untried = [f"  {_name(row.source)}: {row.trigger.name.lower()} -> {row.target}" for row in self.untried_rows]
+        by_state: dict[State | None, list[str]] = {}
+        for state, trigger in self.untried_refusals:
+            by_state.setdefault(state, []).append(trigger.name.lower())
+        refused = [f"  {_name(state)}: {', '.join(triggers)}" for state, triggers in by_state.items()]
+        return "\n".join(
+            [
+                f"rows tried: {len(self.rows)} of {len(self.lifecycle.transitions)}, "
+                f"refusals tried: {len(self.refusals)} of {len(self._all_refusals)}",
+                *(["rows never tried:", *untried] if untried else []),
+                *(["refusals never tried:", *refused] if refused else []),
+            ]
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The same, ready for JSON; no order is `null`."""
+        return {
+            "edition": self.lifecycle.edition,
+            "rows": {
+                "tried": len(self.rows),
+                "of": len(self.lifecycle.transitions),
+                "untried": [
+                    {"source": row.source, "trigger": row.trigger, "target": row.target} for row in self.untried_rows
+                ],
+            },
+            "refusals": {
+                "tried": len(self.refusals),
+                "of": len(self._all_refusals),
+                "untried": [{"state": state, "trigger": trigger} for state, trigger in self.untried_refusals],
+            },
+        }
+
+    def svg(self) -> str:
+        """The table drawn, with what was never tried in pale; a bar in each box is the share of its rules tried."""
+        return svg(self.lifecycle, tried=self.tried)
+
+
+class _Watched(dict["Trigger", _Value]):
+    """The rules of one state, which tells `note` what is looked up."""
+
+    def __init__(self, rules: Mapping[Trigger, _Value], note: Callable[[Trigger], object]) -> None:
+        super().__init__(rules)
+        self._note = note
+
+    def __getitem__(self, trigger: Trigger) -> _Value:
+        found = super().__getitem__(trigger)
+        self._note(trigger)
+        return found
+
+
+@attrs.frozen(repr=False, eq=False, kw_only=True)
+class RecordingLifecycle(Lifecycle):
+    """A lifecycle like `watched`, that notes what it is asked. It is equal to itself alone."""
+
+    watched: Lifecycle
+    _tried: set[Rule] = attrs.field(factory=set, init=False)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    @classmethod
+    def of(cls, lifecycle: Lifecycle) -> RecordingLifecycle:
+        """A lifecycle that answers as `lifecycle` does."""
+        watched = lifecycle.plain
+        return cls(
+            transitions=watched.transitions,
+            states=watched.states,
+            triggers=watched.triggers,
+            edition=watched.edition,
+            watched=watched,
+        )
+
+    def __attrs_post_init__(self) -> None:
+        asked = {state: _Watched(rules, self._noting(state)) for state, rules in self.table.items()}
+        object.__setattr__(self, "asked", asked)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it watches: an error that names this table gets that one."""
+        return _itself, (self.watched,)
+
+    @property
+    def plain(self) -> Lifecycle:
+        """The table that is watched."""
+        return self.watched
+
+    @property
+    def coverage(self) -> Coverage:
+        """What was tried so far."""
+        members = {(self.state(state), self.trigger(trigger)) for state, trigger in set(self._tried)}
+        return Coverage(self.watched, frozenset(members))
+
+    def without(self, row: Transition) -> Lifecycle:
+        """See `Lifecycle.without`; what that table is asked is not noted."""
+        return self.watched.without(row)
+
+    def with_rows(self, *rows: Transition) -> Lifecycle:
+        """See `Lifecycle.with_rows`; what that table is asked is not noted."""
+        return self.watched.with_rows(*rows)
+
+    def judge(self, states: Collection[State | None], trigger: Trigger) -> Verdict:
+        """See `Lifecycle.judge`."""
+        verdict = self.watched.judge(states, trigger)
+        answers = {state: self.watched.can(state, trigger) for state in self.members(states)}
+        for state in answers:
+            others = {answer for other, answer in answers.items() if other != state}
+            if len(others) < 2:  # they agree, so that this one decides
+                self.asked[state][trigger]
+        return verdict
+
+    def narrow(self, states: Collection[State | None], trigger: Trigger, *, accepted: bool) -> frozenset[State | None]:
+        """See `Lifecycle.narrow`."""
+        after = self.watched.narrow(states, trigger, accepted=accepted)
+        members = set(self.members(states))
+        if len(members) == 1:
+            self.asked[members.pop()][trigger]
+        return after
+
+    def explain(self, state: State | None, trigger: Trigger) -> Explanation:
+        """See `Lifecycle.explain`."""
+        why = self.watched.explain(state, trigger)
+        self.asked[why.state][trigger]
+        return why
+
+    def _noting(self, state: State | None) -> Callable[[Trigger], object]:
+        return lambda trigger: self._tried.add((state, trigger))
+
+
+def _itself(lifecycle: Lifecycle) -> Lifecycle:
+    return lifecycle
+
+
+@contextmanager
+def covering(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Iterator[RecordingLifecycle]:
+    """A lifecycle that answers as `lifecycle` does and notes what it is asked; its `coverage` says what that was.
+
+    >>> from orderfsm import Operation, Order, State
+    >>> from orderfsm.coverage import covering
+    >>> with covering() as lifecycle:
+    ...     Order(7, State.VERIFY_FAIL).apply(Operation.DELETE, lifecycle)
+    Order(id=7, state=<State.DELETED: 'deleted'>)
+    >>> print(str(lifecycle.coverage).splitlines()[0])
+    rows tried: 1 of 29, refusals tried: 0 of 121
+    """
+    yield RecordingLifecycle.of(lifecycle)
+
+
+def _name(state: State | None) -> str:
+    return "no order" if state is None else state
