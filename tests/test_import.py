@@ -26,7 +26,7 @@ FLOORS = [
     ["wire"],
     ["drawing", "machine", "trace"],
     ["coverage"],
-    ["client", "mock", "audit", "export"],
+    ["client", "mock", "audit", "export", "drift"],
     ["testing"],
     ["cli", "pytest_plugin"],
 ]

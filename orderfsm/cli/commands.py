@@ -15,7 +15,7 @@ from orderfsm.lifecycle import ORDER_LIFECYCLE, Verdict
 from orderfsm.paths import Plan
 
 from .conform import conform
-from .export import diff, export
+from .export import diff, drift, export
 from .orders import orders
 from .printing import STATES, TRIGGER, as_json, print_columns, print_json, union
 from .replay import replay
@@ -73,6 +73,7 @@ cli.add_command(replay)
 cli.add_command(conform)
 cli.add_command(export)
 cli.add_command(diff)
+cli.add_command(drift)
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""`orderfsm export`, `orderfsm diff`: the table in other forms, and what changed between two editions of it."""
+"""`orderfsm export`, `diff`, `drift`: the table in other forms, and what changed in it, or in the SDK."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from orderfsm.drift import drift as compare_sdk
 from orderfsm.export import FORMATS, exported, read
 from orderfsm.export import diff as compare
 
@@ -52,3 +53,24 @@ def diff(old: str, new: str, *, as_json: bool) -> int:
             rows = [(", ".join(change.breaks) or "-", change.where, change.what) for change in found.changes]
             print_columns([("CAN BREAK", "WHERE", "WHAT"), *rows])
     return 1 if found.breaks else 0
+
+
+@click.command()
+@click.option(
+    "--sdk", metavar="FOLDER", type=click.Path(file_okay=False), help="The SDK's package; default: installed."
+)
+@as_json
+def drift(sdk: str | None, *, as_json: bool) -> int:
+    """Say what the official SDK documents otherwise than the table.
+
+    Values of Type and Status, operations on orders, and their parameters: what is new, and what is gone. Exit 1 if
+    anything is.
+    """
+    found = compare_sdk(sdk)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        for finding in found.findings:
+            click.echo(finding)
+        click.echo(f"SDK {found.version}: {len(found.findings) or 'no'} difference{'s' * (len(found.findings) != 1)}")
+    return 1 if found.findings else 0
