@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint format test-pythons test-sdks check-full bench mutants clean
+.PHONY: help demo test lint format docs test-pythons test-sdks check-full bench mutants clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ lint: .venv/lint  ## ruff, mypy --strict, pyright
 format: .venv/lint  ## let ruff format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: .venv/docs  ## a site without network, in .build/site; a broken link or a drifted picture fails it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test-pythons:  ## the core's tests, from the built wheel, on every Python from 3.11 that the machine has
 	scripts/test-pythons
@@ -63,4 +66,8 @@ clean:  ## remove .venv and .build
 
 .venv/bench: .venv/main pyproject.toml
 	$(BIN)/python -m pip install --quiet --group bench
+	touch $@
+
+.venv/docs: .venv/main pyproject.toml
+	$(BIN)/python -m pip install --quiet --group docs
 	touch $@
