@@ -9,21 +9,16 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import subprocess
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
+from node_packages import INSTALLED, NODE
 from scenario import Answer
 
 from orderfsm.mock import Request
 
 VERSION = "2020-04-07"
-HERE = Path(__file__).parent
-NODE = HERE / "node"
-INSTALLED = HERE.parent / ".build" / "node"
-INSTALL_TIMEOUT = 120
 
 
 class PythonSDK:
@@ -237,37 +232,3 @@ def _host(server):
 
 def _needs(module, package):
     pytest.importorskip(module, reason=f"{package} is not installed")
-
-
-def install_node_packages():
-    """Install what `node/package.json` names into `.build/node`, unless it is there already.
-
-    It is moved there when it is complete, so what is there is complete.
-    """
-    wanted = NODE / "package.json"
-    present = INSTALLED / "package.json"
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("node and npm are not on this machine")
-    if present.exists() and present.read_bytes() == wanted.read_bytes():
-        return
-    new = INSTALLED.with_name(f"node-{os.getpid()}")
-    try:
-        new.mkdir(parents=True)
-        shutil.copy(wanted, new)
-        _npm_install(new)
-        shutil.rmtree(INSTALLED, ignore_errors=True)
-        with suppress(OSError):  # another test session was faster
-            new.rename(INSTALLED)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-
-
-def _npm_install(folder):
-    options = ["--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(folder)]
-    try:
-        subprocess.run(["npm", "install", *options], check=True, capture_output=True, timeout=INSTALL_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"npm install took longer than {INSTALL_TIMEOUT} seconds")
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").split("\n")
-        pytest.skip(f"npm install failed: {next(filter(None, said), 'it does not say why')}")

@@ -32,6 +32,7 @@ from orderfsm import (
     reachable,
 )
 from orderfsm.coverage import covering
+from orderfsm.explanation import explain as explain_states
 from orderfsm.machine import AsyncOrderMachine, OrderMachine
 from orderfsm.spec import TRANSITIONS
 
@@ -142,6 +143,7 @@ def test_plans_and_machines_by_themselves_try_nothing_and_what_is_bad_is_refused
                 ask(*bad, lifecycle)
     with pytest.raises(InvalidValue):
         judge(set(), Operation.DELETE, lifecycle)
+    assert "Instead" in str(explain_states(lifecycle, [State.ISSUED, State.ABOUT_TO_EXPIRE], Operation.DELETE))
     less = lifecycle.without(TRANSITIONS[0])
     assert not can(None, Operation.CREATE, less)
     assert tried(lifecycle) == set()
@@ -178,7 +180,12 @@ def test_a_service_tries_what_it_is_asked_and_nothing_more(lifecycle):
     call(service, Operation.DELETE, OrderId=order_id)
     service.happen(order_id, Event.REVIEW_FAILED)
     call(service, Operation.DELETE, OrderId=order_id)
+    order_id = created(service)
+    service.happen(order_id, Event.DOMAIN_VALIDATED)
+    service.happen(order_id, Event.REVIEW_PASSED)  # then it looks for when the certificate will expire
     assert tried(lifecycle) == {
+        (State.PENDING_REVIEW, Event.DOMAIN_VALIDATED),
+        (State.BEING_REVIEWED, Event.REVIEW_PASSED),
         (None, Operation.CREATE),
         (State.PENDING_REVIEW, Operation.DELETE),
         (State.PENDING_REVIEW, Event.REVIEW_FAILED),

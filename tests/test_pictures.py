@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections import Counter
 
-import callers
+import node_packages
 import oracle
 import pytest
 from chromium import chromium
@@ -67,12 +67,12 @@ def test_in_graphviz_kinds_are_told_apart_without_colour(parsed):
 
 
 def test_mermaid_draws_every_row(browser):
-    callers.install_node_packages()
+    node_packages.install_node_packages()
     page = browser.new_page()
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.set_content("<body></body>")
-    page.add_script_tag(path=callers.INSTALLED / "node_modules" / "mermaid" / "dist" / "mermaid.min.js")
+    page.add_script_tag(path=node_packages.INSTALLED / "node_modules" / "mermaid" / "dist" / "mermaid.min.js")
     drawn = page.evaluate(
         """async (text) => {
           mermaid.initialize({ startOnLoad: false });

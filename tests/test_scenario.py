@@ -14,6 +14,7 @@ pytest.register_assert_rewrite("scenario")
 import attrs
 import callers
 import scenario
+from node_packages import install_node_packages
 
 from orderfsm import ORDER_LIFECYCLE, Lifecycle, Operation, State, can
 from orderfsm.mock import MemoryStore, Request, Service, SQLStore, mock_cas
@@ -59,7 +60,7 @@ class InProcessControl:
 @pytest.fixture(scope="session")
 def node_packages():
     """The official SDK for Node, installed."""
-    callers.install_node_packages()
+    install_node_packages()
 
 
 @pytest.fixture(params=callers.CONNECTIONS)

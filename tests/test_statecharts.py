@@ -7,7 +7,7 @@ import os
 import subprocess
 import xml.etree.ElementTree as ET
 
-import callers
+import node_packages
 import oracle
 import pytest
 
@@ -34,12 +34,12 @@ def expected(state, trigger):
 @pytest.fixture(scope="module")
 def run_by_xstate():
     """What XState says of a config: the initial state, and what it does with each pair."""
-    callers.install_node_packages()
+    node_packages.install_node_packages()
 
     def run(config):
-        environment = os.environ | {"NODE_PATH": str(callers.INSTALLED / "node_modules")}
+        environment = os.environ | {"NODE_PATH": str(node_packages.INSTALLED / "node_modules")}
         done = subprocess.run(
-            ["node", callers.NODE / "xstate.cjs"],
+            ["node", node_packages.NODE / "xstate.cjs"],
             input=config,
             env=environment,
             capture_output=True,
