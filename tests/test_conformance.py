@@ -226,7 +226,7 @@ def test_the_four_methods_are_enough():
         {Operation.RENEW, Operation.CANCEL_FOR_PACKAGE},
         {Event.SUBMITTED, Event.EXPIRY_NEARED},
     ],
-    ids=lambda triggers: " and ".join(trigger.name for trigger in triggers),
+    ids=lambda triggers: " and ".join(sorted(trigger.name for trigger in triggers)),
 )
 def test_what_a_driver_cannot_do_is_not_forced(missing):
     report = conforms(Bare(stocked(), lambda trigger: trigger not in missing), random=5, concurrent=(4, 20))

@@ -71,7 +71,7 @@ def test_its_methods_look_like_the_sdks(operation):
         assert inspect.iscoroutinefunction(ours) is inspect.iscoroutinefunction(theirs)
 
 
-@pytest.mark.parametrize("client", [None, "client", object()], ids=str)
+@pytest.mark.parametrize("client", [None, "client", object()], ids=lambda given: type(given).__name__)
 def test_anything_else_cannot_be_guarded(client):
     with pytest.raises(InvalidValue, match="expected an alibabacloud_cas20200407 Client"):
         guard(client)
