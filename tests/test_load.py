@@ -90,7 +90,7 @@ def test_killed_ten_times_during_load_nothing_acknowledged_is_lost_and_nothing_h
         killed = []
 
         def kill():
-            for _ in range(10):
+            while len(killed) < 10:
                 time.sleep(0.4)
                 with contextlib.suppress(psutil.NoSuchProcess):
                     victim = random.choice(workers(process))

@@ -986,10 +986,11 @@ def damaged_archives():
 
 
 @pytest.mark.parametrize("content", [content for _, content in damaged_archives()], ids=dict(damaged_archives()))
-def test_a_damaged_archive_is_one_clear_error_that_names_it(tmp_path, content):
+def test_a_damaged_archive_is_one_clear_error_that_names_it(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "a.jsonl.gz").write_bytes(content)
-    with pytest.raises(InvalidValue, match=r"gzip file .*a\.jsonl\.gz': expected an undamaged one \("):
-        list(t.read(tmp_path / "a.jsonl.gz"))
+    with pytest.raises(InvalidValue, match=r"gzip file 'a\.jsonl\.gz': expected an undamaged one \("):
+        list(t.read("a.jsonl.gz"))
 
 
 # -- many orders -------------------------------------------------------------------------------------------------------

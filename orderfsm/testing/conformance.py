@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
@@ -251,13 +252,17 @@ class _Check:
         if self._is_shown(failure) or self._may_widen:
             done, units = self._session.done, self._session.units
             found = fewest_calls(self._session, failure, self._is_new)
-            if self._may_widen and found.others_may_have(self._session):
+            if self._may_widen and found.others_may_have(self._session) and self._acts_by_itself:
                 raise _ActsByItself
             self._show(found, part)
             if self._is_shown(failure):
                 self._session.done, self._session.units = done, units
                 self._show(fewest_calls(self._session, failure, lambda _other: False), part)
         self._results[failure.state, failure.trigger] = Result.FAILED
+
+    @cached_property
+    def _acts_by_itself(self) -> bool:
+        return Pilot(self._session, self._effort.patience).orders_move_by_themselves()
 
     def _show(self, found: Counterexample, part: str) -> None:
         if self._is_shown(found.failure):

@@ -13,9 +13,9 @@ from orderfsm.trace import Events
 from .model import Account, Contradiction
 from .report import Violation
 from .script import script
-from .session import READS, TRIES, tell
+from .session import TRIES, tell
 from .shrink import shrunk
-from .steps import Create, Observe, as_json, renumbered, trigger_of
+from .steps import Observe, as_json, renumbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,21 +35,13 @@ SHRINKING = 20.0
 
 @attrs.frozen
 class Counterexample:
-    """How a program failed, and what was done; `again`: it did so when it was played again."""
+    """How a program failed, and what was done."""
 
     failure: Failure
     done: tuple[Done, ...]
-    again: bool
 
     def others_may_have(self, session: Session) -> bool:
-        """Whether it shows nothing but that owner, CA or calendar act by themselves.
-
-        That is so if the table explains it then, and if it takes nothing of ours but creates and reads to show it, or
-        if it was never seen again.
-        """
-        ours = [each for each in self.done if not isinstance(each.step, Create | Observe)]
-        if self.again and any(trigger_of(each.step) not in READS for each in ours):
-            return False
+        """Whether the table explains it if owner, CA and calendar act by themselves."""
         account = Account(session.lifecycle, Events.PARTIAL, units=session.units, ours=session.ours)
         try:
             for each in self.done:
@@ -78,7 +70,7 @@ class Counterexample:
 
 def fewest_calls(session: Session, failure: Failure, is_new: Callable[[Failure], bool]) -> Counterexample:
     """The program that was just played and failed, shrunk while it fails in that way, or in another that `is_new`."""
-    found = Counterexample(failure, tuple(session.done), again=False)
+    found = Counterexample(failure, tuple(session.done))
     until = time.monotonic() + SHRINKING
 
     def fails(program: Program) -> Program | None:
@@ -86,7 +78,7 @@ def fewest_calls(session: Session, failure: Failure, is_new: Callable[[Failure],
         again = _failure(session, program, failure) if time.monotonic() < until else None
         if again is None or not (again.names(failure) or is_new(again)):
             return None
-        found = Counterexample(again, tuple(session.done), again=True)
+        found = Counterexample(again, tuple(session.done))
         return session.program
 
     session.give_up_orders()

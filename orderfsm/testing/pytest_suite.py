@@ -84,9 +84,13 @@ class Suite(pytest.Collector):
         return Session(driver, ORDER_LIFECYCLE, Events.COMPLETE)
 
     @cached_property
+    def _pilot(self) -> Pilot:
+        return Pilot(self._session, PATIENCE)
+
+    @cached_property
     def _trials(self) -> dict[Pair, list[Trial]]:
         trials: dict[Pair, list[Trial]] = defaultdict(list)
-        for trial in Cover(ORDER_LIFECYCLE, Pilot(self._session, PATIENCE)).trials():
+        for trial in Cover(ORDER_LIFECYCLE, self._pilot).trials():
             trials[trial.state, trial.trigger].append(trial)
         return trials
 
@@ -94,7 +98,11 @@ class Suite(pytest.Collector):
         came = trial.attempt(self._session)
         if isinstance(came, Failure):
             found = fewest_calls(self._session, came, lambda _failure: True)
-            if self._session.events is Events.COMPLETE and found.others_may_have(self._session):
+            if (
+                self._session.events is Events.COMPLETE
+                and found.others_may_have(self._session)
+                and self._pilot.orders_move_by_themselves()
+            ):
                 self._session.events = Events.PARTIAL
                 return self._result(trial)
             pair = found.failure.state, found.failure.trigger

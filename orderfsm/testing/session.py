@@ -169,6 +169,13 @@ class Session:
             return self._called("quota") if self.can("quota") else None
         return None
 
+    def peek(self, order: int) -> frozenset[State | None]:
+        """The states that an order is seen in, once it was described as well; nothing is judged."""
+        with suppress(NoAnswer):
+            self._called("call", Operation.DESCRIBE, self.account.ids[order])
+        states: frozenset[State | None] = self._called("observe", self.account.ids[order])
+        return states
+
     def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
         """What a coroutine comes to, in the loop in which everything of this driver is done."""
         if self._loop is None:

@@ -9,7 +9,8 @@ from orderfsm.paths import shortest
 from orderfsm.spec import Actor, Event, Operation
 from orderfsm.trace import Events, Outcome
 
-from .model import Contradiction
+from .driver import NoAnswer
+from .model import UNSEEN, Contradiction
 from .session import CannotForce
 from .steps import UNITS, Call, Create, Happen, Observe
 
@@ -108,6 +109,29 @@ class Pilot:
                         self._barred.add(way)
                     raise
         raise CannotForce
+
+    def orders_move_by_themselves(self) -> bool:
+        """Whether an order that is only looked at is moved, as owner, CA or calendar may."""
+        rows = self.lifecycle.transitions
+        states = dict.fromkeys(row.source for row in rows if self.lifecycle.actor(row) in UNSEEN)
+        return any(self._moves_by_itself(state) for state in states)
+
+    def _moves_by_itself(self, state: State | None) -> bool:
+        self.begin()
+        try:
+            order = self.bring(ways(self.lifecycle, state))
+            created = any(row.target == state for row in self.lifecycle.outgoing(None))
+            before = frozenset([state]) if created else self.session.peek(order)
+            until = time.monotonic() + self._patience
+            while time.monotonic() < until:
+                if self.session.peek(order) != before:
+                    return True
+                time.sleep(self._patience / 50)
+        except (CannotForce, Contradiction, NoAnswer):
+            return False
+        finally:
+            self.session.give_up_orders()
+        return False
 
     def _go(self, way: Way) -> int:
         """The number of a new order that went `way`, row by row."""
