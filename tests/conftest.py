@@ -22,7 +22,7 @@ os.environ |= {"ALIBABA_CLOUD_ACCESS_KEY_ID": "test", "ALIBABA_CLOUD_ACCESS_KEY_
 
 pytest_plugins = ["orderfsm.pytest_plugin", "postgres"]
 HERE = Path(__file__).parent
-collect_ignore = [path.name for path in HERE.glob("*.py") if not path.name.startswith("test_")]
+collect_ignore = ["mutants", *(path.name for path in HERE.glob("*.py") if not path.name.startswith("test_"))]
 
 CORE_TESTS = {
     "test_drawing",
