@@ -12,7 +12,8 @@ demo: .venv/main  ## the official SDK, guarded by the spec, against the mock: de
 	$(BIN)/orderfsm demo
 
 test: .venv/main  ## all tests but the long ones; what the machine lacks is skipped with a clear line
-	$(BIN)/pytest -n logical --dist loadfile -rs --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n logical --dist loadfile -m 'not no_cover' -rs --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n logical --dist loadfile -m no_cover -rs
 
 lint: .venv/lint  ## ruff, mypy --strict, pyright
 	$(BIN)/ruff check
