@@ -52,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what is long, unless asked; trace the core's own tests alone, which takes half the time."""
+    """Skip what is long, unless asked; mark what needs no coverage, so that `make test` traces the core's own tests."""
     for item in items:
         if item.path.stem not in CORE_TESTS:
             item.add_marker(pytest.mark.no_cover)

@@ -6,6 +6,7 @@ import asyncio
 import random
 import re
 import sys
+import threading
 import time
 from itertools import count
 
@@ -363,6 +364,21 @@ def test_an_error_of_the_driver_ends_the_run(driver):
     with pytest.raises(ZeroDivisionError):
         run(broken, calls=10_000)
     assert next(calls) < 1_000
+
+
+def test_a_client_that_cannot_begin_does_not_keep_the_others_waiting(monkeypatch):
+    run_loop = asyncio.run
+
+    def fails_once(work):
+        if threading.current_thread() is not threading.main_thread():
+            monkeypatch.setattr(asyncio, "run", run_loop)
+            work.close()
+            raise OSError("too many open files")
+        return run_loop(work)
+
+    monkeypatch.setattr(asyncio, "run", fails_once)
+    with pytest.raises(OSError, match="too many open files"):
+        run(driven(), clients=3, calls=5)
 
 
 def test_a_run_ends_within_its_budget():

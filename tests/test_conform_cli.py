@@ -134,3 +134,11 @@ def test_keys_of_the_environment_sign_the_calls(conform, monkeypatch):
             status, out, err = conform(*arguments)
             assert (status, out) == (2, "")
             assert named in err
+
+
+def test_where_no_unit_is_left_for_an_order_nothing_is_proved(server, conform):
+    server.service.put_package("digicert-free-1-free", 0)
+    status, out, _ = conform(server.api, "--random", "1", "--json")
+    document = json.loads(out)
+    assert (status, document["verdict"]) == (3, "undecided")
+    assert document["reason"] == "the package had no unit left for everything that was to be tried"

@@ -16,13 +16,14 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
 
+import stores
 from hypothesis import Phase, settings
 from mutants.servers import SERVERS
 from mutants.stores import STORES
 
 from orderfsm import ORDER_LIFECYCLE, Basis, Event, InvalidValue, Operation, State, Transition
 from orderfsm.machine import OrderMachine
-from orderfsm.mock import Fault, MemoryStore, Service, SQLStore, mock_cas
+from orderfsm.mock import Fault, MemoryStore, Service, mock_cas
 from orderfsm.mock.review import Review
 from orderfsm.testing import (
     Answer,
@@ -63,21 +64,10 @@ def with_result(report, result):
 # -- our mock conforms -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        pytest.param("sqlite", marks=pytest.mark.long),
-        pytest.param("postgresql", marks=pytest.mark.long),
-    ]
-)
+@pytest.fixture(params=["memory", *(pytest.param(kind, marks=pytest.mark.long) for kind in stores.KINDS[1:])])
 def store(request, tmp_path):
     """A store of each kind."""
-    if request.param == "memory":
-        made = MemoryStore()
-    elif request.param == "sqlite":
-        made = SQLStore(f"sqlite:///{tmp_path}/orders.db")
-    else:
-        made = SQLStore(request.getfixturevalue("postgres_url"))
+    made = stores.opened(request.param, request, tmp_path)
     yield made
     made.close()
 

@@ -16,21 +16,18 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 psutil = pytest.importorskip("psutil", reason="psutil, of the test group, is not installed")
 
-from orderfsm.mock import MemoryStore, Service, SQLStore, mock_cas
+import stores
+
+from orderfsm.mock import Service, mock_cas
 
 CLIENTS = 8
 UNITS = 200
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+@pytest.fixture(params=stores.KINDS)
 def store(request, tmp_path):
     """A store of each kind."""
-    if request.param == "memory":
-        made = MemoryStore()
-    elif request.param == "sqlite":
-        made = SQLStore(f"sqlite:///{tmp_path}/orders.db")
-    else:
-        made = SQLStore(request.getfixturevalue("postgres_url"))
+    made = stores.opened(request.param, request, tmp_path)
     yield made
     made.close()
 

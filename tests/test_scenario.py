@@ -14,10 +14,11 @@ pytest.register_assert_rewrite("scenario")
 import attrs
 import callers
 import scenario
+import stores
 from node_packages import install_node_packages
 
 from orderfsm import ORDER_LIFECYCLE, Lifecycle, Operation, State, can
-from orderfsm.mock import MemoryStore, Request, Service, SQLStore, mock_cas
+from orderfsm.mock import Request, Service, mock_cas
 from orderfsm.mock.control import Control
 
 # The SDKs for Python call what Python 3.12 deprecates.
@@ -74,19 +75,12 @@ def sdk(request):
 @pytest.fixture
 def store(request, tmp_path):
     """An empty store of the kind that the test names."""
-    match request.param:
-        case "memory":
-            made = MemoryStore()
-        case "sqlite":
-            made = SQLStore(f"sqlite:///{tmp_path / 'orders.db'}")
-        case "postgresql":
-            made = SQLStore(request.getfixturevalue("postgres_url"))
+    made = stores.opened(request.param, request, tmp_path)
     yield made
     made.close()
 
 
-STORES = ["memory", "sqlite", "postgresql"]
-OVER_HTTP = [(sdk, "memory") for sdk in callers.CONNECTIONS] + [("python", store) for store in STORES[1:]]
+OVER_HTTP = [(sdk, "memory") for sdk in callers.CONNECTIONS] + [("python", store) for store in stores.KINDS[1:]]
 
 
 @pytest.mark.parametrize(("sdk", "store"), OVER_HTTP, indirect=True)
@@ -96,7 +90,7 @@ def test_the_scenario_runs_unmodified_through_the_official_sdks(sdk, store):
         scenario.play(caller, HTTPControl(server.control))
 
 
-@pytest.mark.parametrize("store", STORES, indirect=True)
+@pytest.mark.parametrize("store", stores.KINDS, indirect=True)
 def test_the_scenario_runs_in_process_too(store):
     play_in_process(store=store)
 

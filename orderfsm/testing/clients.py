@@ -114,6 +114,7 @@ def _in_threads(clients: Sequence[Client], work: Callable[[Client], Coroutine[An
             asyncio.run(begin(client))
         except BaseException as error:  # noqa: BLE001  # it is raised where the clients were started
             errors.append(error)
+            all_there.abort()
             for other in clients:
                 other.stop()
 

@@ -19,12 +19,13 @@ from .cover import Cover
 from .model import Contradiction
 from .report import Report, Result
 from .session import CannotForce, Failure, Session
-from .ways import Pilot
+from .ways import NoUnits, Pilot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .counterexample import Counterexample
+    from .cover import Trial
     from .driver import Driver
     from .races import Raced
     from .report import Pair, Violation
@@ -54,12 +55,12 @@ class Effort:
     progress: Progress | None
 
     @property
-    def violations(self) -> int:
+    def shown(self) -> int:
         """How many violations are shrunk and shown."""
         return 1 if self.fail_fast else SHOWN
 
     @property
-    def are_reached(self) -> bool:
+    def is_used_up(self) -> bool:
         """Whether the time is over."""
         return time.monotonic() > self.deadline
 
@@ -142,24 +143,33 @@ class _Check:
             for state in session.lifecycle.state_rules
             for trigger in session.lifecycle.trigger_rules
         }
+        self._without_units: set[Pair] = set()
         self._unfinished = ""
 
     def systematic(self) -> None:
         """Play every trial."""
         trials = list(Cover(self._session.lifecycle, Pilot(self._session, self._effort.patience)).trials())
         for number, trial in enumerate(trials, 1):
-            if self._effort.are_reached:
+            if self._effort.is_used_up:
                 self._unfinished = "the budget ended before everything was tried"
                 break
             self._tell("systematic", number, len(trials))
-            came = trial.attempt(self._session)
-            if isinstance(came, Failure):
-                self._failed(came, "systematic")
-            elif self._results[trial.state, trial.trigger] is Result.NOT_FORCED:
-                self._results[trial.state, trial.trigger] = came
+            self._attempt(trial)
             self._session.give_up_orders()
             if self._effort.fail_fast and self.violations:
                 break
+
+    def _attempt(self, trial: Trial) -> None:
+        pair = trial.state, trial.trigger
+        try:
+            came = trial.attempt(self._session)
+        except NoUnits:
+            self._without_units.add(pair)
+            return
+        if isinstance(came, Failure):
+            self._failed(came, "systematic")
+        elif self._results[pair] is Result.NOT_FORCED:
+            self._results[pair] = came
 
     def random(self) -> None:
         """Play random programs until one fails."""
@@ -170,7 +180,7 @@ class _Check:
         failure = failing_program(self._session, self._effort.random, self._effort.seed, self._effort.deadline)
         if failure is not None:
             self._failed(failure, "random")
-        elif self._effort.are_reached:
+        elif self._effort.is_used_up:
             self._unfinished = self._unfinished or "the budget ended before every random program was played"
 
     def concurrent(self) -> None:
@@ -187,7 +197,7 @@ class _Check:
         pilot = Pilot(self._session, self._effort.patience)
         all_races = list(races(self._session.lifecycle, clients)) * RACES
         for number, race in enumerate(all_races, 1):
-            if self._effort.are_reached:
+            if self._effort.is_used_up:
                 self._unfinished = self._unfinished or "the budget ended before every race was run"
                 break
             self._tell("races", number, len(all_races))
@@ -198,7 +208,7 @@ class _Check:
                 except Contradiction as found:
                     failure = self._session.failure(found)
                     if not failure.passing:
-                        self._failed(failure, "races")
+                        self._failed(failure, "concurrent")
             if self._effort.fail_fast and self.violations:
                 break
 
@@ -219,7 +229,7 @@ class _Check:
         )
         self._session.checked += report.answers
         self._session.give_up_orders(line.order_id for line in report.lines if line.order_id is not None)
-        problems = report.problems[: self._effort.violations]
+        problems = report.problems[: self._effort.shown]
         self.violations += [of_clients(problem, self._session.lifecycle) for problem in problems]
         if report.verdict is Finding.UNDECIDED:
             self._unfinished = self._unfinished or "what concurrent clients were told could not be decided"
@@ -227,6 +237,8 @@ class _Check:
     def report(self) -> Report:
         """What was found."""
         nothing = "" if Result.PASSED in self._results.values() else "no pair of a state and a trigger could be checked"
+        if any(self._results[pair] is Result.NOT_FORCED for pair in self._without_units):
+            nothing = nothing or "the package had no unit left for everything that was to be tried"
         reason = "" if self.violations else nothing or self._unfinished
         return Report(
             verdict=Finding.VIOLATES if self.violations else Finding.UNDECIDED if reason else Finding.CONFORMS,
@@ -270,12 +282,12 @@ class _Check:
         self._results[found.failure.state, found.failure.trigger] = Result.FAILED
 
     def _is_shown(self, failure: Failure) -> bool:
-        return self._is_new(failure) and len(self.violations) < self._effort.violations
+        return self._is_new(failure) and len(self.violations) < self._effort.shown
 
     def _lost(self, found: Raced) -> None:
         """Note what cannot be of the answers in a race, if it is new."""
         pair = found.race.state, found.problem.culprit.trigger
-        if self._results.get(pair) is not Result.FAILED and len(self.violations) < self._effort.violations:
+        if self._results.get(pair) is not Result.FAILED and len(self.violations) < self._effort.shown:
             self.violations.append(of_race(found, self._session.lifecycle))
         self._results[pair] = Result.FAILED
 

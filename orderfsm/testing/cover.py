@@ -59,11 +59,16 @@ class Trial:
     play: Callable[[Session], None]
 
     def attempt(self, session: Session) -> Result | Failure:
-        """What became of it: PASSED, NOT_FORCED, or how it failed. What fails in passing must fail every time."""
+        """What became of it: PASSED, NOT_FORCED, or how it failed. What fails in passing must fail every time.
+
+        `NoUnits` if the package had none left for the order that it takes.
+        """
         failure: Failure | None = None
         for _ in range(TRIES):
             try:
                 self.play(session)
+            except NoUnits:
+                raise
             except CannotForce:
                 return Result.NOT_FORCED
             except Contradiction as found:
