@@ -19,7 +19,7 @@ from .lifecycle import ORDER_LIFECYCLE, Lifecycle
 from .spec import DAY, Actor, Basis
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from .spec import State, Transition, Trigger
 
@@ -162,7 +162,7 @@ STYLE = """
 .orderfsm .inner { fill: none; stroke: var(--ink); stroke-width: 1.2; }
 .orderfsm .start .box { fill: none; stroke-dasharray: 2 3; }
 .orderfsm .name { font-size: 13.5px; font-weight: bold; text-anchor: middle; }
-.orderfsm .strand { fill: none; stroke-width: 1.7; }
+.orderfsm .strand { fill: none; stroke-width: var(--orderfsm-breadth, 1.7); }
 .orderfsm .strand.operation { stroke: var(--operation); }
 .orderfsm .operation .filled { fill: var(--operation); }
 .orderfsm .strand.event { stroke: var(--event); }
@@ -278,7 +278,7 @@ def _name(state: State | None) -> str:
     return "no order" if state is None else state.replace("_", " ")
 
 
-def _texts(row: Transition, lifecycle: Lifecycle) -> list[_Text]:
+def _texts(row: Transition, lifecycle: Lifecycle, flow: Mapping[Transition, int] | None) -> list[_Text]:
     actor = lifecycle.actor(row)
     name = row.trigger.name.replace("_", " ").lower()
     words = [name if actor is Actor.CLIENT else f"({actor}) {name}"]
@@ -288,7 +288,8 @@ def _texts(row: Transition, lifecycle: Lifecycle) -> list[_Text]:
         words.append(f"\N{LESS-THAN OR EQUAL TO} {row.quota_within // DAY} d")
     if row.basis is Basis.INFERRED:
         words.append("?")
-    texts = [_Text(" ".join(words), row, actor is Actor.CLIENT)]
+    count = "" if flow is None else f": {flow.get(row, 0):,}"
+    texts = [_Text(" ".join(words) + count, row, actor is Actor.CLIENT)]
     if row.creates is not None:
         texts.append(_Text(f"new order: {_name(row.creates)}", row, actor is Actor.CLIENT, note=True))
     return texts
@@ -518,8 +519,9 @@ def _in_the_way(edge: _Edge, others: list[_Edge], price: float, *, upright: bool
 
 
 @lru_cache(maxsize=32)
-def _layout(lifecycle: Lifecycle) -> _Layout:
+def _layout(lifecycle: Lifecycle, flow: frozenset[tuple[Transition, int]] | None) -> _Layout:
     """The same for the same rows, in whatever order they come."""
+    taken = None if flow is None else dict(flow)
     boxes = {
         state: _Rect.around(place, max(text_width(_name(state), 13.5, bold=True) + 30, 100), _BOX_HEIGHT)
         for state, place in _places(lifecycle).items()
@@ -528,7 +530,7 @@ def _layout(lifecycle: Lifecycle) -> _Layout:
     for row in sorted(lifecycle.transitions, key=lambda row: (_name(row.source), row.trigger)):
         if row.changes:
             edge = edges.setdefault((row.source, row.target), _Edge(row.source, row.target, []))
-            edge.texts.extend(_texts(row, lifecycle))
+            edge.texts.extend(_texts(row, lifecycle, taken))
     for edge in edges.values():
         edge.texts.sort(key=lambda text: not text.by_client)
     layout = _Layout(boxes, list(edges.values()))
@@ -558,13 +560,17 @@ def _places(lifecycle: Lifecycle) -> dict[State | None, tuple[float, float]]:
 
 @attrs.frozen
 class _Light:
-    """What is lit up: the state in which the order is, the states it was in, the rows and the lines it took."""
+    """What is lit up: the state in which the order is, the states it was in, the rows and the lines it took.
+
+    And what was `tried`, and how often each row was taken (`flow`); None if that is not shown.
+    """
 
     current: State | None
     visited: frozenset[State | None]
     rows: frozenset[Transition]
     lines: frozenset[tuple[State | None, State | None]]
     tried: Collection[tuple[State | None, Trigger]] | None
+    flow: Mapping[Transition, int] | None
 
     @classmethod
     def on(
@@ -573,13 +579,14 @@ class _Light:
         current: State | None,
         path: Iterable[Step],
         tried: Collection[tuple[State | None, Trigger]] | None,
+        flow: Mapping[Transition, int] | None,
     ) -> _Light:
         steps = list(path)
         rows = frozenset(step for step in steps if not isinstance(step, tuple))
         pairs = [step if isinstance(step, tuple) else (step.source, step.target) for step in steps]
         lines = [(lifecycle.state(source), lifecycle.state(target)) for source, target in pairs]
         taken = [line for line, step in zip(lines, steps, strict=True) if isinstance(step, tuple)]
-        return cls(lifecycle.state(current), frozenset(itertools.chain(*lines)), rows, frozenset(taken), tried)
+        return cls(lifecycle.state(current), frozenset(itertools.chain(*lines)), rows, frozenset(taken), tried, flow)
 
     def classes(self, texts: Sequence[_Text]) -> str:
         """The classes that say whether a label, or the strand of several, is lit up, or was never tried."""
@@ -588,6 +595,15 @@ class _Light:
             (text.row.source, text.row.trigger) in self.tried for text in texts
         )
         return " lit" * lit + " untried" * untried
+
+    def breadth(self, texts: Sequence[_Text]) -> str:
+        """The style of the strand of these rows: the oftener they were taken, the broader it is."""
+        flow = self.flow or {}
+        taken = sum(flow.get(row, 0) for row in {text.row for text in texts})
+        if not taken:
+            return ""
+        # The square root keeps rare steps visible.
+        return f' style="--orderfsm-breadth: {1.7 + 7 * min(taken / max(flow.values()), 1) ** 0.5:.1f}"'
 
     def share(self, state: State | None, lifecycle: Lifecycle) -> tuple[int, int] | None:
         """How many of a state's rules were tried, and how many it has; None if that is not shown."""
@@ -603,13 +619,15 @@ def svg(
     current: State | None = None,
     path: Sequence[Step] = (),
     tried: Collection[tuple[State | None, Trigger]] | None = None,
+    flow: Mapping[Transition, int] | None = None,
 ) -> str:
     """The rows that change something as a standalone SVG, 700 wide: the same for the same table.
 
     `current` is the state to mark. `path` is the way that was taken and is lit up: rows of the table, or pairs of the
     states before and after, for which every row between the two lights up. `tried` are the states and triggers that
     somebody tried: the other rows are pale and struck through, and a bar in each box is the share of its rows and
-    refusals that were tried. None of these changes where anything is.
+    refusals that were tried. `flow` is how often each row was taken: the oftener, the broader its line; its label says
+    how often, and may stand elsewhere for that. The others do not change where anything is.
 
     A client's operation is a solid line with a filled head, what others do a dashed one with an open head and who does
     it in brackets; a ring at the tail and `?` mark an inferred rule; `+1` and `-1` are units of the package's quota. A
@@ -619,7 +637,8 @@ def svg(
 
     Raises `InvalidValue` for a state that the table does not know.
     """
-    light, layout = _Light.on(lifecycle, current, path, tried), _layout(lifecycle)
+    light = _Light.on(lifecycle, current, path, tried, flow)
+    layout = _layout(lifecycle, None if flow is None else frozenset(flow.items()))
     edges = sorted(layout.edges, key=lambda edge: (_name(edge.source), _name(edge.target)))
     below, bottom = _legend(lifecycle, light, layout.bottom + 34)
     unplaced = [text for edge in edges if edge.label is None for text in edge.texts]
@@ -704,7 +723,8 @@ def _strands(edge: _Edge, light: _Light) -> str:
     for at, kind in enumerate(edge.kinds):
         texts = [text for text in edge.texts if text.kind == kind]
         classes = texts[0].classes + light.classes(texts)
-        drawn.append(_strand(_aside(edge.line.points, (at - middle) * _STRAND), kind, classes))
+        points = _aside(edge.line.points, (at - middle) * _STRAND)
+        drawn.append(_strand(points, kind, classes, light.breadth(texts)))
     return f'<g class="edge" {_ends(edge)}>{"".join(drawn)}</g>'
 
 
@@ -712,7 +732,7 @@ def _ends(edge: _Edge) -> str:
     return f'data-source="{escape(edge.source or "")}" data-target="{escape(edge.target or "")}"'
 
 
-def _strand(points: Sequence[_Point], kind: tuple[bool, bool], classes: str) -> str:
+def _strand(points: Sequence[_Point], kind: tuple[bool, bool], classes: str, style: str = "") -> str:
     by_client, inferred = kind
     (start, towards), (before, end) = points[:2], points[-2:]
     ring = ""
@@ -727,7 +747,7 @@ def _strand(points: Sequence[_Point], kind: tuple[bool, bool], classes: str) -> 
     )
     arrow = f'<polygon class="filled" points="{head}"/>' if by_client else f'<polyline class="open" points="{head}"/>'
     way = [*points[:-1], back if by_client else tip]
-    return f'<g class="strand {classes}"><path class="line" d="{_rounded_way(way)}"/>{arrow}{ring}</g>'
+    return f'<g class="strand {classes}"{style}><path class="line" d="{_rounded_way(way)}"/>{arrow}{ring}</g>'
 
 
 def _moved(point: _Point, towards: _Point, by: float) -> _Point:
@@ -762,26 +782,25 @@ def _label(edge: _Edge, light: _Light) -> Iterator[str]:
         rect, anchor = edge.label
         x = {"start": rect.left, "middle": rect.middle.x, "end": rect.right}[anchor]
         lines = "".join(
-            _line(text, text.words, light, (x, rect.top + _LEADING * at + 11), anchor)
-            for at, text in enumerate(edge.texts)
+            _line(text, light, (x, rect.top + _LEADING * at + 11), anchor) for at, text in enumerate(edge.texts)
         )
         yield f'<g class="label" {_ends(edge)}>{lines}</g>'
 
 
 def _foot(text: _Text, light: _Light, y: float) -> str:
     """A line of a label for which there is no place in the picture."""
-    words = f"{_name(text.row.source)} \N{RIGHTWARDS ARROW} {_name(text.row.target)}: {text.words}"
-    return f'<g class="label foot">{_line(text, words, light, (16, y), "start")}</g>'
+    ends = f"{_name(text.row.source)} \N{RIGHTWARDS ARROW} {_name(text.row.target)}: "
+    return f'<g class="label foot">{_line(text, light, (16, y), "start", ends)}</g>'
 
 
-def _line(text: _Text, words: str, light: _Light, place: tuple[float, float], anchor: str) -> str:
+def _line(text: _Text, light: _Light, place: tuple[float, float], anchor: str, before: str = "") -> str:
     x, y = place
     row = text.row
     classes = ("note" if text.note else text.classes) + light.classes([text])
     title = f"<title>{escape(f'{row.trigger} ({row.basis}: {row.reference})')}</title>"
     return (
         f'<text class="{classes}" x="{x:g}" y="{y:g}" text-anchor="{anchor}" data-trigger="{escape(row.trigger)}">'
-        f"{title}{escape(words)}</text>"
+        f"{title}{escape(before + text.words)}</text>"
     )
 
 

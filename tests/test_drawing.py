@@ -357,6 +357,20 @@ def test_what_was_never_tried_is_pale_and_struck_through_and_each_box_has_a_bar(
     assert strange.find(f"{SVG}rect[@class='meter']") is None
 
 
+def test_flow_says_how_often_each_row_was_taken():
+    create, cancel = (
+        ORDER_LIFECYCLE.transition(*each)
+        for each in ((None, Operation.CREATE), (State.PENDING_REVIEW, Operation.CANCEL))
+    )
+    drawn = svg(flow={create: 1_234_567, cancel: 12_346})
+    assert ">create +1: 1,234,567<" in drawn
+    assert ">create for package +1: 0<" in drawn
+    assert re.findall("--orderfsm-breadth: ([0-9.]+)", drawn) == ["8.7", "2.4"]
+    crowded = Picture(svg(flow=dict.fromkeys(ORDER_LIFECYCLE.transitions, 12_345_678)))
+    assert overlaps(crowded.boxes(), crowded.estimated()) == []
+    assert "breadth: " not in svg()
+
+
 @pytest.mark.parametrize("given", [{"current": "nowhere"}, {"path": [("issued", "nowhere")]}])
 def test_an_unknown_state_is_named(given):
     with pytest.raises(InvalidValue, match="state 'nowhere': expected"):
