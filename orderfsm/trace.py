@@ -77,7 +77,7 @@ from .spec import DAY, TRANSITIONS, TRIGGERS, Actor, Event, Operation
 from .wire import parse_states, statuses, types
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from .spec import State, Trigger
 
@@ -103,6 +103,13 @@ class Finding(StrEnum):
     CONFORMS = "conforms"
     VIOLATES = "violates"
     UNDECIDED = "undecided"
+
+    @classmethod
+    def of_all(cls, *, violating: int, undecided: int) -> Finding:
+        """The verdict on many orders: one that violates the table decides the whole, then one that is undecided."""
+        if violating:
+            return cls.VIOLATES
+        return cls.UNDECIDED if undecided else cls.CONFORMS
 
 
 # -- lines -------------------------------------------------------------------------------------------------------------
@@ -265,7 +272,26 @@ def read(
     for name in names:
         if name.endswith(".parquet"):
             raise InvalidValue("trace file", name, [".jsonl", ".jsonl.gz; Parquet is not supported by this reader"])
-    return (entry for name in names for entry in _read_file(name, progress))
+    return (
+        entry if isinstance(entry, Header) else loads(entry[1], name, entry[0])
+        for name in names
+        for entry in texts(name, progress=progress)
+    )
+
+
+def texts(
+    file: str | os.PathLike[str], *, progress: Callable[[int], object] | None = None
+) -> Iterator[Header | tuple[int, bytes]]:
+    """What stands in one trace file before it is made out: a `Header`, then each line's number and its text.
+
+    Empty lines are left out. `progress` and errors are as in `read`.
+    """
+    name = os.fspath(file)
+    with Path(name).open("rb") as opened, gzip.open(opened) if name.endswith(".gz") else nullcontext(opened) as stream:
+        try:
+            yield from _headed(stream if progress is None else _watched(stream, opened, progress), name)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise InvalidValue("gzip file", name, [f"an undamaged one ({error})"]) from error
 
 
 def loads(text: str | bytes, file: str = "", number: int = 0) -> Line | BadLine:
@@ -274,6 +300,19 @@ def loads(text: str | bytes, file: str = "", number: int = 0) -> Line | BadLine:
         return _line(_json_object(text), file, number)
     except InvalidValue as error:
         return BadLine(file, number, str(error), _excerpt(text))
+
+
+def line_of(fields: Mapping[str, Any], file: str = "", number: int = 0) -> Line | BadLine:
+    """The line that has these `fields`, as `loads` gives it: for lines that are not JSON text.
+
+    >>> from orderfsm.trace import line_of
+    >>> line_of({"time": "2026-08-05T06:10:01Z", "order_id": 7, "event": "review_passed"}).trigger
+    <Event.REVIEW_PASSED: 'review_passed'>
+    """
+    try:
+        return _line({key: value for key, value in fields.items() if value is not None}, file, number)
+    except InvalidValue as error:
+        return BadLine(file, number, str(error), _excerpt(json.dumps(fields, default=str)))
 
 
 def dumps(line: Line) -> str:
@@ -313,14 +352,6 @@ def write(lines: Iterable[Line], file: str | os.PathLike[str], events: Events = 
         stream.writelines(f"{dumps(line)}\n".encode() for line in lines)
 
 
-def _read_file(name: str, progress: Callable[[int], object] | None) -> Iterator[Entry]:
-    with Path(name).open("rb") as file, gzip.open(file) if name.endswith(".gz") else nullcontext(file) as stream:
-        try:
-            yield from _entries(stream if progress is None else _watched(stream, file, progress), name)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise InvalidValue("gzip file", name, [f"an undamaged one ({error})"]) from error
-
-
 def _watched(stream: Iterable[bytes], file: IO[bytes], progress: Callable[[int], object]) -> Iterator[bytes]:
     """The lines of `stream`, while `progress` is told how far `file` was read."""
     told = 0
@@ -332,16 +363,15 @@ def _watched(stream: Iterable[bytes], file: IO[bytes], progress: Callable[[int],
     progress(file.tell() - told)
 
 
-def _entries(stream: Iterable[bytes], name: str) -> Iterator[Entry]:
+def _headed(stream: Iterable[bytes], name: str) -> Iterator[Header | tuple[int, bytes]]:
     numbered = ((number, text) for number, text in enumerate(stream, 1) if not text.isspace())
     number, first = next(numbered, (0, b""))
     first = first.removeprefix(codecs.BOM_UTF8)
     head = _header(first, name)
     yield head or Header(name)
     if first and head is None:
-        yield loads(first, name, number)
-    for number, text in numbered:
-        yield loads(text, name, number)
+        yield number, first
+    yield from numbered
 
 
 def _header(text: bytes, name: str) -> Header | None:
@@ -772,10 +802,8 @@ class Report:
 
     @property
     def verdict(self) -> Finding:
-        """One order that violates the table decides the whole, then one that is undecided."""
-        if self.violations:
-            return Finding.VIOLATES
-        return Finding.UNDECIDED if self.undecided else Finding.CONFORMS
+        """The verdict on all orders together."""
+        return Finding.of_all(violating=len(self.violations), undecided=len(self.undecided))
 
     def as_json(self) -> dict[str, Any]:
         """The document of `orderfsm replay`."""
@@ -853,10 +881,9 @@ class _Moment(NamedTuple):
 
 @attrs.define
 class _History:
-    """The lines of one order; whether a renewal named it, and whether its calls have intervals."""
+    """The lines of one order, and whether its calls have intervals."""
 
     moments: list[_Moment] = attrs.field(factory=list)
-    named: bool = False
     timed: bool = False
 
     def add(self, line: Line, reading: Reading) -> None:
@@ -903,9 +930,7 @@ class _Trace:
             return
         self.histories[line.order_id].add(line, reading)
         if line.new_order_id is not None and line.begins is not None:
-            begun = self.histories[line.begins]
-            begun.named = True
-            begun.add(line, Reading(line.trigger, Answer.BEGUN))
+            self.histories[line.begins].add(line, Reading(line.trigger, Answer.BEGUN))
 
     def automaton(self, events: Events | None, *, late: bool) -> Automaton:
         return automaton(self.lifecycle, all_or_some(events, self.headers), late=late)
@@ -930,14 +955,33 @@ def only_order(entries: Iterable[Entry]) -> int:
 
 def _judgement(history: _History, automaton: Automaton) -> Judgement:
     history.moments.sort(key=attrgetter("instant"))
-    created = any(moment.reading.creates for moment in history.moments[:1])
-    possible = automaton.no_order if created or history.named else automaton.anywhere
-    for index, moment in enumerate(history.moments):
-        after = automaton.step(possible, moment.reading)
+    return judge_readings([moment.reading for moment in history.moments], automaton)
+
+
+def judge_readings(history: Sequence[Reading], automaton: Automaton) -> Judgement:
+    """The verdict on what one order's lines say of it, in order of time; `automaton` says how to read them.
+
+    Equal histories have equal verdicts: whoever has many orders need judge each distinct history only once.
+
+    >>> from orderfsm.trace import Events, Line, automaton, judge_readings, readings
+    >>> delete = Line(time="2026-08-05T06:10:02Z", order_id=7, trigger="DeleteCertificateRequest")
+    >>> judge_readings(readings(delete, 7) * 2, automaton(ORDER_LIFECYCLE, Events.PARTIAL, late=False)).index
+    1
+    """
+    named = any(reading.named for reading in history)
+    begins = named or any(reading.creates for reading in history[:1])
+    possible = automaton.no_order if begins else automaton.anywhere
+    for index, reading in enumerate(history):
+        after = automaton.step(possible, reading)
         if not after.favour:
             states = automaton.states_before_next(possible.favour)
             return Judgement(Finding.VIOLATES, index, states, automaton.legal(states))
         possible = after
+    return judge_end(possible, automaton, named=named)
+
+
+def judge_end(possible: Possible, automaton: Automaton, *, named: bool) -> Judgement:
+    """The verdict on an order all of whose lines some run explains; `named`: a renewal named it."""
     if not possible.strict:
         return Judgement(Finding.UNDECIDED)
-    return Judgement(Finding.CONFORMS, holds_quota=not history.named and automaton.holds_quota(possible.strict))
+    return Judgement(Finding.CONFORMS, holds_quota=not named and automaton.holds_quota(possible.strict))

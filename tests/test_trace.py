@@ -654,6 +654,13 @@ def test_a_line_is_read_whole():
         number=3,
     )
     assert t.loads(given.encode(), "a.jsonl", 3) == read
+    assert t.line_of(json.loads(given) | {"client": "a", "absent": None}, "a.jsonl", 3) == read
+
+
+def test_fields_that_are_no_line_are_a_bad_line():
+    bad = t.line_of({"time": None, "order_id": 7, "event": "submitted"}, "a.parquet", 3)
+    assert (bad.file, bad.line, bad.text) == ("a.parquet", 3, '{"time": null, "order_id": 7, "event": "submitted"}')
+    assert "time None: expected an RFC 3339 time" in bad.reason
 
 
 @pytest.mark.parametrize("trigger", [*Operation, *Event])
