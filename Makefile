@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint format docs test-pythons test-sdks check-full bench mutants clean
+.PHONY: help demo test lint format docs test-spark test-pythons test-sdks check-full bench mutants clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ format: .venv/lint  ## let ruff format
 docs: .venv/docs  ## a site without network, in .build/site; a broken link or a drifted picture fails it
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+test-spark: .venv/spark  ## audits on a real Spark cluster of two processes, beside DuckDB and Polars; needs Java 17
+	$(BIN)/pytest -q -rs --long tests/test_audit_spark.py
+
 test-pythons:  ## the core's tests, from the built wheel, on every Python from 3.11 that the machine has
 	scripts/test-pythons
 
@@ -43,6 +46,7 @@ bench: .venv/bench  ## the measures, side by side with the peers
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.client
 	$(BIN)/python -m benchmarks.history
+	$(BIN)/python -m benchmarks.audit
 	$(BIN)/python -m benchmarks.mock
 
 mutants: .venv/main  ## what the conformance kit catches: the table of docs/conformance.md
@@ -61,7 +65,11 @@ clean:  ## remove .venv and .build
 	$(BIN)/python -m pip install --quiet --editable '.[all]' --group test
 	touch $@
 
-.venv/lint: .venv/main pyproject.toml
+.venv/spark: .venv/main pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[spark]'
+	touch $@
+
+.venv/lint: .venv/spark pyproject.toml
 	$(BIN)/python -m pip install --quiet --group lint --group bench
 	touch $@
 

@@ -288,7 +288,7 @@ def _texts(row: Transition, lifecycle: Lifecycle, flow: Mapping[Transition, int]
         words.append(f"\N{LESS-THAN OR EQUAL TO} {row.quota_within // DAY} d")
     if row.basis is Basis.INFERRED:
         words.append("?")
-    count = "" if flow is None else f": {flow.get(row, 0):,}"
+    count = f": {flow[row]:,}" if flow is not None and row in flow else ""
     texts = [_Text(" ".join(words) + count, row, actor is Actor.CLIENT)]
     if row.creates is not None:
         texts.append(_Text(f"new order: {_name(row.creates)}", row, actor is Actor.CLIENT, note=True))
@@ -627,7 +627,7 @@ def svg(
     states before and after, for which every row between the two lights up. `tried` are the states and triggers that
     somebody tried: the other rows are pale and struck through, and a bar in each box is the share of its rows and
     refusals that were tried. `flow` is how often each row was taken: the oftener, the broader its line; its label says
-    how often, and may stand elsewhere for that. The others do not change where anything is.
+    how often, if it is there, and may stand elsewhere for that. The others do not change where anything is.
 
     A client's operation is a solid line with a filled head, what others do a dashed one with an open head and who does
     it in brackets; a ring at the tail and `?` mark an inferred rule; `+1` and `-1` are units of the package's quota. A

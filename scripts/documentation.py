@@ -43,6 +43,7 @@ REFERENCE = {
     "client": ["orderfsm.client"],
     "mock": ["orderfsm.mock", "orderfsm.pytest_plugin"],
     "testing": ["orderfsm.testing"],
+    "audit": ["orderfsm.audit"],
 }
 """The pages of the reference, and the modules on each."""
 

@@ -35,6 +35,16 @@ def test_replay_log():
     assert said[-3] == "client b                                           |=delete: accepted=|"
 
 
+def test_audit_frame():
+    pytest.importorskip("duckdb", reason="the extra `audit` is not installed")
+    assert run("audit_frame.py").splitlines() == [
+        "violates: 1 of 2 orders conform",
+        "order 8, its line 4: CancelOrderRequest accepted in deleted",
+        "order 7 holds a unit of quota, idle for 5 hours",
+        "DeleteCertificateRequest: 1 of 1 refusals could have been foreseen",
+    ]
+
+
 def test_preflight_client():
     pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
     pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")

@@ -14,6 +14,7 @@ from orderfsm.export import document, exported
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Verdict
 from orderfsm.paths import Plan
 
+from .audit import audit, simulate
 from .conform import conform
 from .export import diff, drift, export
 from .orders import orders
@@ -74,6 +75,8 @@ cli.add_command(conform)
 cli.add_command(export)
 cli.add_command(diff)
 cli.add_command(drift)
+cli.add_command(audit)
+cli.add_command(simulate)
 
 
 @cli.command()

@@ -1,0 +1,122 @@
+"""ActionTrail: what an event of Alibaba Cloud's audit trail says in the trace format.
+
+Deliveries are JSON: one event a line, or arrays of events, each perhaps wrapped as `event` (as the log service does).
+`null` fields are absent. An event says nothing of an order if it is another service's, or an operation of the
+certificate service that the table does not know.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from io import BytesIO
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Any
+
+from orderfsm.errors import InvalidValue
+from orderfsm.spec import TRANSITIONS, Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+SERVICE = "Cas"
+
+_OPERATIONS = {operation.value for operation in Operation}
+_CREATES = {row.trigger.value for row in TRANSITIONS if row.source is None}
+_RENEWALS = {row.trigger.value for row in TRANSITIONS if row.creates is not None}
+
+
+def is_delivered(event: Any) -> bool:
+    """Whether a JSON value is an event of ActionTrail, or wraps one; lines of a trace may have any keys besides."""
+    if isinstance(event, dict) and "time" in event and ("operation" in event or "event" in event):
+        return False
+    try:
+        unwrapped(event)
+    except InvalidValue:
+        return False
+    return True
+
+
+def events(stream: IO[bytes]) -> Iterator[tuple[int, object]]:
+    """Each event of a delivery with the number of its line, or of its place in the array, from 1.
+
+    What is not JSON is given as its text.
+    """
+    first = stream.read(1 << 16)
+    if first.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
+        text = first + stream.read()
+        found = _value(text.removeprefix(codecs.BOM_UTF8))
+        if not isinstance(found, list):
+            lines = (_value(line.removeprefix(codecs.BOM_UTF8)) for line in text.split(b"\n") if line.strip())
+            found = [event for line in lines for event in (line if isinstance(line, list) else [line])]
+        yield from enumerate(found, 1)
+        return
+    for number, line in enumerate(_lines(first, stream), 1):
+        if not line.isspace():
+            yield number, _value(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
+
+
+def _lines(first: bytes, stream: IO[bytes]) -> Iterator[bytes]:
+    begun = BytesIO(first + stream.readline())
+    return chain(begun, stream)
+
+
+def _value(text: bytes) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def of_the_service(event: object) -> bool:
+    """Whether it is an event of the certificate service about something that the table knows; else it is `other`.
+
+    What is no event at all is an `InvalidValue`.
+    """
+    inner = unwrapped(event)
+    name = inner.get("eventName")
+    return inner.get("serviceName") == SERVICE and isinstance(name, str) and name in _OPERATIONS
+
+
+def unwrapped(event: object) -> Mapping[str, Any]:
+    """The event itself, without the log service's wrapping; `InvalidValue` if it is none."""
+    inner: Any = event
+    if isinstance(inner, dict) and isinstance(inner.get("event"), str):
+        inner = inner | {"event": _value(inner["event"].encode())}
+    if isinstance(inner, dict) and isinstance(inner.get("event"), dict):
+        inner = inner["event"]
+    if isinstance(inner, dict) and ("eventName" in inner or "eventId" in inner):
+        return inner
+    raise InvalidValue("event", event, ["a JSON object with the fields of an ActionTrail event"])
+
+
+def fields(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the trace format that an event of the service says; those that it does not say are None."""
+    asked, answered = (_object(event, f"{side}") for side in ("requestParameters", "responseElements"))
+    operation, code = event["eventName"], event.get("errorCode")
+    asked_for, given = asked.get("OrderId"), answered.get("OrderId")
+    return {
+        "time": event.get("eventTime"),
+        "operation": operation,
+        "outcome": "accepted" if code is None else "refused",
+        "code": code,
+        "order_id": given if asked_for is None and operation in _CREATES else asked_for,
+        "new_order_id": given if operation in _RENEWALS and asked_for is not None else None,
+        "state": answered.get("Type"),
+    }
+
+
+def _object(event: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A member that is an object, or the text of one, as in `requestParameterJson`."""
+    value = event.get(key)
+    if not value and key == "requestParameters":
+        value = event.get("requestParameterJson")
+    if isinstance(value, str):
+        value = _value(value.encode())
+    return value if isinstance(value, dict) else {}
+
+
+def names_no_order(event: Mapping[str, Any]) -> bool:
+    """Whether an event of the service names no order at all, as a create that was refused."""
+    said = fields(event)
+    return said["order_id"] is None

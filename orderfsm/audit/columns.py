@@ -1,0 +1,58 @@
+"""The columns in which lines go through an engine, whichever it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orderfsm.extras import needs
+
+with needs("audit"):
+    import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SAID = ("operation", "event", "outcome", "code", "state")
+"""What a line says, as text: these five together decide what it means."""
+
+FORMAT = ("time", "order_id", *SAID, "new_order_id", "started", "ended")
+"""The columns of the trace format that an audit reads."""
+
+REQUIRED = ("time", "order_id")
+"""The columns that no log lacks; of `operation` and `event` it has one, with `operation` also `outcome`."""
+
+ABSENT = "\0null\0"
+"""Stands for null where columns are compared."""
+
+LINE_BITS = 40
+"""`place` is twice the file's number, shifted by so many bits, plus the line's; a line that also begins a second order
+stands there one place further."""
+
+LINES: Mapping[str, pa.DataType] = {
+    "instant": pa.int64(),
+    "order_id": pa.int64(),
+    "place": pa.int64(),
+    "finer": pa.int64(),
+    "new_order_id": pa.int64(),
+    "event_id": pa.string(),
+    "bad": pa.string(),
+    **dict.fromkeys(SAID, pa.string()),
+    "timed": pa.bool_(),
+    "whole": pa.bool_(),
+}
+"""Lines as engines see them. `instant`: microseconds since 1970; `finer`: the digits after that, the 7th to the 24th of
+the second's fraction; `event_id`: what ActionTrail calls it; `bad`: why it is a bad line and how it begins, as JSON, if
+a reader found that out; `timed`: the call has an interval; `whole`: its time is a whole second, within which anything
+may have been first."""
+
+SCHEMA = pa.schema(list(LINES.items()))
+
+
+def place(file: int, line: int) -> int:
+    """The `place` of a line, counted from 1, in the file of this number."""
+    return ((file << LINE_BITS) + line) * 2
+
+
+def at_place(place: int) -> tuple[int, int]:
+    """The number of the file, and of the line in it."""
+    return place >> (LINE_BITS + 1), (place >> 1) & ((1 << LINE_BITS) - 1)

@@ -1,0 +1,145 @@
+"""What an audit needs of an engine."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import attrs
+
+from orderfsm.audit.columns import SAID, SCHEMA
+from orderfsm.audit.parsing import Parsed
+from orderfsm.errors import OrderFSMError
+from orderfsm.extras import needs
+
+with needs("audit"):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import narwhals as nw
+
+    from orderfsm.audit.sources import Source
+
+
+@attrs.frozen
+class Layout:
+    """How lines in the trace format stand in a table: the `names` of its columns, by the format's keys.
+
+    `kinds` are the types of these columns; ids are integers, what is said is text. `unit` is that of the times: `s`,
+    `ms`, `us` or `ns`. `too_large`: there may be ids that no int64 holds.
+    """
+
+    names: Mapping[str, str]
+    kinds: tuple[str, ...]
+    unit: str
+    too_large: bool
+
+    @property
+    def said(self) -> dict[str, str | None]:
+        """The names of the columns that say what a line says; None for one that is not there."""
+        return {key: self.names.get(key) for key in SAID}
+
+    @property
+    def intervals(self) -> list[str]:
+        """The columns that give a call an interval."""
+        return [self.names[key] for key in ("started", "ended") if key in self.names]
+
+
+class EngineFailed(OrderFSMError):
+    """An engine could not do its work, as when its memory is too small; the message says why."""
+
+
+class Engine(ABC):
+    """Reads, sorts and groups. What it gives and takes are lazy frames of narwhals in the columns of `LINES`."""
+
+    name: str
+    failures: ClassVar[tuple[type[Exception], ...]]
+    """What the engine raises if it fails."""
+
+    @contextmanager
+    def at_work(self) -> Iterator[Self]:
+        """Closes the engine in the end; what fails in it is an `EngineFailed`."""
+        try:
+            yield self
+        except self.failures as error:
+            raise EngineFailed(f"engine {self.name}: {str(error).partition(chr(10))[0]}") from error
+        finally:
+            self.close()
+
+    @abstractmethod
+    def typed(self, files: Sequence[Source], layout: Layout) -> nw.LazyFrame[Any]:
+        """The lines of Parquet files that all have this layout."""
+
+    @abstractmethod
+    def given(self, frame: Any, layout: Layout) -> nw.LazyFrame[Any]:
+        """The lines of a user's own frame, in its order."""
+
+    @abstractmethod
+    def parsed(
+        self,
+        sources: Sequence[Source],
+        parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
+        progress: Callable[[int], object] | None = None,
+    ) -> tuple[nw.LazyFrame[Any] | None, list[Parsed]]:
+        """The lines that `parse` makes of each source, put aside; and what else it found in each of them.
+
+        `progress` is told how many lines more there are, if this process reads them.
+        """
+
+    @abstractmethod
+    def small(self, table: pa.Table) -> nw.LazyFrame[Any]:
+        """A table of ours as a frame of the engine's."""
+
+    @abstractmethod
+    def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        """The same frame, worked out and put aside."""
+
+    @abstractmethod
+    def stream(self, frame: nw.LazyFrame[Any]) -> Iterator[pa.RecordBatch]:
+        """What is in the frame, in its order, batch by batch."""
+
+    @abstractmethod
+    def scan(self, file: str) -> nw.LazyFrame[Any]:
+        """What is in a Parquet file of ours."""
+
+    def table(self, frame: nw.LazyFrame[Any]) -> pa.Table:
+        """What is in the frame, at once."""
+        batches = list(self.stream(frame))
+        return pa.Table.from_batches(batches) if batches else pa.table({name: [] for name in frame.columns})
+
+    def watch(self, told: Callable[[float], object]) -> Any:  # noqa: ARG002
+        """A context in which `told` hears now and then what share of the query that runs is done; if that is known."""
+        return nullcontext()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what the engine holds."""
+
+
+def put_aside(
+    sources: Sequence[Source],
+    parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
+    folder: Path,
+    progress: Callable[[int], object] | None,
+) -> tuple[list[Parsed], list[str]]:
+    """What `parse` found in each source, and the Parquet files in `folder` with their lines."""
+    found, files = [], []
+    for source in sources:
+        parsed = Parsed(source)
+        found.append(parsed)
+        writer = None
+        for batch in parse(parsed):
+            if writer is None:
+                files.append(str(folder / f"parsed-{source.number}.parquet"))
+                writer = pq.ParquetWriter(files[-1], SCHEMA, compression="lz4")
+            writer.write_batch(batch)
+            if progress is not None:
+                progress(batch.num_rows)
+        if writer is not None:
+            writer.close()
+    return found, files

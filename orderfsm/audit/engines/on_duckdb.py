@@ -1,0 +1,172 @@
+"""DuckDB, embedded: the default."""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orderfsm.audit.columns import LINE_BITS, LINES
+from orderfsm.errors import InvalidValue
+from orderfsm.extras import needs
+
+from .engine import Engine, Layout, put_aside
+
+with needs("audit"):
+    import duckdb
+    import narwhals as nw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pyarrow as pa
+
+    from orderfsm.audit.parsing import Parsed
+    from orderfsm.audit.sources import Source
+
+_SIZE = re.compile(r"\d{1,9}(\.\d+)?\s*(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)", re.IGNORECASE | re.ASCII)
+_WILDCARD = re.compile(r"[*?\[]")
+_EPOCH = {"s": "epoch_us", "ms": "epoch_us", "us": "epoch_us", "ns": "epoch_ns"}
+_BATCH = 100_000
+
+
+class DuckDBEngine(Engine):
+    """An embedded database. What does not fit into its memory goes into files in `folder`."""
+
+    name = "duckdb"
+    failures = (duckdb.Error,)
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._numbers = count()
+
+    @classmethod
+    def started(cls, folder: Path, memory_limit: str | None) -> DuckDBEngine:
+        """A database of its own, in memory."""
+        connection = duckdb.connect()
+        connection.execute("SET preserve_insertion_order = false")
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute(f"SET temp_directory = {_quoted(str(folder / 'spilled'))}")
+        if memory_limit is not None:
+            if not _SIZE.fullmatch(memory_limit.strip()):
+                raise InvalidValue("memory limit", memory_limit, ["a size such as 500MB or 4GB"])
+            try:
+                connection.execute(f"SET memory_limit = {_quoted(memory_limit)}")
+            except duckdb.Error as error:
+                raise InvalidValue("memory limit", memory_limit, ["a size such as 500MB or 4GB"]) from error
+        return cls(connection, folder)
+
+    def typed(self, files: Sequence[Source], layout: Layout) -> nw.LazyFrame[Any]:
+        names = ", ".join(_quoted(self._plain(file.name)) for file in files)
+        numbers = [file.number for file in files]
+        first = numbers[0]
+        number = f"(file_index + {first})"
+        if numbers != list(range(first, first + len(numbers))):
+            number = f"list_extract({numbers}, (file_index + 1)::BIGINT)"
+        place = f"(({number}::BIGINT << {LINE_BITS}) + file_row_number + 1) * 2"
+        return self._lines(f"read_parquet([{names}], file_row_number = true, hive_partitioning = false)", layout, place)
+
+    def given(self, frame: pa.RecordBatchReader, layout: Layout) -> nw.LazyFrame[Any]:
+        self._connection.register("given_by_the_user", frame)
+        self._connection.execute(
+            "CREATE TABLE lines_given AS SELECT *, row_number() OVER () - 1 AS row_of_the_table FROM given_by_the_user"
+        )
+        return self._lines("lines_given", layout, "(row_of_the_table + 1) * 2")
+
+    def _lines(self, source: str, layout: Layout, place: str) -> nw.LazyFrame[Any]:
+        names = {key: _name(name) for key, name in layout.names.items()}
+        time = f"{_EPOCH[layout.unit]}({names['time']})"
+        finer = "0"
+        if layout.unit == "ns":
+            # Towards the past, also before 1970.
+            time, finer = f"{time} // 1000 - (({time} % 1000) < 0)::INT", f"((({time} % 1000) + 1000) % 1000) * 10**15"
+        columns = {
+            "instant": f"({time})::BIGINT",
+            "finer": f"({finer})::BIGINT",
+            "order_id": _id(names["order_id"], layout),
+            **{key: f"{names[key]}::VARCHAR" if key in names else "NULL::VARCHAR" for key in layout.said},
+            "new_order_id": _id(names["new_order_id"], layout) if "new_order_id" in names else "NULL::BIGINT",
+            "timed": " OR ".join(f"{_name(name)} IS NOT NULL" for name in layout.intervals) or "false",
+            "whole": "false",
+            **dict.fromkeys(("event_id", "bad"), "NULL::VARCHAR"),
+            "place": place,
+        }
+        chosen = ", ".join(f"{columns[key]} AS {key}" for key in LINES)
+        return nw.from_native(self._connection.sql(f"SELECT {chosen} FROM {source}")).lazy()  # noqa: S608
+
+    def parsed(
+        self,
+        sources: Sequence[Source],
+        parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
+        progress: Callable[[int], object] | None = None,
+    ) -> tuple[nw.LazyFrame[Any] | None, list[Parsed]]:
+        found, files = put_aside(sources, parse, self._folder, progress)
+        if not files:
+            return None, found
+        names = ", ".join(map(_quoted, files))
+        return nw.from_native(self._connection.sql(f"SELECT * FROM read_parquet([{names}])")).lazy(), found  # noqa: S608
+
+    def small(self, table: pa.Table) -> nw.LazyFrame[Any]:
+        name = f"given_{next(self._numbers)}"
+        self._connection.register(name, table)
+        return nw.from_native(self._connection.table(name)).lazy()
+
+    def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        name = f"kept_{next(self._numbers)}"
+        frame.to_native().create(name)
+        return nw.from_native(self._connection.table(name)).lazy()
+
+    def stream(self, frame: nw.LazyFrame[Any]) -> Iterator[pa.RecordBatch]:
+        yield from frame.to_native().to_arrow_reader(_BATCH)
+
+    def scan(self, file: str) -> nw.LazyFrame[Any]:
+        return nw.from_native(self._connection.read_parquet(self._plain(file), hive_partitioning=False)).lazy()
+
+    def _plain(self, name: str) -> str:
+        """The file by a name in which nothing is a wildcard."""
+        if not _WILDCARD.search(name):
+            return name
+        link = self._folder / f"file-{next(self._numbers)}.parquet"
+        link.symlink_to(Path(name).resolve())
+        return str(link)
+
+    @contextmanager
+    def watch(self, told: Callable[[float], object]) -> Iterator[None]:
+        """Ask the connection five times a second, from another thread, how far it is."""
+        done = threading.Event()
+
+        def ask() -> None:
+            while not done.wait(0.2):
+                share = self._connection.query_progress()
+                if share is not None and share >= 0:
+                    told(min(share / 100, 1))
+
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _name(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _id(name: str, layout: Layout) -> str:
+    """An id as a number; one that is too large for an id as -1, which is none."""
+    if not layout.too_large:
+        return f"{name}::BIGINT"
+    return f"coalesce(TRY_CAST({name} AS BIGINT), CASE WHEN {name} IS NOT NULL THEN -1 END)"

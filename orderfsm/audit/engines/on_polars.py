@@ -1,0 +1,102 @@
+"""Polars: everything in memory."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orderfsm.audit.columns import LINE_BITS, LINES
+from orderfsm.extras import needs
+
+from .engine import Engine, Layout, put_aside
+
+with needs("audit"):
+    import narwhals as nw
+    import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pyarrow as pa
+
+    from orderfsm.audit.parsing import Parsed
+    from orderfsm.audit.sources import Source
+
+_BATCH = 100_000
+
+
+class PolarsEngine(Engine):
+    """Lazy frames of Polars."""
+
+    name = "polars"
+    failures = (pl.exceptions.PolarsError,)
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="orderfsm-")
+
+    def typed(self, files: Sequence[Source], layout: Layout) -> nw.LazyFrame[Any]:
+        frames = []
+        for file in files:
+            frame = pl.scan_parquet(file.name, row_index_name="row_of_the_table", glob=False, hive_partitioning=False)
+            frames.append(self._lines(frame, layout, file.number))
+        return nw.from_native(pl.concat(frames))
+
+    def given(self, frame: pl.LazyFrame, layout: Layout) -> nw.LazyFrame[Any]:
+        """The lines of a user's frame, whose rows are in order."""
+        return nw.from_native(self._lines(frame.with_row_index("row_of_the_table"), layout, 0))
+
+    def _lines(self, frame: pl.LazyFrame, layout: Layout, number: int) -> pl.LazyFrame:
+        names = layout.names
+        nothing = pl.lit(None, pl.String)
+        time, finer = pl.col(names["time"]).dt.cast_time_unit("us").dt.timestamp("us"), pl.lit(0, pl.Int64)
+        if layout.unit == "ns":
+            nanoseconds = pl.col(names["time"]).dt.timestamp("ns")
+            time, finer = nanoseconds.floordiv(1000), nanoseconds.mod(1000) * 10**15
+        timed = pl.any_horizontal([pl.col(name).is_not_null() for name in layout.intervals] or [pl.lit(value=False)])
+        return frame.select(
+            time.alias("instant"),
+            finer.cast(pl.Int64).alias("finer"),
+            _id(names["order_id"]).alias("order_id"),
+            *(
+                (pl.col(name).cast(pl.String) if name is not None else nothing).alias(key)
+                for key, name in layout.said.items()
+            ),
+            (_id(names["new_order_id"]) if "new_order_id" in names else pl.lit(None, pl.Int64)).alias("new_order_id"),
+            timed.alias("timed"),
+            pl.lit(value=False).alias("whole"),
+            nothing.alias("event_id"),
+            nothing.alias("bad"),
+            ((pl.col("row_of_the_table").cast(pl.Int64) + ((number << LINE_BITS) + 1)) * 2).alias("place"),
+        ).select(*LINES)
+
+    def parsed(
+        self,
+        sources: Sequence[Source],
+        parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
+        progress: Callable[[int], object] | None = None,
+    ) -> tuple[nw.LazyFrame[Any] | None, list[Parsed]]:
+        found, files = put_aside(sources, parse, Path(self._folder.name), progress)
+        return (nw.from_native(pl.scan_parquet(files)) if files else None), found
+
+    def small(self, table: pa.Table) -> nw.LazyFrame[Any]:
+        return nw.from_native(pl.DataFrame(table).lazy())
+
+    def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        collected: pl.DataFrame = frame.to_native().collect()
+        return nw.from_native(collected.lazy())
+
+    def stream(self, frame: nw.LazyFrame[Any]) -> Iterator[pa.RecordBatch]:
+        yield from frame.to_native().collect().to_arrow().to_batches(_BATCH)
+
+    def scan(self, file: str) -> nw.LazyFrame[Any]:
+        return nw.from_native(pl.scan_parquet(file, glob=False, hive_partitioning=False))
+
+    def close(self) -> None:
+        self._folder.cleanup()
+
+
+def _id(name: str) -> pl.Expr:
+    """An id as a number; one that is too large for an id as -1, which is none."""
+    column = pl.col(name)
+    return pl.when(column.is_not_null()).then(column.cast(pl.Int64, strict=False).fill_null(-1))

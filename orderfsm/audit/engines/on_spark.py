@@ -1,0 +1,207 @@
+"""Spark: on a cluster, or on the processors of one machine."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import sys
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orderfsm.audit.columns import LINE_BITS, LINES
+from orderfsm.audit.parsing import Parsed
+from orderfsm.errors import InvalidValue
+from orderfsm.extras import needs
+
+from .engine import Engine, Layout
+
+with needs("audit"):
+    import narwhals as nw
+    import pyarrow as pa
+with needs("spark"):
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+    from pyspark import StorageLevel
+    from pyspark.errors import PySparkException
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import functions as f
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pyspark.sql import Column
+
+    from orderfsm.audit.sources import Source
+
+_MEMORY = re.compile(r"(\d{1,9})\s*([KMGT])I?B", re.IGNORECASE | re.ASCII)
+_KINDS = {pa.int64(): "bigint", pa.string(): "string", pa.bool_(): "boolean"}
+_PARSED = ", ".join(f"{name} {_KINDS[kind]}" for name, kind in LINES.items())
+
+_SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.legacy.parquet.nanosAsLong": "true"}
+"""Times are compared as numbers; those of nanoseconds, which Spark has not, are read as numbers."""
+
+
+class SparkEngine(Engine):
+    """A Spark session; `ours`: it ends with the audit."""
+
+    name = "spark"
+    failures = (PySparkException, Py4JError)
+
+    def __init__(self, session: SparkSession, *, ours: bool) -> None:
+        self.session, self._ours = session, ours
+        self._before = {key: session.conf.get(key, None) for key in _SETTINGS}
+        for key, value in _SETTINGS.items():
+            session.conf.set(key, value)
+        self._kept: list[DataFrame] = []
+
+    @classmethod
+    def started(cls, master: str | None, memory_limit: str | None) -> SparkEngine:
+        """The session that runs already, else one on the cluster at `master`, else on all processors of this machine.
+
+        On this machine it listens on loopback only, and shows no page of its own.
+        """
+        size = None if memory_limit is None else _size(memory_limit)
+        running = SparkSession.getActiveSession()
+        if running is not None:
+            return cls(running, ours=False)
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        settings = {
+            "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
+            "spark.log.level": "ERROR",
+        }
+        on_this_machine = master is None or master.startswith("local")
+        if on_this_machine:
+            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+            settings |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+        if size is not None:
+            settings |= {"spark.driver.memory": size, "spark.executor.memory": size}
+        builder = SparkSession.builder.appName("orderfsm audit").master(master or "local[*]")
+        for key, value in settings.items():
+            builder = builder.config(key, value)
+        try:
+            session = builder.getOrCreate()
+        except (PySparkException, OSError) as error:
+            raise InvalidValue("master", master, [f"the URL of a cluster that runs ({error})"]) from error
+        if on_this_machine:
+            # Spark's 200 are for clusters; every one costs some milliseconds, however little is in it.
+            session.conf.set("spark.sql.shuffle.partitions", str(2 * session.sparkContext.defaultParallelism))
+        return cls(session, ours=True)
+
+    def typed(self, files: Sequence[Source], layout: Layout) -> nw.LazyFrame[Any]:
+        frame = self.session.read.parquet(*(file.name for file in files))
+        numbers = {Path(file.name).resolve().as_uri(): file.number for file in files}
+        if set(frame.inputFiles()) == set(numbers):
+            known = f.create_map(*(f.lit(each) for pair in numbers.items() for each in pair))
+            path = f.regexp_replace(f.col("_metadata.file_path"), "^file:/+", "file:///")
+            frame = frame.withColumns(
+                {"row_of_the_table": f.col("_metadata.row_index"), "number_of_the_file": known[path]}
+            )
+            return nw.from_native(self._lines(frame, layout, f.col("number_of_the_file"))).lazy()
+        frames = []
+        for file in files:
+            frame = self.session.read.parquet(file.name).withColumn("row_of_the_table", f.col("_metadata.row_index"))
+            frames.append(self._lines(frame, layout, f.lit(file.number)))
+        return nw.from_native(reduce(DataFrame.unionAll, frames)).lazy()
+
+    def given(self, frame: DataFrame, layout: Layout) -> nw.LazyFrame[Any]:
+        numbered = frame.withColumn("row_of_the_table", f.monotonically_increasing_id() % (1 << LINE_BITS))
+        return nw.from_native(self._lines(numbered, layout, f.lit(0))).lazy()
+
+    def _lines(self, frame: DataFrame, layout: Layout, number: Column) -> DataFrame:
+        names = {key: f.col(f"`{name}`") for key, name in layout.names.items()}
+        time, finer = names["time"], f.lit(0)
+        if layout.unit == "ns":
+            time, finer = f.floor(names["time"] / 1000), f.pmod(names["time"], f.lit(1000)) * 10**15
+        elif dict(frame.dtypes)[layout.names["time"]] == "timestamp_ntz":
+            time = f.unix_micros(f.to_utc_timestamp(time, "UTC"))
+        else:
+            time = f.unix_micros(time)
+        timed = [f.col(f"`{name}`").isNotNull() for name in layout.intervals]
+        columns = {
+            "instant": time,
+            "finer": finer,
+            "order_id": names["order_id"],
+            **{key: names.get(key, f.lit(None)).cast("string") for key in layout.said},
+            "new_order_id": names.get("new_order_id", f.lit(None)),
+            "timed": reduce(lambda one, other: one | other, timed, f.lit(False)),
+            "whole": f.lit(False),
+            **dict.fromkeys(("event_id", "bad"), f.lit(None)),
+            "place": (f.shiftleft(number.cast("bigint"), LINE_BITS) + f.col("row_of_the_table").cast("bigint") + 1) * 2,
+        }
+        return frame.select(*(_cast(columns[key], key).alias(key) for key in LINES))
+
+    def parsed(
+        self,
+        sources: Sequence[Source],
+        parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
+        progress: Callable[[int], object] | None = None,  # noqa: ARG002
+    ) -> tuple[nw.LazyFrame[Any] | None, list[Parsed]]:
+        """Each file is read by one worker, whose last row says what else it found."""
+        told = f.col("found")
+
+        def found(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                for number in batch.column(0).to_pylist():
+                    parsed = Parsed(sources[number])
+                    for lines in parse(parsed):
+                        yield lines.append_column("found", pa.nulls(lines.num_rows, pa.binary()))
+                    last = [pa.nulls(1, kind) for kind in LINES.values()]
+                    yield pa.record_batch([*last, pa.array([pickle.dumps(parsed)])], [*LINES, "found"])
+
+        numbers = self.session.createDataFrame([(at,) for at in range(len(sources))], "number bigint")
+        workers = min(len(sources), 2 * self.session.sparkContext.defaultParallelism)
+        numbers = numbers.repartition(workers, "number")
+        lines = self._put_aside(numbers.mapInArrow(found, f"{_PARSED}, found binary"))
+        every = [pickle.loads(row.found) for row in lines.filter(told.isNotNull()).select("found").collect()]  # noqa: S301  # ours
+        every.sort(key=lambda parsed: parsed.source.number)
+        return nw.from_native(lines.filter(told.isNull()).drop("found")).lazy(), every
+
+    def small(self, table: pa.Table) -> nw.LazyFrame[Any]:
+        if not table.num_rows:
+            kinds = ", ".join(f"`{field.name}` {_KINDS[field.type]}" for field in table.schema)
+            return nw.from_native(self.session.createDataFrame([], kinds)).lazy()
+        return nw.from_native(self.session.createDataFrame(table)).lazy()
+
+    def scan(self, file: str) -> nw.LazyFrame[Any]:
+        return nw.from_native(self.session.read.parquet(file)).lazy()
+
+    def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        return nw.from_native(self._put_aside(frame.to_native())).lazy()
+
+    def _put_aside(self, frame: DataFrame) -> DataFrame:
+        kept = frame.persist(StorageLevel.MEMORY_AND_DISK)
+        self._kept.append(kept)
+        return kept
+
+    def stream(self, frame: nw.LazyFrame[Any]) -> Iterator[pa.RecordBatch]:
+        yield from frame.to_native().toArrow().to_batches(100_000)
+
+    def close(self) -> None:
+        for frame in self._kept:
+            frame.unpersist()
+        if self._ours:
+            self.session.stop()
+            return
+        for key, value in self._before.items():
+            if value is None:
+                self.session.conf.unset(key)
+            else:
+                self.session.conf.set(key, value)
+
+
+def _size(text: str) -> str:
+    match = _MEMORY.fullmatch(text.strip())
+    if match is None:
+        raise InvalidValue("memory limit", text, ["a size such as 500MB or 4GB"])
+    return f"{match[1]}{match[2].lower()}"
+
+
+def _cast(column: Column, key: str) -> Column:
+    kind = _KINDS[LINES[key]]
+    return (
+        f.coalesce(column.try_cast(kind), f.when(column.isNotNull(), f.lit(-1)))
+        if key.endswith("order_id")
+        else column.cast(kind)
+    )

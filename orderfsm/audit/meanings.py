@@ -1,0 +1,185 @@
+"""What lines mean: the core is asked once for each distinct combination of what stands in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import attrs
+
+from orderfsm.extras import needs
+from orderfsm.trace import BadLine, Outcome, line_of, readings
+
+from .columns import ABSENT, SAID
+
+with needs("audit"):
+    import narwhals as nw
+    import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.trace import Reading
+
+    from .engines.engine import Engine
+
+_Key: TypeAlias = tuple[str | bool | None, ...]
+"""The five texts, and whether the call has an interval."""
+
+_TIME = "2026-08-05T06:10:01Z"
+_ORDER, _OTHER_ORDER = 1, 2
+_KEYS = (*SAID, "timed")
+KINDS = ("ordered", "names", "dated")
+"""What decides, besides the texts, whether a line is a bad one."""
+_FLAGS = (*KINDS, "timed", "whole")
+
+
+class Symbol(NamedTuple):
+    """What a line says of an order, and whether the call has an interval."""
+
+    reading: Reading
+    timed: bool
+
+
+class Combination(NamedTuple):
+    """Lines that say the same: the five texts, and what else decides what a line means.
+
+    `ordered`: whether there is an id (0 none, 1 yes, 2 one that is none); `names`: likewise of a new order; `dated`: a
+    time; `timed`: an interval; `whole`: of a whole second. `times`: how many there are.
+    """
+
+    operation: str | None
+    event: str | None
+    outcome: str | None
+    code: str | None
+    state: str | None
+    ordered: int
+    names: int
+    dated: bool
+    timed: bool
+    whole: bool
+    times: int
+
+    @property
+    def said(self) -> tuple[str | None, ...]:
+        """The five texts."""
+        return self[:5]
+
+    def fields(self) -> dict[str, Any]:
+        """A line of this kind, as fields of the trace format."""
+        ids = (None, _ORDER, -1)
+        return {
+            **dict(zip(SAID, self.said, strict=True)),
+            "time": _TIME if self.dated else None,
+            "order_id": ids[self.ordered],
+            "new_order_id": _OTHER_ORDER if self.names == 1 else ids[self.names],
+            "started": 0 if self.timed else None,
+        }
+
+
+@attrs.frozen(kw_only=True)
+class Meanings:
+    """What the lines of a log mean.
+
+    `symbols`: what is said of orders, numbered from 1. `codes`: the symbol's number, by the five texts and `timed`;
+    `begun` likewise, for what a line says of the order that it names. `bad`: combinations that are bad lines. `events`,
+    `other`, `lines`: how many lines are about orders, about none, and there are at all. `answers`: how often each
+    operation met each outcome (`accepted`, `unknown`, or the refusal's code, empty if it has none). `keys`: the columns
+    in which lines differ.
+    """
+
+    symbols: Sequence[Symbol]
+    codes: dict[_Key, int]
+    begun: dict[_Key, int]
+    bad: list[Combination]
+    events: int
+    other: int
+    lines: int
+    answers: dict[tuple[str, str], int]
+    keys: tuple[str, ...]
+
+    @property
+    def bits(self) -> int:
+        """How many a symbol's number takes."""
+        return max(len(self.symbols).bit_length(), 1)
+
+
+def combinations(engine: Engine, lines: nw.LazyFrame[Any]) -> list[Combination]:
+    """The distinct combinations in a log, in no order."""
+    grouped = (
+        lines.select(*SAID, "timed", "whole", **kinds()).group_by(*SAID, *_FLAGS).agg(count=nw.len().cast(nw.Int64))
+    )
+    return [Combination(*row.values()) for row in engine.table(grouped.select(*SAID, *_FLAGS, "count")).to_pylist()]
+
+
+def kinds() -> dict[str, nw.Expr]:
+    """The columns `KINDS`, as `Combination` has them."""
+    ids = {"ordered": _kind_of_id("order_id"), "names": _kind_of_id("new_order_id")}
+    return {**ids, "dated": ~nw.col("instant").is_null()}
+
+
+def _kind_of_id(name: str) -> nw.Expr:
+    column = nw.col(name)
+    valid = nw.when(column > 0).then(nw.lit(1, nw.Int64)).otherwise(nw.lit(2, nw.Int64))
+    return nw.when(column.is_null()).then(nw.lit(0, nw.Int64)).otherwise(valid)
+
+
+def meanings(found: Sequence[Combination], known: Sequence[Symbol], lifecycle: Lifecycle) -> Meanings:
+    """What these combinations mean; the symbols that are `known` keep their numbers."""
+    symbols = {symbol: number for number, symbol in enumerate(known, 1)}
+    codes: dict[_Key, int] = {}
+    begun: dict[_Key, int] = {}
+    bad, events, other = [], 0, 0
+    answers: dict[tuple[str, str], int] = {}
+    for each in sorted(found, key=lambda one: tuple(map(repr, one))):
+        if each.whole and each.operation is None and each.event is None:
+            other += each.times  # of another service
+            continue
+        line = line_of(each.fields())
+        if isinstance(line, BadLine):
+            bad.append(each)
+            continue
+        if each.operation is not None:
+            answer = (each.code or "") if line.outcome is Outcome.REFUSED else str(line.outcome)
+            answers[each.operation, answer] = answers.get((each.operation, answer), 0) + each.times
+        if line.of_the_account:
+            other += each.times
+            continue
+        events += each.times
+        key = (*each.said, each.timed)
+        for order, table in ((_ORDER, codes), (_OTHER_ORDER, begun)):
+            for reading in readings(line, order, lifecycle):
+                table[key] = symbols.setdefault(Symbol(reading, each.timed), len(symbols) + 1)
+    return Meanings(
+        symbols=list(symbols),
+        codes=codes,
+        begun=begun,
+        bad=bad,
+        events=events,
+        other=other,
+        lines=sum(each.times for each in found),
+        answers=answers,
+        keys=tuple(key for key in _KEYS if len({getattr(each, key) for each in found}) > 1) or ("operation",),
+    )
+
+
+def with_symbols(
+    engine: Engine, lines: nw.LazyFrame[Any], table: dict[_Key, int], keys: Sequence[str]
+) -> nw.LazyFrame[Any]:
+    """`lines` with their `symbol` in `table`, without those that have none; `keys` tell them apart.
+
+    No engine finds null equal to null, so that it stands as `ABSENT`.
+    """
+    columns = list(zip(*table, strict=True)) if table else [()] * len(_KEYS)
+    small = {
+        key: pa.array(column, pa.bool_()) if key == "timed" else pa.array(map(_present, column), pa.string())
+        for key, column in zip(_KEYS, columns, strict=True)
+        if key in keys
+    }
+    symbols = engine.small(pa.table({**small, "symbol": pa.array(table.values(), pa.int64())}))
+    filled = lines.with_columns(nw.col(key).fill_null(ABSENT) for key in keys if key != "timed")
+    return filled.join(symbols, on=list(keys), how="inner")
+
+
+def _present(value: object) -> str:
+    return ABSENT if value is None else str(value)

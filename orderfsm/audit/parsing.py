@@ -1,0 +1,171 @@
+"""JSON read by the core: the lines of a file as columns.
+
+Engines read Parquet themselves, if its times and ids are typed. Whatever else there is comes through here, once: what a
+line is, is what `trace.read` says.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import attrs
+
+from orderfsm.errors import InvalidValue
+from orderfsm.extras import needs
+from orderfsm.spec import Event
+from orderfsm.trace import BadLine, Events, Header, Line, line_of, texts
+
+from . import actiontrail
+from .alike import Row, read_alike
+from .columns import SCHEMA, place
+from .sources import is_actiontrail, opened
+
+with needs("audit"):
+    import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from .sources import Source
+
+_BATCH = 50_000
+_MICROSECONDS = 1_000_000
+_MICRO_DIGITS = 6
+_FINER_DIGITS = 18
+
+
+class _Said(NamedTuple):
+    """What stands in the columns of `SCHEMA` but the first three, in their order."""
+
+    finer: int | None = None
+    new_order_id: int | None = None
+    event_id: str | None = None
+    bad: str | None = None
+    operation: str | None = None
+    event: str | None = None
+    outcome: str | None = None
+    code: str | None = None
+    state: str | None = None
+    timed: bool = False
+    whole: bool = False
+
+
+@attrs.define
+class Parsed:
+    """What was read of a file besides its lines.
+
+    `events`: what its header says; `whole`: its times are whole seconds; `finer`: one is finer than microseconds.
+    """
+
+    source: Source
+    events: Events = Events.PARTIAL
+    whole: bool = False
+    finer: bool = False
+
+
+def parse(parsed: Parsed) -> Iterator[pa.RecordBatch]:
+    """The lines of a JSON file in the columns of `SCHEMA`; what else is found is put into `parsed`.
+
+    A damaged gzip file is an `InvalidValue`.
+    """
+    parsed.whole = is_actiontrail(parsed.source.name)
+    return _batches(_delivered(parsed) if parsed.whole else _traced(parsed), parsed)
+
+
+def parse_rows(parsed: Parsed, rows: Iterable[Mapping[str, Any]]) -> Iterator[pa.RecordBatch]:
+    """The same of lines that are given as fields: those of Parquet files and frames whose times or ids are text."""
+    lines = (line_of(fields, parsed.source.name, number) for number, fields in enumerate(rows, 1))
+    return _batches((_row(parsed, line) for line in lines), parsed)
+
+
+def _batches(rows: Iterator[Row[_Said]], parsed: Parsed) -> Iterator[pa.RecordBatch]:
+    """The rows as columns; what many rows share is made into columns only once."""
+    file = parsed.source.number
+    while True:
+        instants: list[int | None] = []
+        orders: list[int | None] = []
+        places: list[int] = []
+        which: list[int] = []
+        every: dict[int, tuple[int, _Said]] = {}
+        for instant, order, number, said in islice(rows, _BATCH):
+            instants.append(instant)
+            orders.append(order)
+            places.append(place(file, number))
+            found = every.get(id(said))
+            if found is None:
+                every[id(said)] = found = len(every), said
+            which.append(found[0])
+        if not which:
+            return
+        own = [pa.array(column, pa.int64()) for column in (instants, orders, places)]
+        at = pa.array(which, pa.int32())
+        shared = zip(zip(*(said for _, said in every.values()), strict=True), SCHEMA.types[len(own) :], strict=True)
+        others = [pa.array(column, kind).take(at) for column, kind in shared]
+        yield pa.record_batch([*own, *others], schema=SCHEMA)
+
+
+def _traced(parsed: Parsed) -> Iterator[Row[_Said]]:
+    return read_alike(_after_header(parsed), parsed.source.name, partial(_row, parsed))
+
+
+def _after_header(parsed: Parsed) -> Iterator[tuple[int, bytes]]:
+    for entry in texts(parsed.source.name):
+        if isinstance(entry, Header):
+            parsed.events = entry.events
+        else:
+            yield entry
+
+
+def _delivered(parsed: Parsed) -> Iterator[Row[_Said]]:
+    """The lines that the events of an ActionTrail delivery are."""
+    name = parsed.source.name
+    with opened(name) as stream:
+        for number, event in actiontrail.events(stream):
+            try:
+                found = actiontrail.unwrapped(event)
+            except InvalidValue as error:
+                text = event.decode("utf-8", "replace") if isinstance(event, bytes) else str(event)
+                yield _row(parsed, BadLine(name, number, str(error), text.strip()[:80]))
+                continue
+            event_id = found.get("eventId") or None
+            line = line_of(actiontrail.fields(found), name, number) if actiontrail.of_the_service(found) else None
+            if line is None or (isinstance(line, BadLine) and actiontrail.names_no_order(found)):
+                yield _other(number, event_id)
+            else:
+                yield _row(parsed, line, event_id)
+
+
+def _row(parsed: Parsed, line: Line | BadLine, event_id: object = None) -> Row[_Said]:
+    if isinstance(line, BadLine):
+        return None, None, line.line, _Said(event_id=_text(event_id), bad=json.dumps([line.reason, line.text]))
+    seconds, fraction = line.instant
+    finer = int(fraction[_MICRO_DIGITS:][:_FINER_DIGITS].ljust(_FINER_DIGITS, "0"))
+    parsed.finer = parsed.finer or finer > 0
+    is_event = isinstance(line.trigger, Event)
+    said = _Said(
+        finer=finer,
+        new_order_id=line.new_order_id,
+        event_id=_text(event_id),
+        operation=None if is_event else line.trigger.value,
+        event=line.trigger.value if is_event else None,
+        outcome=None if is_event else line.outcome.value,
+        code=_text(line.code),
+        state=_text(line.state),
+        timed=line.started is not None or line.ended is not None,
+        whole=parsed.whole,
+    )
+    microseconds = seconds * _MICROSECONDS + int(fraction[:_MICRO_DIGITS].ljust(_MICRO_DIGITS, "0"))
+    return microseconds, line.order_id, line.number, said
+
+
+def _other(number: int, event_id: object) -> Row[_Said]:
+    """An event that says nothing of an order; it has a row because it may have been delivered twice."""
+    return None, None, number, _Said(event_id=_text(event_id), whole=True)
+
+
+def _text(value: object) -> str | None:
+    """As text that every engine takes; JSON may have halves of characters."""
+    return None if value is None else str(value).encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,170 @@
+"""What an audit comes to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from orderfsm.spec import DAY
+from orderfsm.trace import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.trace import Reading
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def moment(instant: int | None) -> str | None:
+    """A time in microseconds since 1970 as RFC 3339 text."""
+    if instant is None:
+        return None
+    try:
+        return (_EPOCH + timedelta(microseconds=instant)).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        return f"{instant / 1e6:.0f} s after 1970"
+
+
+@attrs.frozen
+class Violation:
+    """The first line of an order that nothing explains.
+
+    `index` counts the order's lines from 0; `file` and `line` say where it stands, None if that is not known; what is
+    `said` there; the states `possible` just before it, unseen events counted in (None: no order), and the triggers that
+    are `legal` in one of them.
+    """
+
+    order_id: int
+    index: int
+    file: str | None
+    line: int | None
+    said: Reading
+    possible: tuple[State | None, ...]
+    legal: tuple[Trigger, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The violation in the document of `orderfsm audit`; no order is `null`."""
+        return {
+            "order_id": self.order_id,
+            "index": self.index,
+            "file": self.file,
+            "line": self.line,
+            "said": str(self.said),
+            "possible": [None if state is None else str(state) for state in self.possible],
+            "legal": list(map(str, self.legal)),
+        }
+
+
+@attrs.frozen
+class Common:
+    """What `orders` orders have in common: what their lines said, and the verdict on it."""
+
+    said: tuple[Reading, ...]
+    orders: int
+    verdict: Finding
+
+    def as_json(self) -> dict[str, Any]:
+        """The history in the document of `orderfsm audit`."""
+        return {"said": list(map(str, self.said)), "orders": self.orders, "verdict": str(self.verdict)}
+
+
+@attrs.frozen
+class Held:
+    """An order that holds its unit of quota: when its last line was, and how many days before the log's last line."""
+
+    order_id: int
+    last: int
+    idle: int
+
+    @property
+    def days(self) -> float:
+        """The days since its last line, as the log's last line has it."""
+        return self.idle / DAY / 1e6
+
+    def as_json(self) -> dict[str, Any]:
+        """The order in the document of `orderfsm audit`."""
+        return {"order_id": self.order_id, "last": moment(self.last), "days": round(self.days, 1)}
+
+
+@attrs.frozen
+class Refused:
+    """How many refusals of an operation there were, and how many of them were `foreseeable`.
+
+    A refusal is foreseeable if the table refuses the operation wherever the order's earlier lines may have left it: a
+    check before the call would have saved it.
+    """
+
+    refusals: int
+    foreseeable: int
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """What an audit comes to.
+
+    `orders`: how many were judged, and how many of them are what. `events`: lines about them, duplicates removed;
+    `other`: lines about no order; `bad_lines`. `violations` go by order id. `histories`: the commonest, and how many
+    `distinct` ones there are, those longer than `longest` lines left out: `longer` is the number of their orders.
+    `holding_quota` orders hold a unit; `held` are those whose last line is the longest ago. `refusals`: of operations,
+    by the state or the existence of the order. `flow`: how often orders took each row of the table, as far as their
+    lines say which one; `unclear`: how often they took one of several. `errors`: how often each operation met each
+    error code, `unknown` answers counted in. `first` and `last`: when the first and the last line was, in microseconds
+    since 1970. `bad_lines_file`: where the bad lines were put.
+    """
+
+    orders: int
+    conforms: int
+    violates: int
+    undecided: int
+    undecided_orders: tuple[int, ...]
+    events: int
+    other: int
+    bad_lines: int
+    violations: tuple[Violation, ...]
+    histories: tuple[Common, ...]
+    distinct: int
+    longer: int
+    longest: int
+    holding_quota: int
+    held: tuple[Held, ...]
+    refusals: Mapping[str, Refused]
+    errors: Mapping[str, Mapping[str, int]]
+    first: int | None
+    last: int | None
+    flow: Mapping[Transition, int] = attrs.field(factory=dict)
+    unclear: int = 0
+    bad_lines_file: str | None = None
+
+    @property
+    def verdict(self) -> Finding:
+        """The verdict on all orders together."""
+        return Finding.of_all(violating=self.violates, undecided=self.undecided)
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `orderfsm audit`."""
+        return {
+            "verdict": str(self.verdict),
+            "orders": self.orders,
+            "events": self.events,
+            "bad_lines": self.bad_lines,
+            "conforms": self.conforms,
+            "violates": self.violates,
+            "undecided": self.undecided,
+            "undecided_orders": list(self.undecided_orders),
+            "other": self.other,
+            "violations": [violation.as_json() for violation in self.violations],
+            "holding_quota": self.holding_quota,
+            "held": [held.as_json() for held in self.held],
+            "histories": [history.as_json() for history in self.histories],
+            "distinct_histories": self.distinct,
+            "longer_histories": {"lines": self.longest, "orders": self.longer},
+            "refusals": {name: attrs.asdict(refused) for name, refused in self.refusals.items()},
+            "errors": {name: dict(codes) for name, codes in self.errors.items()},
+            "first": moment(self.first),
+            "last": moment(self.last),
+            "bad_lines_file": self.bad_lines_file,
+        }

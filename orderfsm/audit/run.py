@@ -1,0 +1,215 @@
+"""The audit: from paths, or a frame, to a report."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+
+from orderfsm.errors import InvalidValue
+from orderfsm.extras import needs
+from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.trace import Events, Finding, all_or_some
+
+from . import engines
+from . import state as states
+from .bad_lines import bad_lines_of, write_bad_lines
+from .frames import read_frame
+from .log import Log, read_files
+from .meanings import combinations, meanings
+from .orders import Orders
+from .outcomes import Outcomes
+from .report import Report
+from .results import write_results
+from .sources import find
+from .tally import Tally
+from .targets import check_target, stamp
+from .verdicts import LONGEST, Judge
+
+with needs("audit"):
+    import narwhals as nw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from os import PathLike
+
+    from .engines.engine import Engine
+    from .state import State
+
+Tell: TypeAlias = "Callable[[str, int, int | None], object]"
+"""Hears what is being done, with how many lines so far, and of how many, if that is known."""
+
+
+def _nothing(_report: Report) -> None:
+    pass
+
+
+def audit(
+    paths_or_frame: str | PathLike[str] | Collection[str | PathLike[str]] | Any,
+    *,
+    engine: str = "duckdb",
+    columns: Mapping[str, str] | None = None,
+    events: Events | None = None,
+    top: int = 10,
+    state: str | PathLike[str] | None = None,
+    rescan: bool = False,
+    bad_lines: str | PathLike[str] | None = None,
+    results: str | PathLike[str] | None = None,
+    memory_limit: str | None = None,
+    master: str | None = None,
+    progress: Tell | None = None,
+    deliver: Callable[[Report], object] = _nothing,
+    lifecycle: Lifecycle = ORDER_LIFECYCLE,
+) -> Report:
+    """Hold the histories of a company's orders against the table.
+
+    `paths_or_frame`: files in the trace format (JSON Lines, also compressed, or Parquet) or as ActionTrail delivers
+    them, directories and globs; or a frame of Polars, pandas, PyArrow, DuckDB or PySpark with the format's columns,
+    whose own names `columns` gives by the format's: `{"order_id": "oid"}`. `engine` is `duckdb`, `polars` or `spark`,
+    for files; a frame of Polars or PySpark is worked on where it is, any other by DuckDB. `events` says whether all
+    events are in the log; if None, the files' headers do. `top`: how many of the commonest histories, and of the orders
+    that hold quota the longest, are listed.
+
+    `state` is a file that holds what earlier audits found, and then holds this one's too: of each order it takes only
+    lines later than those that it knows; with `rescan` it is begun anew. `bad_lines` and `results` are files to write:
+    the bad lines, if any (JSON Lines), and one row for each order (Parquet). `memory_limit` is a size such as `4GB`,
+    `master` the URL of a Spark cluster. `progress` is told what is being done, with how many lines so far, and of how
+    many, if that is known. `deliver` is given the report before the state is kept, and not if anything fails: if it
+    fails, the same lines can be audited again.
+
+    A path that names nothing, a missing column, or a line earlier than the state's are an `InvalidValue`. Bad lines are
+    counted and skipped.
+    """
+    if top < 0:
+        raise InvalidValue("top", top, ["a number of 0 or more"])
+    if engine not in engines.NAMES:
+        raise InvalidValue("engine", engine, engines.NAMES)
+    if rescan and state is None:
+        raise InvalidValue("state file", state, ["one to begin anew, for a rescan"])
+    targets = {"state file": state, "file for bad lines": bad_lines, "file for results": results}
+    taken = [source.name for source in find(paths_or_frame)] if _are_paths(paths_or_frame) else []
+    for kind, file in targets.items():
+        check_target(kind, file, taken)
+        taken += [] if file is None else [os.fspath(file)]
+    tell = progress or _silent
+    with tempfile.TemporaryDirectory(prefix="orderfsm-") as folder:
+        reading = _reading(
+            paths_or_frame, Path(folder), columns, tell, engine=engine, memory_limit=memory_limit, master=master
+        )
+        with reading as (running, log):
+            before = stamp(state)
+            known = before is not None and not rescan
+            so_far = states.load(state, lifecycle, Judge) if state is not None and known else states.State()
+            found = meanings(combinations(running, log.lines), so_far.symbols, lifecycle)
+            so_far.learn(found, log.headers)
+            judge = Judge(so_far.symbols, all_or_some(events, so_far.headers), lifecycle)
+            orders = Orders.of(
+                running,
+                log,
+                found,
+                known=so_far.histories,
+                state_file=state if known else None,
+                tell=lambda done: tell("sorting", done, found.lines),
+            )
+            tally = Tally(judge)
+            outcomes = Outcomes.of(orders, judge, tally, all_orders=state is not None or results is not None)
+            report = _report(so_far, orders, outcomes, tally, top)
+            if found.bad and bad_lines is not None:
+                write_bad_lines(bad_lines_of(running, log, found.bad), bad_lines)
+                report = attrs.evolve(report, bad_lines_file=str(bad_lines))
+            if results is not None:
+                write_results(results, outcomes)
+            if stamp(state) != before:
+                raise InvalidValue("state file", str(state), ["one that no other audit writes meanwhile"])
+            deliver(report)
+            if state is not None:
+                states.save(so_far, outcomes, report.violations, state, judge)
+            return report
+
+
+def _report(so_far: State, orders: Orders, outcomes: Outcomes, tally: Tally, top: int) -> Report:
+    count, first, last = orders.totals()
+    flow = tally.flow()
+    unclear = flow.pop(None, 0)
+    return Report(
+        orders=count,
+        conforms=tally.verdicts[Finding.CONFORMS],
+        violates=tally.verdicts[Finding.VIOLATES],
+        undecided=tally.verdicts[Finding.UNDECIDED],
+        undecided_orders=outcomes.undecided(),
+        events=so_far.events,
+        other=so_far.other,
+        bad_lines=so_far.bad_lines,
+        violations=tuple(outcomes.violations()),
+        histories=tally.commonest(top),
+        distinct=tally.distinct,
+        longer=tally.longer,
+        longest=LONGEST,
+        holding_quota=tally.holding,
+        held=outcomes.held(last, top),
+        refusals=tally.refusals(),
+        errors=_errors(so_far.answers),
+        first=first,
+        last=last,
+        flow={row: count for row, count in flow.items() if row is not None},
+        unclear=unclear,
+    )
+
+
+def _errors(answers: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    """How often each operation met each error code; `unknown` if no answer came."""
+    found: dict[str, dict[str, int]] = {}
+    for (operation, answer), count in sorted(answers.items()):
+        if answer != "accepted":
+            found.setdefault(operation, {})[answer or "no code"] = count
+    return found
+
+
+def _are_paths(given: Any) -> bool:
+    return isinstance(given, str | os.PathLike | list | tuple | set | frozenset)
+
+
+def _silent(_what: str, _done: int, _of: int | None) -> None:
+    pass
+
+
+def _without_duplicates(engine: Engine, log: Log) -> Log:
+    """One line for each `event_id`: the first."""
+    if not log.whole:
+        return log
+    lines = engine.keep(log.lines)
+    known = lines.filter(~nw.col("event_id").is_null())
+    first = known.group_by("event_id").agg(place=nw.col("place").min()).select("place")
+    alone = lines.filter(nw.col("event_id").is_null())
+    return attrs.evolve(log, lines=nw.concat([known.join(first, on="place", how="semi"), alone]))
+
+
+@contextmanager
+def _reading(
+    given: Any,
+    folder: Path,
+    columns: Mapping[str, str] | None,
+    progress: Tell,
+    *,
+    engine: str,
+    memory_limit: str | None,
+    master: str | None,
+) -> Iterator[tuple[Engine, Log]]:
+    if not _are_paths(given):
+        with read_frame(given, folder, columns, memory_limit) as found:
+            yield found
+        return
+    sources = find(given)
+    read = 0
+
+    def tell(lines: int) -> None:
+        nonlocal read
+        read += lines
+        progress("reading", read, None)
+
+    with engines.start(engine, folder, memory_limit=memory_limit, master=master).at_work() as running:
+        yield running, _without_duplicates(running, read_files(running, sources, columns, tell))

@@ -1,0 +1,516 @@
+"""Traces of orders that never were: several years of a company's calls, with violations planted where we know of them.
+
+Some thousands of orders are walked along the table one by one, call by call, and each of these *scripts* is judged by
+`trace.judge`: those that are to be good must conform, those that are to be bad must violate the table. Orders are then
+made of scripts by the million: ids, and times in office hours.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
+
+import attrs
+
+from orderfsm.errors import InvalidValue
+from orderfsm.extras import needs
+from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.spec import DAY, Actor, Event, Operation
+from orderfsm.trace import Events, Finding, Line, Outcome, header, instant_of, judge
+from orderfsm.wire import type_of
+
+with needs("audit"):
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow import compute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from os import PathLike
+
+    from numpy.typing import NDArray
+
+    from orderfsm.spec import State, Transition, Trigger
+
+pc: Any = compute
+"""Its functions are made when it is imported; no type checker sees them."""
+
+Format = Literal["jsonl", "jsonl.gz", "parquet"]
+EVENTS_KEY = b"orderfsm.events"
+"""In a Parquet file's own metadata: what the header of a JSON Lines file says of its events."""
+
+PLANTED = "planted.json"
+"""The file that lists the violations."""
+
+HOUR = 3_600
+_OFFICE = (9 * HOUR, 18 * HOUR)
+_MILLISECONDS = 1_000
+
+# How likely each trigger is where the table allows it, and after how many seconds, in the mean, it comes. Calls that
+# are not named, creates among them, are one as likely as the other.
+_WEIGHTS: dict[Trigger, float] = {
+    Event.DOMAIN_VALIDATED: 40,
+    Event.REVIEW_PASSED: 40,
+    Event.REVIEW_FAILED: 2,
+    Event.CERTIFICATE_REVOKED: 0.2,
+    Event.SUBMITTED: 3,
+    Event.EXPIRY_NEARED: 40,
+    Event.EXPIRY_REACHED: 8,
+    Operation.CANCEL: 2,
+    Operation.DELETE: 8,
+    Operation.CANCEL_FOR_PACKAGE: 1.5,
+    Operation.RENEW: 6,
+}
+_SECONDS: dict[Trigger, float] = {
+    Event.DOMAIN_VALIDATED: 2 * HOUR,
+    Event.REVIEW_PASSED: 5 * HOUR,
+    Event.REVIEW_FAILED: 9 * HOUR,
+    Event.EXPIRY_NEARED: 60 * DAY,
+    Event.EXPIRY_REACHED: 30 * DAY,
+}
+_CALL_SECONDS = 6 * HOUR
+_RETRY_SECONDS = 4.0
+
+# What goes otherwise than straight on, as shares of all steps.
+_READ, _REFUSED, _THROTTLED, _LOST, _GIVEN_UP = 0.15, 0.015, 0.01, 0.008, 0.04
+
+_BEGINNING = "2026-08-05T06:10:01Z"
+_FIRST_ID = 100_000_001
+
+
+class _Step(NamedTuple):
+    """A line to be: what is said, how long after the line before it, and of which of the script's orders."""
+
+    trigger: Trigger
+    outcome: Outcome = Outcome.ACCEPTED
+    code: str | None = None
+    state: str | None = None
+    begins: bool = False
+    second: bool = False
+    after: float = _CALL_SECONDS
+
+    @property
+    def said(self) -> tuple[Trigger, Outcome, str | None, str | None]:
+        return self[:4]
+
+    def line(self, number: int) -> Line:
+        return Line(
+            time=_BEGINNING,
+            order_id=2 if self.second else 1,
+            trigger=self.trigger,
+            outcome=self.outcome,
+            code=self.code,
+            state=self.state,
+            new_order_id=2 if self.begins else None,
+            number=number,
+        )
+
+
+@attrs.frozen
+class _Script:
+    """The steps of an order, or of two if the first is renewed; `index` of the violation if it is a bad one."""
+
+    steps: tuple[_Step, ...]
+    index: int = -1
+
+    @property
+    def ids(self) -> int:
+        return 1 + any(step.begins for step in self.steps)
+
+
+@attrs.frozen(kw_only=True)
+class Simulated:
+    """What was written: how many `orders` and `lines`, how many `violations` were planted, and the `files`."""
+
+    orders: int
+    lines: int
+    violations: int
+    files: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `orderfsm simulate`."""
+        return attrs.asdict(self)
+
+
+class _Author:
+    """Writes scripts: walks along the table of `lifecycle`."""
+
+    def __init__(self, lifecycle: Lifecycle, events: Events, random: Random) -> None:
+        self._lifecycle, self._events, self._random = lifecycle, events, random
+        self._operations = [rule.trigger for rule in lifecycle.triggers if isinstance(rule.trigger, Operation)]
+
+    def good(self) -> _Script:
+        """A script that obeys the table."""
+        steps: list[_Step] = []
+        state = self._walk(None, steps, second=False)
+        if any(step.begins for step in steps):
+            state = next(row.creates for row in self._lifecycle.transitions if row.creates is not None)
+            self._walk(state, steps, second=True)
+        shown = [step for step in steps if self._events is Events.COMPLETE or isinstance(step.trigger, Operation)]
+        return _Script(tuple(shown))
+
+    def bad(self) -> _Script:
+        """A script into which one line was put, or of which one was changed, so that it violates the table."""
+        while True:
+            steps = list(self.good().steps)
+            if any(step.begins for step in steps):
+                continue
+            at = self._random.randrange(1, len(steps) + 1)
+            index = _violation([*steps[:at], self._wrong(), *steps[at:]], self._events, self._lifecycle)
+            if index is None and at < len(steps):
+                index = _violation([*steps[:at], self._wrong(), *steps[at + 1 :]], self._events, self._lifecycle)
+            if index is not None:
+                return index
+
+    def _wrong(self) -> _Step:
+        """A line that fits in few places."""
+        triggers: list[Trigger] = [*self._operations]
+        if self._events is Events.COMPLETE:
+            triggers += Event
+        trigger = self._random.choice(triggers)
+        rule = self._random.choice(self._lifecycle.states)
+        if trigger is Operation.DESCRIBE and rule.type is not None:
+            return _Step(trigger, state=rule.type)
+        if isinstance(trigger, Operation) and self._random.random() < 0.25:
+            return _Step(trigger, Outcome.REFUSED, rule.service_code)
+        return _Step(trigger)
+
+    def _walk(self, state: State | None, steps: list[_Step], *, second: bool) -> State | None:
+        """Go on from `state` until the order ends or is given up; a first order is renewed once at most."""
+        renewed = second
+        while True:
+            rows = [row for row in self._lifecycle.outgoing(state) if row.creates is None or not renewed]
+            if not rows or (state is not None and self._random.random() < _GIVEN_UP):
+                return state
+            if state is not None:
+                self._aside(state, steps, second=second)
+            row = self._random.choices(rows, [_WEIGHTS.get(row.trigger, 1) for row in rows])[0]
+            renewed = renewed or row.creates is not None
+            state = self._take(row, steps, second=second)
+
+    def _take(self, row: Transition, steps: list[_Step], *, second: bool) -> State | None:
+        chance = self._random.random()
+        after = _SECONDS.get(row.trigger, _CALL_SECONDS)
+        by_client, own = self._lifecycle.actor(row) is Actor.CLIENT, row.source is not None
+        if by_client and own and chance < _THROTTLED:
+            steps.append(_Step(row.trigger, Outcome.REFUSED, "Throttling.User", second=second, after=after))
+            after = _RETRY_SECONDS
+        if by_client and own and row.creates is None and chance > 1 - _LOST:
+            steps.append(_Step(row.trigger, Outcome.UNKNOWN, second=second, after=after))
+            if self._random.random() < 0.5:
+                return row.target
+            after = _RETRY_SECONDS
+        steps.append(_Step(row.trigger, begins=row.creates is not None, second=second, after=after))
+        return row.target
+
+    def _aside(self, state: State, steps: list[_Step], *, second: bool) -> None:
+        """A read, or a call that is refused, before the order goes on."""
+        chance = self._random.random()
+        if chance < _READ and self._lifecycle.can(state, Operation.DESCRIBE):
+            word = type_of(state, self._lifecycle)
+            steps.append(_Step(Operation.DESCRIBE, state=word, second=second))
+        elif chance > 1 - _REFUSED:
+            operation = self._random.choice([Operation.CANCEL, Operation.DELETE, Operation.RENEW])
+            if not self._lifecycle.can(state, operation):
+                code = self._lifecycle.service_refusals[state].code
+                steps.append(_Step(operation, Outcome.REFUSED, code, second=second))
+
+
+def _violation(steps: list[_Step], events: Events, lifecycle: Lifecycle) -> _Script | None:
+    lines = [step.line(number) for number, step in enumerate(steps)]
+    if any(line.of_the_account for line in lines):
+        return None
+    found = judge(lines, events=events, lifecycle=lifecycle)
+    return _Script(tuple(steps), cast("int", found.index)) if found.verdict is Finding.VIOLATES else None
+
+
+@attrs.frozen(eq=False)
+class _Scripts:
+    """Scripts as columns: where each begins, how long it is, and its steps one after the other."""
+
+    ids: NDArray[np.int64]
+    index: NDArray[np.int64]
+    begin: NDArray[np.int64]
+    length: NDArray[np.int64]
+    said: NDArray[np.int32]
+    after: NDArray[np.float64]
+    office: NDArray[np.bool_]
+    second: NDArray[np.bool_]
+    begins: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, scripts: list[_Script], words: dict[Any, int]) -> _Scripts:
+        steps = [step for script in scripts for step in script.steps]
+        length = np.array([len(script.steps) for script in scripts])
+        return cls(
+            ids=np.array([script.ids for script in scripts]),
+            index=np.array([script.index for script in scripts]),
+            begin=np.cumsum(length) - length,
+            length=length,
+            said=np.array([words.setdefault(step.said, len(words)) for step in steps], np.int32),
+            after=np.array([step.after for step in steps]),
+            office=np.array([isinstance(step.trigger, Operation) for step in steps]),
+            second=np.array([step.second for step in steps]),
+            begins=np.array([step.begins for step in steps]),
+        )
+
+
+class _Lines(NamedTuple):
+    """Lines as columns; `said` is what is said, by its number."""
+
+    time: NDArray[np.int64]
+    order: NDArray[np.int64]
+    said: NDArray[np.int32]
+    new_order: NDArray[np.int64]
+
+    def take(self, which: NDArray[Any] | slice) -> _Lines:
+        return _Lines(self.time[which], self.order[which], self.said[which], self.new_order[which])
+
+    @classmethod
+    def joined(cls, parts: list[_Lines]) -> _Lines:
+        columns: Any = zip(*parts, strict=True)
+        return cls(*map(np.concatenate, columns))
+
+
+def simulate(
+    directory: str | PathLike[str],
+    *,
+    orders: int,
+    seed: int = 0,
+    bad: float = 0.001,
+    days: int = 1_095,
+    events: Events = Events.COMPLETE,
+    format: Format = "jsonl",  # noqa: A002
+    progress: Callable[[int], object] | None = None,
+    lifecycle: Lifecycle = ORDER_LIFECYCLE,
+) -> Simulated:
+    """Write the trace of `orders` orders into `directory`, a file for each month; the same for the same `seed`.
+
+    The orders begin in the `days` from 2023-01-01 on, in office hours (UTC); a share `bad` of them violates the table.
+    Each of these is listed in `planted.json`: `{"violations": [{"order_id", "index"}]}`. With partial `events` only
+    calls are written, as in an audit log. `progress` is told how many orders more are done. A directory that already
+    holds files is an `InvalidValue`.
+    """
+    _check(orders, bad, days, format)
+    folder = Path(directory)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InvalidValue("directory", str(folder), ["one that is empty, or does not exist yet"])
+    folder.mkdir(parents=True, exist_ok=True)
+    author = _Author(lifecycle, Events(events), Random(seed))
+    words: dict[Any, int] = {}
+    pool = min(max(orders, 200), 10_000)
+    good = [author.good() for _ in range(pool)]
+    singles = [script for script in good if script.ids == 1]
+    wrong = [author.bad() for _ in range(max(min(pool, round(orders * bad)), 1))]
+    scripts = _Scripts.of([*good, *wrong, singles[0]], words)
+    writer = _Writer(folder, format, Events(events), list(words))
+    planted = []
+    for lines, violations, done in _chunks(scripts, good=pool, orders=orders, bad=bad, days=days, seed=seed):
+        writer.add(lines)
+        planted += violations
+        if progress is not None:
+            progress(done)
+    writer.close()
+    document = {"violations": [{"order_id": order, "index": index} for order, index in planted]}
+    (folder / PLANTED).write_text(json.dumps(document) + "\n")
+    return Simulated(orders=orders, lines=writer.lines, violations=len(planted), files=tuple(writer.files))
+
+
+def _check(orders: int, bad: float, days: int, format_: str) -> None:
+    if orders < 1:
+        raise InvalidValue("orders", orders, ["a number of 1 or more"])
+    if not 0 <= bad <= 1:
+        raise InvalidValue("share of bad orders", bad, ["a number in 0 .. 1"])
+    if not 1 <= days <= 36_500:
+        raise InvalidValue("days", days, ["a number in 1 .. 36500"])
+    if format_ not in get_args(Format):
+        raise InvalidValue("format", format_, get_args(Format))
+
+
+_CHUNK, _AT_ONCE = 500_000, 200_000
+
+
+def _chunks(
+    scripts: _Scripts, *, good: int, orders: int, bad: float, days: int, seed: int
+) -> Iterator[tuple[_Lines, list[tuple[int, int]], int]]:
+    """Lines in order of time, the violations among them, and how many orders more they are.
+
+    Orders are numbered as they begin. Of each chunk of them, only lines are ready that are older than the next chunk.
+    """
+    random = np.random.default_rng(seed)
+    first, span = instant_of("2023-01-01T00:00:00Z")[0], days * DAY
+    kept: list[_Lines] = []
+    wrong = len(scripts.ids) - 1 - good
+    for begin in range(0, orders, _CHUNK):
+        size = min(_CHUNK, orders - begin)
+        limits = [first + span * place / orders for place in (begin, begin + size)]
+        chosen = _chosen(random, scripts, size=size, good=good, wrong=wrong, bad=bad)
+        start = np.sort(random.uniform(limits[0], limits[1], len(chosen)))
+        ids = scripts.ids[chosen]
+        base = _FIRST_ID + begin + np.cumsum(ids) - ids
+        lines = _Lines.joined([*kept, _performed(random, scripts, chosen, base, start)])
+        lines = lines.take(np.argsort(lines.time, kind="stable"))
+        ready = len(lines.time)
+        if begin + size < orders:
+            ready = int(np.searchsorted(lines.time, int(limits[1]) * _MILLISECONDS))
+        kept = [lines.take(slice(ready, None))]
+        index = scripts.index[chosen]
+        violations = list(zip(base[index >= 0].tolist(), index[index >= 0].tolist(), strict=True))
+        yield lines.take(slice(ready)), violations, size
+
+
+def _chosen(
+    random: np.random.Generator, scripts: _Scripts, *, size: int, good: int, wrong: int, bad: float
+) -> NDArray[np.int64]:
+    """As many scripts as have `size` orders together."""
+    chosen = random.integers(0, good, size)
+    is_bad = random.random(size) < bad
+    chosen[is_bad] = random.integers(good, good + wrong, int(is_bad.sum()))
+    upto = np.cumsum(scripts.ids[chosen])
+    chosen = chosen[upto <= size]
+    missing = size - int(scripts.ids[chosen].sum())
+    return np.append(chosen, np.full(missing, len(scripts.ids) - 1))
+
+
+def _performed(
+    random: np.random.Generator,
+    scripts: _Scripts,
+    chosen: NDArray[np.int64],
+    base: NDArray[np.int64],
+    start: NDArray[np.float64],
+) -> _Lines:
+    """The lines of the chosen scripts, begun at `start` (seconds), with ids from `base` on."""
+    length = scripts.length[chosen]
+    ends = np.cumsum(length)
+    begins = ends - length
+    step = np.repeat(scripts.begin[chosen] - begins, length) + np.arange(ends[-1] if len(ends) else 0)
+    time = np.zeros(len(step), np.int64)
+    by_length = np.argsort(-length, kind="stable")
+    clock = start.copy()
+    for number in range(int(length.max(initial=0))):
+        active = by_length[: int((length > number).sum())]
+        at = begins[active] + number
+        steps = step[at]
+        wait = scripts.after[steps] * random.exponential(size=len(active)) if number else 0.0
+        moment = clock[active] + wait
+        moment = np.where(scripts.office[steps], _in_office_hours(random, moment), moment)
+        milliseconds = np.floor(moment * _MILLISECONDS).astype(np.int64)
+        if number:
+            milliseconds = np.maximum(milliseconds, time[at - 1] + 1)
+        time[at] = milliseconds
+        clock[active] = milliseconds / _MILLISECONDS
+    order = np.repeat(base, length) + scripts.second[step]
+    new_order = np.where(scripts.begins[step], order + 1, 0)
+    return _Lines(time, order, scripts.said[step], new_order)
+
+
+def _in_office_hours(random: np.random.Generator, moment: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`moment` (seconds since 1970), or one within the first hour of the next working day if nobody is at work then."""
+    day, second = np.divmod(moment, DAY)
+    begin, end = _OFFICE
+    weekday = (day + 3) % 7
+    late = (second >= end) | (weekday >= 5)
+    day = day + late
+    weekday = (day + 3) % 7
+    day = day + np.where(weekday >= 5, 7 - weekday, 0)
+    away = late | (second < begin)
+    return np.where(away, day * DAY + begin + random.uniform(0, HOUR, len(moment)), moment)
+
+
+class _Writer:
+    """Writes lines, which come in order of time, into one file for each month."""
+
+    def __init__(self, folder: Path, format_: Format, events: Events, words: list[Any]) -> None:
+        self._folder, self._format, self._events = folder, format_, events
+        self._month = ""
+        self._file: Any = None
+        self.lines = 0
+        self.files: list[str] = []
+        said = [_fields(*word) for word in words]
+        self._texts = pa.array([json.dumps(fields)[1:-1] for fields in said])
+        self._columns = {
+            key: pa.array([fields.get(key) for fields in said], pa.string())
+            for key in ("operation", "event", "outcome", "code", "state")
+        }
+
+    def add(self, lines: _Lines) -> None:
+        if not len(lines.time):
+            return
+        months = lines.time.astype("datetime64[ms]").astype("datetime64[M]")
+        cuts = np.flatnonzero(np.diff(months.astype(np.int64))) + 1
+        for begin, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(months)], strict=True):
+            self._into(str(months[begin]), lines.take(slice(begin, end)))
+        self.lines += len(lines.time)
+
+    def _into(self, month: str, lines: _Lines) -> None:
+        if month != self._month:
+            self.close()
+            self._month = month
+            name = str(self._folder / f"{month}.{self._format}")
+            self.files.append(name)
+            self._file = self._opened(name)
+        if self._format == "parquet":
+            self._file.write_table(self._table(lines), row_group_size=1_000_000)
+            return
+        for begin in range(0, len(lines.time), _AT_ONCE):
+            self._file.write(self._json(lines.take(slice(begin, begin + _AT_ONCE))))
+
+    def _opened(self, name: str) -> Any:
+        if self._format == "parquet":
+            return pq.ParquetWriter(name, self._schema, compression="zstd")
+        compression = "gzip" if self._format.endswith(".gz") else None
+        stream = pa.output_stream(name, compression=compression)
+        stream.write(f"{header(self._events)}\n".encode())
+        return stream
+
+    @property
+    def _schema(self) -> Any:
+        time = ("time", pa.timestamp("ms", "UTC"))
+        columns = [time, ("order_id", pa.int64()), *((key, pa.string()) for key in self._columns)]
+        schema = pa.schema([*columns, ("new_order_id", pa.int64())])
+        return schema.with_metadata({EVENTS_KEY: self._events.encode()})
+
+    def _table(self, lines: _Lines) -> Any:
+        said = [pc.take(column, pa.array(lines.said)) for column in self._columns.values()]
+        new_order = pa.array(lines.new_order, mask=lines.new_order == 0)
+        time = pa.array(lines.time.astype("datetime64[ms]")).cast(pa.timestamp("ms", "UTC"))
+        return pa.table([time, pa.array(lines.order), *said, new_order], schema=self._schema)
+
+    def _json(self, lines: _Lines) -> Any:
+        time = pc.strftime(pa.array(lines.time.astype("datetime64[ms]")), format="%Y-%m-%dT%H:%M:%SZ")
+        new_order = pc.binary_join_element_wise(', "new_order_id": ', pa.array(lines.new_order).cast(pa.string()), "")
+        joined = pc.binary_join_element_wise(
+            '{"time": "',
+            time,
+            '", "order_id": ',
+            pa.array(lines.order).cast(pa.string()),
+            ", ",
+            pc.take(self._texts, pa.array(lines.said)),
+            pc.if_else(pa.array(lines.new_order > 0), new_order, ""),
+            "}\n",
+            "",
+        )
+        begin, end = (
+            int.from_bytes(joined.buffers()[1][at : at + 4].to_pybytes(), "little") for at in (0, 4 * len(joined))
+        )
+        return joined.buffers()[2][begin:end]
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _fields(trigger: Trigger, outcome: Outcome, code: str | None, state: str | None) -> dict[str, str]:
+    """A line's keys and what stands there; an event has no outcome."""
+    is_event = isinstance(trigger, Event)
+    fields = {
+        "event" if is_event else "operation": str(trigger),
+        "outcome": None if is_event else str(outcome),
+        "code": code,
+        "state": state,
+    }
+    return {key: value for key, value in fields.items() if value is not None}

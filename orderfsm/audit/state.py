@@ -1,0 +1,235 @@
+"""The state of an audit that goes on: one row for each order, and each distinct history once.
+
+A Parquet file. A row says which history an order has, how long that is, and when its lines were; the histories, and
+what was counted, are in the file's own metadata. Short histories are kept as they are; of longer ones, what they do to
+where an order may stand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from orderfsm.errors import InvalidValue
+from orderfsm.extras import needs
+from orderfsm.spec import Event, Operation
+from orderfsm.trace import Answer, Events, Reading, Run
+
+from .arrangements import Stuck
+from .meanings import Symbol
+from .targets import written_whole
+from .verdicts import Assumption, History, Summary
+
+with needs("audit"):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from os import PathLike
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.spec import Trigger
+    from orderfsm.trace import Possible
+
+    from .meanings import Meanings
+    from .outcomes import Outcomes
+    from .report import Violation
+    from .verdicts import Judge
+
+VERSION = 1
+_KEY = b"orderfsm.audit"
+
+ROWS = pa.schema(
+    [
+        ("order_id", pa.int64()),
+        ("history", pa.int64()),
+        ("lines", pa.int64()),
+        ("first", pa.int64()),
+        ("last", pa.int64()),
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        ("wrong", pa.int64()),
+    ]
+)
+"""`wrong`: which line of the order's was its violation, and `file` and `line` where it stood."""
+
+
+@attrs.define
+class State:
+    """What an audit knows of the lines so far, but for the rows of its orders.
+
+    `symbols` and `histories` are numbered from 1, in this order. `headers`: what the files said of their events.
+    """
+
+    symbols: list[Symbol] = attrs.field(factory=list)
+    histories: list[History] = attrs.field(factory=list)
+    headers: set[Events] = attrs.field(factory=set)
+    events: int = 0
+    other: int = 0
+    bad_lines: int = 0
+    answers: Counter[tuple[str, str]] = attrs.field(factory=Counter)
+
+    def learn(self, found: Meanings, headers: Iterable[Events]) -> None:
+        """Count what a log says."""
+        self.symbols = list(found.symbols)
+        self.headers |= set(headers)
+        self.events += found.events
+        self.other += found.other
+        self.bad_lines += sum(each.times for each in found.bad)
+        self.answers.update(found.answers)
+
+
+def load(file: str | PathLike[str], lifecycle: Lifecycle, judge: type[Judge]) -> State:
+    """The state in `file`; an `InvalidValue` if it holds none, or that of another edition of the table."""
+    with _ours(file):
+        said = json.loads((pq.read_schema(file).metadata or {})[_KEY])
+        version, edition = said["version"], said["edition"]
+    if (version, edition) != (VERSION, lifecycle.edition):
+        expected = f"{lifecycle.edition} (version {VERSION}); rescan all lines"
+        raise InvalidValue("state of edition", f"{edition} (version {version})", [expected])
+    with _ours(file):
+        symbols = [Symbol(_reading(each[:3]), each[3]) for each in said["symbols"]]
+        machine = judge(symbols, Events.PARTIAL, lifecycle)
+        return State(
+            symbols=symbols,
+            histories=[_history(each, machine) for each in said["histories"]],
+            headers={Events(each) for each in said["headers"]},
+            events=said["events"],
+            other=said["other"],
+            bad_lines=said["bad_lines"],
+            answers=Counter({(operation, answer): count for operation, answer, count in said["answers"]}),
+        )
+
+
+@contextmanager
+def _ours(file: str | PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, LookupError, TypeError, AttributeError, ValueError, OSError) as error:
+        raise InvalidValue("state file", str(file), ["one that orderfsm audit wrote"]) from error
+
+
+def save(
+    state: State,
+    outcomes: Outcomes,
+    violations: Iterable[Violation],
+    file: str | PathLike[str],
+    judge: Judge,
+) -> None:
+    """Write the state, with what all orders came to; at once or not at all."""
+    numbers: dict[object, int] = {}
+    kept = []
+    history_of = []
+    for _, history in outcomes.every:
+        key = history.codes, id(history.summary)
+        if key not in numbers:
+            kept.append(History(summary=judge.summary(history)) if history.is_long else history)
+            numbers[key] = len(kept)
+        history_of.append(numbers[key])
+    said = {
+        "version": VERSION,
+        "edition": judge.lifecycle.edition,
+        "symbols": [[*_said(symbol.reading), symbol.timed] for symbol in state.symbols],
+        "histories": [_written(each) for each in kept],
+        "headers": sorted(state.headers),
+        "events": state.events,
+        "other": state.other,
+        "bad_lines": state.bad_lines,
+        "answers": [[*key, count] for key, count in sorted(state.answers.items())],
+    }
+    columns = [
+        pa.array(history_of, pa.int64()),
+        pa.array([each.history.lines for each in outcomes.every], pa.int64()),
+        pa.array([each.verdict.line for each in outcomes.every], pa.int64()),
+    ]
+    where = {each.order_id: (each.file, each.line) for each in violations}
+    schema = ROWS.with_metadata({_KEY: json.dumps(said).encode()})
+    with written_whole(file) as path, pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for batch in outcomes.rows():
+            orders, which, first, last = batch.columns
+            history, lines, wrong = (column.take(which) for column in columns)
+            places = [where.get(order, (None, None)) for order in orders.to_pylist()]
+            files = pa.array([file for file, _ in places], pa.string())
+            line = pa.array([number for _, number in places], pa.int64())
+            arrays = [orders, history, lines, first, last, files, line, wrong]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+
+# -- as JSON -----------------------------------------------------------------------------------------------------------
+
+
+def _said(reading: Reading) -> list[str | None]:
+    return [str(reading.trigger), str(reading.answer), reading.word]
+
+
+def _reading(said: list[Any]) -> Reading:
+    return Reading(_trigger(said[0]), Answer(said[1]), said[2])
+
+
+def _trigger(value: str) -> Trigger:
+    try:
+        return Operation(value)
+    except ValueError:
+        return Event(value)
+
+
+def _written(history: History) -> Any:
+    if history.summary is None:
+        return list(history.codes)
+    summary = history.summary
+    return {
+        "lines": summary.lines,
+        "named": summary.named,
+        "timed": summary.timed,
+        "ways": [[list(way), _way(found)] for way, found in summary.ways.items()],
+        "refused": [
+            [str(events), [[str(trigger), foreseen, count] for (trigger, foreseen), count in counts.items()]]
+            for events, counts in summary.refused.items()
+        ],
+    }
+
+
+def _way(found: Any) -> Any:
+    if isinstance(found, Stuck):
+        return {"index": found.index, "line": found.line, "said": _said(found.said), "possible": list(found.possible)}
+    return [[_runs(possible.strict), _runs(possible.favour)] for possible in found]
+
+
+def _runs(runs: Iterable[Run]) -> list[Any]:
+    return sorted(([run.state, list(run.lost)] for run in runs), key=repr)
+
+
+def _history(said: Any, judge: Judge) -> History:
+    if isinstance(said, list):
+        return History(tuple(said))
+    ways = {Assumption(Events(way[0]), way[1], way[2]): found for way, found in said["ways"]}
+    summary = Summary(
+        lines=said["lines"],
+        named=said["named"],
+        timed=said["timed"],
+        ways={way: _read_way(found, way, judge) for way, found in ways.items()},
+        refused={
+            Events(events): {(_trigger(trigger), foreseen): count for trigger, foreseen, count in counts}
+            for events, counts in said["refused"]
+        },
+    )
+    return History(summary=summary)
+
+
+def _read_way(found: Any, way: Assumption, judge: Judge) -> Any:
+    if isinstance(found, dict):
+        states = tuple(judge.lifecycle.state(state) for state in found["possible"])
+        return Stuck(found["index"], found["line"], _reading(found["said"]), states)
+    machine = judge.machine(way.events, late=way.late)
+
+    def possible(strict: Any, favour: Any) -> Possible:
+        return machine.possible(
+            *([Run(judge.lifecycle.state(s), tuple(lost)) for s, lost in runs] for runs in (strict, favour))
+        )
+
+    return tuple(possible(*each) for each in found)

@@ -1,0 +1,80 @@
+"""What is counted over the distinct histories of an audit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from heapq import nsmallest
+from typing import TYPE_CHECKING, NamedTuple
+
+from .report import Common, Refused
+
+if TYPE_CHECKING:
+    from orderfsm.spec import Transition, Trigger
+    from orderfsm.trace import Finding
+
+    from .verdicts import History, Judge, Verdict
+
+
+class _Alike(NamedTuple):
+    orders: int
+    verdict: Verdict
+
+
+class Tally:
+    """Counts histories as they are judged."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._refused: Counter[tuple[Trigger, bool]] = Counter()
+        self._listed: dict[tuple[int, ...], _Alike] = {}
+        self.verdicts: Counter[Finding] = Counter()
+        self.holding = self.longer = 0
+
+    def add(self, history: History, verdict: Verdict, orders: int) -> None:
+        """Count a history that so many `orders` have."""
+        self.verdicts[verdict.judgement.verdict] += orders
+        self.holding += orders * verdict.judgement.holds_quota
+        for key, times in verdict.refused.items():
+            self._refused[key] += times * orders
+        if history.is_long:
+            self.longer += orders
+        else:
+            counted = self._listed.get(history.codes, _Alike(0, verdict)).orders
+            self._listed[history.codes] = _Alike(counted + orders, verdict)
+
+    @property
+    def distinct(self) -> int:
+        """How many distinct histories there were, the longer ones aside."""
+        return len(self._listed)
+
+    def commonest(self, top: int) -> tuple[Common, ...]:
+        """The histories that most orders have.
+
+        Ties go by what is said, not by its number: so they are the same on every engine, whatever was read first.
+        """
+        chosen = nsmallest(
+            top,
+            (
+                (-alike.orders, [str(reading) for reading in self._judge.readings(codes)], codes)
+                for codes, alike in self._listed.items()
+            ),
+        )
+        return tuple(
+            Common(tuple(self._judge.readings(codes)), -count, self._listed[codes].verdict.judgement.verdict)
+            for count, _, codes in chosen
+        )
+
+    def flow(self) -> dict[Transition | None, int]:
+        """How often orders took each row of the table; None: their lines do not say which one."""
+        flow: Counter[Transition | None] = Counter()
+        for codes, alike in self._listed.items():
+            for step in self._judge.steps(codes, alike.verdict):
+                flow[step] += alike.orders
+        return dict(flow)
+
+    def refusals(self) -> dict[str, Refused]:
+        """How often each operation was refused by the state of the order, or because there is none."""
+        return {
+            str(each): Refused(self._refused[each, True] + self._refused[each, False], self._refused[each, True])
+            for each in sorted({trigger for trigger, _ in self._refused})
+        }

@@ -1,0 +1,221 @@
+"""`orderfsm audit` and `orderfsm simulate`: a company's log, held against the table; and a log to try that on."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from orderfsm.errors import InvalidValue
+from orderfsm.extras import needs
+from orderfsm.trace import Events
+
+from .printing import as_json, print_json
+from .replay import EXIT_OF
+
+if TYPE_CHECKING:
+    from orderfsm.audit import Report
+    from orderfsm.spec import State
+
+SHOWN = 20
+"""How many violations are printed; the JSON document has all."""
+
+_EVENTS = click.Choice([each.value for each in Events])
+
+
+def _columns(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given]
+    for key, mark, name in pairs:
+        if not (key and mark and name):
+            raise InvalidValue("column", f"{key}{mark}{name}", ["KEY=NAME, such as order_id=oid"])
+    return {key: name for key, _, name in pairs}
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--engine", default="duckdb", show_default=True, help="duckdb, polars or spark.")
+@click.option("--master", metavar="URL", help="The Spark cluster; default: this machine.")
+@click.option("--events", type=_EVENTS, help="Whether all events are in the log; default: what the files' headers say.")
+@click.option(
+    "--column", "columns", metavar="KEY=NAME", multiple=True, callback=_columns, help="How Parquet names a column."
+)
+@click.option("--state", metavar="FILE", help="Go on from what earlier audits found, and keep what this one finds.")
+@click.option("--rescan", is_flag=True, help="Begin the state anew.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "html", "parquet"]),
+    default="text",
+    show_default=True,
+    help="parquet: one row for each order.",
+)
+@click.option("-o", "--output", metavar="FILE", help="Where to write it; default: standard output. parquet needs one.")
+@click.option(
+    "--top", type=click.IntRange(0), default=10, show_default=True, help="How many histories and orders to list."
+)
+@click.option("--bad-lines", metavar="FILE", help="Where to put bad lines. [default: orderfsm-bad-lines.jsonl, if any]")
+@click.option("--memory-limit", metavar="SIZE", help="Such as 4GB; what does not fit goes to disk.")
+@as_json
+def audit(
+    *,
+    paths: tuple[str, ...],
+    format_: str,
+    output: str | None,
+    bad_lines: str | None,
+    events: str | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Hold a whole company's history against the table.
+
+    PATHs are files, directories and globs: the trace format as JSON Lines, also compressed, or Parquet; or what
+    ActionTrail delivers. Exit 0 if every order conforms, 1 if one violates the table, 3 if one is undecided.
+    """
+    form = "json" if as_json else format_
+    if as_json and format_ not in {"text", "json"}:
+        raise InvalidValue("format", format_, ["json, or no --json"])
+    if form == "parquet" and output is None:
+        raise InvalidValue("output", output, ["a file: Parquet is not for standard output"])
+    with needs("audit"):
+        from orderfsm.audit import audit as run
+        from orderfsm.audit.sources import BAD_LINES, find
+        from orderfsm.audit.targets import check_target
+    others = [file for file in (options["state"], bad_lines) if file is not None]
+    check_target("output", output, [*others, *(source.name for source in find(paths))])
+    with _Progress() as progress:
+        report = run(
+            paths,
+            events=None if events is None else Events(events),
+            results=output if form == "parquet" else None,
+            bad_lines=bad_lines or BAD_LINES,
+            progress=progress if sys.stderr.isatty() else None,
+            deliver=partial(_deliver, form=form, output=output, progress=progress),
+            **options,
+        )
+    return EXIT_OF[report.verdict]
+
+
+def _deliver(report: Report, *, form: str, output: str | None, progress: _Progress) -> None:
+    from orderfsm.audit.page import page
+
+    progress.close()
+    if form == "json" and output is None:
+        print_json(report.as_json())
+        return
+    if form == "parquet":
+        return
+    if form == "html":
+        text = page(report)
+    else:
+        text = _text(report) if form == "text" else json.dumps(report.as_json(), indent=2) + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        Path(output).write_text(text, encoding="utf-8")
+
+
+class _Progress:
+    """A bar on standard error for each thing that is done in turn, with lines a second."""
+
+    def __init__(self) -> None:
+        with needs("audit"):
+            from tqdm import tqdm
+        self._tqdm = tqdm
+        self._bar: tqdm[Any] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, what: str, done: int, of: int | None) -> None:
+        if self._bar is None or self._bar.desc != what:
+            self.close()
+            self._bar = self._tqdm(desc=what, total=of, unit=" lines", unit_scale=True, file=sys.stderr)
+        self._bar.update(done - self._bar.n)
+
+
+def _text(report: Report) -> str:
+    lines = []
+    for each in report.violations[:SHOWN]:
+        where = f"{each.file}:{each.line}: " if each.file else f"row {each.line}: " if each.line else ""
+        lines += [
+            f"{where}order {each.order_id} violates the table: {each.said}",
+            f"  it could only be in:  {_names(each.possible)}",
+            f"  allowed there:        {', '.join(each.legal)}",
+        ]
+    if len(report.violations) > SHOWN:
+        lines.append(f"... {len(report.violations) - SHOWN:,} more violations")
+    if report.undecided_orders:
+        more = ", ..." if report.undecided > SHOWN else ""
+        lines += ["", f"Undecided orders: {', '.join(map(str, report.undecided_orders[:SHOWN]))}{more}"]
+    if report.histories:
+        lines += ["", f"The commonest of {report.distinct:,} histories:"]
+        lines += [f"{each.orders:>12,}  {each.verdict}: {'; '.join(map(str, each.said))}" for each in report.histories]
+    if report.longer:
+        lines.append(f"{report.longer:>12,}  orders have more than {report.longest} lines")
+    if report.holding_quota:
+        lines += ["", f"Orders that hold a unit of quota: {report.holding_quota:,}. The longest without a line:"]
+        lines += [f"{each.days:>12,.1f}  days: order {each.order_id}" for each in report.held]
+    if report.refusals:
+        lines += ["", "Refusals, and how many a check before the call would have saved:"]
+        lines += [f"{each.refusals:>12,}  {name}, {each.foreseeable:,} saved" for name, each in report.refusals.items()]
+    if report.errors:
+        lines += ["", "Errors:"]
+        lines += [
+            f"{count:>12,}  {name}: {code}" for name, codes in report.errors.items() for code, count in codes.items()
+        ]
+    bad = f" (in {report.bad_lines_file})" if report.bad_lines and report.bad_lines_file else ""
+    lines += [
+        "",
+        f"{report.verdict}: of {report.orders:,} orders {report.conforms:,} conform, {report.violates:,} violate the "
+        f"table, {report.undecided:,} are undecided; lines: {report.events:,} about them, {report.other:,} others, "
+        f"{report.bad_lines:,} bad{bad}",
+    ]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _names(states: tuple[State | None, ...]) -> str:
+    return ", ".join("none" if state is None else state for state in states)
+
+
+@click.command()
+@click.option("--orders", type=click.IntRange(1), required=True, help="How many orders.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Repeats it.")
+@click.option(
+    "--bad", type=click.FloatRange(0, 1), default=0.001, show_default=True, help="The share that violates the table."
+)
+@click.option("--days", type=click.IntRange(1, 36_500), default=1_095, show_default=True, help="In which orders begin.")
+@click.option("--events", type=_EVENTS, default="complete", show_default=True, help="partial: calls only.")
+@click.option(
+    "--format", "format_", type=click.Choice(["jsonl", "jsonl.gz", "parquet"]), default="jsonl", show_default=True
+)
+@click.option("-o", "--output", metavar="DIR", required=True, help="An empty or a new directory.")
+@as_json
+def simulate(*, output: str, events: str, format_: Any, as_json: bool, **options: Any) -> int:
+    """Write the trace of orders that never were.
+
+    Beside it, planted.json lists the violations in it.
+    """
+    with needs("audit"):
+        from orderfsm.audit import simulate as run
+    with click.progressbar(
+        length=options["orders"], label="orders", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
+        written = run(output, events=Events(events), format=format_, progress=bar.update, **options)
+    if as_json:
+        print_json(written.as_json())
+    else:
+        click.echo(
+            f"{written.lines:,} lines of {written.orders:,} orders, of which {written.violations:,} violate the table"
+        )
+    return 0

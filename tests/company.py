@@ -1,0 +1,171 @@
+"""Logs of a company's orders for the tests of the audit, and what a plain fold by the core says of them."""
+
+from __future__ import annotations
+
+import json
+from itertools import permutations, product
+
+from hypothesis import strategies as st
+
+from orderfsm import Event, Operation, trace
+from orderfsm.trace import Finding, Line, Outcome
+
+CODES = [None, "OrderStateError", "NotFoundOrder", "DeleteFail", "Error", "Throttling.User", "Surprise"]
+WORDS = [None, "issued", "PROCESS", "CHECKING", "unknow", "suspended"]
+ORDERS = [7, 8, 9]
+BAD = [
+    "nonsense",
+    '{"time": "2026-08-05T06:10:01Z", "order_id": 7}',
+    '{"time": "never", "order_id": 7, "event": "submitted"}',
+]
+
+
+def moment(second, fraction=""):
+    """A time, in RFC 3339."""
+    return f"2026-08-05T{6 + second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}{fraction}Z"
+
+
+TIMES = st.builds(moment, st.integers(0, 20), st.sampled_from(["", ".25", ".5"]))
+
+
+def lines(times=TIMES, orders=ORDERS):
+    """Lines of a few orders, many of them about the same thing, so that they meet."""
+    order = st.sampled_from(orders)
+    interval = st.sampled_from([{}] * 7 + [{"started": 0.5, "ended": 1}])
+    call = st.builds(
+        lambda time, order_id, operation, outcome, code, state, new, timed: Line(
+            time=time,
+            order_id=order_id,
+            trigger=operation,
+            outcome=outcome,
+            code=code if outcome == "refused" else None,
+            state=state,
+            new_order_id=new if operation is Operation.RENEW else None,
+            **timed,
+        ),
+        times,
+        order,
+        st.sampled_from(list(Operation)),
+        st.sampled_from(["accepted", "accepted", "accepted", "refused", "unknown"]),
+        st.sampled_from(CODES),
+        st.sampled_from(WORDS),
+        st.sampled_from([None, *orders]),
+        interval,
+    )
+    event = st.builds(Line, time=times, order_id=order, trigger=st.sampled_from(list(Event)))
+    return st.lists(call | event | likely(times, order), max_size=25)
+
+
+def likely(times, order):
+    """Lines as they come in histories that conform."""
+    operations = [Operation.CREATE, Operation.CANCEL, Operation.DELETE, Operation.RENEW]
+    return st.builds(Line, time=times, order_id=order, trigger=st.sampled_from(operations))
+
+
+def folded(report):
+    """What a plain fold by the core finds, in a form to be compared."""
+    return {
+        "orders": report.orders,
+        "events": report.lines - report.account_lines - len(report.bad_lines),
+        "other": report.account_lines,
+        "bad_lines": len(report.bad_lines),
+        "undecided": len(report.undecided),
+        "holding": len(report.holding_quota),
+        "violations": [(v.order_id, v.index, v.file, v.line, v.said, v.possible, v.legal) for v in report.violations],
+    }
+
+
+def found(report):
+    """The same of an audit's report."""
+    return {
+        "orders": report.orders,
+        "events": report.events,
+        "other": report.other,
+        "bad_lines": report.bad_lines,
+        "undecided": report.undecided,
+        "holding": report.holding_quota,
+        "violations": [(v.order_id, v.index, v.file, v.line, v.said, v.possible, v.legal) for v in report.violations],
+    }
+
+
+def write_jsonl(file, some, events=None):
+    """Lines (and texts, which are bad lines) as JSON Lines."""
+    head = [] if events is None else [trace.header(events)]
+    file.write_text("".join(f"{x}\n" for x in [*head, *(x if isinstance(x, str) else trace.dumps(x) for x in some)]))
+    return str(file)
+
+
+def write_parquet(file, some, *, typed=True):
+    """Lines as Parquet: with times and ids, or with texts."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [json.loads(trace.dumps(line)) for line in some]
+    kinds = {
+        "time": pa.string(),
+        "order_id": pa.int64(),
+        **dict.fromkeys(["operation", "event", "outcome", "code", "state"], pa.string()),
+        "new_order_id": pa.int64(),
+        "started": pa.float64(),
+    }
+    table = pa.table({key: pa.array([row.get(key) for row in rows], kind) for key, kind in kinds.items()})
+    if typed:
+        import pyarrow.compute as pc
+
+        stripped = pc.replace_substring(table["time"], "Z", "")
+        table = table.set_column(0, "time", stripped.cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC")))
+    pq.write_table(table, file)
+    return str(file)
+
+
+# -- ActionTrail -------------------------------------------------------------------------------------------------------
+
+
+def delivered(line, event_id, **others):
+    """An event of ActionTrail that becomes `line`."""
+    creates = line.trigger.name.startswith("CREATE")
+    accepted = line.outcome is Outcome.ACCEPTED
+    asked = {"AcsProduct": "cas"} if creates else {"OrderId": str(line.order_id)}
+    answered = {"RequestId": "R", "OrderId": line.order_id if creates and accepted else line.new_order_id}
+    return {
+        "eventId": event_id,
+        "serviceName": "Cas",
+        "eventName": str(line.trigger),
+        "eventTime": line.time,
+        "requestParameters": asked,
+        "responseElements": answered | {"Type": line.state},
+        "errorCode": line.code if line.outcome is Outcome.REFUSED else None,
+    } | others
+
+
+def arrangements(some):
+    """Every order in which lines that are sorted by whole seconds may have happened."""
+    seconds = {}
+    for line in some:
+        seconds.setdefault(line.time, []).append(line)
+    for each in product(*map(permutations, seconds.values())):
+        yield [line for second in each for line in second]
+
+
+def best(some, events):
+    """The verdict on one order's lines if those of one second may have happened in any order: by trying every one."""
+    ranks = [Finding.VIOLATES, Finding.UNDECIDED, Finding.CONFORMS]
+    chosen, rank = None, (-1, -1)
+    for arranged in arrangements(some):
+        timed = [
+            Line(
+                time=moment(at),
+                order_id=x.order_id,
+                trigger=x.trigger,
+                outcome=x.outcome,
+                code=x.code,
+                state=x.state,
+                new_order_id=x.new_order_id,
+            )
+            for at, x in enumerate(arranged)
+        ]
+        judgement = trace.judge(timed, events=events)
+        here = ranks.index(judgement.verdict), -1 if judgement.index is None else judgement.index
+        if here > rank:
+            chosen, rank = (judgement, arranged), here
+    return chosen

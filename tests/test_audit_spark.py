@@ -1,0 +1,121 @@
+"""The audit on Spark: on a cluster of processes it finds what DuckDB, Polars and a plain fold by the core find."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from company import BAD, delivered, folded, found, moment, write_jsonl, write_parquet
+
+pytest.importorskip("duckdb", reason="the extra `audit` is not installed")
+pytest.importorskip("pyspark", reason="the extra `spark` is not installed")
+
+from orderfsm import InvalidValue, Operation
+from orderfsm.audit import audit, simulate
+from orderfsm.trace import Events, Line, read, replay
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java 17"),
+    pytest.mark.filterwarnings("ignore"),
+]
+CLUSTER = "local-cluster[2,1,1024]"
+
+
+@pytest.fixture(scope="module")
+def session():
+    """A real cluster of two worker processes, which all tests of this module share."""
+    from orderfsm.audit.engines.on_spark import SparkEngine
+
+    engine = SparkEngine.started(CLUSTER, None)
+    yield engine.session
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    """A simulated log of JSON Lines, and its planted violations."""
+    folder = tmp_path_factory.mktemp("logs") / "log"
+    simulate(folder, orders=3_000, seed=11, bad=0.01, days=60)
+    planted = json.loads((folder / "planted.json").read_text())["violations"]
+    return folder, sorted((each["order_id"], each["index"]) for each in planted)
+
+
+def test_it_is_a_cluster_of_worker_processes(session):
+    assert session.sparkContext.master == CLUSTER
+    assert session.sparkContext.getConf().get("spark.ui.enabled") == "false"
+
+
+def test_the_same_answers_as_duckdb_polars_and_a_plain_fold(log, session):
+    folder, planted = log
+    report = audit(folder, engine="spark")
+    assert report.as_json() == audit(folder, engine="duckdb").as_json()
+    assert report.as_json() == audit(folder, engine="polars").as_json()
+    assert [(violation.order_id, violation.index) for violation in report.violations] == planted
+    assert found(report) == folded(replay(read(sorted(folder.glob("*.jsonl")))))
+
+
+def test_bad_lines_long_histories_ties_and_a_state_day_by_day(session, tmp_path):
+    long = [Line(time=moment(at), order_id=7, trigger=Operation.DESCRIBE, state="CHECKING") for at in range(1, 70)]
+    days = [
+        write_jsonl(tmp_path / "1.jsonl", [Line(time=moment(0), order_id=7, trigger=Operation.CREATE), *long, *BAD]),
+        write_jsonl(tmp_path / "2.jsonl", [Line(time=moment(90), order_id=7, trigger=Operation.CREATE)]),
+    ]
+    tied = [Line(time=moment(95), order_id=8, trigger=each) for each in (Operation.DELETE, Operation.CREATE)]
+    trail = tmp_path / "3.jsonl"
+    trail.write_text("".join(json.dumps(delivered(line, str(at))) + "\n" for at, line in enumerate(tied)))
+    for engine in ("spark", "duckdb"):
+        for day in [*days, trail]:
+            last = audit(day, engine=engine, state=tmp_path / f"state-{engine}")
+        reports = [last, audit([*days, trail], engine=engine)]
+        assert [(r.orders, r.violates, r.bad_lines, r.conforms) for r in reports] == [(2, 1, 3, 1)] * 2
+        assert [r.violations for r in reports] == [reports[0].violations] * 2
+
+
+def test_a_users_own_spark_frame_stays_where_it_is(session, tmp_path):
+    some = [
+        Line(time=moment(at), order_id=7, trigger=each) for at, each in enumerate((Operation.CREATE, Operation.DELETE))
+    ]
+    frame = session.read.parquet(write_parquet(tmp_path / "log.parquet", some)).withColumnRenamed("order_id", "oid")
+    session.conf.set("spark.sql.session.timeZone", "Asia/Shanghai")
+    report = audit(frame, columns={"order_id": "oid"}, events=Events.COMPLETE)
+    assert [(violation.order_id, violation.index) for violation in report.violations] == [(7, 1)]
+    assert session.conf.get("spark.sql.session.timeZone") == "Asia/Shanghai"
+    assert session.range(1).count() == 1
+
+
+def test_a_master_that_is_none_is_an_error(tmp_path, session):
+    file = write_jsonl(tmp_path / "log.jsonl", [])
+    with pytest.raises(InvalidValue, match="memory limit 'much'"):
+        audit(file, engine="spark", memory_limit="much")
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars", "spark"])
+def test_of_a_million_orders_exactly_the_planted_violations_are_found(engine, million, request):
+    if engine == "spark":
+        request.getfixturevalue("session")
+    folder, lines, planted = million
+    report = audit(folder, engine=engine)
+    assert (report.orders, report.events, report.undecided, report.bad_lines) == (1_000_000, lines, 0, 0)
+    assert [(violation.order_id, violation.index) for violation in report.violations] == planted
+    assert len(planted) > 500
+    assert report.as_json() == said_of_a_million.setdefault("by the first", report.as_json())
+
+
+said_of_a_million: dict = {}
+
+
+@pytest.fixture(scope="module")
+def million(tmp_path_factory):
+    """A log of 1 million orders, how many lines that are, and the planted violations."""
+    folder = tmp_path_factory.mktemp("million") / "log"
+    written = simulate(folder, orders=1_000_000, seed=12, format="parquet")
+    planted = json.loads((folder / "planted.json").read_text())["violations"]
+    return folder, written.lines, sorted((each["order_id"], each["index"]) for each in planted)
+
+
+def test_a_log_far_larger_than_the_memory_limit_goes_through(million):
+    folder, lines, planted = million
+    report = audit(folder, engine="duckdb", memory_limit="100MB")
+    assert (report.events, len(report.violations)) == (lines, len(planted))
