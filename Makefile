@@ -74,7 +74,7 @@ clean:  ## remove .venv and .build
 	touch $@
 
 .venv/bench: .venv/main pyproject.toml
-	$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/python -m pip install --quiet --group bench --group bench-audit
 	touch $@
 
 .venv/docs: .venv/main pyproject.toml
