@@ -454,6 +454,23 @@ def frame_of(kind, file):
     return pytest.importorskip("duckdb").connect().read_parquet(file)
 
 
+@pytest.mark.parametrize("kind", ["file", "polars", "pyarrow", "pandas"])
+def test_nanoseconds_are_told_apart_in_files_and_frames(kind, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(write_parquet(tmp_path / "log.parquet", SOME[:2])).select(
+        ["order_id", "operation", "outcome"]
+    )
+    times = pa.array([1_785_910_201_000_000_000 + at for at in (2, 1)], pa.timestamp("ns", "UTC"))
+    table = table.append_column("time", times).set_column(
+        1, "operation", [["CancelOrderRequest", "CreateCertificateRequest"]]
+    )
+    pq.write_table(table, tmp_path / "log.parquet")
+    log = tmp_path / "log.parquet" if kind == "file" else frame_of(kind, tmp_path / "log.parquet")
+    assert audit(log, events=COMPLETE).conforms == 1
+
+
 @pytest.mark.parametrize("typed", [True, False], ids=["typed", "text"])
 @pytest.mark.parametrize("kind", ["polars", "polars lazy", "pandas", "pyarrow", "duckdb"])
 def test_a_users_frame_with_its_own_names_of_columns(kind, typed, tmp_path):

@@ -49,7 +49,8 @@ def read_frame(
         native, head = _native(chosen)
         found = layout(head.schema, names)
         if found is not None:
-            yield engine, Log(lines=engine.given(native, found), headers=frozenset([Events.PARTIAL]), names=[])
+            lines, finer = engine.given(native, found), found.unit == "ns"
+            yield engine, Log(lines=lines, headers=frozenset([Events.PARTIAL]), names=[], finer=finer)
         else:
             reader = native if isinstance(native, pa.RecordBatchReader) else _reader(chosen)
             yield engine, _parsed(engine, reader, names)

@@ -49,7 +49,9 @@ class DuckDBEngine(Engine):
         """A database of its own, in memory."""
         connection = duckdb.connect()
         connection.execute("SET preserve_insertion_order = false")
-        connection.execute("SET enable_progress_bar = false")
+        # Without the bar nothing is known of progress; it is not to be printed.
+        connection.execute("SET enable_progress_bar = true")
+        connection.execute("SET enable_progress_bar_print = false")
         connection.execute(f"SET temp_directory = {_quoted(str(folder / 'spilled'))}")
         if memory_limit is not None:
             if not _SIZE.fullmatch(memory_limit.strip()):
