@@ -92,7 +92,7 @@ def unwrapped(event: object) -> Mapping[str, Any]:
 
 def fields(event: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the trace format that an event of the service says; those that it does not say are None."""
-    asked, answered = (_object(event, f"{side}") for side in ("requestParameters", "responseElements"))
+    asked, answered = (_object(event, side) for side in ("requestParameters", "responseElements"))
     operation, code = event["eventName"], event.get("errorCode")
     asked_for, given = asked.get("OrderId"), answered.get("OrderId")
     return {

@@ -24,6 +24,9 @@ REQUIRED = ("time", "order_id")
 ABSENT = "\0null\0"
 """Stands for null where columns are compared."""
 
+EVENTS_KEY = b"orderfsm.events"
+"""In a Parquet file's own metadata: what the header of a JSON Lines file says of its events."""
+
 LINE_BITS = 40
 """`place` is twice the file's number, shifted by so many bits, plus the line's; a line that also begins a second order
 stands there one place further."""

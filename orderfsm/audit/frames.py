@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from .engines.engine import Engine
 
-_HEAD = 1
-
 
 @contextmanager
 def read_frame(
@@ -70,9 +68,9 @@ def _native(frame: nw.LazyFrame[Any]) -> tuple[Any, Any]:
     """What the engine takes, and something in Arrow that shows its columns."""
     native: Any = frame.to_native()
     if frame.implementation.is_pyspark():
-        return native, native.limit(_HEAD).toArrow()
+        return native, native.limit(1).toArrow()
     if frame.implementation.is_polars():
-        return native, native.head(_HEAD).collect().to_arrow()
+        return native, native.head(1).collect().to_arrow()
     reader = _reader(frame)
     return reader, reader
 

@@ -14,10 +14,9 @@ from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.trace import Events
 
-from .columns import SCHEMA
+from .columns import EVENTS_KEY, SCHEMA
 from .layouts import layout, named
 from .parsing import Parsed, parse, parse_rows
-from .simulation import EVENTS_KEY
 
 with needs("audit"):
     import narwhals as nw

@@ -103,7 +103,7 @@ def audit(
         with reading as (running, log):
             before = stamp(state)
             known = before is not None and not rescan
-            so_far = states.load(state, lifecycle, Judge) if state is not None and known else states.State()
+            so_far = states.load(state, lifecycle) if state is not None and known else states.State()
             found = meanings(combinations(running, log.lines), so_far.symbols, lifecycle)
             so_far.learn(found, log.headers)
             judge = Judge(so_far.symbols, all_or_some(events, so_far.headers), lifecycle)

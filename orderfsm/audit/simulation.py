@@ -21,6 +21,8 @@ from orderfsm.spec import DAY, Actor, Event, Operation
 from orderfsm.trace import Events, Finding, Line, Outcome, header, instant_of, judge
 from orderfsm.wire import type_of
 
+from .columns import EVENTS_KEY
+
 with needs("audit"):
     import numpy as np
     import pyarrow as pa
@@ -39,9 +41,6 @@ pc: Any = compute
 """Its functions are made when it is imported; no type checker sees them."""
 
 Format = Literal["jsonl", "jsonl.gz", "parquet"]
-EVENTS_KEY = b"orderfsm.events"
-"""In a Parquet file's own metadata: what the header of a JSON Lines file says of its events."""
-
 PLANTED = "planted.json"
 """The file that lists the violations."""
 

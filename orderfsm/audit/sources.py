@@ -21,7 +21,7 @@ from .actiontrail import is_delivered
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-SUFFIXES = (".jsonl", ".json.gz", ".jsonl.gz", ".parquet", ".gz")
+SUFFIXES = (".jsonl", ".gz", ".parquet")
 """How the names of the files end that are taken from a directory."""
 
 BAD_LINES = "orderfsm-bad-lines.jsonl"
@@ -39,11 +39,6 @@ class Source:
     def is_parquet(self) -> bool:
         """Whether engines read it themselves."""
         return self.name.lower().endswith(".parquet")
-
-    @property
-    def size(self) -> int:
-        """Its bytes."""
-        return Path(self.name).stat().st_size
 
 
 def find(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Source]:

@@ -22,7 +22,7 @@ from orderfsm.trace import Answer, Events, Reading, Run
 from .arrangements import Stuck
 from .meanings import Symbol
 from .targets import written_whole
-from .verdicts import Assumption, History, Summary
+from .verdicts import Assumption, History, Judge, Summary
 
 with needs("audit"):
     import pyarrow as pa
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from .meanings import Meanings
     from .outcomes import Outcomes
     from .report import Violation
-    from .verdicts import Judge
 
 VERSION = 1
 _KEY = b"orderfsm.audit"
@@ -84,7 +83,7 @@ class State:
         self.answers.update(found.answers)
 
 
-def load(file: str | PathLike[str], lifecycle: Lifecycle, judge: type[Judge]) -> State:
+def load(file: str | PathLike[str], lifecycle: Lifecycle) -> State:
     """The state in `file`; an `InvalidValue` if it holds none, or that of another edition of the table."""
     with _ours(file):
         said = json.loads((pq.read_schema(file).metadata or {})[_KEY])
@@ -94,10 +93,10 @@ def load(file: str | PathLike[str], lifecycle: Lifecycle, judge: type[Judge]) ->
         raise InvalidValue("state of edition", f"{edition} (version {version})", [expected])
     with _ours(file):
         symbols = [Symbol(_reading(each[:3]), each[3]) for each in said["symbols"]]
-        machine = judge(symbols, Events.PARTIAL, lifecycle)
+        judge = Judge(symbols, Events.PARTIAL, lifecycle)
         return State(
             symbols=symbols,
-            histories=[_history(each, machine) for each in said["histories"]],
+            histories=[_history(each, judge) for each in said["histories"]],
             headers={Events(each) for each in said["headers"]},
             events=said["events"],
             other=said["other"],

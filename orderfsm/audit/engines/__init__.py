@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
     from .engine import Engine
 
-Name = Literal["duckdb", "polars", "spark"]
-NAMES: tuple[str, ...] = get_args(Name)
+NAMES = ("duckdb", "polars", "spark")
 
 
 def start(name: str, folder: Path, *, memory_limit: str | None = None, master: str | None = None) -> Engine:
