@@ -1,8 +1,7 @@
 """Traces of orders that never were: several years of a company's calls, with violations planted where we know of them.
 
-Some thousands of orders are walked along the table one by one, call by call, and each of these *scripts* is judged by
-`trace.judge`: those that are to be good must conform, those that are to be bad must violate the table. Orders are then
-made of scripts by the million: ids, and times in office hours.
+Some thousands of scripts are written one by one (see `scripts`). Orders are then made of them by the million: ids, and
+times in office hours.
 """
 
 from __future__ import annotations
@@ -10,18 +9,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import attrs
 
 from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import DAY, Actor, Event, Operation
-from orderfsm.trace import Events, Finding, Line, Outcome, header, instant_of, judge
-from orderfsm.wire import type_of
+from orderfsm.spec import DAY, Event, Operation
+from orderfsm.trace import Events, Outcome, header, instant_of
 
 from .columns import EVENTS_KEY
+from .scripts import HOUR, Author, Script
 
 with needs("audit"):
     import numpy as np
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.spec import Trigger
 
 pc: Any = compute
 """Its functions are made when it is imported; no type checker sees them."""
@@ -44,80 +43,10 @@ Format = Literal["jsonl", "jsonl.gz", "parquet"]
 PLANTED = "planted.json"
 """The file that lists the violations."""
 
-HOUR = 3_600
 _OFFICE = (9 * HOUR, 18 * HOUR)
 _MILLISECONDS = 1_000
 
-# How likely each trigger is where the table allows it, and after how many seconds, in the mean, it comes. Calls that
-# are not named, creates among them, are one as likely as the other.
-_WEIGHTS: dict[Trigger, float] = {
-    Event.DOMAIN_VALIDATED: 40,
-    Event.REVIEW_PASSED: 40,
-    Event.REVIEW_FAILED: 2,
-    Event.CERTIFICATE_REVOKED: 0.2,
-    Event.SUBMITTED: 3,
-    Event.EXPIRY_NEARED: 40,
-    Event.EXPIRY_REACHED: 8,
-    Operation.CANCEL: 2,
-    Operation.DELETE: 8,
-    Operation.CANCEL_FOR_PACKAGE: 1.5,
-    Operation.RENEW: 6,
-}
-_SECONDS: dict[Trigger, float] = {
-    Event.DOMAIN_VALIDATED: 2 * HOUR,
-    Event.REVIEW_PASSED: 5 * HOUR,
-    Event.REVIEW_FAILED: 9 * HOUR,
-    Event.EXPIRY_NEARED: 60 * DAY,
-    Event.EXPIRY_REACHED: 30 * DAY,
-}
-_CALL_SECONDS = 6 * HOUR
-_RETRY_SECONDS = 4.0
-
-# What goes otherwise than straight on, as shares of all steps.
-_READ, _REFUSED, _THROTTLED, _LOST, _GIVEN_UP = 0.15, 0.015, 0.01, 0.008, 0.04
-
-_BEGINNING = "2026-08-05T06:10:01Z"
 _FIRST_ID = 100_000_001
-
-
-class _Step(NamedTuple):
-    """A line to be: what is said, how long after the line before it, and of which of the script's orders."""
-
-    trigger: Trigger
-    outcome: Outcome = Outcome.ACCEPTED
-    code: str | None = None
-    state: str | None = None
-    begins: bool = False
-    second: bool = False
-    after: float = _CALL_SECONDS
-
-    @property
-    def said(self) -> tuple[Trigger, Outcome, str | None, str | None]:
-        return self[:4]
-
-    def line(self, number: int) -> Line:
-        return Line(
-            time=_BEGINNING,
-            order_id=2 if self.second else 1,
-            trigger=self.trigger,
-            outcome=self.outcome,
-            code=self.code,
-            state=self.state,
-            new_order_id=2 if self.begins else None,
-            number=number,
-        )
-
-
-@attrs.frozen
-class _Script:
-    """The steps of an order, or of two if the first is renewed; `index` of the violation if it is a bad one."""
-
-    steps: tuple[_Step, ...]
-    index: int = -1
-
-    @property
-    def ids(self) -> int:
-        return 1 + any(step.begins for step in self.steps)
 
 
 @attrs.frozen(kw_only=True)
@@ -132,98 +61,6 @@ class Simulated:
     def as_json(self) -> dict[str, Any]:
         """The document of `orderfsm simulate`."""
         return attrs.asdict(self)
-
-
-class _Author:
-    """Writes scripts: walks along the table of `lifecycle`."""
-
-    def __init__(self, lifecycle: Lifecycle, events: Events, random: Random) -> None:
-        self._lifecycle, self._events, self._random = lifecycle, events, random
-        self._operations = [rule.trigger for rule in lifecycle.triggers if isinstance(rule.trigger, Operation)]
-
-    def good(self) -> _Script:
-        """A script that obeys the table."""
-        steps: list[_Step] = []
-        state = self._walk(None, steps, second=False)
-        if any(step.begins for step in steps):
-            state = next(row.creates for row in self._lifecycle.transitions if row.creates is not None)
-            self._walk(state, steps, second=True)
-        shown = [step for step in steps if self._events is Events.COMPLETE or isinstance(step.trigger, Operation)]
-        return _Script(tuple(shown))
-
-    def bad(self) -> _Script:
-        """A script into which one line was put, or of which one was changed, so that it violates the table."""
-        while True:
-            steps = list(self.good().steps)
-            if any(step.begins for step in steps):
-                continue
-            at = self._random.randrange(1, len(steps) + 1)
-            index = _violation([*steps[:at], self._wrong(), *steps[at:]], self._events, self._lifecycle)
-            if index is None and at < len(steps):
-                index = _violation([*steps[:at], self._wrong(), *steps[at + 1 :]], self._events, self._lifecycle)
-            if index is not None:
-                return index
-
-    def _wrong(self) -> _Step:
-        """A line that fits in few places."""
-        triggers: list[Trigger] = [*self._operations]
-        if self._events is Events.COMPLETE:
-            triggers += Event
-        trigger = self._random.choice(triggers)
-        rule = self._random.choice(self._lifecycle.states)
-        if trigger is Operation.DESCRIBE and rule.type is not None:
-            return _Step(trigger, state=rule.type)
-        if isinstance(trigger, Operation) and self._random.random() < 0.25:
-            return _Step(trigger, Outcome.REFUSED, rule.service_code)
-        return _Step(trigger)
-
-    def _walk(self, state: State | None, steps: list[_Step], *, second: bool) -> State | None:
-        """Go on from `state` until the order ends or is given up; a first order is renewed once at most."""
-        renewed = second
-        while True:
-            rows = [row for row in self._lifecycle.outgoing(state) if row.creates is None or not renewed]
-            if not rows or (state is not None and self._random.random() < _GIVEN_UP):
-                return state
-            if state is not None:
-                self._aside(state, steps, second=second)
-            row = self._random.choices(rows, [_WEIGHTS.get(row.trigger, 1) for row in rows])[0]
-            renewed = renewed or row.creates is not None
-            state = self._take(row, steps, second=second)
-
-    def _take(self, row: Transition, steps: list[_Step], *, second: bool) -> State | None:
-        chance = self._random.random()
-        after = _SECONDS.get(row.trigger, _CALL_SECONDS)
-        by_client, own = self._lifecycle.actor(row) is Actor.CLIENT, row.source is not None
-        if by_client and own and chance < _THROTTLED:
-            steps.append(_Step(row.trigger, Outcome.REFUSED, "Throttling.User", second=second, after=after))
-            after = _RETRY_SECONDS
-        if by_client and own and row.creates is None and chance > 1 - _LOST:
-            steps.append(_Step(row.trigger, Outcome.UNKNOWN, second=second, after=after))
-            if self._random.random() < 0.5:
-                return row.target
-            after = _RETRY_SECONDS
-        steps.append(_Step(row.trigger, begins=row.creates is not None, second=second, after=after))
-        return row.target
-
-    def _aside(self, state: State, steps: list[_Step], *, second: bool) -> None:
-        """A read, or a call that is refused, before the order goes on."""
-        chance = self._random.random()
-        if chance < _READ and self._lifecycle.can(state, Operation.DESCRIBE):
-            word = type_of(state, self._lifecycle)
-            steps.append(_Step(Operation.DESCRIBE, state=word, second=second))
-        elif chance > 1 - _REFUSED:
-            operation = self._random.choice([Operation.CANCEL, Operation.DELETE, Operation.RENEW])
-            if not self._lifecycle.can(state, operation):
-                code = self._lifecycle.service_refusals[state].code
-                steps.append(_Step(operation, Outcome.REFUSED, code, second=second))
-
-
-def _violation(steps: list[_Step], events: Events, lifecycle: Lifecycle) -> _Script | None:
-    lines = [step.line(number) for number, step in enumerate(steps)]
-    if any(line.of_the_account for line in lines):
-        return None
-    found = judge(lines, events=events, lifecycle=lifecycle)
-    return _Script(tuple(steps), cast("int", found.index)) if found.verdict is Finding.VIOLATES else None
 
 
 @attrs.frozen(eq=False)
@@ -241,7 +78,7 @@ class _Scripts:
     begins: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, scripts: list[_Script], words: dict[Any, int]) -> _Scripts:
+    def of(cls, scripts: list[Script], words: dict[Any, int]) -> _Scripts:
         steps = [step for script in scripts for step in script.steps]
         length = np.array([len(script.steps) for script in scripts])
         return cls(
@@ -298,7 +135,7 @@ def simulate(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidValue("directory", str(folder), ["one that is empty, or does not exist yet"])
     folder.mkdir(parents=True, exist_ok=True)
-    author = _Author(lifecycle, Events(events), Random(seed))
+    author = Author(lifecycle, Events(events), Random(seed))
     words: dict[Any, int] = {}
     pool = min(max(orders, 200), 10_000)
     good = [author.good() for _ in range(pool)]
