@@ -22,7 +22,7 @@ from orderfsm.trace import Events, Line, read, readings, replay
 
 ENGINES = ["duckdb", "polars"]
 FEW = settings(
-    max_examples=settings().max_examples // 16,
+    max_examples=settings().max_examples // 8,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 COMPLETE, PARTIAL = Events

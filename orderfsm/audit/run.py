@@ -34,11 +34,14 @@ with needs("audit"):
     import narwhals as nw
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from os import PathLike
 
     from .engines.engine import Engine
+    from .sources import Source
     from .state import State
+
+_PATHS = (str, os.PathLike, list, tuple, set, frozenset)
 
 Tell: TypeAlias = "Callable[[str, int, int | None], object]"
 """Hears what is being done, with how many lines so far, and of how many, if that is known."""
@@ -91,14 +94,22 @@ def audit(
     if rescan and state is None:
         raise InvalidValue("state file", state, ["one to begin anew, for a rescan"])
     targets = {"state file": state, "file for bad lines": bad_lines, "file for results": results}
-    taken = [source.name for source in find(paths_or_frame)] if _are_paths(paths_or_frame) else []
+    sources = find(paths_or_frame) if isinstance(paths_or_frame, _PATHS) else None
+    taken = [source.name for source in sources or ()]
     for kind, file in targets.items():
         check_target(kind, file, taken)
         taken += [] if file is None else [os.fspath(file)]
     tell = progress or _silent
     with tempfile.TemporaryDirectory(prefix="orderfsm-") as folder:
         reading = _reading(
-            paths_or_frame, Path(folder), columns, tell, engine=engine, memory_limit=memory_limit, master=master
+            paths_or_frame,
+            sources,
+            Path(folder),
+            columns,
+            tell,
+            engine=engine,
+            memory_limit=memory_limit,
+            master=master,
         )
         with reading as (running, log):
             before = stamp(state)
@@ -169,10 +180,6 @@ def _errors(answers: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]
     return found
 
 
-def _are_paths(given: Any) -> bool:
-    return isinstance(given, str | os.PathLike | list | tuple | set | frozenset)
-
-
 def _silent(_what: str, _done: int, _of: int | None) -> None:
     pass
 
@@ -191,6 +198,7 @@ def _without_duplicates(engine: Engine, log: Log) -> Log:
 @contextmanager
 def _reading(
     given: Any,
+    sources: Sequence[Source] | None,
     folder: Path,
     columns: Mapping[str, str] | None,
     progress: Tell,
@@ -199,11 +207,10 @@ def _reading(
     memory_limit: str | None,
     master: str | None,
 ) -> Iterator[tuple[Engine, Log]]:
-    if not _are_paths(given):
+    if sources is None:
         with read_frame(given, folder, columns, memory_limit) as found:
             yield found
         return
-    sources = find(given)
     read = 0
 
     def tell(lines: int) -> None:
