@@ -1,4 +1,4 @@
-"""The clients through which the scenario is played: official SDKs for Python and Node, the legacy SDK, and none at all.
+"""The clients through which the scenario is played: official SDKs for Python and Node, legacy ones, and none at all.
 
 `connected` gives a caller by its name. What the machine lacks for one, Node or a package, is a skip that says so.
 """
@@ -6,11 +6,19 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+import http.client
 import json
 import os
 import re
 import subprocess
-from contextlib import contextmanager
+import uuid
+from base64 import b64encode
+from contextlib import closing, contextmanager
+from functools import partial
+from time import gmtime, strftime
+from urllib.parse import quote, urlencode
+from xml.etree import ElementTree as ET
 
 import pytest
 from node_packages import INSTALLED, NODE
@@ -88,10 +96,7 @@ class LegacySDK:
         """See `scenario.Caller`."""
         from aliyunsdkcore.acs_exception.exceptions import ServerException
 
-        request = self._read(action) if action.startswith(("Describe", "List")) else self._common(action)
-        add = request.add_query_param if request.get_method() == "GET" else request.add_body_params
-        for name, value in _flat(parameters).items():
-            add(name, value)
+        request = self._request(action, parameters)
         request.set_endpoint(self._endpoint)
         try:
             body = self._client.do_action_with_exception(request)
@@ -100,6 +105,13 @@ class LegacySDK:
                 error.http_status, error.error_code, error.message, error.request_id, type(error).__name__
             )
         return Answer(200, json.loads(body))
+
+    def _request(self, action, parameters):
+        request = self._read(action) if action.startswith(("Describe", "List")) else self._common(action)
+        add = request.add_query_param if request.get_method() == "GET" else request.add_body_params
+        for name, value in _flat(parameters).items():
+            add(name, value)
+        return request
 
     def _read(self, action):
         from aliyunsdkcore.request import RpcRequest
@@ -115,21 +127,100 @@ class LegacySDK:
         return request
 
 
+class LegacyProductSDK(LegacySDK):
+    """`aliyun-python-sdk-cas`, which has a class for each action; all that it sends stands in the query."""
+
+    def _request(self, action, parameters):
+        from importlib import import_module
+
+        request = getattr(import_module(f"aliyunsdkcas.request.v20200407.{action}Request"), f"{action}Request")()
+        request.set_protocol_type("http")
+        for name, value in _flat(parameters).items():
+            request.add_query_param(name, value)
+        return request
+
+
+class Form:
+    """What curl does: a form in a POST, `Action` and `Version` in it, signed by hand if there is a secret."""
+
+    drops = frozenset()
+    format = "JSON"
+
+    def __init__(self, host, access_key_id, secret):
+        self._connection = http.client.HTTPConnection(host, timeout=30)
+        self._access_key_id, self._secret = access_key_id, secret
+
+    def close(self):
+        self._connection.close()
+
+    def call(self, action, parameters):
+        """See `scenario.Caller`."""
+        form = {"Action": action, "Version": VERSION, "Format": self.format, **_flat(parameters)}
+        if self._secret is not None:
+            form = self._signed(form)
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        self._connection.request("POST", "/", urlencode(form), headers)
+        response = self._connection.getresponse()
+        body = self.read(response.read().decode(), f"{action}Response" if response.status == 200 else "Error")
+        if response.status == 200:
+            return Answer(200, body)
+        return Answer.refusal(response.status, body["Code"], body["Message"], body["RequestId"])
+
+    def read(self, text, _root):
+        """The members of a body."""
+        return json.loads(text)
+
+    def _signed(self, form):
+        form |= {
+            "AccessKeyId": self._access_key_id,
+            "SignatureMethod": "HMAC-SHA1",
+            "SignatureNonce": uuid.uuid4().hex,
+            "SignatureVersion": "1.0",
+            "Timestamp": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime()),
+        }
+        pairs = sorted((quote(name, safe="~"), quote(str(value), safe="~")) for name, value in form.items())
+        text = f"POST&%2F&{quote('&'.join(map('='.join, pairs)), safe='')}"
+        signature = hmac.new(f"{self._secret}&".encode(), text.encode(), "sha1").digest()
+        return form | {"Signature": b64encode(signature).decode()}
+
+
+class XMLForm(Form):
+    """The same, answered in XML."""
+
+    format = "xml"
+    numbers = re.compile("(Order|AliyunOrder|Certificate)Id|.*Count|.*Page|ShowSize|BuyDate|Cert(Start|End)Time")
+
+    def read(self, text, root):
+        """The members of an element, which must be a `root`; an element may stand there more than once."""
+        document = ET.fromstring(text)
+        assert document.tag == root
+        members = self._members(document)
+        if root == "ListUserCertificateOrderResponse":
+            members["CertificateOrderList"] = list(map(self._members, document.findall("CertificateOrderList")))
+        return members
+
+    def _members(self, element):
+        members = {}
+        for part in element:
+            text = part.text or ""
+            is_json = text in {"true", "false"} or self.numbers.fullmatch(part.tag)
+            members[part.tag] = json.loads(text) if is_json and len(part) == 0 else text
+        return members
+
+
 class NodeSDK:
-    """`@alicloud/cas20200407`, in a process of its own (node/caller.cjs)."""
+    """An SDK for Node in a process of its own (node/caller.cjs, node/pop_core.cjs)."""
 
-    drops = frozenset({"CertId"})
-    """Its newest release, 3.0.0, is older than this field."""
-
-    def __init__(self, process):
+    def __init__(self, process, drops=frozenset()):
         self._process = process
+        self.drops = drops
 
     def call(self, action, parameters):
         """See `scenario.Caller`."""
         self._process.stdin.write(f"{json.dumps({'action': action, 'parameters': parameters})}\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
-        assert line, "node/caller.cjs ended; its standard error says why"
+        assert line, "the process ended; its standard error says why"
         said = json.loads(line)
         if "raised" in said:
             return Answer.refusal(said["status"], said["code"], said["message"], said["requestId"], said["raised"])
@@ -188,26 +279,51 @@ def _python_v2(server, **config):
 
 
 @contextmanager
-def _legacy(server, access_key_id, access_key_secret):
+def _legacy(server, access_key_id, access_key_secret, kind=LegacySDK):
     _needs("aliyunsdkcore.client", "aliyun-python-sdk-core")
     from aliyunsdkcore.client import AcsClient
 
     client = AcsClient(access_key_id, access_key_secret, "cn-hangzhou")
     with client.session:
-        yield LegacySDK(client, _host(server))
+        yield kind(client, _host(server))
 
 
 @contextmanager
-def _node(server, access_key_id, access_key_secret):
-    variables = {
-        "CAS_ENDPOINT": _host(server),
-        "ALIBABA_CLOUD_ACCESS_KEY_ID": access_key_id,
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": access_key_secret,
-        "NODE_PATH": str(INSTALLED / "node_modules"),
-    }
-    command = ["node", str(NODE / "caller.cjs")]
+def _legacy_product(server, **key):
+    _needs("aliyunsdkcas.request", "aliyun-python-sdk-cas")
+    with _legacy(server, **key, kind=LegacyProductSDK) as caller:
+        yield caller
+
+
+@contextmanager
+def _form(server, access_key_id, access_key_secret, kind=Form):
+    with closing(kind(_host(server), access_key_id, access_key_secret)) as caller:
+        yield caller
+
+
+@contextmanager
+def _node(script, **variables):
+    command = ["node", str(NODE / script)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
-    with subprocess.Popen(command, env=os.environ | variables, **pipes) as process:
+    environment = os.environ | {"NODE_PATH": str(INSTALLED / "node_modules")} | variables
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+        yield process
+
+
+def _key(access_key_id, access_key_secret):
+    return {"ALIBABA_CLOUD_ACCESS_KEY_ID": access_key_id, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": access_key_secret}
+
+
+@contextmanager
+def _node_sdk(server, **key):
+    with _node("caller.cjs", CAS_ENDPOINT=_host(server), **_key(**key)) as process:
+        yield NodeSDK(process, drops=frozenset({"CertId"}))  # its newest release, 3.0.0, is older than this field
+
+
+@contextmanager
+def _pop_core(server, package, calls, **key):
+    settings = {"CAS_ENDPOINT": server.api, "POP_CORE": package, "POP_CALLS": calls}
+    with _node("pop_core.cjs", **settings, **_key(**key)) as process:
         yield NodeSDK(process)
 
 
@@ -215,8 +331,13 @@ CONNECTIONS = {
     "python": _python,
     "python-async": _python_async,
     "python-v2": _python_v2,
-    "node": _node,
+    "node": _node_sdk,
+    "node-pop-core-1.7.9": partial(_pop_core, package="pop-core-1.7.9", calls="forms"),
+    "node-pop-core-1.8.0": partial(_pop_core, package="pop-core-1.8.0", calls="camel case"),
     "legacy": _legacy,
+    "legacy-cas": _legacy_product,
+    "form": _form,
+    "form-xml": partial(_form, kind=XMLForm),
 }
 """Callers by name: each given a server and an access key, until its block ends."""
 

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import struct
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -112,7 +113,8 @@ async def _send(send: Send, response: Response) -> None:
 
 async def _start(send: Send, response: Response, length: int) -> None:
     headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
-    headers.append((b"content-length", str(length).encode()))
+    if response.status != HTTPStatus.NO_CONTENT:
+        headers.append((b"content-length", str(length).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
 
 

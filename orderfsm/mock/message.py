@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
+from xml.etree import ElementTree as ET
 
 import attrs
 
@@ -12,6 +15,10 @@ from orderfsm.errors import OrderFSMError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+FORM = "application/x-www-form-urlencoded"
+_BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED}
+_ILLEGAL_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _parameters(query: str | Mapping[str, Any]) -> dict[str, str]:
@@ -36,8 +43,8 @@ class Request:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The parameters of the query string, and those of a form in the body; the query's win."""
-        if not self.body:
+        """The parameters of the query string, and those of a body that is a form or does not say; the query's win."""
+        if not self.body or self.headers.get("content-type", "").partition(";")[0].strip().lower() not in {"", FORM}:
             return self.query
         return _parameters(self.body.decode("utf-8", "replace")) | self.query
 
@@ -58,7 +65,9 @@ class Response:
 
     @classmethod
     def of(cls, status: int, document: object) -> Response:
-        """A response whose body is `document` as JSON."""
+        """A response whose body is `document` as JSON; of a `status` that lets no body follow, without one."""
+        if status in _BODILESS:
+            return cls(status)
         return cls(status, json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
 
     @property
@@ -66,12 +75,35 @@ class Response:
         """The body, decoded."""
         return json.loads(self.body)
 
+    def as_xml(self, root: str) -> Response:
+        """The same response, its JSON object written as XML in an element `root`.
+
+        A member is an element of its name, a list one such element for each of its own. A character that XML cannot
+        carry becomes U+FFFD.
+        """
+        body = ET.tostring(_element(root, self.json), encoding="utf-8", xml_declaration=True)
+        return attrs.evolve(self, body=body, headers=self.headers | {"content-type": "application/xml;charset=utf-8"})
+
+
+def _element(name: str, value: Any) -> ET.Element:
+    element = ET.Element(name)
+    if isinstance(value, dict):
+        for member, part in value.items():
+            element.extend([_element(member, one) for one in (part if isinstance(part, list) else [part])])
+    elif value is not None:
+        text = value if isinstance(value, str) else json.dumps(value)
+        element.text = _ILLEGAL_IN_XML.sub("\ufffd", text)
+    return element
+
 
 class GatewayError(OrderFSMError):
     """A request that never reaches the orders: `code`, `http_status` and `message` as the gateway answers them.
 
-    `retry_after`, in milliseconds, is when to try again.
+    `retry_after`, in milliseconds, is when to try again. `repeated` is what the message ends with where it is answered: a
+    part of the request, which the error itself does not show, so that it gets into no log.
     """
+
+    repeated = ""
 
     def __init__(self, code: str, http_status: int, message: str, retry_after: int | None = None) -> None:
         super().__init__(code, http_status, message, retry_after)

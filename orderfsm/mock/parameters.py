@@ -13,6 +13,7 @@ from orderfsm.spec import Operation
 
 from .ca import common_name
 from .message import GatewayError, invalid, missing
+from .signature import contradicted
 
 if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
@@ -28,6 +29,7 @@ MAX_DOMAIN = 253
 """Characters of a domain name (RFC 1035)."""
 
 MAX_TAGS = 20
+JSON, XML = "JSON", "XML"
 
 _DOMAIN = re.compile(r"(?:\*\.)?(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)(?=.*[a-z])[a-z0-9-]{1,63}(?<!-)", re.IGNORECASE)
 _ACTIONS = {operation.value: operation for operation in Operation}
@@ -41,13 +43,12 @@ def operation_of(request: Request) -> Operation:
         raise GatewayError("InvalidAction.NotFound", 404, "The specified path is not found: every action is at /.")
     if request.method not in {"GET", "POST"}:
         raise GatewayError("UnsupportedHTTPMethod", 405, "This http method is not supported.")
-    headers, query = request.headers, request.query
-    version = headers.get("x-acs-version") or query.get("Version")
+    version = _system(request, "x-acs-version", "Version")
     if not version:
         raise missing("Version")
     if version != wire.VERSION:
         raise invalid("Version", wire.VERSION)
-    action = headers.get("x-acs-action") or query.get("Action")
+    action = _system(request, "x-acs-action", "Action")
     if not action:
         raise missing("Action")
     if action not in _ACTIONS:
@@ -57,10 +58,32 @@ def operation_of(request: Request) -> Operation:
     return _ACTIONS[action]
 
 
+def _system(request: Request, header: str, name: str) -> str | None:
+    """A system parameter: that of the header if it can be signed, which is where `Authorization` stands; else `name`'s.
+
+    Each stands in for the other where that one is not there.
+    """
+    said = [request.headers.get(header), request.parameters.get(name)]
+    return next(filter(None, said if "authorization" in request.headers else reversed(said)), None)
+
+
+def answers_in_xml(request: Request) -> bool:
+    """Whether the answer is XML: if `Format` says so, or is absent from a query signature, whose default that is."""
+    given = request.parameters
+    if not given.get("Format"):
+        return "Signature" in given and "authorization" not in request.headers
+    return given["Format"].upper() == XML
+
+
 def parameters_of(operation: Operation, request: Request) -> dict[str, str]:
     """The parameters of `operation`: none of the required ones absent or empty, none longer than it may be."""
     taken = wire.PARAMETERS[operation]
     given = {name: value for name, value in request.parameters.items() if value}
+    for name, header in contradicted(request).items():
+        if name in given and "authorization" not in request.headers:
+            raise invalid(name, f"what the header {header} says")
+    if given.get("Format", JSON).upper() not in {JSON, XML}:
+        raise invalid("Format", f"{JSON} or {XML}")
     for name in taken.required:
         if name not in given:
             raise missing(name)

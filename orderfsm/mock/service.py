@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from http import HTTPStatus
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,6 +33,7 @@ from .parameters import (
     PACKAGE_ORDERS,
     Application,
     Selection,
+    answers_in_xml,
     application,
     operation_of,
     order_id,
@@ -111,10 +113,11 @@ class Service:
         """The response of the API port to `request`; it never raises."""
         request_id = str(uuid.uuid4()).upper()
         try:
-            return self._handled(request, request_id)
+            response = self._handled(request, request_id)
         except Exception:
             logging.getLogger(__name__).exception("request %s failed", request_id)
-            return _failure(InternalError.code, InternalError.http_status, InternalError.text, request_id)
+            response = _failure(InternalError.code, InternalError.http_status, InternalError.text, request_id)
+        return _in_xml(response, request) if answers_in_xml(request) else response
 
     def _handled(self, request: Request, request_id: str) -> Response:
         fault: Fault | None = None
@@ -134,7 +137,9 @@ class Service:
         except ServiceError as error:
             response = _failure(error.code, error.http_status, error.text, request_id)
         except GatewayError as error:
-            response = _failure(error.code, error.http_status, error.message, request_id, error.retry_after)
+            response = _failure(
+                error.code, error.http_status, error.message + error.repeated, request_id, error.retry_after
+            )
         return response if fault is None else self._spoiled(response, fault, request_id, given)
 
     def _create(self, operation: Operation, given: dict[str, str]) -> dict[str, Any]:
@@ -470,6 +475,14 @@ class Service:
             return response
         stale = answers.state_of(record, wire.type_of(record.previous, self.lifecycle))
         return Response.of(200, stale | {"RequestId": request_id})
+
+
+def _in_xml(response: Response, request: Request) -> Response:
+    """`response` as XML, with the root that the documents give it."""
+    if not response.body:
+        return response
+    succeeded = response.status == HTTPStatus.OK and "HostId" not in response.json
+    return response.as_xml(f"{operation_of(request)}Response" if succeeded else "Error")
 
 
 def _failure(code: str, http_status: int, message: str, request_id: str, retry_after: int | None = None) -> Response:

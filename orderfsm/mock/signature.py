@@ -8,7 +8,8 @@ https://www.alibabacloud.com/help/en/sdk/product-overview/v3-request-structure-a
 The *query signature* (`HMAC-SHA1`, version 1.0, which the SDK calls `v2`) stands in the parameter `Signature`. It
 covers the method and the parameters of query and form: "Request syntax and signature method V2 for RPC APIs",
 https://www.alibabacloud.com/help/en/sdk/product-overview/rpc-mechanism
-It covers no header, so an `x-acs-action` or `x-acs-version` beside it must say what the parameters say.
+It covers no header, so an `x-acs-action` or `x-acs-version` beside it must say what the parameters say; the case of the
+first letter may differ, which some SDKs mend in the parameter alone.
 
 A request with an `Authorization` is judged by that one. What is wrong is answered in this order, with status 400 but
 for the second, which has 404:
@@ -80,13 +81,17 @@ class _Secret:
 
 
 class _Claim(NamedTuple):
-    """What a request says of its signature, and `sign`, which makes of a secret the signature that it should have."""
+    """What a request says of its signature, and how to make the one that it should have.
+
+    `string_to_sign` makes the text that is signed, and says whether that covers all that it must; `sign` signs it.
+    """
 
     key_id: str
     date: str
     nonce: str
     signature: str
-    sign: Callable[[_Secret], bytes]
+    string_to_sign: Callable[[], tuple[str, bool]]
+    sign: Callable[[_Secret, str], bytes]
 
 
 class Verifier:
@@ -117,8 +122,12 @@ class Verifier:
         signed_at = _epoch(claim.date[:21])
         if abs(self._now() - signed_at) > WINDOW:
             raise GatewayError("InvalidTimeStamp.Expired", 400, "Specified time stamp or date value is expired.")
-        if not hmac.compare_digest(claim.sign(secret), _utf8(claim.signature)):
-            raise _does_not_match()
+        text, covers_all = claim.string_to_sign()
+        if not hmac.compare_digest(claim.sign(secret, text), _utf8(claim.signature)) or not covers_all:
+            message = "Specified signature is not matched with our calculation. server string to sign is:"
+            error = GatewayError("SignatureDoesNotMatch", 400, message)
+            error.repeated = text  # the legacy SDK compares it with its own, and says if only the secret can be wrong
+            raise error
         # One second longer than the request could be sent again: a store may forget the nonce at that very moment.
         if not self._fresh(_nonce_of(claim), signed_at + WINDOW + 1):
             raise GatewayError("SignatureNonceUsed", 400, "Specified signature nonce was used already.")
@@ -136,22 +145,24 @@ def _header_claim(request: Request) -> _Claim:
     if not all(map(headers.get, REQUIRED_HEADERS)):
         raise _missing(f"the header {next(name for name in REQUIRED_HEADERS if not headers.get(name))}")
     key_id, listed, signature = parts.groups()
-    sign = partial(_header_signature, request, listed)
-    return _Claim(key_id, headers["x-acs-date"], headers["x-acs-signature-nonce"], signature, sign)
+    text = partial(_header_string, request, listed)
+    return _Claim(key_id, headers["x-acs-date"], headers["x-acs-signature-nonce"], signature, text, _header_signature)
 
 
-def _header_signature(request: Request, listed: str, secret: _Secret) -> bytes:
-    """The header signature of `request` over the headers `listed`, separated by semicolons."""
+def _header_string(request: Request, listed: str) -> tuple[str, bool]:
+    """What a header signature of `request` over the headers `listed`, separated by semicolons, signs."""
     headers, body, path = request.headers, request.body, request.path
     payload = hashlib.sha256(body).hexdigest() if body else _NO_BODY
     names = _names(listed)
-    if payload != headers["x-acs-content-sha256"] or not _covered(request, names):
-        raise _does_not_match()
     uri = path if path == "/" else quote(path, errors="surrogatepass")
-    entries = "".join([f"{name}:{headers[name].strip()}\n" for name in names])
+    entries = "".join([f"{name}:{headers.get(name, '').strip()}\n" for name in names])
     canonical = f"{request.method}\n{uri}\n{_canonical_query(request.query)}\n{entries}\n{listed}\n{payload}"
-    string_to_sign = f"ACS3-HMAC-SHA256\n{hashlib.sha256(_utf8(canonical)).hexdigest()}"
-    return _digest(secret.sha256, string_to_sign).hex().encode()
+    text = f"ACS3-HMAC-SHA256\n{hashlib.sha256(_utf8(canonical)).hexdigest()}"
+    return text, payload == headers["x-acs-content-sha256"] and _covered(request, names)
+
+
+def _header_signature(secret: _Secret, text: str) -> bytes:
+    return _digest(secret.sha256, text).hex().encode()
 
 
 @lru_cache(maxsize=64)
@@ -189,23 +200,33 @@ def _query_claim(request: Request) -> _Claim:
         parameters["Timestamp"],
         parameters["SignatureNonce"],
         parameters["Signature"],
-        partial(_query_signature, request, parameters),
+        partial(_query_string, request, parameters),
+        _query_signature,
     )
 
 
-def _query_signature(request: Request, parameters: Mapping[str, str], secret: _Secret) -> bytes:
-    """The query signature of `request`, whose `parameters` are given, `Signature` among them."""
-    signed_as = (request.path, parameters["SignatureMethod"], parameters["SignatureVersion"])
-    if signed_as != ("/", "HMAC-SHA1", "1.0"):
-        raise _does_not_match()
-    for header, name in (("x-acs-action", "Action"), ("x-acs-version", "Version")):
-        if request.headers.get(header) not in {None, parameters.get(name)}:
-            raise _does_not_match()
+def _query_string(request: Request, parameters: Mapping[str, str]) -> tuple[str, bool]:
+    """What a query signature of `request`, whose `parameters` are given, `Signature` among them, signs."""
     query = _canonical_query({name: value for name, value in parameters.items() if name != "Signature"})
     # The query is encoded once more; only these three of its characters are left to encode.
     encoded = query.replace("%", "%25").replace("=", "%3D").replace("&", "%26")
-    string_to_sign = f"{request.method}&%2F&{encoded}"
-    return b64encode(_digest(secret.sha1, string_to_sign))
+    signed_as = (request.path, parameters["SignatureMethod"], parameters["SignatureVersion"])
+    return f"{request.method}&%2F&{encoded}", signed_as == ("/", "HMAC-SHA1", "1.0") and not contradicted(request)
+
+
+def _query_signature(secret: _Secret, text: str) -> bytes:
+    return b64encode(_digest(secret.sha1, text))
+
+
+def contradicted(request: Request) -> dict[str, str]:
+    """Headers that name another action or version than the parameters do, or that do so alone, by parameter."""
+    parameters, headers = request.parameters, request.headers
+    said = {"Action": "x-acs-action", "Version": "x-acs-version"}
+    return {name: header for name, header in said.items() if not _same(headers.get(header), parameters.get(name, ""))}
+
+
+def _same(header: str | None, parameter: str) -> bool:
+    return not header or (header[1:] == parameter[1:] and header[:1].lower() == parameter[:1].lower())
 
 
 # -- what both need ----------------------------------------------------------------------------------------------------
@@ -251,9 +272,3 @@ def _nonce_of(claim: _Claim) -> str:
 
 def _missing(part: str) -> GatewayError:
     return GatewayError("MissingSignature", 400, f"The request is not signed: it lacks {part}.")
-
-
-def _does_not_match() -> GatewayError:
-    # The legacy SDK reads what stands behind a colon, and fails where there is none.
-    message = "Specified signature is not matched with our calculation: another secret, or something was altered."
-    return GatewayError("SignatureDoesNotMatch", 400, message)
