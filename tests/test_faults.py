@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import http.client
 import json
+import pickle
 import time
 from urllib.parse import urlsplit
 
+import attrs
 import pytest
 
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
@@ -174,6 +177,61 @@ def test_a_rule_that_makes_no_sense_is_refused_by_name(service, members, named):
         Fault.parse(members)
     assert Control(service).handle(Request("POST", "/faults", {}, {}, json.dumps(members).encode())).status == 400
     assert service.fault_rules() == []
+
+
+@pytest.mark.parametrize(
+    ("members", "named"),
+    [
+        ({"operation": "delet"}, "Operation 'delet': expected create, "),
+        ({"operation": "review_passed"}, "Operation 'review_passed'"),
+        ({"operation": 7}, "Operation 7"),
+        ({"order_id": "1"}, "OrderId '1'"),
+        ({"order_id": 0}, "OrderId 0"),
+        ({"times": 0}, "Times 0"),
+        ({"times": True}, "Times True"),
+        ({"probability": 1.5}, "Probability 1.5: expected a number in 0 .. 1"),
+        ({"probability": True}, "Probability True"),
+        ({"delay": False}, "Delay False"),
+        ({"delay": None}, "Delay None"),
+        ({"probability": float("nan")}, "Probability nan"),
+        ({"status": 99}, "Status 99"),
+        ({"code": ""}, "Code ''"),
+        ({"retry_after": -1}, "RetryAfter -1"),
+        ({"delay": "x"}, "Delay 'x'"),
+        ({"delay": float("inf")}, "Delay inf"),
+        ({"when": "later"}, "When 'later': expected before, after"),
+        ({"transport": "pigeon"}, "Transport 'pigeon': expected reset, truncate, empty"),
+        ({"read": "nope"}, "Read 'nope': expected unknow, stale, missing"),
+        ({"read": "stale", "operation": "delete"}, "Operation of a fault with a Read"),
+        ({"order_id": 1, "operation": "list"}, "OrderId of a fault of ListUserCertificateOrder"),
+        ({"order_id": 1, "operation": "create"}, "OrderId of a fault of CreateCertificateRequest"),
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_refused_where_it_is_made(members, named):
+    with pytest.raises(InvalidValue) as caught:
+        Fault(**members)
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["delete", "DELETE", "DeleteCertificateRequest", "deletecertificaterequest"])
+def test_an_operation_is_named_as_on_the_command_line(service, word):
+    assert Fault(operation=word) == Fault(operation=Operation.DELETE)
+    assert rule(service, Operation=word)["Operation"] == "DeleteCertificateRequest"
+    assert Fault(operation="*") == Fault()
+
+
+def test_a_member_that_a_fault_does_not_have_is_named():
+    with pytest.raises(TypeError, match=r"^tiems in a Fault: it takes, each by its name, operation, order_id, times,"):
+        Fault(tiems=1)
+    with pytest.raises(TypeError, match=r"^'delete' in a Fault: it takes, each by its name, operation,"):
+        Fault("delete")
+
+
+def test_a_fault_is_a_value():
+    fault = Fault(operation="delete", times=2)
+    assert pickle.loads(pickle.dumps(fault)) == copy.copy(fault) == attrs.evolve(fault) == fault
+    with pytest.raises(InvalidValue):
+        attrs.evolve(fault, times=0)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"7", b"{", b"[" * 100_000])

@@ -2,47 +2,125 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from orderfsm.errors import BY_CODE, CreateCertificateRequestFailed, DeleteFail, InvalidValue
+from orderfsm.order import MAX_ID
 from orderfsm.spec import Operation
+from orderfsm.wire import PARAMETERS, parse_trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 THROTTLED = "Throttling.User"
 ANY = "*"
-_ACCEPTED: dict[str, tuple[str, ...]] = {
-    "When": ("before", "after"),
-    "Transport": ("reset", "truncate", "empty"),
-    "Read": ("unknow", "stale", "missing"),
+_MEMBERS = {
+    "Operation": "operation",
+    "OrderId": "order_id",
+    "Times": "times",
+    "Probability": "probability",
+    "Status": "status",
+    "Code": "code",
+    "RetryAfter": "retry_after",
+    "Delay": "delay",
+    "When": "when",
+    "Transport": "transport",
+    "Read": "read",
 }
+"""The fields of a fault by their names in JSON, by which errors name them."""
+
+_NAMES = {field: member for member, field in _MEMBERS.items()}
+
+
+def _operation(value: Operation | str | None) -> Operation | None:
+    if value is None or value == ANY:
+        return None
+    try:
+        operation = parse_trigger(value)
+    except InvalidValue:
+        operation = None
+    if not isinstance(operation, Operation):
+        raise InvalidValue("Operation", value, [*(known.name.lower() for known in Operation), ANY])
+    return operation
+
+
+def _accepts(check: Callable[[Any], bool], *accepted: str) -> Callable[[Fault, attrs.Attribute[Any], Any], None]:
+    """A validator that takes what `check` is true of, and None if it is the default; its error names the `accepted`."""
+
+    def validate(_fault: Fault, field: attrs.Attribute[Any], value: Any) -> None:
+        if not (value is None and field.default is None) and not check(value):
+            raise InvalidValue(_NAMES[field.name], value, accepted)
+
+    return validate
+
+
+def _integer(low: int, high: int) -> Any:
+    return _accepts(lambda value: type(value) is int and low <= value <= high, f"an integer in {low} .. {high}")
+
+
+def _number(low: float, high: float) -> Any:
+    return _accepts(lambda value: type(value) in {int, float} and low <= value <= high, f"a number in {low} .. {high}")
+
+
+def _word(*accepted: str) -> Any:
+    return _accepts(lambda value: isinstance(value, str) and value in accepted, *accepted)
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 128 and value.isprintable()
 
 
 @attrs.frozen(kw_only=True)
 class Fault:
     """A rule by which calls fail.
 
-    It applies to `operation` (None: any) on `order_id` (None: any), `times` more times (None: without end), each time
-    with `probability`. Then the call takes `delay` seconds longer; and unless that is all that the rule says:
+    It applies to `operation` (a member, its name or its action; None: any) on `order_id` (None: any), `times` more
+    times (None: without end), each time with `probability`. Then the call takes `delay` seconds longer; and unless that
+    is all that the rule says:
 
     * `transport`: the answer does not arrive (`reset`), half of it does (`truncate`), or it is `empty`;
     * `read`: a describe answers `unknow`, the state before the last change (`stale`), or NotFoundOrder (`missing`);
     * else the answer is `code` with HTTP `status`, and `retry_after` milliseconds in its header.
 
     `when` is "before", and the call does nothing, or "after": it was carried out, and its answer is lost.
+
+    `InvalidValue` names a member that makes no sense, or because of which no call can ever fail by the rule.
+
+    >>> from orderfsm.mock import Fault
+    >>> Fault(operation="delete", code="DeleteFail", times=1).operation
+    <Operation.DELETE: 'DeleteCertificateRequest'>
     """
 
-    operation: Operation | None = None
-    order_id: int | None = None
-    times: int | None = None
-    probability: float = 1.0
-    status: int | None = None
-    code: str | None = None
-    retry_after: int | None = None
-    delay: float = 0.0
-    when: str = "before"
-    transport: str | None = None
-    read: str | None = None
+    operation: Operation | None = attrs.field(default=None, converter=_operation)
+    order_id: int | None = attrs.field(default=None, validator=_integer(1, MAX_ID))
+    times: int | None = attrs.field(default=None, validator=_integer(1, 2**31 - 1))
+    probability: float = attrs.field(default=1.0, validator=_number(0, 1))
+    status: int | None = attrs.field(default=None, validator=_integer(200, 599))
+    code: str | None = attrs.field(default=None, validator=_accepts(_is_code, "a text of 1 to 128 characters"))
+    retry_after: int | None = attrs.field(default=None, validator=_integer(0, 86_400_000))
+    delay: float = attrs.field(default=0.0, validator=_number(0, 3600))
+    when: str = attrs.field(default="before", validator=_word("before", "after"))
+    transport: str | None = attrs.field(default=None, validator=_word("reset", "truncate", "empty"))
+    read: str | None = attrs.field(default=None, validator=_word("unknow", "stale", "missing"))
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, *positional: object, **members: Any) -> None:
+            """See the class."""
+            unknown = [repr(value) for value in positional] + [name for name in members if name not in _NAMES]
+            if unknown:
+                raise TypeError(f"{unknown[0]} in a Fault: it takes, each by its name, {', '.join(_NAMES)}")
+            self.__attrs_init__(**members)
+
+    def __attrs_post_init__(self) -> None:
+        if self.operation is None:
+            return
+        if self.read is not None and self.operation is not Operation.DESCRIBE:
+            raise InvalidValue("Operation of a fault with a Read", self.operation, [Operation.DESCRIBE, ANY])
+        if self.order_id is not None and "OrderId" not in PARAMETERS[self.operation].required:
+            raise InvalidValue(f"OrderId of a fault of {self.operation}", self.order_id, ["none: it is given none"])
 
     def matches(self, operation: Operation, order_id: int | None) -> bool:
         """Whether the rule is about such a call."""
@@ -74,68 +152,10 @@ class Fault:
         unknown = set(rule) - set(_MEMBERS)
         if unknown:
             raise InvalidValue("member of a fault rule", min(unknown), _MEMBERS)
-        fields: dict[str, Any] = {}
-        for name, value in rule.items():
-            if value is not None:
-                field, read = _MEMBERS[name]
-                fields[field] = read(name, value)
-        return cls(**fields)
+        return cls(**{_MEMBERS[name]: value for name, value in rule.items() if value is not None})
 
     def as_json(self) -> dict[str, Any]:
         """The rule as the JSON object that says it."""
-        document: dict[str, Any] = {name: getattr(self, field) for name, (field, _) in _MEMBERS.items()}
+        document: dict[str, Any] = {name: getattr(self, field) for name, field in _MEMBERS.items()}
         document["Operation"] = self.operation or ANY
         return document
-
-
-def _operation(name: str, value: Any) -> Operation | None:
-    if value == ANY:
-        return None
-    if value not in tuple(Operation):
-        raise InvalidValue(name, value, [*Operation, ANY])
-    return Operation(value)
-
-
-def _integer(low: int, high: int) -> Any:
-    def read(name: str, value: Any) -> int:
-        if type(value) is not int or not low <= value <= high:
-            raise InvalidValue(name, value, [f"an integer in {low} .. {high}"])
-        return value
-
-    return read
-
-
-def _number(low: float, high: float) -> Any:
-    def read(name: str, value: Any) -> float:
-        if type(value) not in {int, float} or not low <= value <= high:
-            raise InvalidValue(name, value, [f"a number in {low} .. {high}"])
-        return float(value)
-
-    return read
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= 128 or not value.isprintable():
-        raise InvalidValue(name, value, ["a text of 1 to 128 characters"])
-    return value
-
-
-def _word(name: str, value: Any) -> str:
-    if value not in _ACCEPTED[name]:
-        raise InvalidValue(name, value, _ACCEPTED[name])
-    return str(value)
-
-
-_MEMBERS: dict[str, tuple[str, Any]] = {
-    "Operation": ("operation", _operation),
-    "OrderId": ("order_id", _integer(1, 2**63 - 1)),
-    "Times": ("times", _integer(1, 2**31 - 1)),
-    "Probability": ("probability", _number(0, 1)),
-    "Status": ("status", _integer(200, 599)),
-    "Code": ("code", _text),
-    "RetryAfter": ("retry_after", _integer(0, 86_400_000)),
-    "Delay": ("delay", _number(0, 3600)),
-    "When": ("when", _word),
-    "Transport": ("transport", _word),
-    "Read": ("read", _word),
-}
