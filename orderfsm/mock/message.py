@@ -99,8 +99,8 @@ def _element(name: str, value: Any) -> ET.Element:
 class GatewayError(OrderFSMError):
     """A request that never reaches the orders: `code`, `http_status` and `message` as the gateway answers them.
 
-    `retry_after`, in milliseconds, is when to try again. `repeated` is what the message ends with where it is answered: a
-    part of the request, which the error itself does not show, so that it gets into no log.
+    `retry_after`, in milliseconds, is when to try again. `repeated` is what the message ends with where it is answered:
+    a part of the request, which the error itself does not show, so that it gets into no log.
     """
 
     repeated = ""

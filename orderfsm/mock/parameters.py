@@ -31,7 +31,9 @@ MAX_DOMAIN = 253
 MAX_TAGS = 20
 JSON, XML = "JSON", "XML"
 
-_DOMAIN = re.compile(r"(?:\*\.)?(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)(?=.*[a-z])[a-z0-9-]{1,63}(?<!-)", re.IGNORECASE)
+_DOMAIN = re.compile(
+    r"(?:\*\.)?(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)(?=.*[a-z])[a-z0-9-]{1,63}(?<!-)", re.IGNORECASE | re.ASCII
+)
 _ACTIONS = {operation.value: operation for operation in Operation}
 _MAX_LENGTHS = {"Domain": 1280, "Csr": 16_384, "Email": 254, "CompanyName": 256}
 _MAX_LENGTH = 128
@@ -115,16 +117,25 @@ class Application:
     tags: tuple[tuple[str, str], ...]
 
 
-def application(given: dict[str, str]) -> Application:
-    """What a create asks for. Its domain is the common name of the `Csr`, if there is one, else those of `Domain`."""
+def domains(given: dict[str, str]) -> tuple[str, ...]:
+    """The domains of an order, such that a certificate can be issued for them: in ASCII, each as DNS has them.
+
+    That is the common name of the `Csr`, if there is one, else those of `Domain`.
+    """
     csr = given.get("Csr")
+    names = (common_name(csr),) if csr else tuple(given["Domain"].split(","))
+    if len(names) > MAX_DOMAINS or not all(len(name) <= MAX_DOMAIN and _DOMAIN.fullmatch(name) for name in names):
+        raise invalid("Csr" if csr else "Domain", "a domain name" if csr else f"1 to {MAX_DOMAINS} domain names")
+    return names
+
+
+def application(given: dict[str, str]) -> Application:
+    """What a create asks for."""
     validate_type = given.get("ValidateType", VALIDATE_TYPES[0])
     if validate_type not in VALIDATE_TYPES:
         raise invalid("ValidateType", " or ".join(VALIDATE_TYPES))
-    domains = tuple((common_name(csr) if csr else given["Domain"]).split(","))
-    if len(domains) > MAX_DOMAINS or not all(len(d) <= MAX_DOMAIN and _DOMAIN.fullmatch(d) for d in domains):
-        raise invalid("Csr" if csr else "Domain", f"1 to {MAX_DOMAINS} domain names")
-    return Application(domains, validate_type, given.get("ProductCode", DEFAULT_PRODUCT), csr, tags(given))
+    product_code = given.get("ProductCode", DEFAULT_PRODUCT)
+    return Application(domains(given), validate_type, product_code, given.get("Csr"), tags(given))
 
 
 def tags(given: dict[str, str]) -> tuple[tuple[str, str], ...]:

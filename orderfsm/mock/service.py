@@ -23,7 +23,7 @@ from orderfsm.order import order_id as valid_order_id
 from orderfsm.spec import UNSPECIFIC_TYPE, VALIDITY, Actor, Event, Operation, State, Trigger
 
 from . import answers
-from .ca import CertificateAuthority, common_name
+from .ca import CertificateAuthority
 from .clock import Clock
 from .faults import THROTTLED, Fault
 from .message import GatewayError, Request, Response
@@ -35,6 +35,7 @@ from .parameters import (
     Selection,
     answers_in_xml,
     application,
+    domains,
     operation_of,
     order_id,
     parameters_of,
@@ -158,12 +159,12 @@ class Service:
 
     def _renew(self, operation: Operation, given: dict[str, str]) -> dict[str, Any]:
         csr, labels = given.get("Csr"), tags(given)
-        domains = None if csr is None else (common_name(csr),)
+        asked_for = None if csr is None else domains(given)
 
         def begin(old: Record, row: Transition, now: float) -> Record | None:
             if row.creates is None:
                 return None
-            asked = Application(domains or old.domains, old.validate_type, old.product_code, csr, labels)
+            asked = Application(asked_for or old.domains, old.validate_type, old.product_code, csr, labels)
             return self._begun(row.creates, now, asked, holds_unit=False)
 
         begun = self._perform(order_id(given), operation, begin)[1]
