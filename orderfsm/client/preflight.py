@@ -99,6 +99,11 @@ def backoff(attempt: int, answer: Answer | None = None, wait: wait_base = BACKOF
     return Pause(max(asked, wait(state)))
 
 
+def _monotonic() -> float:
+    """The machine's clock, asked for at each call: what a test puts in the place of `time.monotonic` answers."""
+    return time.monotonic()
+
+
 @attrs.define(eq=False)
 class Preflight:
     """The settings of a guard (see `guard`), and what it has seen: reads that are young enough, and its own creates."""
@@ -109,7 +114,7 @@ class Preflight:
     grace: float = attrs.field(default=10, converter=seconds)
     on_divergence: Callable[[Divergence], object] | None = None
     lifecycle: Lifecycle = ORDER_LIFECYCLE
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = _monotonic
     headers: Mapping[str, str] = attrs.field(factory=dict, init=False)
     """The HTTP headers of the last page of the list."""
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)

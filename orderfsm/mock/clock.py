@@ -1,18 +1,38 @@
-"""The movable clock by which certificates expire and reviews end."""
+"""The movable clock by which certificates expire and reviews end, and the durations that a service is told."""
 
 from __future__ import annotations
 
+import math
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from orderfsm.errors import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+LAST_TIME = 7_258_118_400.0
+"""How far the clock can be moved: to the year 2200, in seconds since the epoch."""
+
+
+def machine_time() -> float:
+    """The machine's clock, asked for at each call: what a test puts in the place of `time.time` is what answers."""
+    return time.time()
+
+
+def seconds(kind: str, value: float | timedelta, longest: float, why: str = "") -> float:
+    """`value`, seconds or a timedelta, in seconds; `InvalidValue` of that `kind` if they are not in 0 .. `longest`."""
+    given = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= longest:
+        raise InvalidValue(kind, value, [f"seconds in 0 .. {math.floor(longest)}, or a timedelta{why}"])
+    return given
 
 
 class Clock:
     """Seconds since the epoch: `source` (the machine's clock), moved by `offset` seconds, which a service sets."""
 
-    def __init__(self, source: Callable[[], float] = time.time) -> None:
+    def __init__(self, source: Callable[[], float] = machine_time) -> None:
         self._source = source
         self.offset = 0.0
 

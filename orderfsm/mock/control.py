@@ -3,6 +3,7 @@
 ==============================================  ==============================================================
 ``POST /reset``                                 no orders, packages, faults or history; the clock at now: 204
 ``PUT /packages/{code}`` ``{"TotalCount": n}``  set a package's size: 200 and its counts
+``GET /packages``                               200 and all packages
 ``POST /orders/{id}/events`` ``{"Event": e}``   an event happens: 200 and the order; 400 unknown event; 404 no such
                                                 order; 409 the table refuses it
 ``GET /orders/{id}``                            200 and the order; 404 for a deleted one too
@@ -10,6 +11,7 @@
 ``GET /history``                                all that happened, in the trace format: 200
 ``POST /faults`` a rule, ``GET``, ``DELETE``    fault rules, in order (`faults.Fault`): 201, 200, 204
 ``POST /clock`` ``{"advance": seconds}``        move the clock forward: 200 and the time that it is
+``GET /clock``                                  200 and the time that it is
 ``GET /health``                                 200
 ==============================================  ==============================================================
 
@@ -34,12 +36,10 @@ from .message import Request, Response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .records import Record
+    from .records import Package, Record
     from .service import Service
 
 MAX_ORDERS = 1000
-LAST_TIME = 7_258_118_400.0
-"""How far the clock can be moved: to the year 2200, in seconds since the epoch."""
 
 
 class Control:
@@ -51,6 +51,7 @@ class Control:
             (method, re.compile(pattern), answer)
             for method, pattern, answer in (
                 ("POST", "/reset", self._reset),
+                ("GET", "/packages", self._packages),
                 ("PUT", "/packages/([^/]+)", self._put_package),
                 ("POST", "/orders/([^/]+)/events", self._happen),
                 ("GET", "/orders/([^/]+)", self._order),
@@ -59,6 +60,7 @@ class Control:
                 ("POST", "/faults", self._add_fault),
                 ("GET", "/faults", self._faults),
                 ("DELETE", "/faults", self._clear_faults),
+                ("GET", "/clock", self._clock),
                 ("POST", "/clock", self._advance),
                 ("GET", "/health", self._health),
             )
@@ -90,10 +92,10 @@ class Control:
         return Response(204)
 
     def _put_package(self, request: Request, product_code: str) -> Response:
-        package = self.service.put_package(product_code, _member(request, "TotalCount"))
-        return Response.of(
-            200, {"ProductCode": package.product_code, "TotalCount": package.total, "UsedCount": package.used}
-        )
+        return Response.of(200, _bought(self.service.put_package(product_code, _member(request, "TotalCount"))))
+
+    def _packages(self, _request: Request) -> Response:
+        return Response.of(200, {"Packages": [_bought(package) for package in self.service.packages()]})
 
     def _happen(self, request: Request, order_id: str) -> Response:
         event = _member(request, "Event")
@@ -132,14 +134,18 @@ class Control:
         return Response(204)
 
     def _advance(self, request: Request) -> Response:
-        seconds = _member(request, "advance")
-        left = LAST_TIME - self.service.clock.now()
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= left:
-            raise InvalidValue("advance", seconds, [f"seconds in 0 .. {left:.0f}: the clock goes forward, to 2200"])
-        return Response.of(200, {"now": answers.instant(self.service.advance(seconds))})
+        return Response.of(200, {"now": answers.instant(self.service.advance(_member(request, "advance")))})
+
+    def _clock(self, _request: Request) -> Response:
+        return Response.of(200, {"now": answers.instant(self.service.clock.now())})
 
     def _health(self, _request: Request) -> Response:
         return Response.of(200, {"status": "ok", "orders": self.service.count()})
+
+
+def forbidden(reason: str) -> Response:
+    """The answer to what is turned away before it is looked at."""
+    return _problem(403, "Forbidden", reason)
 
 
 def _problem(status: int, code: str, message: str) -> Response:
@@ -171,6 +177,10 @@ def _natural(request: Request, name: str, default: int) -> int:
     if not re.fullmatch("[0-9]{1,18}", text):
         raise InvalidValue(name, text, ["a natural number"])
     return int(text)
+
+
+def _bought(package: Package) -> dict[str, Any]:
+    return {"ProductCode": package.product_code, "TotalCount": package.total, "UsedCount": package.used}
 
 
 def _shown(record: Record) -> dict[str, Any]:

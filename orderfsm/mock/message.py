@@ -109,6 +109,9 @@ class GatewayError(OrderFSMError):
         super().__init__(code, http_status, message, retry_after)
         self.code, self.http_status, self.message, self.retry_after = code, http_status, message, retry_after
 
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
 
 def missing(name: str) -> GatewayError:
     """The answer to a required parameter that is absent or empty."""

@@ -44,6 +44,11 @@ class Record:
         """The OrderId."""
         return self.order.id
 
+    @property
+    def state(self) -> State:
+        """The state that the order is in."""
+        return self.order.state
+
 
 @attrs.frozen
 class Package:

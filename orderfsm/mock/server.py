@@ -5,24 +5,47 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 import attrs
 import uvicorn
 
 from orderfsm.errors import InvalidValue, OrderFSMError
 from orderfsm.extras import needs
+from orderfsm.order import order_id
+from orderfsm.spec import Actor, State
+from orderfsm.wire import parse_states, parse_trigger
 
 from .app import Protocol, create_app, create_control_app
+from .faults import Fault
+from .records import Record
 from .service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from datetime import timedelta
 
     from alibabacloud_cas20200407.client import Client
     from starlette.applications import Starlette
 
+    from orderfsm.spec import Event, Operation
+    from orderfsm.trace import Line
+
+    from .clock import Clock
+    from .records import Package
+
 LOOPBACK = "127.0.0.1"
+_NAMES = {"domain": "Domain", "csr": "Csr", "product_code": "ProductCode", "validate_type": "ValidateType"}
+
+
+class Asked(TypedDict, total=False):
+    """What a new order may be asked for: a domain, or several with commas, or a signing request in PEM, and more."""
+
+    domain: str
+    csr: str
+    product_code: str
+    validate_type: str
+    tags: Mapping[str, str]
 
 
 @attrs.frozen
@@ -32,6 +55,7 @@ class Server:
     api: str
     control: str
     _service: Service | None = None
+    _packages: Mapping[str, int] = attrs.field(factory=dict)
 
     @property
     def service(self) -> Service:
@@ -56,21 +80,122 @@ class Server:
         }
         return Client(Config(**(settings | config)))
 
+    # -- what a test does with it --------------------------------------------------------------------------------------
+
+    @overload
+    def order(self, state: State | str = ..., *, count: None = ..., **asked: Unpack[Asked]) -> Record: ...
+
+    @overload
+    def order(self, state: State | str = ..., *, count: int, **asked: Unpack[Asked]) -> list[Record]: ...
+
+    def order(
+        self, state: State | str = State.PENDING_REVIEW, *, count: int | None = None, **asked: Unpack[Asked]
+    ) -> Record | list[Record]:
+        """A new order that is in `state`, or a list of `count` of them, each with a unit of its own.
+
+        It is created and moved there by calls and events, which is what its history says; see `Service.begin`. Unless
+        `asked` for another `domain`, `csr`, `product_code`, `validate_type` or `tags`, it is for example.com.
+        """
+        if count is not None and (type(count) is not int or count < 0):
+            raise InvalidValue("count", count, ["an integer from 0"])
+        parameters = _parameters(asked)
+        orders = [self.service.begin(state, parameters) for _ in range(1 if count is None else count)]
+        return orders[0] if count is None else orders
+
+    def orders(self, state: State | str | None = None) -> list[Record]:
+        """All orders that are not deleted, oldest first; with a `state` (or a word of the API), those in it."""
+        states = None if state is None else parse_states(state, self.service.lifecycle)
+        return self.service.orders(states, limit=self.service.count())
+
+    def happen(self, order: Record | int, event: Event | str) -> Record:
+        """Let an event happen to an order, or to that of an OrderId; the order after it, or the table's refusal."""
+        return self.service.happen(_id(order), parse_trigger(event, self.service.lifecycle))
+
+    def history(self, order: Record | int | None = None) -> list[Line]:
+        """What happened, to one order or to all: calls, those that were refused too, and events."""
+        return list(self.service.history(None if order is None else _id(order)))
+
+    @property
+    def calls(self) -> list[Line]:
+        """The calls in the history, oldest first: those that made an order or were about one, refused ones too."""
+        rules = self.service.lifecycle.trigger_rules
+        return [line for line in self.history() if rules[line.trigger].actor is Actor.CLIENT]
+
+    def packages(self) -> list[Package]:
+        """All packages, by product code."""
+        return self.service.packages()
+
+    def put_package(self, product_code: str, total: int) -> Package:
+        """Buy a package, or change its size; what is held stays held."""
+        return self.service.put_package(product_code, total)
+
+    def fail(self, operation: Operation | str | None = None, **members: Any) -> Fault:
+        """Let calls of `operation` (None: any) fail; `members` are those of a `Fault`, which is given back."""
+        fault = Fault(operation=operation, **members)
+        self.service.add_fault(fault)
+        return fault
+
+    def add_fault(self, fault: Fault) -> None:
+        """Let calls fail by a rule, after those that there are."""
+        self.service.add_fault(fault)
+
+    def clear_faults(self) -> None:
+        """Let no call fail any more."""
+        self.service.clear_faults()
+
+    @property
+    def clock(self) -> Clock:
+        """The movable clock, by which certificates expire and reviews end; `advance` moves it."""
+        return self.service.clock
+
+    def advance(self, by: float | timedelta) -> float:
+        """Move the clock forward by seconds or a timedelta; the time that it is now."""
+        return self.service.advance(by)
+
+    def reset(self) -> None:
+        """What `mock_cas` gave: its packages, nothing held of them; no orders, no faults, the clock at now."""
+        self.service.reset()
+        for product_code, total in self._packages.items():
+            self.service.put_package(product_code, total)
+
+
+def _parameters(asked: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of a create by the names that the API gives them."""
+    for name in asked:
+        if name not in Asked.__annotations__:
+            raise TypeError(f"{name} of an order: it is asked for by {', '.join(Asked.__annotations__)}")
+    given = {_NAMES[name]: value for name, value in asked.items() if name in _NAMES}
+    for number, (key, value) in enumerate(asked.get("tags", {}).items(), 1):
+        given |= {f"Tags.{number}.Key": key, f"Tags.{number}.Value": value}
+    return given if "Csr" in given else {"Domain": "example.com"} | given
+
+
+def _id(order: Record | int) -> int:
+    return order.id if isinstance(order, Record) else order_id(order)
+
 
 @contextmanager
-def mock_cas(service: Service | None = None, **options: Any) -> Iterator[Server]:
+def mock_cas(
+    service: Service | None = None, *, packages: Mapping[str, int] | None = None, **options: Any
+) -> Iterator[Server]:
     """Serve `service`, or a new `Service(**options)`, on free loopback ports until the block ends.
 
+    `packages` are bought before, units by product code, besides those that the service has.
+
     >>> from orderfsm.mock import mock_cas
-    >>> with mock_cas() as server:
-    ...     server.service.packages()
-    [Package(product_code='digicert-free-1-free', total=20, used=0, issued=0)]
+    >>> with mock_cas(packages={"digicert-free-1-free": 2}) as server:
+    ...     order = server.order(state="issued")
+    ...     server.packages()
+    [Package(product_code='digicert-free-1-free', total=2, used=1, issued=1)]
     """
     if service is not None and options:
         raise InvalidValue("options", sorted(options), ["none beside a service"])
     service = Service(**options) if service is None else service
+    for product_code, total in (packages or {}).items():
+        service.put_package(product_code, total)
+    bought = {package.product_code: package.total for package in service.packages()}
     with _serve(create_app(service)) as api, _serve(create_control_app(service)) as control:
-        yield Server(api, control, service)
+        yield Server(api, control, service, bought)
 
 
 def configured(app: Starlette) -> uvicorn.Server:

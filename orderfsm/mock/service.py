@@ -7,7 +7,6 @@ its refusal is; the service reads parameters, keeps what the table's step made o
 from __future__ import annotations
 
 import logging
-import time
 import uuid
 from http import HTTPStatus
 from random import Random
@@ -21,10 +20,11 @@ from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.order import Order
 from orderfsm.order import order_id as valid_order_id
 from orderfsm.spec import UNSPECIFIC_TYPE, VALIDITY, Actor, Event, Operation, State, Trigger
+from orderfsm.wire import parse_states
 
 from . import answers
 from .ca import CertificateAuthority
-from .clock import Clock
+from .clock import LAST_TIME, Clock, machine_time, seconds
 from .faults import THROTTLED, Fault
 from .message import GatewayError, Request, Response
 from .parameters import (
@@ -49,6 +49,7 @@ from .store import MemoryStore, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import timedelta
 
     from orderfsm.spec import Transition
     from orderfsm.trace import Line
@@ -57,6 +58,8 @@ HOST = "cas.aliyuncs.com"
 DEFAULT_UNITS = 20
 MAX_PRODUCT_CODE = 128
 MAX_UNITS = 2**31 - 1
+MAX_VALIDITY = 100 * 366 * 86_400
+"""Seconds that a certificate may be valid."""
 
 
 class Service:
@@ -65,7 +68,7 @@ class Service:
     `lifecycle` is the table that rules it, `store` where the orders are (memory), `clock` by which certificates
     expire and reviews end, `random` from which every choice is drawn. `review` is what the CA does by itself. With
     `keys`, secrets by access key id, signatures are verified; without, every key is accepted. `limits` are calls a
-    second by operation. `validity` is how many seconds a certificate is valid. Safe between threads.
+    second by operation. `validity` is how long a certificate is valid: seconds, or a timedelta. Safe between threads.
     """
 
     def __init__(
@@ -78,14 +81,14 @@ class Service:
         review: Review | None = None,
         keys: Mapping[str, str] | None = None,
         limits: Mapping[Operation, int] | None = None,
-        validity: float = VALIDITY,
+        validity: float | timedelta = VALIDITY,
     ) -> None:
         self.lifecycle = lifecycle
         self.store: Store = MemoryStore() if store is None else store
         self.clock = Clock() if clock is None else clock
         self.review = Review() if review is None else review
         self.limits = limits or {}
-        self.validity = validity
+        self.validity = seconds("validity", validity, MAX_VALIDITY)
         self._seed = (Random() if random is None else random).getrandbits(64)
         self._ca = CertificateAuthority(self.store)
         self._verifier = Verifier(keys, fresh=self.store.remember_nonce) if keys else None
@@ -107,6 +110,11 @@ class Service:
         name = uuid.uuid4().hex
         if self.store.setting("default package bought by", lambda: name) == name:
             self.store.put_package(DEFAULT_PRODUCT, DEFAULT_UNITS)
+
+    @property
+    def verifies(self) -> bool:
+        """Whether signatures are verified, and not every request is believed."""
+        return self._verifier is not None
 
     # -- the API port ------------------------------------------------------------------------------------------------
 
@@ -209,6 +217,25 @@ class Service:
 
     # -- behind the API's back ---------------------------------------------------------------------------------------
 
+    def begin(self, state: State | str, parameters: Mapping[str, str]) -> Record:
+        """A new order, moved to `state` on a shortest way by calls and events, which the history tells of.
+
+        `state` is a State, its value or name, or a word of the API that means no other. `parameters` are those of a
+        create, by the names that the API gives them. No fault and no rate limit applies; quota does.
+        """
+        meant = parse_states(state, self.lifecycle)
+        goal = next(iter(meant))
+        if len(meant) > 1 or goal is None:
+            raise InvalidValue("state", state, map(str, self.lifecycle.table))
+        create, *steps = self.lifecycle.plan(None, goal, events=True).steps
+        order_id: int = self._create(cast("Operation", create.trigger), dict(parameters))["OrderId"]
+        for step in steps:
+            self._perform(order_id, step.trigger)
+        record = self.store.get(order_id)
+        if record is None:
+            raise NotFoundOrder
+        return record
+
     def happen(self, order_id: int, event: Trigger) -> Record:
         """Let an `Event` happen to an order; the table's refusal where it cannot."""
         rule = self.lifecycle.trigger_rules.get(event)
@@ -273,9 +300,10 @@ class Service:
         """The fault rules that are in force, in order."""
         return [fault.as_json() for _, fault in self.store.shared().faults]
 
-    def advance(self, seconds: float) -> float:
-        """Move the clock forward; the time that it is now."""
-        self.store.advance(seconds)
+    def advance(self, by: float | timedelta) -> float:
+        """Move the clock forward by seconds or a timedelta, to 2200 at most; the time that it is now."""
+        left = max(0.0, LAST_TIME - self.clock.now())
+        self.store.advance(seconds("advance", by, left, ": the clock goes forward, to 2200"))
         self.refresh()
         self.catch_up()
         return self.clock.now()
@@ -431,7 +459,7 @@ class Service:
     def _throttle(self, operation: Operation) -> None:
         limit = self.limits.get(operation)
         if limit is not None:
-            now = time.time()
+            now = machine_time()
             if self.store.hit(operation, int(now)) > limit:
                 wait = int((1 - now % 1) * 1000) + 1
                 raise GatewayError(THROTTLED, 429, "Request was denied due to user flow control.", wait)

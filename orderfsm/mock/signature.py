@@ -29,13 +29,13 @@ import hashlib
 import hmac
 import math
 import re
-import time
 from base64 import b64encode
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
+from .clock import machine_time
 from .message import GatewayError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Verifier:
         keys: Mapping[str, str],
         *,
         fresh: Callable[[str, float], bool],
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] = machine_time,
     ) -> None:
         self._secrets = {key_id: _Secret(secret) for key_id, secret in keys.items()}
         self._fresh = fresh
