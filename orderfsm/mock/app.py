@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import struct
+import uuid
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse
 from starlette.routing import Mount
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from orderfsm import wire
+
 from . import dashboard
-from .control import Control
+from .control import Control, forbidden
 from .message import Request, Response
+from .same_origin import SameOrigin
+from .service import HOST
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from collections.abc import Sequence
+
+    from starlette.routing import BaseRoute
+    from starlette.types import Receive, Scope, Send
 
     from .service import Service
 
@@ -42,8 +47,8 @@ class Protocol(HttpToolsProtocol):
 
 
 def create_app(service: Service) -> Starlette:
-    """The API port of `service`."""
-    return Starlette(routes=[Mount("/", app=_Port(service))])
+    """The API port of `service`; where it verifies no signature, it answers no web page of somewhere else."""
+    return _application(_Port(service), [] if service.verifies else [Middleware(SameOrigin, refusal=_forbidden)])
 
 
 def create_control_app(service: Service) -> Starlette:
@@ -52,8 +57,20 @@ def create_control_app(service: Service) -> Starlette:
     It answers only requests whose `Host` is an address or `localhost`, and whose `Origin`, if there is one, is itself:
     a web page somewhere else cannot reach it through a visitor's browser.
     """
-    routes = [*dashboard.routes(service), Mount("/", app=_Port(Control(service)))]
-    return Starlette(routes=routes, middleware=[Middleware(_SameOrigin)])
+    door = Middleware(SameOrigin, refusal=forbidden, guards_reads=False, strict=True)
+    return _application(_Port(Control(service)), [door], dashboard.routes(service))
+
+
+def _application(port: _Port, middleware: list[Middleware], routes: Sequence[BaseRoute] = ()) -> Starlette:
+    app = Starlette(routes=[*routes, Mount("/", app=port)], middleware=middleware)
+    app.router.default = port  # what is at no path, as in `OPTIONS *`
+    return app
+
+
+def _forbidden(reason: str) -> Response:
+    """The API port's answer to what is turned away before it is looked at."""
+    message = f"{reason}; where access keys are set, only the signature decides"
+    return Response.of(403, wire.error_body("Forbidden", message, str(uuid.uuid4()).upper(), HOST))
 
 
 class _Port:
@@ -132,33 +149,3 @@ async def _break_off(scope: Scope, receive: Receive, send: Send, response: Respo
         transport.abort()
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-class _SameOrigin:
-    """Turns away what a browser was lured into sending."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _is_local(scope):
-            message = "the control port is for this machine's own pages and programs"
-            response = JSONResponse({"Code": "Forbidden", "Message": message}, 403)
-            await response(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-
-def _is_local(scope: Scope) -> bool:
-    headers: dict[str, Any] = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    host, origin = headers.get("host", ""), headers.get("origin")
-    return _is_address(host) and origin in {None, f"http://{host}"}
-
-
-def _is_address(host: str) -> bool:
-    """Whether `host` is `localhost` or an IP address, which no name server can point elsewhere."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or bool(ipaddress.ip_address(name))
-    except ValueError:
-        return False
