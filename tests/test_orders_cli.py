@@ -281,11 +281,14 @@ def test_bad_input_exits_2_with_one_line(orders, arguments, named):
         "https://host#fragment",
         "http://user:pw@host",
         "http://:pw@host",
+        "user:p@pw@host",
+        "http://user:p://pw@host",
     ],
 )
-def test_an_endpoint_that_is_none_is_named(endpoint):
-    with pytest.raises(InvalidValue, match=r"endpoint .* expected a host"):
+def test_an_endpoint_that_is_none_is_named_without_a_password(endpoint):
+    with pytest.raises(InvalidValue, match=r"endpoint .* expected a host") as caught:
         connect(endpoint)
+    assert "pw" not in str(caught.value)
 
 
 @pytest.mark.parametrize("line", ["list", "show 7", "sweep", "sweep --yes --json"])

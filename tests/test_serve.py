@@ -18,7 +18,7 @@ pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 pytest.importorskip("click", reason="the extra `cli` is not installed")
 
 from orderfsm import InvalidValue
-from orderfsm.mock.serve import access_keys
+from orderfsm.mock.serve import Settings, access_keys
 
 PROGRAM = [sys.executable, "-m", "orderfsm.cli", "serve"]
 
@@ -139,6 +139,17 @@ def test_access_keys_are_pairs_and_a_bad_one_is_named_by_its_place():
     with pytest.raises(InvalidValue, match="entry 2") as caught:
         access_keys("a:b,secret-without-id")
     assert "secret-without-id" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["a:secret,b:x,a:secret2", "a:secret,b:x, a:secret"])
+def test_an_access_key_id_that_is_given_twice_is_an_error_that_shows_no_secret(text):
+    with pytest.raises(InvalidValue, match=r"entry 3.*: expected an id that no entry before it has") as caught:
+        access_keys(text)
+    assert "secret" not in str(caught.value)
+
+
+def test_settings_do_not_show_the_password_of_the_database():
+    assert "secret" not in repr(Settings(database="postgresql://u:secret@127.0.0.1/d"))
 
 
 # -- the pytest fixture ------------------------------------------------------------------------------------------------

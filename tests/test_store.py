@@ -958,6 +958,13 @@ def test_tables_of_others_are_an_error_and_left_alone(url, tables):
         "sqlite:///:memory:",
         "mysql://u:secret@h/d",
         "postgresql://u:secret@h:port/d",
+        "postgresql://u:p@secret@127.0.0.1:1/d",
+        "postgresql+psycopg://u:p@sec/ret@secret@127.0.0.1:1/d",
+        "postgresql://u:p@secret?secret@127.0.0.1:1/d",
+        "postgresql://u@secret:secret@127.0.0.1:1/d",
+        "mysql://u:p@secret@h/d",
+        "postgres:/u:secret@h/d",
+        "secret@h",
         "://",
     ],
 )

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from orderfsm.errors import InvalidValue, OrderFSMError
 from orderfsm.extras import needs
+from orderfsm.urls import without_credentials
 
 from .sdk import Client
 
@@ -69,7 +70,7 @@ def _url(endpoint: str) -> SplitResult:
             return url
     except ValueError:
         pass  # a bracket that is not closed, a port that is none
-    raise InvalidValue("endpoint", endpoint, ["a host", "http://HOST:PORT", "https://HOST"])
+    raise InvalidValue("endpoint", without_credentials(endpoint), ["a host", "http://HOST:PORT", "https://HOST"])
 
 
 def _more_than_a_host(url: SplitResult, endpoint: str) -> bool:

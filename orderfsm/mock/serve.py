@@ -46,7 +46,7 @@ class Settings:
     control_host: str = LOOPBACK
     control_port: int = 0
     expose_control: bool = False
-    database: str | None = None
+    database: str | None = attrs.field(default=None, repr=False)
     workers: int = 1
     packages: Mapping[str, int] = attrs.field(factory=dict)
     review: Review = attrs.field(factory=Review)
@@ -88,12 +88,14 @@ def serve(settings: Settings) -> None:
 
 
 def access_keys(text: str) -> dict[str, str]:
-    """The secrets by access key id that `id:secret,id:secret` names; `InvalidValue` without a secret in it."""
+    """The secrets by access key id that `id:secret,id:secret` names, each once; else `InvalidValue`, without a secret."""
     keys = {}
     for number, pair in enumerate(filter(None, text.split(",")), 1):
         key_id, _, secret = pair.strip().partition(":")
         if not key_id or not secret:
             raise InvalidValue(KEYS, f"entry {number}", ["id:secret,id:secret"])
+        if key_id in keys:
+            raise InvalidValue(KEYS, f"entry {number}", ["an id that no entry before it has"])
         keys[key_id] = secret
     return keys
 

@@ -604,10 +604,13 @@ _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgresql+
 
 def _url(text: str) -> URL:
     """The URL, with the driver that is used. An error shows none of it that may be a password."""
+    kind = text.partition(":")[0].rpartition("@")[2]
+    if not kind.startswith("sqlite") and text.count("@") > 1:  # then nobody knows where the password ends
+        raise InvalidValue("database URL", f"{kind}:...", [*_ACCEPTED, "%40 for an @ in any of these"])
     try:
         url = make_url(text)
     except (exc.ArgumentError, ValueError):
-        raise InvalidValue("database URL", f"{text.partition(':')[0]}:...", _ACCEPTED) from None
+        raise InvalidValue("database URL", f"{kind}:...", _ACCEPTED) from None
     if url.drivername not in _DRIVERS:
         raise InvalidValue("database URL", f"{url.drivername}:...", _ACCEPTED)
     if url.drivername == "sqlite" and (url.database or "").partition(":")[0] in {"", "file"}:

@@ -16,6 +16,7 @@ from orderfsm.errors import InvalidValue, NotFoundOrder, OrderStateError
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.spec import Operation, State
 from orderfsm.trace import Outcome
+from orderfsm.urls import without_credentials
 
 from .answers import application, gone, not_read, of_json, page_of, quota_of
 from .driver import Answer, NoAnswer, Page, Quota
@@ -195,8 +196,8 @@ class _Control:
     def __init__(self, url: str, timeout: float) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
-            raise InvalidValue("control URL", url, ["http://HOST:PORT"])
-        self._url = url
+            raise InvalidValue("control URL", without_credentials(url), ["http://HOST:PORT"])
+        self._url = without_credentials(url)
         self._host, self._port, self._timeout = parts.hostname, parts.port, timeout
 
     def ask(self, method: str, path: str, document: object = None) -> tuple[int, Any]:
