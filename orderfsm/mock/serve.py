@@ -88,7 +88,7 @@ def serve(settings: Settings) -> None:
 
 
 def access_keys(text: str) -> dict[str, str]:
-    """The secrets by access key id that `id:secret,id:secret` names, each once; else `InvalidValue`, without a secret."""
+    """The secrets by access key id that `id:secret,id:secret` names, each once; else an `InvalidValue` without them."""
     keys = {}
     for number, pair in enumerate(filter(None, text.split(",")), 1):
         key_id, _, secret = pair.strip().partition(":")
