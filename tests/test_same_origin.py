@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
-from contextlib import closing
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
+from chromium import chromium
 
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
@@ -115,3 +118,51 @@ def test_what_the_dashboard_names_is_there(server):
     assert list(asked(server.control, "GET", "/clock")[1]) == ["now"]
     for path in ("/orders", "/packages", "/faults", "/clock", "/health"):
         assert asked(server.control, "GET", path)[0] == 200
+
+
+# -- a real browser ----------------------------------------------------------------------------------------------------
+
+LURE = """<!doctype html><img src="{api}{create}1"><script>
+const asked = [
+  fetch("{api}{create}2", {{mode: "no-cors"}}),
+  fetch("{api}/", {{method: "POST", mode: "no-cors", body: new URLSearchParams("{form}")}}),
+  fetch("{control}/reset", {{method: "POST", mode: "no-cors"}}),
+];
+Promise.allSettled(asked).then(() => {{ document.title = "asked" }});
+</script>"""
+
+
+@contextmanager
+def page_at(text):
+    """The port at which a web server on loopback answers every GET with a page."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as web:
+        thread = Thread(target=web.serve_forever)
+        thread.start()
+        try:
+            yield web.server_port
+        finally:
+            web.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_browser_that_was_lured_changes_nothing(server, host):
+    order = server.order()
+    lure = LURE.format(api=server.api, control=server.control, create=f"{CREATE}&n=", form=CREATE.removeprefix("/?"))
+    with chromium() as browser, page_at(lure) as port:
+        page = browser.new_page()
+        page.goto(f"http://{host}:{port}/")
+        page.wait_for_function("document.title == 'asked'")
+        page.wait_for_load_state("load")
+    assert server.orders() == [order]

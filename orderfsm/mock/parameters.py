@@ -65,8 +65,8 @@ def _system(request: Request, header: str, name: str) -> str | None:
 
     Each stands in for the other where that one is not there.
     """
-    said = [request.headers.get(header), request.parameters.get(name)]
-    return next(filter(None, said if "authorization" in request.headers else reversed(said)), None)
+    headers, parameter = request.headers, request.parameters.get(name)
+    return (headers.get(header) or parameter) if "authorization" in headers else (parameter or headers.get(header))
 
 
 def answers_in_xml(request: Request) -> bool:
@@ -81,9 +81,9 @@ def parameters_of(operation: Operation, request: Request) -> dict[str, str]:
     """The parameters of `operation`: none of the required ones absent or empty, none longer than it may be."""
     taken = wire.PARAMETERS[operation]
     given = {name: value for name, value in request.parameters.items() if value}
-    for name, header in contradicted(request).items():
-        if name in given and "authorization" not in request.headers:
-            raise invalid(name, f"what the header {header} says")
+    for name in () if "authorization" in request.headers else contradicted(request):
+        if name in given:
+            raise invalid(name, "what the header beside it says")
     if given.get("Format", JSON).upper() not in {JSON, XML}:
         raise invalid("Format", f"{JSON} or {XML}")
     for name in taken.required:

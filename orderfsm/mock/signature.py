@@ -66,6 +66,7 @@ REQUIRED_PARAMETERS = (
 )
 """The parameters that a request with a query signature must have."""
 
+_SYSTEM = (("Action", "x-acs-action"), ("Version", "x-acs-version"))
 _AUTHORIZATION = re.compile("ACS3-HMAC-SHA256 Credential=([^,]+),SignedHeaders=([^,]{1,1000}),Signature=([^,]+)")
 _DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _PLAIN_PAIR = re.compile("[A-Za-z0-9._~-]*=[A-Za-z0-9._~-]*")
@@ -218,11 +219,10 @@ def _query_signature(secret: _Secret, text: str) -> bytes:
     return b64encode(_digest(secret.sha1, text))
 
 
-def contradicted(request: Request) -> dict[str, str]:
-    """Headers that name another action or version than the parameters do, or that do so alone, by parameter."""
-    parameters, headers = request.parameters, request.headers
-    said = {"Action": "x-acs-action", "Version": "x-acs-version"}
-    return {name: header for name, header in said.items() if not _same(headers.get(header), parameters.get(name, ""))}
+def contradicted(request: Request) -> list[str]:
+    """The parameters beside which a header names another action or version, be it that they are absent."""
+    headers, said = request.headers, request.parameters
+    return [name for name, header in _SYSTEM if not _same(headers.get(header), said.get(name, ""))]
 
 
 def _same(header: str | None, parameter: str) -> bool:
