@@ -686,8 +686,9 @@ class Modelled(RuleBasedStateMachine):
         at = data.draw(st.integers(0, len(self.faults) - 1))
         assert self.store.take_fault(self.store.shared().faults[at][0])
         times = self.faults[at].times
-        left = [attrs.evolve(self.faults[at], times=times and times - 1)]
-        self.faults[at : at + 1] = [] if times == 1 else left
+        if times is not None:
+            left = [] if times == 1 else [attrs.evolve(self.faults[at], times=times - 1)]
+            self.faults[at : at + 1] = left
 
     @rule()
     def forget_faults(self):

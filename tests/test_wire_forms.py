@@ -18,7 +18,7 @@ pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
 from orders import created, order_in
 
-from orderfsm import State
+from orderfsm import Operation, State
 from orderfsm.mock import Fault, Request, Response, Service
 
 SYSTEM = {"Action": "DescribePackageState", "Version": "2020-04-07"}
@@ -215,6 +215,20 @@ def test_any_text_is_carried_by_xml(members):
             assert all(a in {b, "\ufffd"} for a, b in zip(read_back[name], value, strict=True))
         else:
             assert read_back[name] == ("" if value is None else json.dumps(value))
+
+
+NAMES = ["Action", "Version", "OrderId", "Domain", "ProductCode", "Keyword", "Status", "ShowSize", "Csr", "Tags.1.Key"]
+VALUES = st.sampled_from([*Operation, "2020-04-07", "100000001", "a.example", "7", ""]) | st.text(max_size=20)
+ONE = Service()
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), VALUES), st.dictionaries(st.sampled_from(NAMES), VALUES))
+def test_whatever_is_asked_is_answered_in_xml_that_can_be_read(query, form):
+    response = ask(ONE, SYSTEM | query | {"Format": "XML"}, form)
+    document = ET.fromstring(response.body)
+    assert document.tag == ("Error" if response.status != 200 else f"{(SYSTEM | query)['Action']}Response")
+    assert document.findtext("RequestId")
+    assert response.status < 500
 
 
 # -- answers without a body --------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from orderfsm import (
 from orderfsm.client import CarriedOut, Observation, carry_out, guard, sweep, wait
 from orderfsm.explanation import Explanation
 from orderfsm.machine import OrderMachine
-from orderfsm.mock import Request, Response, Service, mock_cas
+from orderfsm.mock import Fault, Record, Request, Response, Service, mock_cas
 from orderfsm.paths import Plan
 
 assert_type(can(State.ISSUED, Operation.DELETE), bool)
@@ -87,6 +87,9 @@ def guarded(client: Client) -> Client:
 
 with mock_cas() as server:
     assert_type(server.client(), Client)
+    assert_type(server.order("issued", domain="a.example"), Record)
+    assert_type(server.order(State.ISSUED, count=2), list[Record])
+    assert_type(server.fail("delete", code="DeleteFail"), Fault)
 assert_type(Service().handle(Request()), Response)
 
 
