@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
     from .message import Response
 
-VENDOR = ".aliyuncs.com"
+NO_STRANGERS = (".aliyuncs.com", ".internal", ".local", ".localhost")
+"""How names end that nobody can register: the vendor's, and those that public name servers do not know."""
 
 
 class SameOrigin:
     """ASGI middleware that answers what pages of somewhere else sent by `refusal`, which is given the reason.
 
     `Host` must be an address or `localhost`; unless `strict`, it may also be a name that no stranger can let point
-    here: one without a dot, as containers have them, or the vendor's. With `guards_reads`, a GET too may be refused by
-    its `Sec-Fetch-Site`; otherwise a link may lead here.
+    here: one without a dot, as containers have them, or one of `NO_STRANGERS`. With `guards_reads`, a GET too may be
+    refused by its `Sec-Fetch-Site`; otherwise a link may lead here.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class SameOrigin:
     def _is_ours(self, host: str) -> bool:
         try:
             name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
-            if name == "localhost" or (not self._strict and ("." not in name or name.endswith(VENDOR))):
+            if name == "localhost" or (not self._strict and ("." not in name or name.endswith(NO_STRANGERS))):
                 return True
             return bool(ipaddress.ip_address(name))
         except ValueError:
