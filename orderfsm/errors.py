@@ -5,6 +5,7 @@ Codes, HTTP statuses and texts are those of the error table on the page of Delet
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -110,8 +111,44 @@ def _only(states: frozenset[State | None]) -> State | None:
     return next(iter(states)) if len(states) == 1 else None
 
 
+class Meaning(StrEnum):
+    """What an error code says of the call that was answered with it."""
+
+    STATE_FORBIDS = "state_forbids"
+    NOT_FOUND = "not_found"
+    NOT_CARRIED_OUT = "not_carried_out"
+    """The order's state allows the call, but the service could not carry it out."""
+    NOT_CREATED = "not_created"
+    """No order was created, for another reason than quota."""
+    NO_PACKAGE = "no_package"
+    NO_UNIT = "no_unit"
+    PERHAPS = "perhaps"
+    """The call was carried out, or it was not."""
+    THROTTLED = "throttled"
+    KEPT_OUT = "kept_out"
+    """The caller is not who may call, or did not sign properly."""
+    NOT_OFFERED = "not_offered"
+    """The server has no such operation."""
+    MALFORMED = "malformed"
+
+    @property
+    def of_the_state(self) -> bool:
+        """Whether the order's state, or that there is no order, is why the call was refused."""
+        return self in {Meaning.STATE_FORBIDS, Meaning.NOT_FOUND}
+
+    @property
+    def of_the_backend(self) -> bool:
+        """Whether the service could not carry out what the table allows."""
+        return self in {Meaning.NOT_CARRIED_OUT, Meaning.NOT_CREATED}
+
+    @property
+    def passing(self) -> bool:
+        """Whether it says nothing of the order's state, and the same call may go well if it is made again."""
+        return self.of_the_backend or self in {Meaning.PERHAPS, Meaning.THROTTLED, Meaning.KEPT_OUT}
+
+
 class ServiceError(OrderFSMError):
-    """An error that the service documents, with its `code`, its `http_status` and the documented `text`.
+    """An error that the service documents: its `code`, what that `means`, its `http_status` and documented `text`.
 
     It takes at most one argument: the message, if it is not to be the documented text.
     """
@@ -119,6 +156,7 @@ class ServiceError(OrderFSMError):
     code: ClassVar[str]
     http_status: ClassVar[int]
     text: ClassVar[str]
+    means: ClassVar[Meaning]
 
     @property
     def message(self) -> str:
@@ -200,6 +238,7 @@ class NotFoundPackage(ServiceError):
     code = "NotFoundPackage"
     http_status = 404
     text = "no certificate resource plans were purchased"
+    means = Meaning.NO_PACKAGE
 
 
 class NotRemainCount(ServiceError):
@@ -208,6 +247,7 @@ class NotRemainCount(ServiceError):
     code = "NotRemainCount"
     http_status = 404
     text = "the certificate quota is insufficient"
+    means = Meaning.NO_UNIT
 
 
 class CreateCertificateRequestFailed(ServiceError):
@@ -216,6 +256,7 @@ class CreateCertificateRequestFailed(ServiceError):
     code = "CreateCertificateRequestFailed"
     http_status = 403
     text = "the request failed to be created"
+    means = Meaning.NOT_CREATED
 
 
 class NotFoundOrder(Refusal):
@@ -224,6 +265,7 @@ class NotFoundOrder(Refusal):
     code = "NotFoundOrder"
     http_status = 404
     text = "the specified certificate order was not found"
+    means = Meaning.NOT_FOUND
 
 
 class OrderStateError(Refusal):
@@ -232,6 +274,7 @@ class OrderStateError(Refusal):
     code = "OrderStateError"
     http_status = 403
     text = "the status of the certificate order is invalid"
+    means = Meaning.STATE_FORBIDS
 
 
 class DeleteFail(ServiceError):
@@ -240,6 +283,7 @@ class DeleteFail(ServiceError):
     code = "DeleteFail"
     http_status = 403
     text = "the certificate application order failed to be deleted"
+    means = Meaning.NOT_CARRIED_OUT
 
 
 class InternalError(ServiceError):
@@ -248,6 +292,7 @@ class InternalError(ServiceError):
     code = "Error"
     http_status = 500
     text = "an error occurred"
+    means = Meaning.PERHAPS
 
 
 BY_CODE: dict[str, type[ServiceError]] = {
@@ -263,3 +308,49 @@ BY_CODE: dict[str, type[ServiceError]] = {
     )
 }
 """The error class of each of the seven documented codes."""
+
+# Codes of the gateway that stands before every Alibaba Cloud API, and of the flow control behind it, by how they begin.
+_GATEWAY = (
+    ("Throttling", Meaning.THROTTLED),
+    ("FlowControl", Meaning.THROTTLED),
+    ("ServiceUnavailable", Meaning.PERHAPS),
+    ("InternalError", Meaning.PERHAPS),
+    ("MissingSignature", Meaning.KEPT_OUT),
+    ("MissingAccessKey", Meaning.KEPT_OUT),
+    ("MissingSecurityToken", Meaning.KEPT_OUT),
+    ("IncompleteSignature", Meaning.KEPT_OUT),
+    ("Signature", Meaning.KEPT_OUT),
+    ("InvalidSignature", Meaning.KEPT_OUT),
+    ("InvalidAccessKey", Meaning.KEPT_OUT),
+    ("InvalidSecurityToken", Meaning.KEPT_OUT),
+    ("InvalidTimeStamp", Meaning.KEPT_OUT),
+    ("Forbidden", Meaning.KEPT_OUT),
+    ("NoPermission", Meaning.KEPT_OUT),
+    ("InvalidAction.NotFound", Meaning.NOT_OFFERED),
+    ("UnsupportedHTTPMethod", Meaning.MALFORMED),
+)
+_PARAMETER = ("Missing", "Invalid")  # Missing<Parameter>, Invalid<Parameter>: malformed
+
+
+def meaning_of(code: str | None) -> Meaning | None:
+    """What an error code means: one of the seven documented ones, or one of the gateway; None if nobody knows it.
+
+    >>> from orderfsm.errors import meaning_of
+    >>> meaning_of("OrderStateError"), meaning_of("Throttling.Api"), meaning_of("SomethingNew")
+    (<Meaning.STATE_FORBIDS: 'state_forbids'>, <Meaning.THROTTLED: 'throttled'>, None)
+    """
+    if code in BY_CODE:
+        return BY_CODE[code].means
+    if code is None or not code.isascii() or not code.replace(".", "").isalnum():
+        return None
+    for beginning, meaning in _GATEWAY:
+        if _goes_on(code, beginning, (".", "")):
+            return meaning
+    named = code.isalnum() and any(_goes_on(code, beginning) for beginning in _PARAMETER)
+    return Meaning.MALFORMED if named else None
+
+
+def _goes_on(code: str, beginning: str, with_: tuple[str, ...] = ()) -> bool:
+    """Whether `code` begins so, and goes on with another word or with one of these."""
+    following = code[len(beginning) : len(beginning) + 1]
+    return code.startswith(beginning) and (following in with_ or following.isupper())

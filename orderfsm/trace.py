@@ -30,7 +30,8 @@ any state, or as no order. A *run* is a beginning and a path through the table t
   explained by nothing, nor is a renewal that names one.
 * refused with `OrderStateError`: the table refuses it there, and there is an order that is not deleted.
   `NotFoundOrder`: there is no order, or it is deleted. `DeleteFail`: a deletion that the table allows; nothing changes.
-  `Error`: as an unknown outcome. Any other known code, of the orders or of the gateway: anywhere; nothing changes.
+  `Error`, and what a gateway answers instead (`ServiceUnavailable`): as an unknown outcome. Any other code that
+  `orderfsm.errors.meaning_of` knows, of the orders or of the gateway: anywhere; nothing changes.
 * unknown: it was accepted there, or nothing changed. In a history with `started` or `ended` it may also happen later.
 * a read with a `state`: one of the states that the word may mean.
 
@@ -70,7 +71,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, Type
 import attrs
 from attrs.converters import optional
 
-from .errors import BY_CODE, DeleteFail, InternalError, InvalidValue, NotFoundOrder, OrderStateError
+from .errors import InvalidValue, Meaning, meaning_of
 from .lifecycle import ORDER_LIFECYCLE, Lifecycle
 from .order import MAX_ID, order_id
 from .spec import DAY, TRANSITIONS, TRIGGERS, Actor, Event, Operation
@@ -449,7 +450,7 @@ class Answer(StrEnum):
     PERHAPS = "perhaps accepted"
     STATE_FORBIDS = "refused by the state"
     NOT_FOUND = "no such order"
-    DELETE_FAILED = "deletion failed"
+    NOT_CARRIED_OUT = "allowed, but not carried out"
     TURNED_AWAY = "refused for another known reason"
     NO_CODE = "refused without a code"
     UNKNOWN_CODE = "refused with an unknown code"
@@ -486,16 +487,13 @@ class Reading(NamedTuple):
         return Answer.PERHAPS in (_IN_FAVOUR if favour else _STRICTLY).get(self.answer, (self.answer,))
 
 
-_ANSWERS: Mapping[str, Answer] = dict.fromkeys(BY_CODE, Answer.TURNED_AWAY) | {
-    OrderStateError.code: Answer.STATE_FORBIDS,
-    NotFoundOrder.code: Answer.NOT_FOUND,
-    DeleteFail.code: Answer.DELETE_FAILED,
-    InternalError.code: Answer.PERHAPS,
+_ANSWERS: Mapping[Meaning | None, Answer] = dict.fromkeys(Meaning, Answer.TURNED_AWAY) | {
+    Meaning.STATE_FORBIDS: Answer.STATE_FORBIDS,
+    Meaning.NOT_FOUND: Answer.NOT_FOUND,
+    Meaning.NOT_CARRIED_OUT: Answer.NOT_CARRIED_OUT,
+    Meaning.PERHAPS: Answer.PERHAPS,
+    None: Answer.UNKNOWN_CODE,
 }
-_GATEWAY_CODE = re.compile(
-    r"(Missing|Invalid)[A-Z][A-Za-z0-9]*|Throttling(\.[A-Za-z]+)?|InvalidAction\.NotFound|SignatureDoesNotMatch"
-    r"|InvalidAccessKeyId\.NotFound|InvalidTimeStamp\.Expired|SignatureNonceUsed"
-)
 _STRICTLY: Mapping[Answer, tuple[Answer, ...]] = {
     Answer.NO_CODE: (Answer.STATE_FORBIDS, Answer.NOT_FOUND),
     Answer.UNKNOWN_CODE: (),
@@ -504,7 +502,7 @@ _IN_FAVOUR: Mapping[Answer, tuple[Answer, ...]] = {
     Answer.NO_CODE: (Answer.PERHAPS,),  # what any other refusal explains, this explains as well
     Answer.UNKNOWN_CODE: (Answer.TURNED_AWAY,),
 }
-_CHANGE_NOTHING = {Answer.STATE_FORBIDS, Answer.NOT_FOUND, Answer.DELETE_FAILED, Answer.TURNED_AWAY}
+_CHANGE_NOTHING = {Answer.STATE_FORBIDS, Answer.NOT_FOUND, Answer.NOT_CARRIED_OUT, Answer.TURNED_AWAY}
 _UNKNOWN_WORD = "?"
 
 
@@ -532,10 +530,7 @@ def readings(line: Line, order: int, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> 
 
 
 def _answer(code: str | None) -> Answer:
-    if code is None:
-        return Answer.NO_CODE
-    gateway = Answer.TURNED_AWAY if _GATEWAY_CODE.fullmatch(code) else Answer.UNKNOWN_CODE
-    return _ANSWERS.get(code, gateway)
+    return Answer.NO_CODE if code is None else _ANSWERS[meaning_of(code)]
 
 
 # -- where an order may stand ------------------------------------------------------------------------------------------
@@ -649,7 +644,7 @@ class Automaton:
     def _explained(self, run: Run, trigger: Trigger, answer: Answer) -> list[Run]:
         """Where `run` may have come to once `trigger` got `answer`; nowhere if it cannot get that answer there."""
         row = self._lifecycle.table[run.state][trigger]
-        refusal = self._lifecycle.service_refusals[run.state].code
+        refusal = self._lifecycle.service_refusals[run.state].means
         moved = [] if row is None else [self._run(row.target, run.lost)]
         match answer:
             case Answer.ACCEPTED:
@@ -659,11 +654,11 @@ class Automaton:
             case Answer.BEGUN:
                 return self._begun(run, trigger)
             case Answer.STATE_FORBIDS:
-                fits = row is None and refusal == OrderStateError.code
+                fits = row is None and refusal is Meaning.STATE_FORBIDS
             case Answer.NOT_FOUND:
-                fits = refusal == NotFoundOrder.code
-            case Answer.DELETE_FAILED:
-                fits = row is not None and trigger is Operation.DELETE
+                fits = refusal is Meaning.NOT_FOUND
+            case Answer.NOT_CARRIED_OUT:
+                fits = row is not None and self._lifecycle.trigger_rules[trigger].fails is not None
             case _:
                 fits = True
         return [run] if fits else []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.errors import InternalError, NotFoundOrder, OrderFSMError, OrderStateError
+from orderfsm.errors import Meaning, OrderFSMError, meaning_of
 from orderfsm.extras import needs
 from orderfsm.trace import Outcome
 
@@ -119,8 +119,9 @@ class Answer:
         """What the SDK's `error` says of the call; None if it is no answer but a fault on the caller's side."""
         code = getattr(error, "code", None)
         if isinstance(error, TeaException) and code:
-            status = getattr(error, "statusCode", None)
-            if code == InternalError.code or (isinstance(status, int) and status >= 500 and not _throttles(code)):
+            status, meaning = getattr(error, "statusCode", None), meaning_of(str(code))
+            failed = isinstance(status, int) and status >= 500 and meaning is not Meaning.THROTTLED
+            if failed or meaning is Meaning.PERHAPS:
                 return cls(Outcome.UNKNOWN, str(code), error=error)
             wait = getattr(error, "retry_after", None)
             return cls(Outcome.REFUSED, str(code), error=error, retry_after=wait / 1000 if wait else None)
@@ -129,19 +130,24 @@ class Answer:
         return cls(Outcome.UNKNOWN, error=error) if lost and not _is_of_the_credentials(cause) else None
 
     @property
+    def refused_as(self) -> Meaning | None:
+        """What the code of a refusal means; None if it is no refusal, or nobody knows the code."""
+        return meaning_of(self.code) if self.outcome is Outcome.REFUSED else None
+
+    @property
     def of_the_state(self) -> bool:
         """Whether it is a refusal because of the order's state, or because there is no such order."""
-        return self.outcome is Outcome.REFUSED and self.code in (OrderStateError.code, NotFoundOrder.code)
+        return self.refused_as is not None and self.refused_as.of_the_state
 
     @property
     def not_found(self) -> bool:
         """Whether it says that there is no such order."""
-        return self.outcome is Outcome.REFUSED and self.code == NotFoundOrder.code
+        return self.refused_as is Meaning.NOT_FOUND
 
     @property
     def throttled(self) -> bool:
         """Whether the call was refused because there were too many."""
-        return self.outcome is Outcome.REFUSED and _throttles(self.code or "")
+        return self.refused_as is Meaning.THROTTLED
 
     @property
     def passing(self) -> bool:
@@ -177,10 +183,6 @@ def _answer_or_raise(error: Exception, *, lenient: bool) -> Answer:
     if lenient:
         return Answer(Outcome.UNKNOWN, error=error)
     raise error
-
-
-def _throttles(code: str) -> bool:
-    return code.startswith(("Throttling", "FlowControlError"))
 
 
 def _is_of_the_network(error: Exception) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from orderfsm.errors import BY_CODE, CreateCertificateRequestFailed, DeleteFail, InvalidValue
+from orderfsm.errors import BY_CODE, InvalidValue, meaning_of
 from orderfsm.spec import Operation
 
 THROTTLED = "Throttling.User"
@@ -53,7 +53,8 @@ class Fault:
     @property
     def is_backend(self) -> bool:
         """Whether the code says that the service could not carry out what the table allows, and so comes only then."""
-        return self.code in {DeleteFail.code, CreateCertificateRequestFailed.code}
+        meaning = meaning_of(self.code)
+        return meaning is not None and meaning.of_the_backend
 
     @property
     def answers(self) -> tuple[str, int] | None:
