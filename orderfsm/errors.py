@@ -6,7 +6,7 @@ Codes, HTTP statuses and texts are those of the error table on the page of Delet
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,12 +25,12 @@ class InvalidValue(OrderFSMError, ValueError):
     """A value that means nothing here: a misspelt name, a member of the wrong enum, an order id out of range.
 
     It is never an answer to a question: "not a state" is not "illegal in that state". Made as
-    `InvalidValue(kind, value, accepted)`: `kind` says what was expected ("state", "order id"), `value` is what was
-    given, and `accepted` lists what is accepted, for the message.
+    `InvalidValue(kind, value, accepted[, close])`: `kind` says what was expected ("state", "order id"), `value` is what
+    was given, `accepted` lists what is accepted, and `close` may have been meant, for the message.
     """
 
-    def __init__(self, kind: str, value: object, accepted: Iterable[str | None]) -> None:
-        super().__init__(kind, value, tuple(accepted))
+    def __init__(self, kind: str, value: object, accepted: Iterable[str | None], close: str = "") -> None:
+        super().__init__(kind, value, tuple(accepted), close)
 
     @property
     def value(self) -> object:
@@ -48,7 +48,8 @@ class InvalidValue(OrderFSMError, ValueError):
         except Exception:  # noqa: BLE001  # a value that cannot even be shown, as an int of 5,000 digits
             shown = f"of type {type(self.value).__name__}"
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
-        return f"{self.args[0]} {shown}: expected {', '.join(map(str, self.accepted))}"
+        close = f"; did you mean {self.args[3]}?" if self.args[3] else ""
+        return f"{self.args[0]} {shown}: expected {', '.join(map(str, self.accepted))}{close}"
 
 
 class InvalidLifecycle(OrderFSMError, ValueError):
@@ -147,6 +148,35 @@ class Meaning(StrEnum):
         return self.of_the_backend or self in {Meaning.PERHAPS, Meaning.THROTTLED, Meaning.KEPT_OUT}
 
 
+class Uncertain:
+    """What has three values, or says more than yes or no: as a condition it is a TypeError, like `pandas.NA`.
+
+    An enum of verdicts, or a class that says `what_to_ask` instead.
+    """
+
+    __slots__ = ()
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} is no condition: {self.what_to_ask()}")
+
+    @classmethod
+    def what_to_ask(cls) -> str:
+        """What to write in a condition, for the message."""
+        return f"compare it, as in `... is {cls.__name__}.{next(iter(cls)).name}`"  # type: ignore[call-overload]
+
+
+class NotConforming(OrderFSMError):
+    """A history or a server that breaks the rules of the table, or of which that could not be decided.
+
+    The message is the report as text; `report` is the report itself.
+    """
+
+    @property
+    def report(self) -> object:
+        """What was found."""
+        return self.args[0]
+
+
 class ServiceError(OrderFSMError):
     """An error that the service documents: its `code`, what that `means`, its `http_status` and documented `text`.
 
@@ -157,6 +187,11 @@ class ServiceError(OrderFSMError):
     http_status: ClassVar[int]
     text: ClassVar[str]
     means: ClassVar[Meaning]
+
+    @property
+    def status_code(self) -> int:
+        """The same as `http_status`, by the SDK's name."""
+        return self.http_status
 
     @property
     def message(self) -> str:
@@ -187,37 +222,42 @@ class Refusal(ServiceError):
     @property
     def state(self) -> State | None:
         """The state of the order; None if there is no order, or if the state is not known for certain."""
-        return self.explanation.state if self.explanation else None
+        return None if (why := self.explanation) is None else why.state
 
     @property
     def possible(self) -> frozenset[State | None]:
         """The states that the order may be in, None among them for no order; empty if nothing is known."""
-        return frozenset(self.explanation.states) if self.explanation else frozenset()
+        return frozenset() if (why := self.explanation) is None else frozenset(why.states)
+
+    @property
+    def trigger(self) -> Trigger | None:
+        """What was refused: an Operation or an Event."""
+        return None if (why := self.explanation) is None else why.trigger
 
     @property
     def operation(self) -> Trigger | None:
-        """The trigger that was refused: an Operation or an Event."""
-        return self.explanation.trigger if self.explanation else None
+        """The same as `trigger`."""
+        return self.trigger
 
     @property
     def allowed(self) -> tuple[Operation, ...]:
         """The operations that would change something in every possible state, in table order."""
-        return self.explanation.allowed if self.explanation else ()
+        return () if (why := self.explanation) is None else tuple(why.allowed)
 
     @property
     def basis(self) -> Basis | None:
         """DOCUMENTED or INFERRED; None for a refusal made of a message alone."""
-        return self.explanation.basis if self.explanation else None
+        return None if (why := self.explanation) is None else why.basis
 
     @property
     def reference(self) -> str | None:
         """The document that states the rule, or the nearest one."""
-        return self.explanation.reference if self.explanation else None
+        return None if (why := self.explanation) is None else why.reference
 
     @property
     def instead(self) -> Plan | None:
         """What to do instead; see `Explanation.instead`."""
-        return self.explanation.instead if self.explanation else None
+        return None if (why := self.explanation) is None else why.instead
 
     @property
     def index(self) -> int | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
 
 import attrs
 
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class Plan:
-    """A path from `start` to `goal`: its `steps`, and `waits`, the events among them with who makes each happen."""
+class Plan(Sequence["Trigger"]):
+    """A path from `start` to `goal`: its `steps`, and `waits`, the events among them with who makes each happen.
+
+    As a sequence, it is that of its `triggers`: what is called or waited for, in order.
+    """
 
     start: State | None
     goal: State | None
@@ -33,9 +37,24 @@ class Plan:
         return cls(start, steps[-1].target if steps else start, steps, waits)  # type: ignore[arg-type]
 
     @property
+    def state(self) -> State | None:
+        """The same as `start`, by the name that `orderfsm.plan` has for it."""
+        return self.start
+
+    @property
     def triggers(self) -> tuple[Trigger, ...]:
         """What is called or waited for, in order."""
         return tuple(step.trigger for step in self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @overload
+    def __getitem__(self, index: int) -> Trigger: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Trigger, ...]: ...
+    def __getitem__(self, index: int | slice) -> Trigger | tuple[Trigger, ...]:
+        return self.triggers[index]
 
     def __str__(self) -> str:
         actors: dict[Trigger, Actor] = dict(self.waits)

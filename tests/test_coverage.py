@@ -137,7 +137,7 @@ def test_plans_and_machines_by_themselves_try_nothing_and_what_is_bad_is_refused
     reachable(State.ISSUED, lifecycle=lifecycle)
     OrderMachine(lifecycle=lifecycle)
     AsyncOrderMachine(lifecycle=lifecycle)
-    for bad in (("nowhere", Operation.DELETE), (State.ISSUED, "delete")):
+    for bad in (("nowhere", Operation.DELETE), (State.ISSUED, "delet")):
         for ask in (can, check, explain):
             with pytest.raises(InvalidValue):
                 ask(*bad, lifecycle)

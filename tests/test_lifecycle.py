@@ -34,6 +34,7 @@ from orderfsm import (
     reachable,
     verify,
 )
+from orderfsm.errors import Refusal
 from orderfsm.explanation import explain as explain_states
 from orderfsm.spec import (
     CANCEL_FOR_PACKAGE_PAGE,
@@ -44,6 +45,7 @@ from orderfsm.spec import (
     StateRule,
     TriggerRule,
 )
+from orderfsm.wire import parse_states, parse_trigger
 
 DELETE_FAILED = ORDER_LIFECYCLE.transition(State.VERIFY_FAIL, Operation.DELETE)
 DELETE_ISSUED = Transition(State.ISSUED, Operation.DELETE, State.DELETED, Basis.INFERRED, "a test")
@@ -71,7 +73,7 @@ def test_an_answer_narrows_the_set_and_moves_it_along():
     assert narrow({None, State.ISSUED}, Operation.LIST, accepted=True) == {None, State.ISSUED}
 
 
-@pytest.mark.parametrize("states", [set(), (), "issued", State.ISSUED, None, 3], ids=repr)
+@pytest.mark.parametrize("states", [set(), (), None, 3], ids=repr)
 def test_possible_states_are_a_set_of_at_least_one(states):
     with pytest.raises(ValueError, match="possible states"):
         judge(states, Operation.DELETE)
@@ -268,7 +270,16 @@ QUESTIONS = [
 ]
 
 
-NO_STATES = ["isued", "ISSUED", "", "certificate", Operation.DELETE, Event.REVIEW_PASSED, "DeleteCertificateRequest"]
+NO_STATES = [
+    "isued",
+    "issued ",
+    "",
+    "Issue",
+    Operation.DELETE,
+    Event.REVIEW_FAILED,
+    Event.REVIEW_PASSED,
+    "DeleteCertificateRequest",
+]
 NO_STATES += [3, True, b"issued", ["issued"], {}, 1.5, State]
 
 
@@ -283,12 +294,72 @@ def test_what_is_no_state_is_named_and_never_an_answer(ask, state):
 
 @pytest.mark.parametrize("ask", QUESTIONS)
 @pytest.mark.parametrize(
-    "trigger", ["delete", "", None, State.ISSUED, "deleted", 0, b"DeleteCertificateRequest", ["x"], Operation], ids=repr
+    "trigger", ["delet", "", None, State.ISSUED, "deleted", 0, b"DeleteCertificateRequest", ["x"], Operation], ids=repr
 )
 def test_what_is_no_trigger_is_named_and_never_an_answer(ask, trigger):
     with pytest.raises(InvalidValue, match=r"trigger .*: expected CancelOrderRequest, ") as caught:
         ask(State.ISSUED, trigger)
     assert caught.value.value is trigger
+
+
+WORDS = [
+    ("issued", State.ISSUED),
+    ("ISSUED", State.ISSUED),
+    ("Pending_Review", State.PENDING_REVIEW),
+    ("pending review", State.PENDING_REVIEW),
+    ("review failed", State.VERIFY_FAIL),
+    ("payed", State.PENDING_APPLICATION),
+    ("PROCESS", State.BEING_REVIEWED),
+    ("WILLEXPIRED", State.ABOUT_TO_EXPIRE),
+    ("no order", None),
+    ("none", None),
+]
+
+
+@pytest.mark.parametrize("ask", QUESTIONS)
+@pytest.mark.parametrize(("word", "state"), WORDS)
+@pytest.mark.parametrize(("named", "trigger"), [("delete", Operation.DELETE), ("REVIEW_FAILED", Event.REVIEW_FAILED)])
+def test_what_the_command_line_takes_python_takes(ask, word, state, named, trigger):
+    def answer(*question):
+        try:
+            return ask(*question)
+        except Refusal as refusal:
+            return type(refusal), refusal.state, refusal.trigger
+
+    assert answer(word, named) == answer(state, trigger)
+    assert parse_states(word) == {state}
+    assert parse_trigger(named) is trigger
+
+
+def test_a_word_for_several_states_is_judged_as_that_set_and_is_no_single_state():
+    assert judge("CHECKING", "delete") is judge(["pending_review", State.BEING_REVIEWED], Operation.DELETE)
+    assert judge("certificate", "renew") is Verdict.UNDECIDED
+    assert narrow("CHECKING", "cancel", accepted=True) == {State.PENDING_APPLICATION}
+    assert explain("CHECKING", "delete").states == (State.PENDING_REVIEW, State.BEING_REVIEWED)
+    assert judge(State.ISSUED, Operation.DELETE) is Verdict.ILLEGAL
+    for ask in (can, check, lambda state, _trigger: plan(state, State.DELETED)):
+        with pytest.raises(InvalidValue, match="any of issued, about_to_expire, expired, revoked: judge takes"):
+            ask("certificate", Operation.DELETE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "meant"),
+    [
+        ("state", "isued", "issued"),
+        ("state", "CHECKNG", "checking"),
+        ("state", "pending-review", "pending_review"),
+        ("trigger", "delet", "delete"),
+        ("trigger", "DeleteCertificateReqest", "deletecertificaterequest"),
+        ("trigger", "deleted", "delete"),
+    ],
+)
+def test_a_misspelt_word_is_told_what_was_meant(kind, word, meant):
+    question = (word, Operation.DELETE) if kind == "state" else (State.ISSUED, word)
+    for ask in (can, explain, check):
+        with pytest.raises(InvalidValue, match=rf"{kind} '{word}': .*; did you mean {meant}\?$"):
+            ask(*question)
+    with pytest.raises(InvalidValue, match=rf"did you mean {meant}\?$"):
+        parse_states(word) if kind == "state" else parse_trigger(word)
 
 
 def test_other_questions_name_bad_states_as_well():

@@ -304,7 +304,7 @@ def _progress(total: int) -> Iterator[Callable[[Candidate, str | None], None]]:
 
 def _print_selection(selected: Collection[Candidate]) -> None:
     rows: list[tuple[str, ...]] = [("ORDER", "STATUS", "DOMAIN", "PRODUCT", "DATE", "PLAN")]
-    rows += [(*_row(each), str(each.plan or "none: it stays")) for each in selected]
+    rows += [(*_row(each), "none: it stays" if each.plan is None else str(each.plan)) for each in selected]
     if selected:
         print_columns(rows)
     click.echo(f"{len(selected)} orders")

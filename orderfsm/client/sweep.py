@@ -372,7 +372,7 @@ class _Sweep:
             if line.trigger is Operation.DESCRIBE and line.outcome is Outcome.ACCEPTED:
                 states = meaning(Operation.DESCRIBE, line.state, self.lifecycle)
                 plan = decide(self.lifecycle, states, GOAL) if states <= touchable else None
-                led_to = {step.target for step in (plan.steps[:1] if plan else ())} - touchable
+                led_to = {step.target for step in (() if plan is None else plan.steps[:1])} - touchable
                 touchable |= led_to
             elif line.outcome is Outcome.REFUSED and line.trigger is not Operation.DESCRIBE:
                 touchable -= led_to
