@@ -28,7 +28,7 @@ FLOORS = [
     ["coverage"],
     ["client", "mock", "audit", "export", "drift"],
     ["testing"],
-    ["cli", "pytest_plugin"],
+    ["cli", "hypothesis_plugin", "pytest_plugin"],
 ]
 LOADED_ON_IMPORT = ["errors", "lifecycle", "order", "spec"]
 

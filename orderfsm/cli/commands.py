@@ -42,6 +42,10 @@ in_states = click.option(
     callback=union,
     help="State, Type, Status, or none; if given again, any of them is possible.",
 )
+_STATES = ", ".join(state or "none" for state in ORDER_LIFECYCLE.state_rules)
+WORDS = f"""TRIGGER is an operation ({", ".join(trigger.name.lower() for trigger in api.Operation)}), by its name or API
+action, or an event ({", ".join(api.Event)}). A state is one of {_STATES}, or what the API or its documents call it
+(process, CHECKING, "pending review")."""
 
 
 def run(arguments: Sequence[str] | None) -> int:
@@ -61,7 +65,7 @@ def run(arguments: Sequence[str] | None) -> int:
         raise WrongUsage("interrupted") from abort
 
 
-@click.group(no_args_is_help=True)
+@click.group(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(api.__version__)
 def cli() -> None:
     """The life cycle of an Alibaba Cloud certificate order: what is allowed, why, and how to reach another state."""
@@ -91,7 +95,7 @@ def table(*, as_json: bool) -> int:
     return print_columns(rows)
 
 
-@cli.command()
+@cli.command(epilog=WORDS)
 @click.argument("trigger", type=TRIGGER)
 @in_states
 @as_json
@@ -110,7 +114,7 @@ def check(trigger: Trigger, states: frozenset[State | None], *, as_json: bool) -
     return EXIT_OF[why.verdict]
 
 
-@cli.command()
+@cli.command(epilog=WORDS)
 @click.argument("trigger", type=TRIGGER)
 @in_states
 @as_json
@@ -134,7 +138,7 @@ def explain(trigger: Trigger, states: frozenset[State | None], *, as_json: bool)
     return 0
 
 
-@cli.command()
+@cli.command(epilog=f"A state is one of {_STATES}, or what the API or its documents call it.")
 @click.option("--from", "starts", type=STATES, required=True, help="State, Type, Status, or none.")
 @click.option("--to", "goals", type=STATES, required=True, help="State, Type or Status.")
 @click.option("--events", is_flag=True, help="Also wait for what others do.")
