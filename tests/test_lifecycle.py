@@ -362,6 +362,37 @@ def test_a_misspelt_word_is_told_what_was_meant(kind, word, meant):
         parse_states(word) if kind == "state" else parse_trigger(word)
 
 
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda: judge(set(), Operation.DELETE), "possible states set(): expected a set of at least one state"),
+        (lambda: judge(3, Operation.DELETE), "possible states 3: expected a set of at least one state"),
+        (
+            lambda: Lifecycle([DELETE_FAILED, DELETE_FAILED]),
+            "duplicate row 'verify_fail DeleteCertificateRequest': expected one row for each state and trigger",
+        ),
+        (lambda: reachable(State.ISSUED, by=["me"]), "actor 'me': expected client, owner, ca, console, calendar"),
+    ],
+)
+def test_bad_input_is_told_what_would_be_accepted(ask, said):
+    with pytest.raises(InvalidValue) as caught:
+        ask()
+    assert str(caught.value) == said
+
+
+def test_a_row_that_a_table_does_not_have_cannot_be_taken_from_it():
+    with pytest.raises(InvalidValue, match=r"^row Transition\(.*: expected one of \.transitions$"):
+        ORDER_LIFECYCLE.without(DELETE_ISSUED)
+
+
+@pytest.mark.parametrize(
+    "lookup", ["state_rules", "trigger_rules", "table", "asked", "refusals", "service_refusals"], ids=str
+)
+def test_the_lookups_of_a_table_are_worked_out_and_cannot_be_given(lookup):
+    with pytest.raises(TypeError, match=lookup):
+        Lifecycle(TRANSITIONS, **{lookup: {}})
+
+
 def test_other_questions_name_bad_states_as_well():
     for ask in (allowed, reachable, lambda s: plan(s, State.ISSUED), lambda s: plan(State.ISSUED, s)):
         with pytest.raises(InvalidValue, match="state 'lost'"):
