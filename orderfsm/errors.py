@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 class OrderFSMError(Exception):
     """The base class of every error that orderfsm itself raises."""
 
+    order_id: int | str | None = None
+    """The order that it is about, where whoever raised it said so; an attribute of the instance, which pickle keeps."""
+
+    @property
+    def _about(self) -> str:
+        """What its text begins with: the order that it is about."""
+        return "" if self.order_id is None else f"order {self.order_id}: "
+
 
 class InvalidValue(OrderFSMError, ValueError):
     """A value that means nothing here: a misspelt name, a member of the wrong enum, an order id out of range.
@@ -101,7 +109,7 @@ class Unreachable(OrderFSMError):
 
     def __str__(self) -> str:
         start, goal = (" or ".join(sorted(state or "no order" for state in each)) for each in (self.states, self.goals))
-        return f"{goal} cannot be reached from {start} by {self.args[2]}"
+        return f"{self._about}{goal} cannot be reached from {start} by {self.args[2]}"
 
 
 def _set(one_or_more: State | frozenset[State | None] | None) -> frozenset[State | None]:
@@ -199,7 +207,7 @@ class ServiceError(OrderFSMError):
         return str(self.args[0]) if self.args else self.text
 
     def __str__(self) -> str:
-        return self.message
+        return f"{self._about}{self.message}"
 
 
 class Refusal(ServiceError):
@@ -306,6 +314,10 @@ class NotFoundOrder(Refusal):
     http_status = 404
     text = "the specified certificate order was not found"
     means = Meaning.NOT_FOUND
+
+    @property
+    def _about(self) -> str:
+        return "" if self.order_id is None else f"no order {self.order_id}: "
 
 
 class OrderStateError(Refusal):

@@ -11,7 +11,7 @@ from .paths import Plan, shortest
 from .spec import Basis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from .lifecycle import Lifecycle, Verdict
     from .spec import Operation, State, Transition, Trigger
@@ -74,6 +74,11 @@ class Explanation(Uncertain):
         return Others(operation for operation in first if all(operation in other for other in others))
 
     @property
+    def allowed_in(self) -> dict[State, tuple[Operation, ...]]:
+        """For each of the states, the operations that would change something there; without "no order"."""
+        return {state: self.lifecycle.allowed(state) for state in self.states if state is not None}
+
+    @property
     def basis(self) -> Basis:
         """DOCUMENTED, or INFERRED if the rule for one of the states is."""
         return max((basis for basis, _ in self._sources), key=tuple(Basis).index)
@@ -129,13 +134,22 @@ class Explanation(Uncertain):
         sentences = [self.reason]
         if None in self._rows.values():
             here = "here" if len(self.states) == 1 else "in all of these"
-            sentences.append(f"Allowed {here}: {listed(self.allowed) or 'nothing that changes anything'}.")
+            allowed = [f"{here}: {listed(self.allowed) or 'nothing that changes anything'}", *self._more]
+            sentences.append(f"Allowed {'; '.join(allowed)}.")
         instead = self.instead
         if instead is not None:
             first = "First" if instead.triggers[-1] == self.trigger else "Instead"
             sentences.append(f"{first}: {instead}.")
         note = f" Note: {self.note}." if self.note else ""
         return f"{' '.join(sentences)} ({self.basis}: {self.reference}){note}"
+
+    @property
+    def _more(self) -> Iterator[str]:
+        """What is allowed in some of the states, besides what is in all of them."""
+        for state, operations in self.allowed_in.items():
+            more = [operation for operation in operations if operation not in self.allowed]
+            if more:
+                yield f"in {state}: {listed(more)}"
 
     @property
     def _rows(self) -> dict[State | None, Transition | None]:

@@ -378,8 +378,8 @@ def plan(
 ) -> Plan:
     """A shortest path from `state` to `goal` over operations; of equally short ones, the first in table order.
 
-    With `events`, what others do counts too, and `Plan.waits` says what to wait for, and who makes it happen. Raises
-    `Unreachable` if there is no such path.
+    With `events`, what others do counts too, but after the client's own calls; `Plan.waits` says what to wait for, and
+    who makes it happen. Raises `Unreachable` if there is no such path.
 
     >>> from orderfsm import State, plan
     >>> print(plan(State.BEING_REVIEWED, State.DELETED))

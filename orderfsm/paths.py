@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from .spec import Event, State, Transition, Trigger
 
 
+WAITED_FOR = (Actor.OWNER, Actor.CA, Actor.CALENDAR)
+"""Who may move the order while one waits. The console is not among them: a person there is not waited for."""
+
+
 @attrs.frozen
 class Plan(Sequence["Trigger"]):
     """A path from `start` to `goal`: its `steps`, and `waits`, the events among them with who makes each happen.
@@ -90,14 +94,18 @@ def reachable(lifecycle: Lifecycle, start: State | None, by: Collection[Actor]) 
 def shortest(
     lifecycle: Lifecycle, start: State | None, is_goal: Callable[[State | None], bool], *, events: bool
 ) -> tuple[Transition, ...] | None:
-    """The steps to the nearest goal, or None if there is none; of equally short paths, the first in table order."""
+    """The steps to the nearest goal, or None if there is none.
+
+    Of equally short paths, the first: in each state the client's own calls come before what others do, then the order
+    of the table decides, in which what fails stands after what succeeds.
+    """
     paths: dict[State | None, tuple[Transition, ...]] = {start: ()}
     frontier = deque([start])
     while frontier:
         state = frontier.popleft()
         if is_goal(state):
             return paths[state]
-        for row in lifecycle.outgoing(state):
+        for row in sorted(lifecycle.outgoing(state), key=lambda row: lifecycle.actor(row) is not Actor.CLIENT):
             usable = row.target in lifecycle.table and (events or lifecycle.actor(row) is Actor.CLIENT)
             if usable and row.target not in paths:
                 paths[row.target] = (*paths[state], row)

@@ -98,6 +98,34 @@ def test_of_equally_short_plans_the_first_in_table_order_is_taken():
     assert names(plan(None, State.DELETED).steps) == ["CREATE", "CANCEL", "DELETE"]
 
 
+def equally_short(state, goal, steps):
+    """Every path of so many steps."""
+    if not steps:
+        return [()] if state == goal else []
+    rows = [row for row in TRANSITIONS if row.source == state and row.target != state]
+    return [(row.trigger, *rest) for row in rows for rest in equally_short(row.target, goal, steps - 1)]
+
+
+@pytest.mark.parametrize("state", [None, *State])
+def test_of_equally_short_plans_one_of_own_calls_is_taken_and_one_that_hopes_for_a_failure_last(state):
+    failures = {Event.REVIEW_FAILED, Event.CERTIFICATE_REVOKED}
+
+    def hopes(triggers):
+        return len(failures.intersection(triggers)), sum(isinstance(trigger, Event) for trigger in triggers)
+
+    for goal in State:
+        try:
+            taken = plan(state, goal, events=True).triggers
+        except Unreachable:
+            continue
+        assert hopes(taken) == min(map(hopes, equally_short(state, goal, len(taken))))
+
+
+def test_to_be_reviewed_again_an_order_is_withdrawn_and_not_left_to_fail():
+    path = plan(State.BEING_REVIEWED, State.PENDING_REVIEW, events=True)
+    assert str(path) == "CancelOrderRequest, then wait for submitted (console)"
+
+
 def test_where_the_order_already_is_there_is_nothing_to_do():
     assert plan(State.ISSUED, State.ISSUED).steps == ()
     assert str(plan(None, None)) == "nothing to do"
@@ -246,6 +274,21 @@ def test_of_several_possible_states_an_explanation_tells_those_in_which_it_is_al
     )
     valid = explain_states(ORDER_LIFECYCLE, [State.ISSUED, State.ABOUT_TO_EXPIRE], Operation.CANCEL_FOR_PACKAGE)
     assert (valid.verdict, valid.target) == (Verdict.LEGAL, State.REVOKED)
+
+
+def test_of_several_possible_states_an_explanation_says_what_is_allowed_in_each():
+    """Of an order that reads as `certificate` nothing is allowed in all four states, but something in two."""
+    certified = [rule.state for rule in STATES if rule.certified]
+    deleting = explain_states(ORDER_LIFECYCLE, certified, Operation.DELETE)
+    assert deleting.allowed == ()
+    assert deleting.allowed_in == {state: allowed(state) for state in certified}
+    assert (
+        "Allowed in all of these: nothing that changes anything; in issued: CancelCertificateForPackageRequest; "
+        "in about_to_expire: RenewCertificateOrderForPackageRequest and CancelCertificateForPackageRequest. ("
+        in str(deleting)
+    )
+    gone = explain_states(ORDER_LIFECYCLE, [None, State.DELETED], Operation.DELETE)
+    assert "Allowed in all of these: nothing that changes anything. (" in str(gone)
 
 
 def test_the_same_plan_must_serve_in_all_of_the_possible_states():

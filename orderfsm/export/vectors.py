@@ -31,7 +31,8 @@ def vectors(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
     * `updates`: for every word of the API, the `states` that it may mean; with every trigger the `verdict` on that set,
       and what is possible after it was `accepted`, or `refused`.
     * `plans`: for every two states the shortest plan `steps`, over operations alone or also over `events`; null if
-      there is none. Of equally short ones it is the first in the order of the table's rows, breadth first.
+      there is none. Of equally short ones it is the first, breadth first: in each state the client's operations come
+      before the events, each in the order of the table's rows.
     * `traces`: recorded histories of one order in the trace format, with the judge's `verdict`, and for a violation the
       `index` of the first line that nothing explains, counted from 0, the states `possible` just before it and the
       triggers that are `legal` in one of them. `events` says whether events may be missing.

@@ -204,11 +204,15 @@ class Service:
     # -- behind the API's back ---------------------------------------------------------------------------------------
 
     def happen(self, order_id: int, event: Trigger) -> Record:
-        """Let an `Event` happen to an order; the table's refusal where it cannot."""
+        """Let an `Event` happen to an order; the table's refusal where it cannot, which names the order."""
         rule = self.lifecycle.trigger_rules.get(event)
         if rule is None or rule.actor is Actor.CLIENT:
             raise InvalidValue("event", event, Event)
-        return self._perform(valid_order_id(order_id), rule.trigger)[0]
+        try:
+            return self._perform(valid_order_id(order_id), rule.trigger)[0]
+        except Refusal as refusal:
+            refusal.order_id = order_id
+            raise
 
     def put_package(self, product_code: str, total: int) -> Package:
         """Buy a package, or change its size (0 .. 2**31-1); what is held stays held."""
@@ -228,7 +232,9 @@ class Service:
         self.catch_up()
         record = self.store.get(order_id)
         if record is None or record.order.state not in self._live:
-            raise NotFoundOrder
+            missing = NotFoundOrder()
+            missing.order_id = order_id
+            raise missing
         return record
 
     def orders(self, states: frozenset[State | None] | None = None, after: int = 0, limit: int = 1000) -> list[Record]:
