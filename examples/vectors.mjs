@@ -3,17 +3,17 @@
 import { readFileSync } from "node:fs";
 const [rules, vectors] = process.argv.slice(2).map((file) => JSON.parse(readFileSync(file, "utf8")));
 const states = rules.state_rules.map((rule) => rule.state), words = { ...rules.vocabularies.Type, ...rules.vocabularies.Status };
-const inOrder = (found) => states.filter((s) => found.includes(s));
-const moves = rules.transitions.filter((row) => row.target !== row.source || row.creates);
+const inOrder = (found) => states.filter((s) => found.includes(s)), call = (trigger) => /[A-Z]/.test(trigger);
+const moves = rules.transitions.filter((row) => row.target !== row.source || row.creates).sort((a, b) => call(b.trigger) - call(a.trigger));
 const next = Object.fromEntries(rules.transitions.map((row) => [[row.source, row.trigger], row.target]));
 for (const { account, trigger } of rules.triggers) if (account) for (const s of states) next[[s, trigger]] = s;
 const can = (s, t) => [s, t] in next, after = (s, t) => (can(s, t) ? [next[[s, t]]] : []);
 const gone = (s) => rules.state_rules.find((rule) => rule.state === s).service_code === "NotFoundOrder";
 const refusal = (s, t) => rules.refusals.find((each) => each.state === s && each.trigger === t);
 const count = (n, s = null) => n && moves.reduce((sum, row) => sum + (row.source === s && 1 + count(n - 1, row.target)), 0);
-function paths(from, events, calls, found = new Map([[from, []]])) { // the shortest to every state, in the order of the rows
+function paths(from, events, calls, found = new Map([[from, []]])) { // the shortest to every state, calls before events
   for (const [s, path] of found) for (const { source, trigger: t, target } of moves)
-    if (source === s && (/[A-Z]/.test(t) ? calls : events) && !found.has(target)) found.set(target, [...path, t]);
+    if (source === s && (call(t) ? calls : events) && !found.has(target)) found.set(target, [...path, t]);
   return found; }
 function explained(s, { operation, event: t = operation, outcome, code, state }, favour) { // where a line leads from s
   if (outcome === "unknown" || code === "Error" || (outcome === "refused" && !code && favour)) return [...after(s, t), s];

@@ -285,7 +285,7 @@ def _texts(row: Transition, lifecycle: Lifecycle, flow: Mapping[Transition, int]
     if row.quota:
         words.append(f"{row.quota:+d}".replace("-", "\N{MINUS SIGN}"))
     if row.quota_within is not None:
-        words.append(f"\N{LESS-THAN OR EQUAL TO} {row.quota_within // DAY} d")
+        words.append(_within(row.quota_within))
     if row.basis is Basis.INFERRED:
         words.append("?")
     count = f": {flow[row]:,}" if flow is not None and row in flow else ""
@@ -804,6 +804,10 @@ def _line(text: _Text, light: _Light, place: tuple[float, float], anchor: str, b
     )
 
 
+def _within(seconds: int) -> str:
+    return f"\N{LESS-THAN OR EQUAL TO} {seconds / DAY:g} d"
+
+
 def _legend(lifecycle: Lifecycle, light: _Light, top: float) -> tuple[list[str], float]:
     """What the marks mean, in two columns, and where that ends."""
     line = (_Point(0, 0), _Point(46, 0))
@@ -814,9 +818,9 @@ def _legend(lifecycle: Lifecycle, light: _Light, top: float) -> tuple[list[str],
         (_rounded("box", _Rect(4, -9, 42, 9), 5) + _rounded("inner", _Rect(7, -6, 39, 6), 3), "terminal: no way out"),
         ('<text class="note" x="6" y="4">+1 \N{MINUS SIGN}1</text>', "takes, gives back a unit of the package's quota"),
     ]
-    if any(row.quota_within for row in lifecycle.transitions):
-        days = '<text class="note" x="6" y="4">\N{LESS-THAN OR EQUAL TO} 30 d</text>'
-        items.append((days, "only so many days after issuance"))
+    limits = {_within(row.quota_within) for row in lifecycle.transitions if row.quota_within is not None}
+    days = "only so many days after issuance"
+    items += [(f'<text class="note" x="6" y="4">{limit}</text>', days) for limit in sorted(limits)]
     if light.current is not None:
         items.append((f'<g class="current">{_rounded("box", _Rect(4, -8, 42, 8), 5)}</g>', "where the order is now"))
     if light.visited:

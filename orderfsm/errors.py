@@ -5,7 +5,8 @@ Codes, HTTP statuses and texts are those of the error table on the page of Delet
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,17 +20,25 @@ if TYPE_CHECKING:
 class OrderFSMError(Exception):
     """The base class of every error that orderfsm itself raises."""
 
+    order_id: int | str | None = None
+    """The order that it is about, where whoever raised it said so; an attribute of the instance, which pickle keeps."""
+
+    @property
+    def _about(self) -> str:
+        """What its text begins with: the order that it is about."""
+        return "" if self.order_id is None else f"order {self.order_id}: "
+
 
 class InvalidValue(OrderFSMError, ValueError):
     """A value that means nothing here: a misspelt name, a member of the wrong enum, an order id out of range.
 
     It is never an answer to a question: "not a state" is not "illegal in that state". Made as
-    `InvalidValue(kind, value, accepted)`: `kind` says what was expected ("state", "order id"), `value` is what was
-    given, and `accepted` lists what is accepted, for the message.
+    `InvalidValue(kind, value, accepted[, close])`: `kind` says what was expected ("state", "order id"), `value` is what
+    was given, `accepted` lists what is accepted, and `close` may have been meant, for the message.
     """
 
-    def __init__(self, kind: str, value: object, accepted: Iterable[str | None]) -> None:
-        super().__init__(kind, value, tuple(accepted))
+    def __init__(self, kind: str, value: object, accepted: Iterable[str | None], close: str = "") -> None:
+        super().__init__(kind, value, tuple(accepted), close)
 
     @property
     def value(self) -> object:
@@ -47,7 +56,8 @@ class InvalidValue(OrderFSMError, ValueError):
         except Exception:  # noqa: BLE001  # a value that cannot even be shown, as an int of 5,000 digits
             shown = f"of type {type(self.value).__name__}"
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
-        return f"{self.args[0]} {shown}: expected {', '.join(map(str, self.accepted))}"
+        close = f"; did you mean {self.args[3]}?" if self.args[3] else ""
+        return f"{self.args[0]} {shown}: expected {', '.join(map(str, self.accepted))}{close}"
 
 
 class InvalidLifecycle(OrderFSMError, ValueError):
@@ -99,7 +109,7 @@ class Unreachable(OrderFSMError):
 
     def __str__(self) -> str:
         start, goal = (" or ".join(sorted(state or "no order" for state in each)) for each in (self.states, self.goals))
-        return f"{goal} cannot be reached from {start} by {self.args[2]}"
+        return f"{self._about}{goal} cannot be reached from {start} by {self.args[2]}"
 
 
 def _set(one_or_more: State | frozenset[State | None] | None) -> frozenset[State | None]:
@@ -110,8 +120,73 @@ def _only(states: frozenset[State | None]) -> State | None:
     return next(iter(states)) if len(states) == 1 else None
 
 
+class Meaning(StrEnum):
+    """What an error code says of the call that was answered with it."""
+
+    STATE_FORBIDS = "state_forbids"
+    NOT_FOUND = "not_found"
+    NOT_CARRIED_OUT = "not_carried_out"
+    """The order's state allows the call, but the service could not carry it out."""
+    NOT_CREATED = "not_created"
+    """No order was created, for another reason than quota."""
+    NO_PACKAGE = "no_package"
+    NO_UNIT = "no_unit"
+    PERHAPS = "perhaps"
+    """The call was carried out, or it was not."""
+    THROTTLED = "throttled"
+    KEPT_OUT = "kept_out"
+    """The caller is not who may call, or did not sign properly."""
+    NOT_OFFERED = "not_offered"
+    """The server has no such operation."""
+    MALFORMED = "malformed"
+
+    @property
+    def of_the_state(self) -> bool:
+        """Whether the order's state, or that there is no order, is why the call was refused."""
+        return self in {Meaning.STATE_FORBIDS, Meaning.NOT_FOUND}
+
+    @property
+    def of_the_backend(self) -> bool:
+        """Whether the service could not carry out what the table allows."""
+        return self in {Meaning.NOT_CARRIED_OUT, Meaning.NOT_CREATED}
+
+    @property
+    def passing(self) -> bool:
+        """Whether it says nothing of the order's state, and the same call may go well if it is made again."""
+        return self.of_the_backend or self in {Meaning.PERHAPS, Meaning.THROTTLED, Meaning.KEPT_OUT}
+
+
+class Uncertain:
+    """What has three values, or says more than yes or no: as a condition it is a TypeError, like `pandas.NA`.
+
+    An enum of verdicts, or a class that says `what_to_ask` instead.
+    """
+
+    __slots__ = ()
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} is no condition: {self.what_to_ask()}")
+
+    @classmethod
+    def what_to_ask(cls) -> str:
+        """What to write in a condition, for the message."""
+        return f"compare it, as in `... is {cls.__name__}.{next(iter(cls)).name}`"  # type: ignore[call-overload]
+
+
+class NotConforming(OrderFSMError):
+    """A history or a server that breaks the rules of the table, or of which that could not be decided.
+
+    The message is the report as text; `report` is the report itself.
+    """
+
+    @property
+    def report(self) -> object:
+        """What was found."""
+        return self.args[0]
+
+
 class ServiceError(OrderFSMError):
-    """An error that the service documents, with its `code`, its `http_status` and the documented `text`.
+    """An error that the service documents: its `code`, what that `means`, its `http_status` and documented `text`.
 
     It takes at most one argument: the message, if it is not to be the documented text.
     """
@@ -119,6 +194,12 @@ class ServiceError(OrderFSMError):
     code: ClassVar[str]
     http_status: ClassVar[int]
     text: ClassVar[str]
+    means: ClassVar[Meaning]
+
+    @property
+    def status_code(self) -> int:
+        """The same as `http_status`, by the SDK's name."""
+        return self.http_status
 
     @property
     def message(self) -> str:
@@ -126,7 +207,7 @@ class ServiceError(OrderFSMError):
         return str(self.args[0]) if self.args else self.text
 
     def __str__(self) -> str:
-        return self.message
+        return f"{self._about}{self.message}"
 
 
 class Refusal(ServiceError):
@@ -149,37 +230,42 @@ class Refusal(ServiceError):
     @property
     def state(self) -> State | None:
         """The state of the order; None if there is no order, or if the state is not known for certain."""
-        return self.explanation.state if self.explanation else None
+        return None if (why := self.explanation) is None else why.state
 
     @property
     def possible(self) -> frozenset[State | None]:
         """The states that the order may be in, None among them for no order; empty if nothing is known."""
-        return frozenset(self.explanation.states) if self.explanation else frozenset()
+        return frozenset() if (why := self.explanation) is None else frozenset(why.states)
+
+    @property
+    def trigger(self) -> Trigger | None:
+        """What was refused: an Operation or an Event."""
+        return None if (why := self.explanation) is None else why.trigger
 
     @property
     def operation(self) -> Trigger | None:
-        """The trigger that was refused: an Operation or an Event."""
-        return self.explanation.trigger if self.explanation else None
+        """The same as `trigger`."""
+        return self.trigger
 
     @property
     def allowed(self) -> tuple[Operation, ...]:
         """The operations that would change something in every possible state, in table order."""
-        return self.explanation.allowed if self.explanation else ()
+        return () if (why := self.explanation) is None else tuple(why.allowed)
 
     @property
     def basis(self) -> Basis | None:
         """DOCUMENTED or INFERRED; None for a refusal made of a message alone."""
-        return self.explanation.basis if self.explanation else None
+        return None if (why := self.explanation) is None else why.basis
 
     @property
     def reference(self) -> str | None:
         """The document that states the rule, or the nearest one."""
-        return self.explanation.reference if self.explanation else None
+        return None if (why := self.explanation) is None else why.reference
 
     @property
     def instead(self) -> Plan | None:
         """What to do instead; see `Explanation.instead`."""
-        return self.explanation.instead if self.explanation else None
+        return None if (why := self.explanation) is None else why.instead
 
     @property
     def index(self) -> int | None:
@@ -200,6 +286,7 @@ class NotFoundPackage(ServiceError):
     code = "NotFoundPackage"
     http_status = 404
     text = "no certificate resource plans were purchased"
+    means = Meaning.NO_PACKAGE
 
 
 class NotRemainCount(ServiceError):
@@ -208,6 +295,7 @@ class NotRemainCount(ServiceError):
     code = "NotRemainCount"
     http_status = 404
     text = "the certificate quota is insufficient"
+    means = Meaning.NO_UNIT
 
 
 class CreateCertificateRequestFailed(ServiceError):
@@ -216,6 +304,7 @@ class CreateCertificateRequestFailed(ServiceError):
     code = "CreateCertificateRequestFailed"
     http_status = 403
     text = "the request failed to be created"
+    means = Meaning.NOT_CREATED
 
 
 class NotFoundOrder(Refusal):
@@ -224,6 +313,11 @@ class NotFoundOrder(Refusal):
     code = "NotFoundOrder"
     http_status = 404
     text = "the specified certificate order was not found"
+    means = Meaning.NOT_FOUND
+
+    @property
+    def _about(self) -> str:
+        return "" if self.order_id is None else f"no order {self.order_id}: "
 
 
 class OrderStateError(Refusal):
@@ -232,6 +326,7 @@ class OrderStateError(Refusal):
     code = "OrderStateError"
     http_status = 403
     text = "the status of the certificate order is invalid"
+    means = Meaning.STATE_FORBIDS
 
 
 class DeleteFail(ServiceError):
@@ -240,6 +335,7 @@ class DeleteFail(ServiceError):
     code = "DeleteFail"
     http_status = 403
     text = "the certificate application order failed to be deleted"
+    means = Meaning.NOT_CARRIED_OUT
 
 
 class InternalError(ServiceError):
@@ -248,6 +344,7 @@ class InternalError(ServiceError):
     code = "Error"
     http_status = 500
     text = "an error occurred"
+    means = Meaning.PERHAPS
 
 
 BY_CODE: dict[str, type[ServiceError]] = {
@@ -263,3 +360,49 @@ BY_CODE: dict[str, type[ServiceError]] = {
     )
 }
 """The error class of each of the seven documented codes."""
+
+# Codes of the gateway that stands before every Alibaba Cloud API, and of the flow control behind it, by how they begin.
+_GATEWAY = (
+    ("Throttling", Meaning.THROTTLED),
+    ("FlowControl", Meaning.THROTTLED),
+    ("ServiceUnavailable", Meaning.PERHAPS),
+    ("InternalError", Meaning.PERHAPS),
+    ("MissingSignature", Meaning.KEPT_OUT),
+    ("MissingAccessKey", Meaning.KEPT_OUT),
+    ("MissingSecurityToken", Meaning.KEPT_OUT),
+    ("IncompleteSignature", Meaning.KEPT_OUT),
+    ("Signature", Meaning.KEPT_OUT),
+    ("InvalidSignature", Meaning.KEPT_OUT),
+    ("InvalidAccessKey", Meaning.KEPT_OUT),
+    ("InvalidSecurityToken", Meaning.KEPT_OUT),
+    ("InvalidTimeStamp", Meaning.KEPT_OUT),
+    ("Forbidden", Meaning.KEPT_OUT),
+    ("NoPermission", Meaning.KEPT_OUT),
+    ("InvalidAction.NotFound", Meaning.NOT_OFFERED),
+    ("UnsupportedHTTPMethod", Meaning.MALFORMED),
+)
+_PARAMETER = ("Missing", "Invalid")  # Missing<Parameter>, Invalid<Parameter>: malformed
+
+
+def meaning_of(code: str | None) -> Meaning | None:
+    """What an error code means: one of the seven documented ones, or one of the gateway; None if nobody knows it.
+
+    >>> from orderfsm.errors import meaning_of
+    >>> meaning_of("OrderStateError"), meaning_of("Throttling.Api"), meaning_of("SomethingNew")
+    (<Meaning.STATE_FORBIDS: 'state_forbids'>, <Meaning.THROTTLED: 'throttled'>, None)
+    """
+    if code in BY_CODE:
+        return BY_CODE[code].means
+    if code is None or not code.isascii() or not code.replace(".", "").isalnum():
+        return None
+    for beginning, meaning in _GATEWAY:
+        if _goes_on(code, beginning, (".", "")):
+            return meaning
+    named = code.isalnum() and any(_goes_on(code, beginning) for beginning in _PARAMETER)
+    return Meaning.MALFORMED if named else None
+
+
+def _goes_on(code: str, beginning: str, with_: tuple[str, ...] = ()) -> bool:
+    """Whether `code` begins so, and goes on with another word or with one of these."""
+    following = code[len(beginning) : len(beginning) + 1]
+    return code.startswith(beginning) and (following in with_ or following.isupper())

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from .errors import Uncertain
 from .paths import Plan, shortest
 from .spec import Basis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from .lifecycle import Lifecycle, Verdict
     from .spec import Operation, State, Transition, Trigger
 
 
+class Others(Uncertain, tuple["Operation", ...]):
+    """Operations other than the one that was asked about: that there are some is no answer to that question."""
+
+    __slots__ = ()
+
+    @classmethod
+    def what_to_ask(cls) -> str:
+        """See `Uncertain`."""
+        return "`.allowed` lists other operations (len() counts them); ask `.legal` whether this one is allowed"
+
+
 @attrs.frozen
-class Explanation:
+class Explanation(Uncertain):
     """Why `lifecycle` allows or refuses `trigger` for an order that is in one of `states`.
 
     `states` are members, at least one, in table order. With several, each property says only what is true in all of
@@ -39,16 +51,32 @@ class Explanation:
         return self.lifecycle.judge(self.states, self.trigger)
 
     @property
+    def legal(self) -> bool | None:
+        """Whether the trigger is allowed in every one of the states; None if only in some."""
+        answers = {row is not None for row in self._rows.values()}
+        return answers.pop() if len(answers) == 1 else None
+
+    @classmethod
+    def what_to_ask(cls) -> str:
+        """See `Uncertain`."""
+        return "ask its `.legal`, which is True, False, or None where that depends on the state"
+
+    @property
     def target(self) -> State | None:
         """The state after the step; None if it is refused, or leads to different states."""
         targets = {None if row is None else row.target for row in self._rows.values()}
         return targets.pop() if len(targets) == 1 else None
 
     @property
-    def allowed(self) -> tuple[Operation, ...]:
+    def allowed(self) -> Others:
         """The operations that would change something in every one of the states, in table order."""
         first, *others = (self.lifecycle.allowed(state) for state in self.states)
-        return tuple(operation for operation in first if all(operation in other for other in others))
+        return Others(operation for operation in first if all(operation in other for other in others))
+
+    @property
+    def allowed_in(self) -> dict[State, tuple[Operation, ...]]:
+        """For each of the states, the operations that would change something there; without "no order"."""
+        return {state: self.lifecycle.allowed(state) for state in self.states if state is not None}
 
     @property
     def basis(self) -> Basis:
@@ -85,17 +113,43 @@ class Explanation:
         same = first is not None and all(plan is not None and plan.triggers == first.triggers for plan in plans)
         return first if same else None
 
+    def as_json(self) -> dict[str, Any]:
+        """What `orderfsm explain --json` prints; no order is `null`."""
+        next_states = self.lifecycle.narrow(self.states, self.trigger, accepted=True)
+        return {
+            "operation": self.trigger,
+            "states": list(self.states),
+            "verdict": self.verdict,
+            "legal": self.legal,
+            "next": [state for state in self.lifecycle.state_rules if state in next_states],
+            "allowed": list(self.allowed),
+            "basis": self.basis,
+            "reference": self.reference,
+            "reason": self.reason,
+            "note": self.note,
+            "instead": [] if self.instead is None else list(self.instead),
+        }
+
     def __str__(self) -> str:
         sentences = [self.reason]
         if None in self._rows.values():
             here = "here" if len(self.states) == 1 else "in all of these"
-            sentences.append(f"Allowed {here}: {listed(self.allowed) or 'nothing that changes anything'}.")
+            allowed = [f"{here}: {listed(self.allowed) or 'nothing that changes anything'}", *self._more]
+            sentences.append(f"Allowed {'; '.join(allowed)}.")
         instead = self.instead
         if instead is not None:
             first = "First" if instead.triggers[-1] == self.trigger else "Instead"
             sentences.append(f"{first}: {instead}.")
         note = f" Note: {self.note}." if self.note else ""
         return f"{' '.join(sentences)} ({self.basis}: {self.reference}){note}"
+
+    @property
+    def _more(self) -> Iterator[str]:
+        """What is allowed in some of the states, besides what is in all of them."""
+        for state, operations in self.allowed_in.items():
+            more = [operation for operation in operations if operation not in self.allowed]
+            if more:
+                yield f"in {state}: {listed(more)}"
 
     @property
     def _rows(self) -> dict[State | None, Transition | None]:

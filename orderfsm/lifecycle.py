@@ -5,19 +5,20 @@ A question about one step (`can`, `check`, `allowed`, `judge`, `narrow`) is one 
 question is a method of `Lifecycle`, and a function of the same name, which asks `ORDER_LIFECYCLE` unless it is given
 another lifecycle.
 
-A plain string that equals a member's value is that member, everywhere. Any other value is an `InvalidValue` that names
-it. Types are checked only when a lookup has missed, so that a proper question costs nothing more.
+A plain string that equals a member's value is that member, everywhere. When a lookup has missed, and only then, a
+string may also be another word for the same (`delete`, `process`, `ISSUED`; see `words`), so that a proper question
+costs nothing more. Any other value is an `InvalidValue` that names it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .errors import BY_CODE, InvalidLifecycle, InvalidValue, Refusal
+from .errors import BY_CODE, InvalidLifecycle, InvalidValue, Refusal, Uncertain
 from .spec import EDITION, STATES, TRANSITIONS, TRIGGERS, Actor, StateRule, Transition, TriggerRule
 
 if TYPE_CHECKING:
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
     from .spec import Operation, State, Trigger
 
 
-class Verdict(StrEnum):
-    """What holds in every one of a set of possible states: legal, illegal, or not the same in all."""
+class Verdict(Uncertain, StrEnum):
+    """What holds in every one of a set of possible states: legal, illegal, or not the same in all.
+
+    It is no condition: `if judge(...)` is a TypeError. Compare it.
+    """
 
     LEGAL = "legal"
     ILLEGAL = "illegal"
@@ -111,24 +115,35 @@ class Lifecycle:
     # -- what the rows say -------------------------------------------------------------------------------------------
 
     def state(self, state: State | None) -> State | None:
-        """The member that `state` is or equals, None for no order; else `InvalidValue`."""
+        """The member that `state` is, equals or is another word for, None for no order; else `InvalidValue`."""
         if isinstance(state, str | None) and state in self.state_rules:
             return self.state_rules[state].state
-        raise InvalidValue("state", state, self.state_rules)
+        from .words import state_meant
+
+        return state_meant(state, self.states)
 
     def trigger(self, trigger: Trigger) -> Trigger:
-        """The member that `trigger` is or equals; else `InvalidValue`."""
+        """The member that `trigger` is, equals or is another word for; else `InvalidValue`."""
         if isinstance(trigger, str) and trigger in self.trigger_rules:
             return self.trigger_rules[trigger].trigger
-        raise InvalidValue("trigger", trigger, self.trigger_rules)
+        from .words import trigger_meant
+
+        return trigger_meant(trigger, self.triggers, self.trigger_rules)
 
     def actor(self, row: Transition) -> Actor:
         """Who fires the trigger of `row`."""
         return self.trigger_rules[row.trigger].actor
 
-    def members(self, states: Iterable[State | None]) -> list[State | None]:
-        """The members that the possible `states` are or equal; `InvalidValue` if it is not a set of one or more."""
-        if isinstance(states, Iterable) and not isinstance(states, str):
+    def members(self, states: Iterable[State | None] | str) -> list[State | None]:
+        """The members that the possible `states` are or equal; `InvalidValue` if it is not a set of one or more.
+
+        A string is a word that names one or several: `issued`, `CHECKING`.
+        """
+        if isinstance(states, str):
+            from .words import states_meant
+
+            return list(states_meant(states, self.states, self.state_rules))
+        if isinstance(states, Iterable):
             members = [self.state(state) for state in states]
             if members:
                 return members
@@ -157,7 +172,8 @@ class Lifecycle:
         try:
             row = self.asked[state][trigger]
         except (KeyError, TypeError):
-            self._reject(state, trigger)
+            state, trigger = self.state(state), self.trigger(trigger)
+            row = self.asked[state][trigger]
         if row is None:
             raise self.refusals[state](self, state, trigger)
         return row
@@ -178,7 +194,7 @@ class Lifecycle:
         try:
             return self.asked[state][trigger] is not None
         except (KeyError, TypeError):
-            self._reject(state, trigger)
+            return self.asked[self.state(state)][self.trigger(trigger)] is not None
 
     def check(self, state: State | None, trigger: Trigger) -> State | None:
         """The state after `trigger` in `state`; else a `Refusal`, as `transition`."""
@@ -220,7 +236,7 @@ class Lifecycle:
         """Why `trigger` is allowed or refused in `state`, from which source, and what to do instead."""
         from .explanation import explain
 
-        return explain(self, [state], trigger)
+        return explain(self, self.members(state) if isinstance(state, str) else [state], trigger)
 
     def verify(self) -> None:
         """Raise `InvalidLifecycle` with everything that is wrong, unless this table is consistent.
@@ -269,11 +285,6 @@ class Lifecycle:
             table[row.source][row.trigger] = row
         return table
 
-    def _reject(self, state: State | None, trigger: Trigger) -> NoReturn:
-        """Name the one of the two that the table does not know."""
-        self.state(state)
-        raise InvalidValue("trigger", trigger, self.trigger_rules)
-
 
 def _refusal_class(code: str) -> type[Refusal]:
     error = BY_CODE.get(code)
@@ -298,7 +309,7 @@ def can(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFE
     >>> can(State.ISSUED, "delete_certificate")
     Traceback (most recent call last):
     ...
-    orderfsm.errors.InvalidValue: trigger 'delete_certificate': expected CancelOrderRequest, ...
+    orderfsm.errors.InvalidValue: trigger 'delete_certificate': expected CancelOrderRequest, ...; did you mean delete...
     """
     try:
         return lifecycle.asked[state][trigger] is not None
@@ -367,8 +378,8 @@ def plan(
 ) -> Plan:
     """A shortest path from `state` to `goal` over operations; of equally short ones, the first in table order.
 
-    With `events`, what others do counts too, and `Plan.waits` says what to wait for, and who makes it happen. Raises
-    `Unreachable` if there is no such path.
+    With `events`, what others do counts too, but after the client's own calls; `Plan.waits` says what to wait for, and
+    who makes it happen. Raises `Unreachable` if there is no such path.
 
     >>> from orderfsm import State, plan
     >>> print(plan(State.BEING_REVIEWED, State.DELETED))

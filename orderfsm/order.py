@@ -32,12 +32,15 @@ def _state(value: State) -> State:
     try:
         return _STATES[value]
     except (KeyError, TypeError):
-        raise InvalidValue("state", value, _STATES) from None
+        state = None if value is None else ORDER_LIFECYCLE.state(value)
+    if state is None:
+        raise InvalidValue("state", value, _STATES)
+    return state
 
 
 @attrs.frozen(weakref_slot=False)
 class Order:
-    """A certificate order: its `id`, an int in 1 .. 2**63-1, and its `state`, a `State`; else `InvalidValue`.
+    """A certificate order: its `id` (or `order_id`), an int in 1 .. 2**63-1, and its `state`; else `InvalidValue`.
 
     >>> from orderfsm import Operation, Order, State
     >>> order = Order(123451222, State.PENDING_REVIEW)
@@ -49,6 +52,11 @@ class Order:
 
     id: int = attrs.field(converter=order_id)
     state: State = attrs.field(converter=_state)
+
+    @property
+    def order_id(self) -> int:
+        """The same as `id`, by the name that the API and all other values here have for it."""
+        return self.id
 
     def apply(self, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Order:
         """The order after `trigger`; raises `OrderStateError` if the table refuses it.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
 
 import attrs
 
@@ -17,9 +18,16 @@ if TYPE_CHECKING:
     from .spec import Event, State, Transition, Trigger
 
 
+WAITED_FOR = (Actor.OWNER, Actor.CA, Actor.CALENDAR)
+"""Who may move the order while one waits. The console is not among them: a person there is not waited for."""
+
+
 @attrs.frozen
-class Plan:
-    """A path from `start` to `goal`: its `steps`, and `waits`, the events among them with who makes each happen."""
+class Plan(Sequence["Trigger"]):
+    """A path from `start` to `goal`: its `steps`, and `waits`, the events among them with who makes each happen.
+
+    As a sequence, it is that of its `triggers`: what is called or waited for, in order.
+    """
 
     start: State | None
     goal: State | None
@@ -33,9 +41,24 @@ class Plan:
         return cls(start, steps[-1].target if steps else start, steps, waits)  # type: ignore[arg-type]
 
     @property
+    def state(self) -> State | None:
+        """The same as `start`, by the name that `orderfsm.plan` has for it."""
+        return self.start
+
+    @property
     def triggers(self) -> tuple[Trigger, ...]:
         """What is called or waited for, in order."""
         return tuple(step.trigger for step in self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @overload
+    def __getitem__(self, index: int) -> Trigger: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Trigger, ...]: ...
+    def __getitem__(self, index: int | slice) -> Trigger | tuple[Trigger, ...]:
+        return self.triggers[index]
 
     def __str__(self) -> str:
         actors: dict[Trigger, Actor] = dict(self.waits)
@@ -71,14 +94,18 @@ def reachable(lifecycle: Lifecycle, start: State | None, by: Collection[Actor]) 
 def shortest(
     lifecycle: Lifecycle, start: State | None, is_goal: Callable[[State | None], bool], *, events: bool
 ) -> tuple[Transition, ...] | None:
-    """The steps to the nearest goal, or None if there is none; of equally short paths, the first in table order."""
+    """The steps to the nearest goal, or None if there is none.
+
+    Of equally short paths, the first: in each state the client's own calls come before what others do, then the order
+    of the table decides, in which what fails stands after what succeeds.
+    """
     paths: dict[State | None, tuple[Transition, ...]] = {start: ()}
     frontier = deque([start])
     while frontier:
         state = frontier.popleft()
         if is_goal(state):
             return paths[state]
-        for row in lifecycle.outgoing(state):
+        for row in sorted(lifecycle.outgoing(state), key=lambda row: lifecycle.actor(row) is not Actor.CLIENT):
             usable = row.target in lifecycle.table and (events or lifecycle.actor(row) is Actor.CLIENT)
             if usable and row.target not in paths:
                 paths[row.target] = (*paths[state], row)

@@ -12,7 +12,7 @@ import json
 import os
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,7 +20,10 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .coverage import Coverage
+    from xdist.scheduler import LoadGroupScheduling
+    from xdist.workermanage import WorkerController
+
+    from .coverage import Coverage, Rule
     from .lifecycle import Lifecycle
     from .mock import Server
 
@@ -50,11 +53,33 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         with needs("testing"):
             from .testing.pytest_suite import Suite
         control = config.getoption("--orderfsm-control")
-        suite = Suite.from_parent(session, name="orderfsm", nodeid="orderfsm", endpoint=endpoint, control=control)
+        suite = Suite.from_parent(session, name=SUITE, nodeid=SUITE, endpoint=endpoint, control=control)
         items.extend(suite.collect())
 
 
+SUITE = "orderfsm"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadGroupScheduling | None:
+    """Give all tests of the server to one worker of pytest-xdist: they empty the account that they share."""
+    if not config.getoption("--orderfsm-endpoint") or config.getvalue("dist") in {"loadscope", "loadfile"}:
+        return None
+    if config.getvalue("dist") == "each":
+        raise pytest.UsageError("--dist each: the tests of --orderfsm-endpoint share an account, so each runs once")
+    from xdist.scheduler import LoadGroupScheduling
+
+    class OneWorkerForTheServer(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return SUITE if nodeid.startswith(f"{SUITE}::") else super()._split_scope(nodeid)
+
+    return OneWorkerForTheServer(config, log)
+
+
 _LIFECYCLE = pytest.StashKey["Lifecycle"]()
+_TRIED = pytest.StashKey["frozenset[Rule]"]()
+_SILENT_WORKERS = pytest.StashKey[int]()
+_OF_A_WORKER = "orderfsm_tried"
 
 
 def _lifecycle(config: pytest.Config) -> Lifecycle:
@@ -63,27 +88,64 @@ def _lifecycle(config: pytest.Config) -> Lifecycle:
         from .lifecycle import ORDER_LIFECYCLE
 
         config.stash[_LIFECYCLE] = ORDER_LIFECYCLE
-        if config.getoption("--orderfsm-coverage") or config.getoption("--orderfsm-coverage-to"):
+        if _covers(config):
             from .coverage import RecordingLifecycle
 
             config.stash[_LIFECYCLE] = RecordingLifecycle.of(ORDER_LIFECYCLE)
     return config.stash[_LIFECYCLE]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say, or write, which rules were never tried."""
-    if not (config.getoption("--orderfsm-coverage") or config.getoption("--orderfsm-coverage-to")):
-        return
+def _covers(config: pytest.Config) -> bool:
+    return bool(config.getoption("--orderfsm-coverage") or config.getoption("--orderfsm-coverage-to"))
+
+
+def _coverage(config: pytest.Config) -> Coverage:
+    """What was tried in this process."""
     from .coverage import RecordingLifecycle
 
     lifecycle = _lifecycle(config)
-    if isinstance(lifecycle, RecordingLifecycle):
-        coverage = lifecycle.coverage
-        if config.getoption("--orderfsm-coverage"):
-            terminalreporter.section("rules of the life cycle")
-            terminalreporter.write_line(str(coverage))
-        for name in config.getoption("--orderfsm-coverage-to") or ():
-            Path(name).write_text(_written(coverage, Path(name).suffix), encoding="utf-8")
+    assert isinstance(lifecycle, RecordingLifecycle)
+    return lifecycle.coverage
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist says which rules its tests tried."""
+    config = session.config
+    if hasattr(config, "workeroutput") and _covers(config):
+        tried = _coverage(config).tried  # execnet takes plain strings only
+        config.workeroutput[_OF_A_WORKER] = [[state and str(state), str(trigger)] for state, trigger in tried]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Gather what the workers of pytest-xdist tried."""
+    config = node.config
+    if not _covers(config):
+        return
+    said = getattr(node, "workeroutput", {}).get(_OF_A_WORKER)
+    if said is None:
+        config.stash[_SILENT_WORKERS] = config.stash.get(_SILENT_WORKERS, 0) + 1
+    else:
+        lifecycle = _lifecycle(config).plain
+        tried: set[Rule] = {(lifecycle.state(state), lifecycle.trigger(trigger)) for state, trigger in said}
+        config.stash[_TRIED] = config.stash.setdefault(_TRIED, frozenset()) | tried
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say, or write, which rules were never tried by any worker."""
+    if not _covers(config):
+        return
+    here = _coverage(config)
+    by_workers = config.stash.setdefault(_TRIED, frozenset())
+    coverage = type(here)(here.lifecycle, here.tried | by_workers)
+    silent = config.stash.get(_SILENT_WORKERS, 0)
+    if config.getoption("--orderfsm-coverage"):
+        terminalreporter.section("rules of the life cycle")
+        terminalreporter.write_line(str(coverage))
+    if silent:
+        terminalreporter.write_line(f"{silent} workers ended without telling what they tried: at least this was tried")
+    for name in config.getoption("--orderfsm-coverage-to"):
+        Path(name).write_text(_written(coverage, Path(name).suffix), encoding="utf-8")
 
 
 def _written(coverage: Coverage, suffix: str) -> str:
@@ -116,6 +178,8 @@ def mock_cas(order_lifecycle: Lifecycle) -> Iterator[Server]:
         with serve(lifecycle=order_lifecycle) as server:
             yield server
         return
+    if control and os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1") != "1":
+        pytest.fail(f"{CONTROL} names one server, which each test resets: run in one process (-n 0)", pytrace=False)
     if control:
         url = urlsplit(control)
         connection = HTTPConnection(url.hostname or "", url.port, timeout=10)

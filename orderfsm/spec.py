@@ -186,7 +186,8 @@ class TriggerRule(NamedTuple):
 
     `account`: the operation reads the account, not one order; it is allowed in every state and changes nothing.
     `abandons`: the caller gives the order up, so where it is refused, any other way to end the order serves as well.
-    `before_end`: how many seconds before the end of the certificate's validity the calendar fires it.
+    `before_end`: how many seconds before the end of the certificate's validity the calendar fires it. `fails`: the
+    error code that says that the call was allowed, and could not be carried out.
     """
 
     trigger: Trigger
@@ -196,6 +197,7 @@ class TriggerRule(NamedTuple):
     account: bool = False
     abandons: bool = False
     before_end: int | None = None
+    fails: str | None = None
 
 
 D, I = Basis.DOCUMENTED, Basis.INFERRED  # noqa: E741
@@ -254,7 +256,7 @@ UNSPECIFIC_STATUS = "NOTACTIVATED"
 TRIGGERS = (
     # "You can call this operation ... only in the following scenarios"; "only orders about to expire can be renewed".
     TriggerRule(Operation.CANCEL, Actor.CLIENT, D, CANCEL_PAGE, abandons=True),
-    TriggerRule(Operation.DELETE, Actor.CLIENT, D, DELETE_PAGE, abandons=True),
+    TriggerRule(Operation.DELETE, Actor.CLIENT, D, DELETE_PAGE, abandons=True, fails="DeleteFail"),
     TriggerRule(Operation.RENEW, Actor.CLIENT, D, RENEW_PAGE),
     # What it does to a pending application or a certificate is documented; nothing is said of the other states.
     TriggerRule(Operation.CANCEL_FOR_PACKAGE, Actor.CLIENT, I, SILENT + CANCEL_FOR_PACKAGE_PAGE, abandons=True),

@@ -30,7 +30,8 @@ any state, or as no order. A *run* is a beginning and a path through the table t
   explained by nothing, nor is a renewal that names one.
 * refused with `OrderStateError`: the table refuses it there, and there is an order that is not deleted.
   `NotFoundOrder`: there is no order, or it is deleted. `DeleteFail`: a deletion that the table allows; nothing changes.
-  `Error`: as an unknown outcome. Any other known code, of the orders or of the gateway: anywhere; nothing changes.
+  `Error`, and what a gateway answers instead (`ServiceUnavailable`): as an unknown outcome. Any other code that
+  `orderfsm.errors.meaning_of` knows, of the orders or of the gateway: anywhere; nothing changes.
 * unknown: it was accepted there, or nothing changed. In a history with `started` or `ended` it may also happen later.
 * a read with a `state`: one of the states that the word may mean.
 
@@ -58,6 +59,7 @@ import json
 import os
 import re
 import zlib
+from abc import abstractmethod
 from collections import defaultdict
 from contextlib import nullcontext
 from datetime import datetime
@@ -70,7 +72,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, Type
 import attrs
 from attrs.converters import optional
 
-from .errors import BY_CODE, DeleteFail, InternalError, InvalidValue, NotFoundOrder, OrderStateError
+from .errors import InvalidValue, Meaning, NotConforming, Uncertain, meaning_of
 from .lifecycle import ORDER_LIFECYCLE, Lifecycle
 from .order import MAX_ID, order_id
 from .spec import DAY, TRANSITIONS, TRIGGERS, Actor, Event, Operation
@@ -82,8 +84,8 @@ if TYPE_CHECKING:
     from .spec import State, Trigger
 
 
-class Outcome(StrEnum):
-    """What became of a call."""
+class Outcome(Uncertain, StrEnum):
+    """What became of a call. It is no condition: compare it."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -97,8 +99,8 @@ class Events(StrEnum):
     PARTIAL = "partial"
 
 
-class Finding(StrEnum):
-    """The verdict on a history."""
+class Finding(Uncertain, StrEnum):
+    """The verdict on a history. It is no condition: compare it, or ask the report for its `ok`."""
 
     CONFORMS = "conforms"
     VIOLATES = "violates"
@@ -110,6 +112,32 @@ class Finding(StrEnum):
         if violating:
             return cls.VIOLATES
         return cls.UNDECIDED if undecided else cls.CONFORMS
+
+
+class Judged(Uncertain):
+    """What has a `verdict` on histories or a server. It is no condition: ask `ok`."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def verdict(self) -> Finding:
+        """What was found."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it conforms: not if it violates the table, nor if that is undecided."""
+        return self.verdict is Finding.CONFORMS
+
+    def raise_for_violations(self) -> None:
+        """`NotConforming`, with the report as its message, unless it conforms."""
+        if not self.ok:
+            raise NotConforming(self)
+
+    @classmethod
+    def what_to_ask(cls) -> str:
+        """See `Uncertain`."""
+        return "ask its `.ok`, or call `.raise_for_violations()`"
 
 
 # -- lines -------------------------------------------------------------------------------------------------------------
@@ -449,7 +477,7 @@ class Answer(StrEnum):
     PERHAPS = "perhaps accepted"
     STATE_FORBIDS = "refused by the state"
     NOT_FOUND = "no such order"
-    DELETE_FAILED = "deletion failed"
+    NOT_CARRIED_OUT = "allowed, but not carried out"
     TURNED_AWAY = "refused for another known reason"
     NO_CODE = "refused without a code"
     UNKNOWN_CODE = "refused with an unknown code"
@@ -486,16 +514,14 @@ class Reading(NamedTuple):
         return Answer.PERHAPS in (_IN_FAVOUR if favour else _STRICTLY).get(self.answer, (self.answer,))
 
 
-_ANSWERS: Mapping[str, Answer] = dict.fromkeys(BY_CODE, Answer.TURNED_AWAY) | {
-    OrderStateError.code: Answer.STATE_FORBIDS,
-    NotFoundOrder.code: Answer.NOT_FOUND,
-    DeleteFail.code: Answer.DELETE_FAILED,
-    InternalError.code: Answer.PERHAPS,
+_ANSWERS: Mapping[Meaning | None, Answer] = {
+    **dict.fromkeys(Meaning, Answer.TURNED_AWAY),
+    Meaning.STATE_FORBIDS: Answer.STATE_FORBIDS,
+    Meaning.NOT_FOUND: Answer.NOT_FOUND,
+    Meaning.NOT_CARRIED_OUT: Answer.NOT_CARRIED_OUT,
+    Meaning.PERHAPS: Answer.PERHAPS,
+    None: Answer.UNKNOWN_CODE,
 }
-_GATEWAY_CODE = re.compile(
-    r"(Missing|Invalid)[A-Z][A-Za-z0-9]*|Throttling(\.[A-Za-z]+)?|InvalidAction\.NotFound|SignatureDoesNotMatch"
-    r"|InvalidAccessKeyId\.NotFound|InvalidTimeStamp\.Expired|SignatureNonceUsed"
-)
 _STRICTLY: Mapping[Answer, tuple[Answer, ...]] = {
     Answer.NO_CODE: (Answer.STATE_FORBIDS, Answer.NOT_FOUND),
     Answer.UNKNOWN_CODE: (),
@@ -504,7 +530,7 @@ _IN_FAVOUR: Mapping[Answer, tuple[Answer, ...]] = {
     Answer.NO_CODE: (Answer.PERHAPS,),  # what any other refusal explains, this explains as well
     Answer.UNKNOWN_CODE: (Answer.TURNED_AWAY,),
 }
-_CHANGE_NOTHING = {Answer.STATE_FORBIDS, Answer.NOT_FOUND, Answer.DELETE_FAILED, Answer.TURNED_AWAY}
+_CHANGE_NOTHING = {Answer.STATE_FORBIDS, Answer.NOT_FOUND, Answer.NOT_CARRIED_OUT, Answer.TURNED_AWAY}
 _UNKNOWN_WORD = "?"
 
 
@@ -532,10 +558,7 @@ def readings(line: Line, order: int, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> 
 
 
 def _answer(code: str | None) -> Answer:
-    if code is None:
-        return Answer.NO_CODE
-    gateway = Answer.TURNED_AWAY if _GATEWAY_CODE.fullmatch(code) else Answer.UNKNOWN_CODE
-    return _ANSWERS.get(code, gateway)
+    return Answer.NO_CODE if code is None else _ANSWERS[meaning_of(code)]
 
 
 # -- where an order may stand ------------------------------------------------------------------------------------------
@@ -649,7 +672,7 @@ class Automaton:
     def _explained(self, run: Run, trigger: Trigger, answer: Answer) -> list[Run]:
         """Where `run` may have come to once `trigger` got `answer`; nowhere if it cannot get that answer there."""
         row = self._lifecycle.table[run.state][trigger]
-        refusal = self._lifecycle.service_refusals[run.state].code
+        refusal = self._lifecycle.service_refusals[run.state].means
         moved = [] if row is None else [self._run(row.target, run.lost)]
         match answer:
             case Answer.ACCEPTED:
@@ -659,11 +682,11 @@ class Automaton:
             case Answer.BEGUN:
                 return self._begun(run, trigger)
             case Answer.STATE_FORBIDS:
-                fits = row is None and refusal == OrderStateError.code
+                fits = row is None and refusal is Meaning.STATE_FORBIDS
             case Answer.NOT_FOUND:
-                fits = refusal == NotFoundOrder.code
-            case Answer.DELETE_FAILED:
-                fits = row is not None and trigger is Operation.DELETE
+                fits = refusal is Meaning.NOT_FOUND
+            case Answer.NOT_CARRIED_OUT:
+                fits = row is not None and self._lifecycle.trigger_rules[trigger].fails is not None
             case _:
                 fits = True
         return [run] if fits else []
@@ -739,7 +762,7 @@ def automaton(lifecycle: Lifecycle, events: Events, *, late: bool) -> Automaton:
 
 
 @attrs.frozen
-class Judgement:
+class Judgement(Judged):
     """The verdict on one order's history.
 
     If it violates the table: `index` of the first line after which no run is left (from 0, in order of time, without
@@ -754,6 +777,14 @@ class Judgement:
     legal: tuple[Trigger, ...] = ()
     holds_quota: bool = False
 
+    def __str__(self) -> str:
+        if self.index is None:
+            return str(self.verdict)
+        return (
+            f"{self.verdict} at line {self.index}: it could only be in {', '.join(map(str, self.possible))}, "
+            f"where {', '.join(self.legal)} are allowed"
+        )
+
 
 @attrs.frozen
 class Violation:
@@ -767,6 +798,13 @@ class Violation:
     possible: tuple[State | None, ...]
     legal: tuple[Trigger, ...]
 
+    def __str__(self) -> str:
+        return (
+            f"{self.file}:{self.line}: order {self.order_id} violates the table: {self.said}\n"
+            f"  it could only be in:  {', '.join(state or 'none' for state in self.possible)}\n"
+            f"  allowed there:        {', '.join(self.legal)}"
+        )
+
     def as_json(self) -> dict[str, Any]:
         """The violation in the document of `orderfsm replay`; no order is `null`."""
         return {
@@ -779,7 +817,7 @@ class Violation:
 
 
 @attrs.frozen(kw_only=True)
-class Report:
+class Report(Judged):
     """What a trace of many orders comes to.
 
     `orders`: how many were judged. `lines`: how many there are, without headers and empty ones; `account_lines` and
@@ -805,6 +843,23 @@ class Report:
         """The verdict on all orders together."""
         return Finding.of_all(violating=len(self.violations), undecided=len(self.undecided))
 
+    def __str__(self) -> str:
+        """What `orderfsm replay` prints: the first violations, undecided orders and bad lines, then the counts."""
+        counts = (
+            f"{self.verdict}: {self.orders} orders, {self.conforms} conform, {len(self.violations)} violate the "
+            f"table, {len(self.undecided)} are undecided; {self.lines} lines, {len(self.bad_lines)} of them bad"
+        )
+        undecided = [f"order {order} is undecided: a line of it can be read in two ways" for order in self.undecided]
+        bad = [f"bad line: {line}" for line in self.bad_lines]
+        return "\n".join(
+            [
+                *_first(list(map(str, self.violations)), "violations"),
+                *_first(undecided, "undecided orders"),
+                *_first(bad, "bad lines"),
+                counts,
+            ]
+        )
+
     def as_json(self) -> dict[str, Any]:
         """The document of `orderfsm replay`."""
         return {
@@ -815,6 +870,15 @@ class Report:
             "violations": [violation.as_json() for violation in self.violations],
             "undecided": list(self.undecided),
         }
+
+
+SHOWN = 20
+"""How many violations, undecided orders and bad lines the text of a report names; `as_json` has all."""
+
+
+def _first(texts: list[str], what: str) -> list[str]:
+    more = len(texts) - SHOWN
+    return texts[:SHOWN] + ([f"... {more} more {what}"] if more > 0 else [])
 
 
 def judge(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Judgement:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from . import words
 from .errors import InvalidValue
 from .lifecycle import ORDER_LIFECYCLE, Lifecycle, Verdict
-from .spec import UNSPECIFIC_STATUS, UNSPECIFIC_TYPE, Operation
+from .spec import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from .spec import State, Trigger
 
@@ -25,12 +26,12 @@ VERSION = "2020-04-07"
 
 def types(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, frozenset[State | None]]:
     """Every `Type`, and the states that it may mean."""
-    return _vocabulary(((rule.type, rule.state) for rule in lifecycle.states), UNSPECIFIC_TYPE)
+    return words.types(lifecycle.states)
 
 
 def statuses(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, frozenset[State | None]]:
     """Every `Status`, and the states that it may mean."""
-    return _vocabulary(((rule.status, rule.state) for rule in lifecycle.states), UNSPECIFIC_STATUS)
+    return words.statuses(lifecycle.states)
 
 
 def type_of(state: State | None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str | None:
@@ -59,21 +60,16 @@ def states_from_status(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> fro
 
 
 def parse_states(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
-    """The states that a person means by `word`: a State's value, a `Type`, a `Status`, in any case, or `none`.
+    """The states that a person means by `word`: a State's value, the documents' name, a `Type`, a `Status`, or `none`.
 
-    `InvalidValue` if it is none of them. A word that is both a State's value and another word is that state.
+    In any case; `InvalidValue` if it is none of them. A word that is both a State's value and another word is that
+    state.
 
     >>> from orderfsm.wire import parse_states
     >>> sorted(parse_states("CHECKING"))
     [<State.BEING_REVIEWED: 'being_reviewed'>, <State.PENDING_REVIEW: 'pending_review'>]
     """
-    meanings: dict[str, frozenset[State | None]] = {"none": frozenset([None])}
-    for state in filter(None, lifecycle.state_rules):
-        meanings[state.lower()] = frozenset([state])
-    for vocabulary in (types(lifecycle), statuses(lifecycle)):
-        for known, states in vocabulary.items():
-            meanings.setdefault(known.lower(), states)
-    return _states(word.lower() if isinstance(word, str) else word, "state", meanings, shown=word)
+    return words.states_meant(word, lifecycle.states)
 
 
 def parse_trigger(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Trigger:
@@ -83,13 +79,7 @@ def parse_trigger(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Trigger:
     >>> parse_trigger("delete"), parse_trigger("review_passed")
     (<Operation.DELETE: 'DeleteCertificateRequest'>, <Event.REVIEW_PASSED: 'review_passed'>)
     """
-    meanings: dict[str, Trigger] = {}
-    for trigger in lifecycle.trigger_rules:
-        meanings[trigger.lower()] = meanings[trigger.name.lower()] = trigger
-    try:
-        return meanings[word.lower()]
-    except (KeyError, AttributeError):
-        raise InvalidValue("trigger", word, (t.name.lower() for t in lifecycle.trigger_rules)) from None
+    return words.trigger_meant(word, lifecycle.triggers, [rule.trigger.name.lower() for rule in lifecycle.triggers])
 
 
 def judge_type(
@@ -110,24 +100,11 @@ def judge_type(
     return lifecycle.judge(states_from_type(word, lifecycle), trigger)
 
 
-def _vocabulary(
-    words: Iterable[tuple[str | None, State | None]], unspecific: str
-) -> dict[str, frozenset[State | None]]:
-    meanings: dict[str, frozenset[State | None]] = {}
-    for word, state in words:
-        if word is not None:
-            meanings[word] = meanings.get(word, frozenset()) | {state}
-    meanings[unspecific] = frozenset().union(*meanings.values())
-    return meanings
-
-
-def _states(
-    word: str, kind: str, meanings: Mapping[str, frozenset[State | None]], shown: object = None
-) -> frozenset[State | None]:
+def _states(word: str, kind: str, meanings: Mapping[str, frozenset[State | None]]) -> frozenset[State | None]:
     try:
         return meanings[word]
     except (KeyError, TypeError):
-        raise InvalidValue(kind, word if shown is None else shown, meanings) from None
+        raise InvalidValue(kind, word, meanings) from None
 
 
 @attrs.frozen

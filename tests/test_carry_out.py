@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import pytest
@@ -10,11 +11,11 @@ pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is no
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
 from between import acceptance
-from orders import in_form, order_in, state_of
+from orders import create, in_form, order_in, state_of
 from Tea.exceptions import TeaException
 
-from orderfsm import Event, InvalidValue, Operation, OrderFSMError, State, Unreachable, plan
-from orderfsm.client import Undecided, carry_out, carry_out_async
+from orderfsm import Event, InvalidValue, NotFoundOrder, Operation, OrderFSMError, State, Unreachable, plan
+from orderfsm.client import Undecided, carry_out, carry_out_async, guard, observe, sweep
 from orderfsm.mock import Fault
 
 READS = {Operation.DESCRIBE, Operation.LIST}
@@ -26,7 +27,10 @@ def carrying(request, server):
     return partial(in_form(request.param, carry_out, carry_out_async), server.client())
 
 
-@pytest.mark.parametrize("state", State)
+LIVING = [state for state in State if state is not State.DELETED]
+
+
+@pytest.mark.parametrize("state", LIVING)
 def test_the_plan_is_carried_out_from_every_state_or_the_goal_is_unreachable(service, between, carrying, state):
     for goal in (State.DELETED, State.REVOKED, State.PENDING_APPLICATION):
         order_id = order_in(service, state)
@@ -41,13 +45,41 @@ def test_the_plan_is_carried_out_from_every_state_or_the_goal_is_unreachable(ser
             assert state_of(service, order_id) is goal
 
 
-@pytest.mark.parametrize("state", [State.BEING_REVIEWED, State.VERIFY_FAIL, State.DELETED])
+@pytest.mark.parametrize("state", [State.BEING_REVIEWED, State.VERIFY_FAIL, State.PENDING_APPLICATION])
 def test_a_dry_run_is_the_plan_and_changes_nothing(service, between, carrying, state):
     order_id = order_in(service, state)
     between.arrived.clear()
     assert carrying(order_id, State.DELETED, dry_run=True) == plan(state, State.DELETED)
     assert set(between.arrived) <= READS
     assert state_of(service, order_id) is state
+
+
+@pytest.mark.parametrize("goal", ["deleted", State.REVOKED, "PAYED"])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_an_order_that_is_not_found_is_not_taken_for_a_deleted_one(service, carrying, goal, dry_run):
+    """It may be a mistyped id, which would read as a success."""
+    for order_id in (999, order_in(service, State.DELETED)):
+        with pytest.raises(NotFoundOrder, match=f"^no order {order_id}: ") as caught:
+            carrying(order_id, goal, dry_run=dry_run)
+        assert caught.value.order_id == order_id
+
+
+@pytest.mark.parametrize("form", ["sync", "async"])
+@pytest.mark.parametrize("of", [partial(guard, grace=0), lambda client: client], ids=["guarded", "not guarded"])
+@pytest.mark.parametrize("seen_by", ["observe", "list", "create", "carry_out"])
+def test_unless_this_client_met_it_before(service, server, form, of, seen_by):
+    client = of(server.client())
+    order_id = create(client)
+    if seen_by == "observe":
+        observe(client, order_id)
+    elif seen_by == "list":
+        sweep(client, states=State, dry_run=True)
+    elif seen_by == "carry_out":
+        carry_out(client, order_id, "payed")
+    elif "_preflight" not in vars(client):
+        pytest.skip("a client that is not guarded is not asked about its calls")
+    carry_out(server.client(), order_id, "deleted")
+    assert in_form(form, carry_out, carry_out_async)(client, order_id, "deleted").steps == ()
 
 
 def test_when_the_order_moves_the_rest_is_planned_anew(service, between, carrying):
@@ -61,7 +93,7 @@ def test_when_the_order_moves_the_rest_is_planned_anew(service, between, carryin
 def test_when_the_goal_has_become_unreachable_it_stops(service, between, carrying):
     order_id = order_in(service, State.BEING_REVIEWED)
     between.after_read = lambda: service.happen(order_id, Event.REVIEW_PASSED)
-    with pytest.raises(Unreachable, match=r"deleted cannot be reached from .*issued.* by operations alone"):
+    with pytest.raises(Unreachable, match=f"order {order_id}: deleted cannot be reached from .*issued.* by operations"):
         carrying(order_id, State.DELETED)
     assert state_of(service, order_id) is State.ISSUED
 
@@ -121,5 +153,6 @@ def test_the_list_tells_what_a_vague_read_does_not(service, between, carrying):
 
 
 def test_a_goal_that_is_no_state_is_named(carrying):
-    with pytest.raises(InvalidValue, match="state 'gone'"):
-        carrying(7, "gone")
+    for goal in ("gone", "certificate", "none", None, 7, {State.DELETED}):
+        with pytest.raises(InvalidValue, match=f"state {re.escape(repr(goal))}: expected .*pending_application, "):
+            carrying(7, goal)

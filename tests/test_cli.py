@@ -181,6 +181,32 @@ def test_bad_input_is_one_line_and_exit_2(run, line, message):
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["check", "explain", "plan"])
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_the_help_of_a_question_names_what_it_takes(run, command, flag):
+    status, out, _ = run(f"{command} {flag}")
+    named = set(out.replace(",", " ").replace(")", " ").replace("(", " ").split())
+    assert status == 0
+    assert named >= {*State, "none"}
+    if command != "plan":
+        assert named >= {operation.name.lower() for operation in Operation} | {*Event}
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("check delet --state issued", "delete"),
+        ("explain delete --state CHECKNG", "checking"),
+        ("plan --from proces --to deleted", "process"),
+    ],
+)
+def test_a_misspelt_word_is_told_what_was_meant(run, line, meant):
+    status, _, err = run(line)
+    assert status == 2
+    assert err.endswith(f"did you mean {meant}?\n")
+    assert err.count("\n") == 1
+
+
 def test_help_and_version(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     status, out, _ = run("--help")

@@ -85,7 +85,7 @@ class LastWriteWins(MemoryStore):
 def test_a_lost_update_is_caught():
     report = run(driven(LastWriteWins()))
     assert report.verdict is VIOLATES
-    problem = next(problem for problem in report.problems if problem.history)
+    problem = next(problem for problem in report.problems if problem.history is not None)
     assert problem.history.verdict is VIOLATES
     assert problem.picture == str(problem) == problem.history.picture()
     assert problem.lines == problem.history.calls

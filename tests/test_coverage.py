@@ -137,7 +137,7 @@ def test_plans_and_machines_by_themselves_try_nothing_and_what_is_bad_is_refused
     reachable(State.ISSUED, lifecycle=lifecycle)
     OrderMachine(lifecycle=lifecycle)
     AsyncOrderMachine(lifecycle=lifecycle)
-    for bad in (("nowhere", Operation.DELETE), (State.ISSUED, "delete")):
+    for bad in (("nowhere", Operation.DELETE), (State.ISSUED, "delet")):
         for ask in (can, check, explain):
             with pytest.raises(InvalidValue):
                 ask(*bad, lifecycle)
@@ -295,3 +295,20 @@ def test_the_plugin_reports_at_the_end_and_writes_text_json_and_a_drawing(tmp_pa
     assert json.loads(document)["refusals"]["tried"] == 1
     assert "untried" in drawing
     assert ET.fromstring(drawing).tag.endswith("svg")
+
+
+@pytest.mark.parametrize(
+    "options", [["-n", "1"], ["-n", "2"], ["-n", "3", "--dist", "loadscope"], ["-n", "2", "--dist", "each"]]
+)
+def test_what_the_workers_of_xdist_tried_is_added_up(tmp_path, options):
+    pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
+    done = run_pytest(tmp_path, *options, "--orderfsm-coverage", "--orderfsm-coverage-to=coverage.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rows tried: 1 of 29, refusals tried: 1 of 121" in done.stdout
+    assert json.loads((tmp_path / "coverage.json").read_text())["rows"]["tried"] == 1
+
+
+def test_a_worker_that_died_is_said_where_the_rules_are_counted(tmp_path):
+    (tmp_path / "test_dies.py").write_text("import os\n\ndef test_dies():\n    os._exit(1)\n")
+    done = run_pytest(tmp_path, "test_dies.py", "-n", "1", "--max-worker-restart", "0", "--orderfsm-coverage")
+    assert "workers ended without telling what they tried: at least this was tried" in done.stdout

@@ -8,6 +8,7 @@ import re
 import xml.etree.ElementTree as ET
 from enum import StrEnum
 
+import attrs
 import pytest
 from chromium import chromium
 
@@ -419,3 +420,25 @@ def test_text_is_about_as_wide_as_it_says():
         < text_width("mmm", bold=True)
         < text_width("证证证", 24)
     )
+
+
+def test_the_legend_says_what_every_mark_means():
+    drawn = ET.fromstring(svg(ORDER_LIFECYCLE))
+    legend = next(each for each in drawn.iter(f"{SVG}g") if each.get("class") == "legend")
+    texts = [text.text for text in legend.iter(f"{SVG}text")]
+    assert texts == [
+        "a client's call",
+        "what others do, (who)",
+        "?  inferred; the others are documented",
+        "terminal: no way out",
+        "+1 \N{MINUS SIGN}1",
+        "takes, gives back a unit of the package's quota",
+        "\N{LESS-THAN OR EQUAL TO} 30 d",
+        "only so many days after issuance",
+    ]
+
+
+def test_the_legend_of_another_table_has_its_own_limit():
+    rows = [attrs.evolve(row, quota_within=28 * 86_400) if row.quota_within else row for row in TRANSITIONS]
+    assert "\N{LESS-THAN OR EQUAL TO} 30 d" not in svg(Lifecycle(rows))
+    assert svg(Lifecycle(rows)).count("\N{LESS-THAN OR EQUAL TO} 28 d") == 3

@@ -162,3 +162,23 @@ def test_a_missing_extra_is_one_line_that_says_how_to_install_it():
 def test_a_missing_module_of_our_own_is_not_blamed_on_an_extra():
     with pytest.raises(ModuleNotFoundError, match=r"orderfsm\.no_such_module"), needs("mock"):
         import orderfsm.no_such_module  # noqa: F401
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (e.Unreachable(State.ISSUED, State.DELETED), "order 7: deleted cannot be reached from issued"),
+        (refused(), "order 7: DeleteCertificateRequest is not allowed in being_reviewed"),
+        (e.NotFoundOrder(), "no order 7: the specified certificate order was not found"),
+        (e.DeleteFail("said the service"), "order 7: said the service"),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_an_error_about_an_order_names_it_and_still_does_after_pickle_and_copy(error, says):
+    assert error.order_id is None
+    unnamed = str(error)
+    error.order_id = 7
+    for again in (error, pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert (type(again), again.order_id) == (type(error), 7)
+        assert str(again).startswith(says)
+        assert str(again).endswith(unnamed)

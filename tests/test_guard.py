@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import pickle
 from functools import partial
+from unittest.mock import MagicMock, create_autospec
 
 import pytest
 
@@ -18,7 +20,7 @@ from orders import create, create_async, in_form, invoke, invoke_async, order_in
 from Tea.exceptions import TeaException
 
 from orderfsm import ORDER_LIFECYCLE, InvalidValue, NotFoundOrder, Operation, OrderStateError, State, check, judge, wire
-from orderfsm.client import guard
+from orderfsm.client import carry_out, guard, observe, sweep, wait
 from orderfsm.client.errors import SDKNotFoundOrder, SDKOrderStateError
 from orderfsm.client.sdk import method_name
 
@@ -71,10 +73,48 @@ def test_its_methods_look_like_the_sdks(operation):
         assert inspect.iscoroutinefunction(ours) is inspect.iscoroutinefunction(theirs)
 
 
-@pytest.mark.parametrize("client", [None, "client", object()], ids=lambda given: type(given).__name__)
+NO_CLIENTS = [None, "client", object(), create_autospec(Client, instance=True), MagicMock(spec=Client), Client]
+
+
+@pytest.mark.parametrize("client", NO_CLIENTS, ids=lambda given: type(given).__name__)
 def test_anything_else_cannot_be_guarded(client):
-    with pytest.raises(InvalidValue, match="expected an alibabacloud_cas20200407 Client"):
-        guard(client)
+    """Nor a mock of a client, of which isinstance is true."""
+    for use in (guard, partial(observe, order_id=7), partial(wait, order_id=7, until=State.ISSUED), sweep):
+        with pytest.raises(
+            InvalidValue, match=r"expected an alibabacloud_cas20200407 Client \(for tests, one of mock_cas"
+        ):
+            use(client)
+
+
+NO_IDS = [
+    True,
+    0,
+    -1,
+    2**63,
+    7.0,
+    "",
+    "x",
+    "7.0",
+    "0",
+    "9" * 5000,
+    "\u00b2",
+    b"7",
+    [7],
+    models.DescribeCertificateStateRequest(order_id=7),
+]
+
+
+@pytest.mark.parametrize("given", NO_IDS, ids=lambda given: repr(given)[:20])
+def test_what_is_no_id_is_named_before_any_call(spy, bare, forms, given):
+    """As an SDK response in the place of the id that it holds."""
+    guarded = guard(bare)
+    attempts = [partial(forms.invoke, guarded, operation, given) for operation in RULED]
+    attempts += [partial(observe, bare, given), partial(carry_out, bare, given, "deleted")]
+    attempts += [partial(wait, guarded, given, until="issued"), partial(sweep, bare, selected=[given])]
+    for attempt in attempts:
+        with pytest.raises(InvalidValue, match=r"(order id .*: expected an int in 1 .. |candidate )"):
+            attempt()
+    assert spy.arrived == []
 
 
 @pytest.mark.parametrize("state", State)
@@ -153,7 +193,7 @@ def test_the_refusal_is_the_tables_error_and_the_sdks_at_once(server, bare):
         assert hasattr(error, field), field
     assert error.data["Code"] == theirs.data["Code"]
     assert error.data["statusCode"] == theirs.data["statusCode"]
-    assert str(error) == error.message
+    assert str(error) == f"order {order_id}: {error.message}"
     assert "First: CancelOrderRequest" in error.message
     assert error.__cause__ is error.__context__ is None
 
@@ -161,17 +201,21 @@ def test_the_refusal_is_the_tables_error_and_the_sdks_at_once(server, bare):
 @pytest.mark.parametrize("state", sorted(CERTIFIED))
 def test_a_refusal_names_every_state_that_the_order_may_be_in_and_claims_none(server, bare, state):
     """Four states read as `certificate`: a client cannot tell a revoked order from an issued one."""
+    order_id = order_in(server.service, state)
     with pytest.raises(SDKOrderStateError) as caught:
-        invoke(guard(bare), Operation.DELETE, order_in(server.service, state))
+        invoke(guard(bare), Operation.DELETE, order_id)
     error = caught.value
     assert error.possible == CERTIFIED
     assert error.state is None
     assert error.allowed == ()  # nothing that is allowed in all four
     assert error.instead is None  # an issued order can be revoked, an expired one cannot
     assert str(error).startswith(
-        "DeleteCertificateRequest is not allowed in issued, about_to_expire, expired or revoked, "
-        "only in pending_application and verify_fail. Allowed in all of these: nothing that changes anything. (doc"
+        f"order {order_id}: DeleteCertificateRequest is not allowed in issued, about_to_expire, expired or revoked, "
+        "only in pending_application and verify_fail. Allowed in all of these: nothing that changes anything; "
+        "in issued: CancelCertificateForPackageRequest; "
+        "in about_to_expire: RenewCertificateOrderForPackageRequest and CancelCertificateForPackageRequest. (doc"
     )
+    assert error.explanation.allowed_in[State.ISSUED] == (Operation.CANCEL_FOR_PACKAGE,)
 
 
 def test_what_serves_in_every_possible_state_is_offered(server, bare):
@@ -186,17 +230,25 @@ def test_what_serves_in_every_possible_state_is_offered(server, bare):
     with pytest.raises(SDKOrderStateError) as caught:
         invoke(guard(bare, lifecycle=lifecycle), Operation.CANCEL, order_id)
     assert caught.value.allowed == (Operation.CANCEL_FOR_PACKAGE,)
-    assert "Allowed in all of these: CancelCertificateForPackageRequest." in str(caught.value)
+    assert (
+        "Allowed in all of these: CancelCertificateForPackageRequest; "
+        "in about_to_expire: RenewCertificateOrderForPackageRequest." in str(caught.value)
+    )
+
+
+FIELDS = ["order_id", "state", "possible", "operation", "allowed", "basis", "reference", "instead", "message", "data"]
 
 
 @pytest.mark.parametrize("state", [State.BEING_REVIEWED, State.REVOKED, State.DELETED])
 def test_the_refusal_survives_pickle(server, bare, state):
     with pytest.raises(TeaException) as caught:
         invoke(guard(bare), Operation.DELETE, order_in(server.service, state))
-    error, again = caught.value, pickle.loads(pickle.dumps(caught.value))
-    assert type(again) is type(error)
-    for field in ("state", "possible", "operation", "allowed", "basis", "reference", "instead", "message", "data"):
-        assert getattr(again, field) == getattr(error, field), field
+    error = caught.value
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(again) is type(error)
+        assert str(again) == str(error)
+        for field in FIELDS:
+            assert getattr(again, field) == getattr(error, field), field
 
 
 def test_a_local_error_made_of_a_message_alone_claims_nothing_more():

@@ -302,7 +302,7 @@ def test_the_order_begins_where_it_is_said():
     assert checked(*cancel).verdict is CONFORMS
     assert checked(*cancel, initial=[None, "issued"]).possible == (None, State.ISSUED)
     assert checked(*cancel, initial={State.BEING_REVIEWED}).verdict is CONFORMS
-    for wrong in (["isued"], [], "issued"):
+    for wrong in (["isued"], [], "isued"):
         with pytest.raises(InvalidValue, match="state"):
             checked(*cancel, initial=wrong)
 

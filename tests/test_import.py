@@ -19,7 +19,7 @@ MODULES = [path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py"]
 FLOORS = [
     ["spec"],
     ["errors"],
-    ["extras", "paths", "urls"],
+    ["extras", "paths", "urls", "words"],
     ["explanation", "verification"],
     ["lifecycle"],
     ["order"],
@@ -28,7 +28,7 @@ FLOORS = [
     ["coverage"],
     ["client", "mock", "audit", "export", "drift"],
     ["testing"],
-    ["cli", "pytest_plugin"],
+    ["cli", "hypothesis_plugin", "pytest_plugin"],
 ]
 LOADED_ON_IMPORT = ["errors", "lifecycle", "order", "spec"]
 

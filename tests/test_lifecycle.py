@@ -34,6 +34,7 @@ from orderfsm import (
     reachable,
     verify,
 )
+from orderfsm.errors import Refusal
 from orderfsm.explanation import explain as explain_states
 from orderfsm.spec import (
     CANCEL_FOR_PACKAGE_PAGE,
@@ -44,6 +45,7 @@ from orderfsm.spec import (
     StateRule,
     TriggerRule,
 )
+from orderfsm.wire import parse_states, parse_trigger
 
 DELETE_FAILED = ORDER_LIFECYCLE.transition(State.VERIFY_FAIL, Operation.DELETE)
 DELETE_ISSUED = Transition(State.ISSUED, Operation.DELETE, State.DELETED, Basis.INFERRED, "a test")
@@ -71,7 +73,7 @@ def test_an_answer_narrows_the_set_and_moves_it_along():
     assert narrow({None, State.ISSUED}, Operation.LIST, accepted=True) == {None, State.ISSUED}
 
 
-@pytest.mark.parametrize("states", [set(), (), "issued", State.ISSUED, None, 3], ids=repr)
+@pytest.mark.parametrize("states", [set(), (), None, 3], ids=repr)
 def test_possible_states_are_a_set_of_at_least_one(states):
     with pytest.raises(ValueError, match="possible states"):
         judge(states, Operation.DELETE)
@@ -94,6 +96,34 @@ def test_a_plan_is_the_shortest_path_over_operations():
 def test_of_equally_short_plans_the_first_in_table_order_is_taken():
     assert names(plan(State.PENDING_APPLICATION, State.DELETED).steps) == ["DELETE"]
     assert names(plan(None, State.DELETED).steps) == ["CREATE", "CANCEL", "DELETE"]
+
+
+def equally_short(state, goal, steps):
+    """Every path of so many steps."""
+    if not steps:
+        return [()] if state == goal else []
+    rows = [row for row in TRANSITIONS if row.source == state and row.target != state]
+    return [(row.trigger, *rest) for row in rows for rest in equally_short(row.target, goal, steps - 1)]
+
+
+@pytest.mark.parametrize("state", [None, *State])
+def test_of_equally_short_plans_one_of_own_calls_is_taken_and_one_that_hopes_for_a_failure_last(state):
+    failures = {Event.REVIEW_FAILED, Event.CERTIFICATE_REVOKED}
+
+    def hopes(triggers):
+        return len(failures.intersection(triggers)), sum(isinstance(trigger, Event) for trigger in triggers)
+
+    for goal in State:
+        try:
+            taken = plan(state, goal, events=True).triggers
+        except Unreachable:
+            continue
+        assert hopes(taken) == min(map(hopes, equally_short(state, goal, len(taken))))
+
+
+def test_to_be_reviewed_again_an_order_is_withdrawn_and_not_left_to_fail():
+    path = plan(State.BEING_REVIEWED, State.PENDING_REVIEW, events=True)
+    assert str(path) == "CancelOrderRequest, then wait for submitted (console)"
 
 
 def test_where_the_order_already_is_there_is_nothing_to_do():
@@ -246,6 +276,21 @@ def test_of_several_possible_states_an_explanation_tells_those_in_which_it_is_al
     assert (valid.verdict, valid.target) == (Verdict.LEGAL, State.REVOKED)
 
 
+def test_of_several_possible_states_an_explanation_says_what_is_allowed_in_each():
+    """Of an order that reads as `certificate` nothing is allowed in all four states, but something in two."""
+    certified = [rule.state for rule in STATES if rule.certified]
+    deleting = explain_states(ORDER_LIFECYCLE, certified, Operation.DELETE)
+    assert deleting.allowed == ()
+    assert deleting.allowed_in == {state: allowed(state) for state in certified}
+    assert (
+        "Allowed in all of these: nothing that changes anything; in issued: CancelCertificateForPackageRequest; "
+        "in about_to_expire: RenewCertificateOrderForPackageRequest and CancelCertificateForPackageRequest. ("
+        in str(deleting)
+    )
+    gone = explain_states(ORDER_LIFECYCLE, [None, State.DELETED], Operation.DELETE)
+    assert "Allowed in all of these: nothing that changes anything. (" in str(gone)
+
+
 def test_the_same_plan_must_serve_in_all_of_the_possible_states():
     in_one = explain_states(ORDER_LIFECYCLE, [State.PENDING_REVIEW, State.EXPIRED], Operation.DELETE)
     differing = explain_states(ORDER_LIFECYCLE, [State.PENDING_REVIEW, State.ISSUED], Operation.DELETE)
@@ -268,7 +313,16 @@ QUESTIONS = [
 ]
 
 
-NO_STATES = ["isued", "ISSUED", "", "certificate", Operation.DELETE, Event.REVIEW_PASSED, "DeleteCertificateRequest"]
+NO_STATES = [
+    "isued",
+    "issued ",
+    "",
+    "Issue",
+    Operation.DELETE,
+    Event.REVIEW_FAILED,
+    Event.REVIEW_PASSED,
+    "DeleteCertificateRequest",
+]
 NO_STATES += [3, True, b"issued", ["issued"], {}, 1.5, State]
 
 
@@ -283,12 +337,103 @@ def test_what_is_no_state_is_named_and_never_an_answer(ask, state):
 
 @pytest.mark.parametrize("ask", QUESTIONS)
 @pytest.mark.parametrize(
-    "trigger", ["delete", "", None, State.ISSUED, "deleted", 0, b"DeleteCertificateRequest", ["x"], Operation], ids=repr
+    "trigger", ["delet", "", None, State.ISSUED, "deleted", 0, b"DeleteCertificateRequest", ["x"], Operation], ids=repr
 )
 def test_what_is_no_trigger_is_named_and_never_an_answer(ask, trigger):
     with pytest.raises(InvalidValue, match=r"trigger .*: expected CancelOrderRequest, ") as caught:
         ask(State.ISSUED, trigger)
     assert caught.value.value is trigger
+
+
+WORDS = [
+    ("issued", State.ISSUED),
+    ("ISSUED", State.ISSUED),
+    ("Pending_Review", State.PENDING_REVIEW),
+    ("pending review", State.PENDING_REVIEW),
+    ("review failed", State.VERIFY_FAIL),
+    ("payed", State.PENDING_APPLICATION),
+    ("PROCESS", State.BEING_REVIEWED),
+    ("WILLEXPIRED", State.ABOUT_TO_EXPIRE),
+    ("no order", None),
+    ("none", None),
+]
+
+
+@pytest.mark.parametrize("ask", QUESTIONS)
+@pytest.mark.parametrize(("word", "state"), WORDS)
+@pytest.mark.parametrize(("named", "trigger"), [("delete", Operation.DELETE), ("REVIEW_FAILED", Event.REVIEW_FAILED)])
+def test_what_the_command_line_takes_python_takes(ask, word, state, named, trigger):
+    def answer(*question):
+        try:
+            return ask(*question)
+        except Refusal as refusal:
+            return type(refusal), refusal.state, refusal.trigger
+
+    assert answer(word, named) == answer(state, trigger)
+    assert parse_states(word) == {state}
+    assert parse_trigger(named) is trigger
+
+
+def test_a_word_for_several_states_is_judged_as_that_set_and_is_no_single_state():
+    assert judge("CHECKING", "delete") is judge(["pending_review", State.BEING_REVIEWED], Operation.DELETE)
+    assert judge("certificate", "renew") is Verdict.UNDECIDED
+    assert narrow("CHECKING", "cancel", accepted=True) == {State.PENDING_APPLICATION}
+    assert explain("CHECKING", "delete").states == (State.PENDING_REVIEW, State.BEING_REVIEWED)
+    assert judge(State.ISSUED, Operation.DELETE) is Verdict.ILLEGAL
+    for ask in (can, check, lambda state, _trigger: plan(state, State.DELETED)):
+        with pytest.raises(InvalidValue, match="any of issued, about_to_expire, expired, revoked: judge takes"):
+            ask("certificate", Operation.DELETE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "meant"),
+    [
+        ("state", "isued", "issued"),
+        ("state", "CHECKNG", "checking"),
+        ("state", "pending-review", "pending_review"),
+        ("trigger", "delet", "delete"),
+        ("trigger", "DeleteCertificateReqest", "deletecertificaterequest"),
+        ("trigger", "deleted", "delete"),
+    ],
+)
+def test_a_misspelt_word_is_told_what_was_meant(kind, word, meant):
+    question = (word, Operation.DELETE) if kind == "state" else (State.ISSUED, word)
+    for ask in (can, explain, check):
+        with pytest.raises(InvalidValue, match=rf"{kind} '{word}': .*; did you mean {meant}\?$"):
+            ask(*question)
+    with pytest.raises(InvalidValue, match=rf"did you mean {meant}\?$"):
+        parse_states(word) if kind == "state" else parse_trigger(word)
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda: judge(set(), Operation.DELETE), "possible states set(): expected a set of at least one state"),
+        (lambda: judge(3, Operation.DELETE), "possible states 3: expected a set of at least one state"),
+        (
+            lambda: Lifecycle([DELETE_FAILED, DELETE_FAILED]),
+            "duplicate row 'verify_fail DeleteCertificateRequest': expected one row for each state and trigger",
+        ),
+        (lambda: reachable(State.ISSUED, by=["me"]), "actor 'me': expected client, owner, ca, console, calendar"),
+    ],
+)
+def test_bad_input_is_told_what_would_be_accepted(ask, said):
+    with pytest.raises(InvalidValue) as caught:
+        ask()
+    assert str(caught.value) == said
+
+
+def test_a_row_that_a_table_does_not_have_cannot_be_taken_from_it():
+    with pytest.raises(InvalidValue, match=r"^row Transition\(.*: expected one of \.transitions$"):
+        ORDER_LIFECYCLE.without(DELETE_ISSUED)
+
+
+@pytest.mark.parametrize(
+    "lookup", ["state_rules", "trigger_rules", "table", "asked", "refusals", "service_refusals"], ids=str
+)
+def test_the_lookups_of_a_table_are_worked_out_and_cannot_be_given(lookup):
+    with pytest.raises(TypeError, match=lookup):
+        Lifecycle(TRANSITIONS, **{lookup: {}})
 
 
 def test_other_questions_name_bad_states_as_well():

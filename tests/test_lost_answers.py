@@ -187,7 +187,9 @@ def test_a_call_that_is_lost_again_and_again_ends_with_the_sdks_error(server, se
     with pytest.raises(TeaException) as caught:
         invoke(guard(server.client()), Operation.DELETE, order_id)
     assert caught.value.code == "Error"
-    assert caught.value.__notes__ == ["DeleteCertificateRequest was sent 4 times, and was not carried out"]
+    assert caught.value.__notes__ == [
+        f"DeleteCertificateRequest of order {order_id} was sent 4 times, and was not carried out"
+    ]
     assert between.sent(Operation.DELETE) == 4
 
 

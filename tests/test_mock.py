@@ -113,6 +113,17 @@ def test_an_order_that_never_was_is_not_found(service, operation):
     assert (response.status, response.json["Code"]) == (404, "NotFoundOrder")
 
 
+def test_what_happens_to_no_order_and_what_cannot_happen_name_the_order(service):
+    with pytest.raises(NotFoundOrder, match=r"^no order 1: ") as caught:
+        service.happen(1, Event.SUBMITTED)
+    assert caught.value.order_id == 1
+    with pytest.raises(NotFoundOrder, match=r"^no order 1: "):
+        service.order(1)
+    order_id = order_in(service, State.ISSUED)
+    with pytest.raises(OrderStateError, match=f"^order {order_id}: submitted is not allowed in issued"):
+        service.happen(order_id, Event.SUBMITTED)
+
+
 def test_only_events_happen_behind_the_api(service):
     with pytest.raises(InvalidValue, match=r"event <Operation\.DELETE"):
         service.happen(created(service), Operation.DELETE)

@@ -35,7 +35,7 @@ def tests_of(tmp_path):
         results = {}
         for case in ET.parse(report).iter("testcase"):
             results[case.get("name")] = next((child.tag for child in case), "passed")
-        return done.returncode, done.stdout, results
+        return done.returncode, done.stdout + done.stderr, results
 
     return run
 
@@ -105,3 +105,39 @@ def test_our_mock_passes_them_all(server, tests_of):
     status, _, results = tests_of("--orderfsm-endpoint", server.api, "--orderfsm-control", server.control)
     assert status == 0
     assert results == dict.fromkeys(["test_of_mine", *NAMES], "passed")
+
+
+@pytest.mark.parametrize(
+    "dist",
+    [
+        "load",
+        *(pytest.param(each, marks=pytest.mark.long) for each in ("worksteal", "loadgroup", "loadscope", "loadfile")),
+    ],
+)
+def test_one_worker_of_xdist_plays_all_tests_of_the_server(server, tests_of, dist):
+    status, out, results = tests_of(
+        *("--orderfsm-endpoint", server.api, "--orderfsm-control", server.control),
+        *("-n", "2", "--dist", dist, "-vv", "-k", "describe or delete_is or mine"),
+    )
+    assert status == 0, out
+    assert results == dict.fromkeys(
+        [name for name in NAMES if "describe" in name or "delete_is" in name] + ["test_of_mine"], "passed"
+    )
+    workers = {line.split("]")[0] for line in out.splitlines() if "PASSED orderfsm::" in line}
+    assert len(workers) == 1
+
+
+def test_each_worker_for_itself_is_refused(server, tests_of):
+    status, out, _ = tests_of("--orderfsm-endpoint", server.api, "-n", "2", "--dist", "each")
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert "share an account" in out
+
+
+def test_a_server_that_each_test_resets_is_not_shared_by_workers(server, tmp_path, tests_of, monkeypatch):
+    (tmp_path / "test_cas.py").write_text("def test_one(mock_cas):\n    pass\n")
+    monkeypatch.setenv("ORDERFSM_CAS_ENDPOINT", server.api)
+    monkeypatch.setenv("ORDERFSM_CAS_CONTROL", server.control)
+    assert tests_of("test_cas.py")[0] == 0
+    status, out, _ = tests_of("test_cas.py", "-n", "2")
+    assert status == 1
+    assert "ORDERFSM_CAS_CONTROL names one server, which each test resets" in out

@@ -77,6 +77,8 @@ OURS = [
     "[::1]:8080",
     "192.168.0.7",
     "mock:8080",
+    "mock.svc.cluster.local",
+    "host.docker.internal",
     "cas.aliyuncs.com",
     None,
 ]

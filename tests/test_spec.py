@@ -104,6 +104,42 @@ def test_every_row_names_a_reference_and_a_basis(row):
     assert row.reference.startswith("the documents are silent") is (row.basis is Basis.INFERRED)
 
 
+# Where each rule is written: what stands on the row, the page, the step on it. "How to apply" has four steps: the order
+# is created (2), validated (3), reviewed (4). A page of an operation is named for it.
+API_PAGE = "https://www.alibabacloud.com/help/en/ssl-certificate/developer-reference/api-cas-2020-04-07-"
+HOW_TO_APPLY = "https://help.aliyun.com/document_detail/204741.html"
+CONSOLE = "https://www.alibabacloud.com/help/en/ssl-certificate/create-a-certificate"
+PAGES = {
+    "create": f"{HOW_TO_APPLY} step 2",
+    "validate": f"{HOW_TO_APPLY} step 3",
+    "review": f"{HOW_TO_APPLY} step 4",
+    "console": CONSOLE,
+    "cancel": f"{API_PAGE}cancelorderrequest",
+    "delete": f"{API_PAGE}deletecertificaterequest",
+    "cancel_for_package": f"{API_PAGE}cancelcertificateforpackagerequest",
+    "renew": f"{API_PAGE}renewcertificateorderforpackagerequest",
+    "describe": f"{API_PAGE}describecertificatestate",
+    "list": f"{API_PAGE}listusercertificateorder",
+    "package": f"{API_PAGE}describepackagestate",
+}
+ROW_PAGES = (
+    """create create create renew delete cancel_for_package validate review cancel review review cancel delete
+    console list cancel_for_package list renew cancel_for_package list list"""
+    + 8 * " describe"
+)
+STATE_PAGES = "delete describe list describe describe describe describe describe describe delete"
+TRIGGER_PAGES = """cancel delete renew cancel_for_package create create create describe list package validate review
+    review list console list list"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "pages"), [(TRANSITIONS, ROW_PAGES), (STATES, STATE_PAGES), (TRIGGERS, TRIGGER_PAGES)]
+)
+def test_each_rule_names_the_page_that_states_it_and_the_step_there(rules, pages):
+    written = [rule.reference.removeprefix("the documents are silent; nearest: ") for rule in rules]
+    assert written == [PAGES[page] for page in pages.split()]
+
+
 @pytest.mark.parametrize("rule", [*STATES, *TRIGGERS], ids=lambda rule: str(rule[0]))
 def test_every_state_and_every_refusal_names_a_reference_and_a_basis(rule):
     assert "https://" in rule.reference

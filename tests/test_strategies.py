@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 pytest.importorskip("hypothesis", reason="the group `test` is not installed")
@@ -66,6 +69,16 @@ def test_a_legal_history_leads_to_any_state(state):
         is_there,
         settings=settings(max_examples=100_000, deadline=None, phases=[Phase.generate]),
     )
+
+
+def test_hypothesis_draws_proper_orders_by_itself():
+    script = (
+        "from hypothesis import given, strategies as st, settings\nfrom orderfsm import Order\nseen = []\n"
+        "given(st.from_type(Order))(settings(database=None)(lambda order: seen.append(order)))()\n"
+        "print(len(seen) > 50, {type(order) for order in seen} == {Order})"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
 
 
 def test_orders_in_given_states():

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -21,7 +23,7 @@ from orders import call, in_form, obeyed, order_in, state_of
 from Tea.exceptions import TeaException
 
 from orderfsm import Event, InvalidValue, Operation, State, trace
-from orderfsm.client import sweep, sweep_async
+from orderfsm.client import JournalFailed, sweep, sweep_async
 from orderfsm.mock import Fault, MemoryStore, Service, mock_cas
 from orderfsm.wire import RATE_LIMITS
 
@@ -71,13 +73,11 @@ def test_orders_whose_review_failed_are_deleted_and_nothing_else(service, sweepi
 
 
 def test_only_orders_of_the_age_are_selected(service, sweeping):
-    """The age counts from the date in the list."""
+    """The age counts from the date in the list, which is the service's; its clock is moved an hour between the two."""
     old = order_in(service, State.VERIFY_FAIL)
-    time.sleep(0.05)
-    between_them = time.time()
-    time.sleep(0.05)
+    service.advance(3600)
     young = order_in(service, State.VERIFY_FAIL)
-    report = sweeping(older_than=time.time() - between_them, dry_run=True)
+    report = sweeping(older_than=1e-9, dry_run=True)
     assert [each.order_id for each in report.selected] == [old]
     assert sweeping(older_than=7 * DAY).selected == ()
     assert state_of(service, young) is State.VERIFY_FAIL
@@ -164,7 +164,7 @@ def test_another_rate_is_kept_by_all_workers_together(service, sweeping):
         order_in(service, State.VERIFY_FAIL)
     started = time.monotonic()
     assert len(sweeping(rate=5, concurrency=6).deleted) == 6
-    assert time.monotonic() - started > 1.0
+    assert time.monotonic() - started > 1.0  # at least: a busy machine takes longer
 
 
 @pytest.mark.parametrize(
@@ -407,6 +407,164 @@ def test_a_file_that_is_no_journal_is_named_and_left_as_it_is(server, tmp_path, 
     with pytest.raises(InvalidValue, match=r"journal .*expected a file that a sweep has written"):
         sweep(server.client(), journal=file, **FAST)
     assert file.read_text() == text
+
+
+JOURNALS = {"states": {State.VERIFY_FAIL}, "older_than": 0}
+
+
+def begun(server, journal, **settings):
+    """The lines of the journal of a sweep that was interrupted before its first call."""
+
+    def interrupt(*_):
+        raise Killed
+
+    with pytest.raises(Killed):
+        sweep(server.client(), journal=journal, concurrency=1, on_progress=interrupt, **FAST | settings)
+    return journal.read_bytes().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"states": "payed"}, {"states": [State.VERIFY_FAIL, State.PENDING_APPLICATION]}, {"older_than": DAY}],
+    ids=str,
+)
+def test_a_journal_of_another_filter_is_refused_and_left_as_it_is(server, service, sweeping, tmp_path, settings):
+    order_in(service, State.VERIFY_FAIL)
+    journal = tmp_path / "journal.jsonl"
+    begun(server, journal, **JOURNALS)
+    before = journal.read_bytes()
+    for dry_run in (True, False):
+        with pytest.raises(InvalidValue, match=r"journal .*: expected a journal of \{.*\}, and not of \{.*\}"):
+            sweeping(journal=journal, dry_run=dry_run, **JOURNALS | settings)
+    assert journal.read_bytes() == before
+
+
+def test_a_journal_of_another_service_is_refused(server, service, tmp_path):
+    order_in(service, State.VERIFY_FAIL)
+    journal = tmp_path / "journal.jsonl"
+    begun(server, journal)
+    with mock_cas() as other, pytest.raises(InvalidValue, match=r'expected a journal of .*"endpoint": "127\.0\.0\.1:'):
+        sweep(other.client(), journal=journal, **FAST)
+
+
+@pytest.mark.parametrize("kept", range(4))
+def test_a_journal_whose_selection_was_cut_is_refused_and_left_as_it_is(server, service, sweeping, tmp_path, kept):
+    """Also at the end of a line, where nothing looks cut: it would sweep fewer."""
+    for _ in range(4):
+        order_in(service, State.VERIFY_FAIL)
+    journal = tmp_path / "journal.jsonl"
+    lines = begun(server, journal)
+    cut = b"".join(lines[: 1 + kept])
+    journal.write_bytes(cut)
+    with pytest.raises(InvalidValue, match=rf"journal .*: expected its whole selection, 4 orders, and not {kept}"):
+        sweeping(journal=journal)
+    assert journal.read_bytes() == cut
+    journal.write_bytes(b"".join(lines[:5]))
+    assert len(sweeping(journal=journal).deleted) == 4
+
+
+def test_no_two_sweeps_write_one_journal(server, service, sweeping, tmp_path):
+    """Neither one that goes on from it while another does, nor one that begins it at the same time."""
+    order_in(service, State.VERIFY_FAIL)
+    journal, refusals = tmp_path / "journal.jsonl", []
+
+    def meanwhile(*_):
+        for dry_run in (True, False):
+            with pytest.raises(InvalidValue, match="expected one that no other sweep is writing") as caught:
+                sweep(server.client(), journal=journal, dry_run=dry_run, **FAST)
+            refusals.append(caught.value)
+
+    assert len(sweeping(journal=journal, on_progress=meanwhile).deleted) == 1
+    assert len(refusals) == 2
+    other, client = tmp_path / "other.jsonl", server.client()
+    unhindered = client.list_user_certificate_order_with_options
+
+    class Late(type(client)):
+        def list_user_certificate_order_with_options(self, *arguments):
+            sweep(server.client(), journal=other, **FAST)
+            return unhindered(*arguments)
+
+    client.__class__ = Late
+    with pytest.raises(InvalidValue, match="expected one that no other sweep has begun meanwhile"):
+        sweep(client, journal=other, **FAST)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "directory"])
+def test_what_is_no_file_is_no_journal(server, sweeping, tmp_path, kind):
+    """It is not opened: a device has no end, and a pipe none before somebody writes."""
+    path = {"fifo": tmp_path / "pipe", "device": Path("/dev/zero"), "directory": tmp_path}[kind]
+    if kind == "fifo":
+        os.mkfifo(path)
+    for dry_run in (True, False):
+        with pytest.raises(InvalidValue, match=f"journal '{path}': expected a file"):
+            sweeping(journal=path, dry_run=dry_run)
+
+
+@pytest.fixture
+def small_disk():
+    """No file can be longer than so many bytes, as on a full disk."""
+    resource = pytest.importorskip("resource", reason="this system has no limits of this kind")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_ends_the_sweep_before_it_begins_and_leaves_no_file(service, sweeping, tmp_path, small_disk):
+    orders = [order_in(service, State.VERIFY_FAIL) for _ in range(20)]
+    small_disk(1000)
+    with pytest.raises(JournalFailed, match=rf"^journal {tmp_path}/journal.jsonl: File too large$") as caught:
+        sweeping(journal=tmp_path / "journal.jsonl")
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+    assert {state_of(service, order) for order in orders} == {State.VERIFY_FAIL}
+
+
+def test_a_disk_that_gets_full_ends_the_sweep_and_it_goes_on_when_there_is_room(
+    service, server, sweeping, tmp_path, small_disk
+):
+    for _ in range(5):
+        order_in(service, State.VERIFY_FAIL)
+    journal = tmp_path / "journal.jsonl"
+    small_disk(sum(map(len, begun(server, journal))) + 500)
+    with pytest.raises(JournalFailed):
+        sweeping(journal=journal)
+    small_disk(10**9)
+    report = sweeping(journal=journal)
+    assert len(report.deleted) == 5
+    assert set(changes(service).values()) == {1}
+    assert report.freed + report.perhaps_freed == 5
+
+
+# -- several sweeps at once --------------------------------------------------------------------------------------------
+
+
+def test_two_sweeps_at_once_do_not_both_count_what_one_of_them_freed(service, server, sweeping):
+    """The second selects all, and finds some gone when it comes to them."""
+    orders = [order_in(service, State.VERIFY_FAIL) for _ in range(6)]
+    used = service.packages()[0].used
+    reports = []
+
+    def the_other(each, _):
+        if not reports and each.order_id == orders[2]:
+            reports.append(sweep(server.client(), **FAST))
+
+    reports.append(sweeping(on_progress=the_other, concurrency=1))
+    other, one = reports
+    assert one.deleted == tuple(orders)
+    assert (one.by_others, one.freed, one.perhaps_freed) == (tuple(orders[3:]), 3, 0)
+    assert (other.deleted, other.by_others, other.freed) == (tuple(orders[3:]), (), 3)
+    assert used - service.packages()[0].used == one.freed + other.freed
+
+
+def test_what_may_have_been_deleted_before_an_interruption_is_perhaps_freed(service, server, sweeping, tmp_path):
+    """Killed between the call and the line that says what it came to."""
+    order_id = order_in(service, State.VERIFY_FAIL)
+    journal = tmp_path / "journal.jsonl"
+    sweep(server.client(), journal=journal, **FAST)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(line for line in lines if b"DeleteCertificateRequest" not in line))
+    report = sweeping(journal=journal)
+    assert (report.deleted, report.freed, report.perhaps_freed) == ((order_id,), 0, 1)
 
 
 # -- at length ---------------------------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def test_a_person_may_say_that_there_is_no_order():
     assert w.parse_states("none") == w.parse_states("None") == {None}
 
 
-@pytest.mark.parametrize("word", ["", "issue", "no order", None, 7], ids=repr)
+@pytest.mark.parametrize("word", ["", "issue", "no orders", None, 7], ids=repr)
 def test_what_a_person_cannot_mean_is_named_with_what_would_do(word):
     with pytest.raises(InvalidValue, match=r"state .*: expected none, pending_application, .*checking") as caught:
         w.parse_states(word)

@@ -26,7 +26,7 @@ from orderfsm import (
     plan,
     reachable,
 )
-from orderfsm.client import CarriedOut, Observation, carry_out, guard, sweep, wait
+from orderfsm.client import CarriedOut, Observation, carry_out, guard, observe, sweep, wait
 from orderfsm.explanation import Explanation
 from orderfsm.machine import OrderMachine
 from orderfsm.mock import Fault, Record, Request, Response, Service, mock_cas
@@ -97,7 +97,7 @@ def carried_out(client: Client) -> None:
     """`wait`, `carry_out` and `sweep`, and what they return."""
     assert_type(carry_out(client, 1, State.DELETED, dry_run=True), Plan)
     assert_type(carry_out(client, 1, State.DELETED), CarriedOut)
-    observation, path = wait(client, 1, until={State.ISSUED})
-    assert_type(observation, Observation)
-    assert_type(path, tuple[Observation, ...])
+    assert_type(wait(client, 1, until={State.ISSUED}), State)
+    assert_type(wait(client, 1, until="certificate"), State)
+    assert_type(observe(client, 1), Observation)
     assert_type(sweep(client).freed, int)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from orderfsm.errors import OrderFSMError
 from orderfsm.extras import needs
 
+from .terminal import safe, safe_output
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,9 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with needs("cli"):
             from .commands import run
-        return run(arguments)
+        with safe_output():
+            return run(arguments)
     except OrderFSMError as error:
-        print("orderfsm:", " ".join(str(error).split()), file=sys.stderr)
+        print("orderfsm:", safe(" ".join(str(error).split())), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("orderfsm: interrupted", file=sys.stderr)
@@ -33,5 +36,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
     except OSError as error:
-        print("orderfsm:", error, file=sys.stderr)
+        print("orderfsm:", safe(str(error)), file=sys.stderr)
         return 2

@@ -8,7 +8,6 @@ import click
 
 import orderfsm as api
 from orderfsm.errors import OrderFSMError, Unreachable
-from orderfsm.explanation import Explanation
 from orderfsm.explanation import explain as explain_states
 from orderfsm.export import document, exported
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Verdict
@@ -43,6 +42,10 @@ in_states = click.option(
     callback=union,
     help="State, Type, Status, or none; if given again, any of them is possible.",
 )
+_STATES = ", ".join(state or "none" for state in ORDER_LIFECYCLE.state_rules)
+WORDS = f"""TRIGGER is an operation ({", ".join(trigger.name.lower() for trigger in api.Operation)}), by its name or API
+action, or an event ({", ".join(api.Event)}). A state is one of {_STATES}, or what the API or its documents call it
+(process, CHECKING, "pending review")."""
 
 
 def run(arguments: Sequence[str] | None) -> int:
@@ -62,7 +65,7 @@ def run(arguments: Sequence[str] | None) -> int:
         raise WrongUsage("interrupted") from abort
 
 
-@click.group(no_args_is_help=True)
+@click.group(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(api.__version__)
 def cli() -> None:
     """The life cycle of an Alibaba Cloud certificate order: what is allowed, why, and how to reach another state."""
@@ -92,7 +95,7 @@ def table(*, as_json: bool) -> int:
     return print_columns(rows)
 
 
-@cli.command()
+@cli.command(epilog=WORDS)
 @click.argument("trigger", type=TRIGGER)
 @in_states
 @as_json
@@ -103,7 +106,7 @@ def check(trigger: Trigger, states: frozenset[State | None], *, as_json: bool) -
     """
     why = explain_states(ORDER_LIFECYCLE, states, trigger)
     if as_json:
-        print_json(_answer(why))
+        print_json(why.as_json())
     else:
         click.echo(why.verdict)
         for state in why.states:
@@ -111,7 +114,7 @@ def check(trigger: Trigger, states: frozenset[State | None], *, as_json: bool) -
     return EXIT_OF[why.verdict]
 
 
-@cli.command()
+@cli.command(epilog=WORDS)
 @click.argument("trigger", type=TRIGGER)
 @in_states
 @as_json
@@ -121,9 +124,7 @@ def explain(trigger: Trigger, states: frozenset[State | None], *, as_json: bool)
     For every state that --state may mean, with the source of the rule. Exit 0 whatever the answer.
     """
     if as_json:
-        why = explain_states(ORDER_LIFECYCLE, states, trigger)
-        instead = list(why.instead.triggers) if why.instead else []
-        return print_json(_answer(why) | {"reason": why.reason, "note": why.note, "instead": instead})
+        return print_json(explain_states(ORDER_LIFECYCLE, states, trigger).as_json())
     for state in _ordered(states):
         why = api.explain(state, trigger)
         click.echo(f"{_name(state)}: {why.verdict}")
@@ -132,12 +133,12 @@ def explain(trigger: Trigger, states: frozenset[State | None], *, as_json: bool)
         if why.note:
             click.echo(f"  note:     {why.note}")
         click.echo(f"  allowed:  {', '.join(why.allowed) or 'nothing that changes anything'}")
-        if why.instead:
+        if why.instead is not None:
             click.echo(f"  instead:  {why.instead}")
     return 0
 
 
-@cli.command()
+@cli.command(epilog=f"A state is one of {_STATES}, or what the API or its documents call it.")
 @click.option("--from", "starts", type=STATES, required=True, help="State, Type, Status, or none.")
 @click.option("--to", "goals", type=STATES, required=True, help="State, Type or Status.")
 @click.option("--events", is_flag=True, help="Also wait for what others do.")
@@ -152,16 +153,18 @@ def plan(starts: frozenset[State | None], goals: frozenset[State | None], *, eve
     same = len({path.triggers for path in found}) == 1 and len(found) == len(plans)
     path = found[0] if same else None
     if as_json:
-        steps = [{"source": s.source, "trigger": s.trigger, "target": s.target} for s in path.steps] if path else []
+        rows = path.steps if path is not None else ()
+        steps = [{"source": row.source, "trigger": row.trigger, "target": row.target} for row in rows]
         ends = [_one_or_all(_ordered(states)) for states in (starts, goals)]
-        print_json({"from": path.start if path else ends[0], "to": path.goal if path else ends[1], "steps": steps})
+        start, goal = ends if path is None else (path.start, path.goal)
+        print_json({"from": start, "to": goal, "steps": steps})
     elif path is not None:
         _print_path(path)
     else:
         for start, plan_or_error in plans.items():
             text = str(plan_or_error)
             click.echo(f"from {_name(start)}: {text}" if isinstance(plan_or_error, Plan) else text)
-    return 0 if path else 3 if found else 1
+    return 0 if path is not None else 3 if found else 1
 
 
 def _nearest(start: State | None, goals: frozenset[State | None], *, events: bool) -> Plan | Unreachable:
@@ -213,19 +216,6 @@ def demo(*, as_json: bool) -> int:
     if as_json:
         print_json(report)
     return 0 if report["agreed"] else 1
-
-
-def _answer(why: Explanation) -> dict[str, Any]:
-    """What `check` and `explain` say; `allowed` is allowed in every possible state, and the basis is the weakest."""
-    return {
-        "operation": why.trigger,
-        "states": list(why.states),
-        "verdict": why.verdict,
-        "next": _ordered(api.narrow(why.states, why.trigger, accepted=True)),
-        "allowed": list(why.allowed),
-        "basis": why.basis,
-        "reference": why.reference,
-    }
 
 
 def _ordered(states: frozenset[State | None]) -> list[State | None]:

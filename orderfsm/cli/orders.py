@@ -19,6 +19,7 @@ from orderfsm.order import MAX_ID
 from orderfsm.spec import DAY, Operation, State
 
 from .printing import STATES, as_json, print_columns, print_json, union
+from .terminal import safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -128,7 +129,7 @@ def show(client: Callable[[], Any], order_id: int, *, as_json: bool) -> int:
         )
     else:
         click.echo(f"order:    {order_id}")
-        click.echo(f"read as:  {seen}")
+        click.echo(f"read as:  {safe(str(seen))}")
         click.echo(f"state:    {' or '.join(state or 'none' for state in states)}")
         click.echo(f"allowed:  {', '.join(in_all) or 'nothing that changes anything'}")
         if perhaps:
@@ -168,17 +169,18 @@ def _call(client: Any, operation: Operation, ids: tuple[int, ...], *, as_json: b
     call = getattr(client, method_name(operation))
     done: list[dict[str, Any]] = []
     for order_id in ids:
-        answer = {"order_id": order_id, "outcome": "accepted"}
+        answer: dict[str, Any] = {"order_id": order_id, "outcome": "accepted"}
         try:
             with _sdk_errors():
                 call(request(operation, order_id=order_id))
         except OutcomeUnknown as unknown:
             answer |= {"outcome": "unknown", "reason": str(unknown)}
         except (Refusal, Failed) as refusal:
-            answer |= {"outcome": "refused", "code": refusal.code, "reason": str(refusal)}
+            reason = str(refusal).removeprefix(f"order {order_id}: ")
+            answer |= {"outcome": "refused", "code": refusal.code, "reason": reason}
         done.append(answer)
         if not as_json:
-            click.echo(f"{order_id}: {answer.get('reason', 'done')}")
+            click.echo(f"{order_id}: {safe(answer.get('reason', 'done'))}")
     if as_json:
         print_json({"operation": operation, "orders": done})
     outcomes = {answer["outcome"] for answer in done}
@@ -232,7 +234,8 @@ def sweep(
     with _sdk_errors():
         selected = run(sdk, dry_run=True, **settings).selected
         if not as_json:
-            _print_selection(selected)
+            of = f"in {' or '.join(sorted(wanted))}" + (f", at least {older_than:g} s old" if older_than else "")
+            _print_selection(selected, f"{of}, at {getattr(sdk, '_endpoint', None)}")
         if not yes:
             return print_json(_summary(selected, None)) if as_json else 0
         with _progress(len(selected)) as progress:
@@ -254,7 +257,9 @@ class Failed(OrderFSMError):
 
     def __str__(self) -> str:
         answer = self.args[0]
-        error, notes = answer.error, getattr(answer.error, "__notes__", [])
+        error, notes = answer.error, list(getattr(answer.error, "__notes__", []))
+        if (named := f"order {getattr(error, 'order_id', None)}") in notes:  # which order it is, is said by the caller
+            notes.remove(named)
         while self.code is None and (cause := _cause(error)) is not None:
             error = cause  # the last says it in a few words, as "Connection refused"
         detail = str(getattr(error, "message", error)).splitlines()[:1]
@@ -283,7 +288,7 @@ def _sdk_errors() -> Iterator[None]:
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[Candidate, str | None], None]]:
     """A progress bar on standard error, if that is a terminal; gives what is to be called for each order."""
-    freed = 0
+    gone = 0
     lock = threading.Lock()
     with click.progressbar(
         length=total,
@@ -293,30 +298,33 @@ def _progress(total: int) -> Iterator[Callable[[Candidate, str | None], None]]:
         item_show_func=lambda shown: shown,  # pyright: ignore[reportArgumentType]  # click's types are for lists of items
     ) as bar:
 
-        def dealt_with(candidate: Candidate, reason: str | None) -> None:
-            nonlocal freed
+        def dealt_with(_candidate: Candidate, reason: str | None) -> None:
+            nonlocal gone
             with lock:
-                freed += reason is None and not candidate.may_be_renewal
-                bar.update(1, f"quota freed: {freed}")
+                gone += reason is None
+                bar.update(1, f"gone: {gone}")
 
         yield dealt_with
 
 
-def _print_selection(selected: Collection[Candidate]) -> None:
+def _print_selection(selected: Collection[Candidate], of: str) -> None:
     rows: list[tuple[str, ...]] = [("ORDER", "STATUS", "DOMAIN", "PRODUCT", "DATE", "PLAN")]
-    rows += [(*_row(each), str(each.plan or "none: it stays")) for each in selected]
+    rows += [(*_row(each), "none: it stays" if each.plan is None else str(each.plan)) for each in selected]
     if selected:
         print_columns(rows)
-    click.echo(f"{len(selected)} orders")
+    click.echo(f"{len(selected)} orders {of}")
     if renewals := sum(each.may_be_renewal for each in selected):
         click.echo(f"{renewals} of them may be renewals that wait to be submitted; deleting a renewal frees no quota.")
 
 
 def _print_report(report: SweepReport) -> None:
     for order_id, reason in sorted(report.left.items()):
-        click.echo(f"left: {order_id}: {reason}")
+        click.echo(f"left: {order_id}: {safe(reason)}")
+    if report.by_others:
+        orders = ", ".join(map(str, report.by_others))
+        click.echo(f"gone already, so that this sweep freed nothing by them: {orders}")
     if report.unverified:
-        click.echo(f"not verified, because the list could not be read again: {report.unverified}")
+        click.echo(f"not verified, because the list could not be read again: {safe(report.unverified)}")
     perhaps = f" (and perhaps {report.perhaps_freed} more)" if report.perhaps_freed else ""
     click.echo(f"deleted: {len(report.deleted)}, left: {len(report.left)}, quota freed: {report.freed}{perhaps}")
 
@@ -330,6 +338,7 @@ def _summary(selected: Collection[Candidate], report: SweepReport | None) -> dic
             "freed": report.freed,
             "perhaps_freed": report.perhaps_freed,
             "unverified": report.unverified,
+            "by_others": sorted(report.by_others),
         }
     return summary
 

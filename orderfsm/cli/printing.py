@@ -9,6 +9,8 @@ import click
 
 from orderfsm import wire
 
+from .terminal import safe
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -42,8 +44,9 @@ def print_json(answer: object) -> int:
 
 
 def print_columns(rows: list[tuple[str, ...]]) -> int:
-    """Print rows of cells, aligned; exit status 0."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
+    """Print rows of cells, aligned and each on one line; exit status 0."""
+    shown = [tuple(map(safe, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for row in shown:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     return 0

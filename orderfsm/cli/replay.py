@@ -15,11 +15,7 @@ from .printing import as_json, print_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orderfsm.spec import State
-
 EXIT_OF = {trace.Finding.CONFORMS: 0, trace.Finding.VIOLATES: 1, trace.Finding.UNDECIDED: 3}
-SHOWN = 20
-"""How many violations, undecided orders and bad lines are printed; the JSON document has all."""
 
 
 @click.command()
@@ -40,7 +36,7 @@ def replay(files: tuple[str, ...], events: str | None, *, as_json: bool) -> int:
     if as_json:
         print_json(report.as_json())
     else:
-        _print(report)
+        click.echo(report)
     return EXIT_OF[report.verdict]
 
 
@@ -49,32 +45,3 @@ def _entries(files: tuple[str, ...]) -> Iterator[trace.Entry]:
     size = sum(Path(file).stat().st_size for file in files)
     with click.progressbar(length=size, label="reading", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         yield from trace.read(files, progress=bar.update)
-
-
-def _print(report: trace.Report) -> None:
-    for violation in report.violations[:SHOWN]:
-        click.echo(
-            f"{violation.file}:{violation.line}: order {violation.order_id} violates the table: {violation.said}"
-        )
-        click.echo(f"  it could only be in:  {_names(violation.possible)}")
-        click.echo(f"  allowed there:        {', '.join(violation.legal)}")
-    _print_rest(len(report.violations), "violations")
-    for order_id in report.undecided[:SHOWN]:
-        click.echo(f"order {order_id} is undecided: a line of it can be read in two ways")
-    _print_rest(len(report.undecided), "undecided orders")
-    for bad in report.bad_lines[:SHOWN]:
-        click.echo(f"bad line: {bad}")
-    _print_rest(len(report.bad_lines), "bad lines")
-    click.echo(
-        f"{report.verdict}: {report.orders} orders, {report.conforms} conform, {len(report.violations)} violate the "
-        f"table, {len(report.undecided)} are undecided; {report.lines} lines, {len(report.bad_lines)} of them bad"
-    )
-
-
-def _print_rest(count: int, what: str) -> None:
-    if count > SHOWN:
-        click.echo(f"... {count - SHOWN} more {what}")
-
-
-def _names(states: tuple[State | None, ...]) -> str:
-    return ", ".join("none" if state is None else state for state in states)

@@ -24,7 +24,7 @@ from orderfsm.extras import needs
     help="Let --control-host be an address that other machines can reach. Whoever reaches the control port can change "
     "and delete everything, without any key.",
 )
-@click.option("--database", metavar="URL", help="sqlite:///FILE or postgresql://...; without it, memory.")
+@click.option("--database", "--db", metavar="URL", help="sqlite:///FILE or postgresql://...; without it, memory.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes that serve one database.")
 @click.option("--package", "packages", metavar="CODE=N", multiple=True, help="Buy N units of a product.")
 @click.option("--review", default="manual", show_default=True, help="manual, at-once, after=SECONDS or reads=N.")

@@ -3,25 +3,27 @@
 from .candidate import Candidate
 from .carry_out import CarriedOut, Undecided, carry_out, carry_out_async
 from .decision_log import Divergence
-from .errors import OutcomeUnknown
+from .errors import OutcomeUnknown, UnreadableAnswer
 from .guard import guard
+from .journal import JournalFailed
 from .observation import Observation
 from .observe import observe, observe_async
 from .sdk import UnsupportedSDK
 from .sweep import SweepReport, sweep, sweep_async
-from .wait import Waited, WaitTimeout, wait, wait_async
+from .wait import WaitTimeout, wait, wait_async
 
 __all__ = [
     "Candidate",
     "CarriedOut",
     "Divergence",
+    "JournalFailed",
     "Observation",
     "OutcomeUnknown",
     "SweepReport",
     "Undecided",
+    "UnreadableAnswer",
     "UnsupportedSDK",
     "WaitTimeout",
-    "Waited",
     "carry_out",
     "carry_out_async",
     "guard",

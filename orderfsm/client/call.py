@@ -13,9 +13,10 @@ from orderfsm.lifecycle import Lifecycle, Verdict
 from orderfsm.spec import Basis
 from orderfsm.trace import Outcome
 
+from .arguments import order_id_of
 from .created import Application, earliest
 from .decision_log import LOGGER, Divergence, log
-from .errors import OutcomeUnknown, refused_by_service, refused_here
+from .errors import OutcomeUnknown, naming, refused_by_service, refused_here
 from .observation import Observation, everything, found, gone
 from .preflight import CREATING, RETRIES, Mode, Preflight, Trust, backoff
 from .sdk import Answer, response
@@ -69,11 +70,12 @@ def calling(
     """
     call = _Call(preflight, operation, asked, believed)
     call.throttles = throttles
-    if operation not in CREATING:
-        return (yield from call.process())
-    with preflight.creating(call.order_id or Application.of(asked).domains) as others_too:
-        call.ambiguous = others_too
-        return (yield from call.process())
+    with naming(call.order_id):
+        if operation not in CREATING:
+            return (yield from call.process())
+        with preflight.creating(call.order_id or Application.of(asked).domains) as others_too:
+            call.ambiguous = others_too
+            return (yield from call.process())
 
 
 class _Call:
@@ -85,7 +87,7 @@ class _Call:
         self.operation = operation
         self.asked = asked
         self.creates_only = self.lifecycle.table[None][operation] is not None
-        self.order_id: Any = None if self.creates_only else asked.order_id
+        self.order_id: Any = None if self.creates_only else order_id_of(asked.order_id)
         self.believed = believed
         self.lost: list[Answer] = []
         self.diverged = False
@@ -148,6 +150,7 @@ class _Call:
             self.preflight.created(answer.response.body.order_id)
         if order_id is None:
             return answer.response
+        self.preflight.met(order_id)
         after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
         if after and after <= gone(self.lifecycle):
             self.preflight.not_new(order_id)
@@ -213,7 +216,8 @@ class _Call:
         """Before a call that is known not to have been carried out is sent again, a bounded number of times."""
         error = answer.error
         if len(self.lost) > RETRIES and error is not None:
-            error.add_note(f"{self.operation} was sent {len(self.lost)} times, and was not carried out")
+            about = "" if self.order_id is None else f" of order {self.order_id}"
+            error.add_note(f"{self.operation}{about} was sent {len(self.lost)} times, and was not carried out")
             raise error
         yield backoff(len(self.lost), answer)
 

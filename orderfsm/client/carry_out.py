@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, overload
 
 from orderfsm.errors import OrderFSMError, Refusal, Unreachable
 
+from .arguments import order_id_of, state_of
 from .call import calling
 from .connection import Connection
-from .observation import everything, found
+from .errors import naming
+from .observation import everything, found, perhaps_never_there
 from .sdk import request
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ class CarriedOut(NamedTuple):
 class Undecided(OrderFSMError):
     """What to do is not the same in all the states that the order may be in, and reading it again does not tell.
 
-    Made as `Undecided(observation, goal)`.
+    Made as `Undecided(observation, goal)`; `goal` is None if what is not known is in which of the states that were
+    waited for the order is.
     """
 
     @property
@@ -48,6 +51,8 @@ class Undecided(OrderFSMError):
     def __str__(self) -> str:
         seen, goal = self.args
         states = ", ".join(sorted(state or "no order" for state in seen.states))
+        if goal is None:
+            return f"order {seen.order_id} was read as {seen}; in which of {states} it is does not follow"
         return f"order {seen.order_id} was read as {seen}; how it comes to {goal} is not the same in {states}"
 
 
@@ -64,7 +69,7 @@ def carry_out(client: Any, order_id: int, goal: State | str, *, dry_run: Literal
 @overload
 def carry_out(client: Any, order_id: int, goal: State | str, *, dry_run: Literal[False] = False) -> CarriedOut: ...
 def carry_out(client: Any, order_id: int, goal: State | str, *, dry_run: bool = False) -> Plan | CarriedOut:
-    """Bring the order to the state `goal` by operations: read it, plan, call, and read again after each call.
+    """Bring the order to the state `goal`, a `State` or its word, by operations: read, plan, call, and read again.
 
     From being reviewed to DELETED that is a cancel, then a delete. With `dry_run` the result is the plan, and nothing
     that changes anything is sent. If the order moves meanwhile, the rest is planned anew.
@@ -74,11 +79,13 @@ def carry_out(client: Any, order_id: int, goal: State | str, *, dry_run: bool = 
 
     Raises `Unreachable` when operations lead to the goal from none of the states that the order may be in, from the
     start or because others moved it there; `Undecided` when what was read does not tell what to do; what a guarded
-    call raises, but for refusals; and the SDK's exception for a read that the service refuses.
+    call raises, but for refusals; `NotFoundOrder` for an order that is not found, unless this client met it before and
+    so knows that it was deleted; and the SDK's exception for a read that the service refuses. Each names the order, and
+    has its `order_id`.
     """
     connection = Connection.of(client)
-    state = cast("State", connection.preflight.lifecycle.state(goal))  # type: ignore[arg-type]
-    return connection.run(carrying_out(connection.preflight, order_id, state, dry_run=dry_run))
+    state = state_of(goal, connection.preflight.lifecycle)
+    return connection.run(carrying_out(connection.preflight, order_id_of(order_id), state, dry_run=dry_run))
 
 
 @overload
@@ -90,13 +97,13 @@ async def carry_out_async(
 async def carry_out_async(client: Any, order_id: int, goal: State | str, *, dry_run: bool = False) -> Plan | CarriedOut:
     """`carry_out` with the SDK's asynchronous methods."""
     connection = Connection.of(client)
-    state = cast("State", connection.preflight.lifecycle.state(goal))  # type: ignore[arg-type]
-    return await connection.run_async(carrying_out(connection.preflight, order_id, state, dry_run=dry_run))
+    state = state_of(goal, connection.preflight.lifecycle)
+    return await connection.run_async(carrying_out(connection.preflight, order_id_of(order_id), state, dry_run=dry_run))
 
 
 def carrying_out(
     preflight: Preflight,
-    order_id: int | str,
+    order_id: int,
     goal: State,
     *,
     dry_run: bool = False,
@@ -106,12 +113,22 @@ def carrying_out(
 
     Those that it is led to are added there, before the call: its answer may be lost.
     """
+    with naming(order_id):
+        return (yield from _carrying_out(preflight, order_id, goal, dry_run=dry_run, touchable=touchable))
+
+
+def _carrying_out(
+    preflight: Preflight, order_id: int, goal: State, *, dry_run: bool, touchable: set[State | None] | None
+) -> Process[Plan | CarriedOut]:
     lifecycle = preflight.lifecycle
     if touchable is None:
         touchable = {*everything(lifecycle)}
     steps: list[Transition] = []
     for _ in range(MOVES):
-        observation = yield from preflight.read_until(order_id, lambda now: decide(lifecycle, now, goal) is not None)
+        observation = yield from preflight.read_until(
+            order_id, lambda now: perhaps_never_there(now, lifecycle) or decide(lifecycle, now, goal) is not None
+        )
+        preflight.existing(observation)
         plan = decide(lifecycle, observation.states, goal)
         if plan is None:
             if observation.states == everything(lifecycle) and observation.error is not None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from copy import copy
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
     from .steps import Process, Step
 
 T = TypeVar("T")
+
+USUAL_TIMEOUT = 10_000
+"""Milliseconds that the SDK waits for an answer unless it is told otherwise."""
+
+_MEMORY: WeakKeyDictionary[Any, Preflight] = WeakKeyDictionary()
+"""What was seen through each client that is not guarded."""
 
 
 @attrs.frozen
@@ -36,11 +44,11 @@ class Connection:
     @classmethod
     def of(cls, client: Any) -> Connection:
         """The connection of a client, guarded or not; `InvalidValue` for what is no client of the official SDK."""
-        if not isinstance(client, Client):
-            raise InvalidValue("client", client, ["an alibabacloud_cas20200407 Client"])
+        if not issubclass(type(client), Client):  # isinstance is true of mocks of it
+            raise InvalidValue("client", client, ["an alibabacloud_cas20200407 Client (for tests, one of mock_cas)"])
         unguarded = getattr(client, "_unguarded", type(client))
-        preflight = vars(client).get("_preflight")
-        return cls(client, unguarded, preflight or Preflight(), RuntimeOptions())
+        preflight = vars(client).get("_preflight") or _MEMORY.setdefault(client, Preflight())
+        return cls(client, unguarded, preflight, RuntimeOptions())
 
     def run(self, process: Process[T]) -> T:
         """The result of `process`, by the SDK's synchronous methods."""
@@ -56,7 +64,8 @@ class Connection:
             time.sleep(step.seconds)
             return None
         method = getattr(self.unguarded, f"{method_name(step.operation)}_with_options")
-        return send(lambda: method(self.client, step.request, self.runtime), lenient=step.lenient)
+        runtime = self._runtime(step.timeout)
+        return send(step.operation, lambda: method(self.client, step.request, runtime), lenient=step.lenient)
 
     async def perform_async(self, step: Step) -> Answer | None:
         """The same by the asynchronous ones."""
@@ -64,4 +73,19 @@ class Connection:
             await asyncio.sleep(step.seconds)
             return None
         method = getattr(self.unguarded, f"{method_name(step.operation)}_with_options_async")
-        return await send_async(lambda: method(self.client, step.request, self.runtime), lenient=step.lenient)
+
+        async def call() -> Any:
+            async with asyncio.timeout(step.timeout):
+                return await method(self.client, step.request, self._runtime(step.timeout))
+
+        return await send_async(step.operation, call, lenient=step.lenient)
+
+    def _runtime(self, timeout: float | None) -> Any:
+        """The SDK's settings of a call that shall not wait longer than `timeout` seconds for bytes to come."""
+        if timeout is None:
+            return self.runtime
+        runtime = copy(self.runtime)
+        for name in ("connect_timeout", "read_timeout"):
+            usual = getattr(runtime, name, None) or getattr(self.client, f"_{name}", None) or USUAL_TIMEOUT
+            setattr(runtime, name, max(1, min(usual, int(timeout * 1000))))
+        return runtime

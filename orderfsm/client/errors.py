@@ -7,6 +7,7 @@ and assigns fields that are properties here.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.errors import (
@@ -24,7 +25,7 @@ from orderfsm.explanation import Explanation, explain
 from orderfsm.extras import needs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from Tea.exceptions import TeaException as SDKError
 
@@ -85,7 +86,7 @@ class _SDKFields(ServiceError, SDKError):
     statusCode = status_code  # noqa: N815
 
     def __str__(self) -> str:
-        return self.message
+        return f"{self._about}{self.message}"
 
 
 class _SDKRefusal(_SDKFields, Refusal):
@@ -103,8 +104,8 @@ class _SDKRefusal(_SDKFields, Refusal):
 
     def __str__(self) -> str:
         if self.local or self.explanation is None:
-            return self.message
-        return f"{self.message} {self.explanation}"
+            return super().__str__()
+        return f"{super().__str__()} {self.explanation}"
 
 
 class SDKOrderStateError(_SDKRefusal, OrderStateError):
@@ -166,6 +167,40 @@ def refused_by_service(
     return error
 
 
+@contextmanager
+def naming(order_id: int | str | None) -> Iterator[None]:
+    """Errors that are raised within bear `order_id`; ours name it in their text, all others in a note."""
+    try:
+        yield
+    except Exception as error:
+        if order_id is not None and getattr(error, "order_id", None) is None:
+            error.order_id = order_id  # type: ignore[attr-defined]
+            if not isinstance(error, OrderFSMError) and not hasattr(error, "__notes__"):
+                error.add_note(f"order {order_id}")
+        raise
+
+
+class UnreadableAnswer(OrderFSMError, SDKError):
+    """A call was answered with success, and with a body that is none of those that the API documents for it.
+
+    Made as `UnreadableAnswer(operation, problem)`. Whether the call did anything is not known.
+    """
+
+    code = name = None
+
+    def __init__(self, operation: Operation, problem: str) -> None:
+        Exception.__init__(self, operation, problem)
+
+    @property
+    def message(self) -> str:
+        """What cannot be read, and why."""
+        operation, problem = self.args
+        return f"the answer to {operation} cannot be read: {problem}"
+
+    def __str__(self) -> str:
+        return f"{self._about}{self.message}"
+
+
 class OutcomeUnknown(OrderFSMError, SDKError):
     """The answer to a call was lost, and what was read afterwards does not tell whether it was carried out.
 
@@ -179,7 +214,7 @@ class OutcomeUnknown(OrderFSMError, SDKError):
     def __init__(
         self,
         operation: Operation,
-        order_id: object,
+        order_id: int | str | None,
         observation: Observation | None = None,
         candidates: Collection[int] = (),
     ) -> None:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.spec import Operation
-from orderfsm.trace import Outcome
 
 from .call import calling
 from .connection import Connection
 from .preflight import CREATING, RULED, Mode, Preflight
-from .sdk import Answer, Client, method_name
+from .sdk import Client, method_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +54,11 @@ def guard(
     returns as if it had been answered; if not, it is sent again, at most three times; if that cannot be told, it raises
     `OutcomeUnknown`. A create or a renewal is sent again only when no order that it may have made is in the list.
 
-    Raises `InvalidValue` if `client` is not a client of the official SDK, and for a setting that is none. The guarded
-    client shares the connection settings of `client`, which stays as it was.
+    Each error about an order names it, and has its `order_id`. What is no OrderId, in a call that the table rules,
+    raises `InvalidValue`, and nothing is sent.
+
+    Raises `InvalidValue` if `client` is not a client of the official SDK (a mock of one is not), and for a setting that
+    is none. The guarded client shares the connection settings of `client`, which stays as it was.
     """
     bare = Connection.of(client).unguarded
     preflight = Preflight(mode, trust, max_age, grace, on_divergence, lifecycle)
@@ -76,8 +78,10 @@ def _guarded_class(cls: Any) -> type[Any]:
         name = f"{method_name(operation)}_with_options"
         members[name] = _asking(operation, getattr(cls, name))
         members[f"{name}_async"] = _asking_async(operation, getattr(cls, f"{name}_async"))
-    name = f"{method_name(Operation.DESCRIBE)}_with_options"
-    members |= {name: _noting(getattr(cls, name)), f"{name}_async": _noting_async(getattr(cls, f"{name}_async"))}
+    for operation in (Operation.DESCRIBE, Operation.LIST):
+        name = f"{method_name(operation)}_with_options"
+        members[name] = _noting(operation, getattr(cls, name))
+        members[f"{name}_async"] = _noting_async(operation, getattr(cls, f"{name}_async"))
     return type(f"Guarded{cls.__name__}", (cls,), members)
 
 
@@ -109,23 +113,21 @@ def _asking_async(operation: Operation, call: Callable[..., Any]) -> Callable[..
     return asking
 
 
-def _noting(call: Callable[..., Any]) -> Callable[..., Any]:
+def _noting(operation: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
     def noting(self: Any, request: Any, runtime: Any) -> Any:
         response = call(self, request, runtime)
-        if self._preflight.max_age:
-            self._preflight.saw(request.order_id, Answer(Outcome.ACCEPTED, response=response))
+        self._preflight.saw_response(operation, request, response)
         return response
 
     return noting
 
 
-def _noting_async(call: Callable[..., Any]) -> Callable[..., Any]:
+def _noting_async(operation: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
     async def noting(self: Any, request: Any, runtime: Any) -> Any:
         response = await call(self, request, runtime)
-        if self._preflight.max_age:
-            self._preflight.saw(request.order_id, Answer(Outcome.ACCEPTED, response=response))
+        self._preflight.saw_response(operation, request, response)
         return response
 
     return noting

@@ -1,58 +1,104 @@
 """The journal of a sweep: every call that it made, in the trace format, from which an interrupted one goes on.
 
-The selection comes first, as reads by the list. Each read is written before the call that follows from it is sent; so
-of a call that was interrupted before its answer was written, the journal still says that it may have been sent.
+Its header says what was swept, and how many orders were selected; then comes the selection, as reads by the list. Each
+read is written before the call that follows from it is sent; so of a call that was interrupted before its answer was
+written, the journal still says that it may have been sent. As long as a sweep writes a journal, no other can.
 """
 
 from __future__ import annotations
 
+import json
+import stat
 import threading
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from orderfsm import trace
-from orderfsm.errors import InvalidValue
+from orderfsm.errors import InvalidValue, OrderFSMError
 from orderfsm.spec import Operation
 from orderfsm.trace import Line, Outcome
 
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Mapping, Sequence
 
     from .candidate import Candidate
     from .sdk import Answer
     from .steps import Send
 
 
+class JournalFailed(OrderFSMError, OSError):
+    """The journal cannot be written, as on a full disk: the sweep ends, for what it did could not be told any more.
+
+    Made as `JournalFailed(path, error)`.
+    """
+
+    def __init__(self, path: str, error: OSError) -> None:
+        super().__init__(path, error)
+
+    def __str__(self) -> str:
+        path, error = self.args
+        return f"journal {path}: {error.strerror or error}"
+
+
 class Journal:
     """A file of JSON Lines to which a line is added for each call; an existing one is continued.
 
-    `begun`: the file is there, with the `selection` of the sweep that began it: tuples of an order's id, its `Status`,
-    domain, product and date. `lines` are all its lines, by order. Raises `InvalidValue` if the file holds anything but
-    a journal; a last line that was cut off is dropped. May be written from several threads.
+    `swept` is what is swept, as JSON. `begun`: the file is there, with the `selection` of the sweep that began it:
+    tuples of an order's id, its `Status`, domain, product and date. `lines` are all its lines, by order. Raises
+    `InvalidValue` if the file holds anything but the whole journal of a sweep of the same, and if another sweep is
+    writing it; a last line that was cut off is dropped. May be written from several threads.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], swept: Mapping[str, Any]) -> None:
         self._path = Path(path)
+        self._swept = json.loads(json.dumps(swept))
         self._lock = threading.Lock()
-        self._file: TextIO | None = None
+        self._file: BinaryIO | None = None
         self.lines: defaultdict[int, list[Line]] = defaultdict(list)
         self.selection: list[tuple[Any, ...]] = []
         self.begun = self._path.exists()
         if self.begun:
-            text = self._path.read_bytes()
-            whole = text[: text.rfind(b"\n") + 1]
-            self._load(whole)
-            if whole != text:
-                self._path.write_bytes(whole)
-            self._file = self._path.open("a", encoding="utf-8")
+            if not stat.S_ISREG(self._path.stat().st_mode):  # what else there is may have no end
+                raise self._invalid("a file")
+            self._file = self._locked("r+b", buffering=0)
+            try:
+                self._go_on(self._file)
+            except BaseException:
+                self.close()
+                raise
+
+    def _locked(self, mode: str, **settings: Any) -> BinaryIO:
+        """The file, opened; nobody else has it open so."""
+        file: BinaryIO = self._path.open(mode, **settings)  # type: ignore[assignment]
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                file.close()
+                if isinstance(error, BlockingIOError):
+                    raise self._invalid("one that no other sweep is writing") from None
+                raise JournalFailed(str(self._path), error) from error
+        return file
+
+    def _go_on(self, file: BinaryIO) -> None:
+        text = file.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self._load(whole)
+        if whole != text:
+            file.truncate(len(whole))
+        file.seek(len(whole))
 
     def _load(self, text: bytes) -> None:
-        header, *lines = text.splitlines() or [b""]
-        if header.decode(errors="replace") != _HEADER:
-            raise self._foreign(1)
+        first, *lines = text.splitlines() or [b""]
+        selected = self._selected(first)
         for number, each in enumerate(lines, 2):
             line = trace.loads(each, str(self._path), number)
             if not isinstance(line, Line) or line.order_id is None:
@@ -61,21 +107,45 @@ class Journal:
             if line.trigger is Operation.LIST:
                 named = (line.extra.get(name) for name in ("domain", "product", "bought"))
                 self.selection.append((line.order_id, line.state, *named))
+        if len(self.selection) != selected:
+            raise self._invalid(f"its whole selection, {selected} orders, and not {len(self.selection)}")
+
+    def _selected(self, header: bytes) -> int:
+        """How many orders the sweep that began the file selected, if it swept the same."""
+        try:
+            fields = json.loads(header)
+            sweep, selected = fields.pop("sweep"), fields.pop("selected")
+        except (ValueError, AttributeError, KeyError, TypeError):
+            raise self._foreign(1) from None
+        if fields != _HEADER or not isinstance(selected, int):
+            raise self._foreign(1)
+        if sweep != self._swept:
+            raise self._invalid(f"a journal of {json.dumps(self._swept)}, and not of {json.dumps(sweep)}")
+        return selected
 
     def _foreign(self, number: int) -> InvalidValue:
         return InvalidValue("journal", f"{self._path}:{number}", ["a file that a sweep has written"])
 
-    def select(self, candidates: Iterable[Candidate]) -> None:
+    def _invalid(self, accepted: str) -> InvalidValue:
+        return InvalidValue("journal", str(self._path), [accepted])
+
+    def select(self, candidates: Sequence[Candidate]) -> None:
         """Begin the file with the orders that were selected: all of them, or there is no file."""
-        begun = self._path.with_name(f"{self._path.name}.part")
-        with begun.open("w", encoding="utf-8") as file:
-            file.write(f"{_HEADER}\n")
-            for each in candidates:
-                extra = {"domain": each.domain, "product": each.product, "bought": each.bought}
-                line = _line(Operation.LIST, order_id=each.order_id, state=each.status, extra=extra)
-                file.write(f"{trace.dumps(line)}\n")
-        begun.replace(self._path)
-        self._file = self._path.open("a", encoding="utf-8")
+        header = _HEADER | {"sweep": self._swept, "selected": len(candidates)}
+        lines = [json.dumps(header)]
+        for each in candidates:
+            extra = {"domain": each.domain, "product": each.product, "bought": each.bought}
+            line = _line(Operation.LIST, order_id=each.order_id, state=each.status, extra=extra)
+            lines.append(trace.dumps(line))
+        try:
+            self._file = self._locked("xb", buffering=0)
+        except FileExistsError:
+            raise self._invalid("one that no other sweep has begun meanwhile") from None
+        try:
+            self._write("".join(f"{line}\n" for line in lines))
+        except BaseException:
+            self._path.unlink()
+            raise
 
     def note(self, step: Send, answer: Answer) -> None:
         """Write what a call on an order came to; calls on the account are left out."""
@@ -93,8 +163,16 @@ class Journal:
         )
         with self._lock:
             if self._file is not None:
-                self._file.write(f"{trace.dumps(line)}\n")
-                self._file.flush()
+                self._write(f"{trace.dumps(line)}\n")
+
+    def _write(self, text: str) -> None:
+        """Write all of `text`, at once: nothing waits in a buffer that closing the file would have to write."""
+        left = memoryview(text.encode())
+        try:
+            while left:
+                left = left[self._file.write(left) :]  # type: ignore[union-attr]
+        except OSError as error:
+            raise JournalFailed(str(self._path), error) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -102,7 +180,7 @@ class Journal:
             self._file.close()
 
 
-_HEADER = trace.header(trace.Events.PARTIAL)
+_HEADER = json.loads(trace.header(trace.Events.PARTIAL))
 
 
 def _line(operation: Operation, **fields: Any) -> Line:

@@ -68,6 +68,11 @@ def gone(lifecycle: Lifecycle) -> frozenset[State | None]:
     return frozenset(state for state, error in lifecycle.service_refusals.items() if error is NotFoundOrder)
 
 
+def perhaps_never_there(states: frozenset[State | None], lifecycle: Lifecycle) -> bool:
+    """Whether the service does not find an order in any of `states`, and it may be that there never was one."""
+    return None in states and states <= gone(lifecycle)
+
+
 def meaning(operation: Operation, word: str | None, lifecycle: Lifecycle) -> frozenset[State | None]:
     """The states that `word` may mean in the answer to a read by `operation`; every state if it is unknown."""
     states_from = wire.states_from_status if operation is Operation.LIST else wire.states_from_type
@@ -77,11 +82,14 @@ def meaning(operation: Operation, word: str | None, lifecycle: Lifecycle) -> fro
         return everything(lifecycle)
 
 
-def meaning_of(answer: Answer, lifecycle: Lifecycle, *, just_created: bool) -> frozenset[State | None]:
+def meaning_of(answer: Answer, lifecycle: Lifecycle, *, just_created: bool, met: bool) -> frozenset[State | None]:
     """The states that the answer to DescribeCertificateState may mean.
 
-    Of an order that was `just_created` it means nothing that it is not found: the service needs a while to find it.
+    Of an order that was `just_created` it means nothing that it is not found: the service needs a while to find it. Of
+    one that was `met` before it means that it is deleted; of any other, that it is, or never was.
     """
     if answer.outcome is Outcome.ACCEPTED:
         return meaning(Operation.DESCRIBE, answer.response.body.type, lifecycle)
-    return gone(lifecycle) if answer.not_found and not just_created else everything(lifecycle)
+    if answer.not_found and not just_created:
+        return gone(lifecycle) - ({None} if met else set())
+    return everything(lifecycle)

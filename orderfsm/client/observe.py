@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .arguments import order_id_of
 from .connection import Connection
+from .errors import naming
 from .observation import everything
 
 if TYPE_CHECKING:
@@ -18,21 +20,22 @@ def observe(client: Any, order_id: int) -> Observation:
 
     `client` is a client of the official SDK, guarded or not. A read that is throttled or not answered is repeated a
     bounded number of times. Raises the SDK's exception if no read succeeds; an order that is not found is an
-    observation, whose `states` are None and DELETED.
+    observation, whose `states` are None and DELETED; DELETED alone if this client met the order before.
     """
     connection = Connection.of(client)
-    return connection.run(_observing(connection.preflight, order_id))
+    return connection.run(_observing(connection.preflight, order_id_of(order_id)))
 
 
 async def observe_async(client: Any, order_id: int) -> Observation:
     """`observe` with the SDK's asynchronous methods."""
     connection = Connection.of(client)
-    return await connection.run_async(_observing(connection.preflight, order_id))
+    return await connection.run_async(_observing(connection.preflight, order_id_of(order_id)))
 
 
-def _observing(preflight: Preflight, order_id: int | str) -> Process[Observation]:
+def _observing(preflight: Preflight, order_id: int) -> Process[Observation]:
     everywhere = everything(preflight.lifecycle)
-    observation = yield from preflight.read_until(order_id, lambda states: len(states - {None}) == 1)
-    if observation.error is not None and observation.states == everywhere:
-        raise observation.error
-    return observation
+    with naming(order_id):
+        observation = yield from preflight.read_until(order_id, lambda states: len(states - {None}) == 1)
+        if observation.error is not None and observation.states == everywhere:
+            raise observation.error
+        return observation

@@ -21,7 +21,8 @@ from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.spec import Operation
 from orderfsm.trace import Outcome
 
-from .observation import Observation, meaning, meaning_of
+from .errors import refused_by_service
+from .observation import Observation, meaning, meaning_of, perhaps_never_there
 from .sdk import Answer, request
 from .steps import Pause, Process, Send
 
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 RETRIES = 3
 """How often a call whose answer was lost is sent again, and how often a read that failed."""
+
+MEMORY = 100_000
+"""How many orders are remembered to have been met: of one that is not found, that tells a deleted one from none."""
 
 PAGE = 50
 """Orders on a page of the list: the documented default."""
@@ -120,6 +124,7 @@ class Preflight:
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     _seen: dict[str, Observation] = attrs.field(factory=dict, init=False)
     _created: dict[str, float] = attrs.field(factory=dict, init=False)
+    _met: dict[str, None] = attrs.field(factory=dict, init=False)
     _underway: Counter[Hashable] = attrs.field(factory=Counter, init=False)
 
     # -- what was seen -----------------------------------------------------------------------------------------------
@@ -147,6 +152,14 @@ class Preflight:
         with self._lock:
             self._forget(self._created, lambda at: now - at > max(self.grace, 3600))
             self._created[str(order_id)] = now
+        self.met(order_id)
+
+    def met(self, order_id: int | str) -> None:
+        """Remember that there is, or was, such an order."""
+        with self._lock:
+            self._met[str(order_id)] = None
+            if len(self._met) > MEMORY:
+                del self._met[next(iter(self._met))]
 
     def just_created(self, order_id: int | str) -> bool:
         """Whether this client created the order within the last `grace` seconds."""
@@ -172,10 +185,29 @@ class Preflight:
 
     def saw(self, order_id: int | str, answer: Answer) -> Observation:
         """The observation that the answer to a DescribeCertificateState is."""
-        states = meaning_of(answer, self.lifecycle, just_created=self.just_created(order_id))
         body = answer.response.body if answer.outcome is Outcome.ACCEPTED else None
+        if body is not None:
+            self.met(order_id)
+        just_created, met = self.just_created(order_id), str(order_id) in self._met
+        states = meaning_of(answer, self.lifecycle, just_created=just_created, met=met)
         word = answer.code if body is None else body.type
         return self.observation(order_id, states, word, body=body, error=answer.error)
+
+    def saw_response(self, operation: Operation, request: Any, response: Any) -> None:
+        """Take note of what a caller's own read was answered, if that can be read."""
+        answer = Answer.of_response(operation, response)
+        if answer.outcome is not Outcome.ACCEPTED:
+            return
+        if operation is Operation.DESCRIBE:
+            self.saw(request.order_id, answer)
+        for row in getattr(response.body, "certificate_order_list", None) or ():
+            self.met(row.order_id)
+
+    def existing(self, observation: Observation) -> Observation:
+        """`observation`, unless it says that there is no such order, and none was met: then `NotFoundOrder`."""
+        if perhaps_never_there(observation.states, self.lifecycle) and observation.error is not None:
+            raise refused_by_service(observation.error, self.lifecycle, (), Operation.DESCRIBE)
+        return observation
 
     def read_until(
         self, order_id: int | str, suffices: Callable[[frozenset[State | None]], bool]
@@ -201,6 +233,7 @@ class Preflight:
         row = yield from self.row(observation.order_id)
         if row is None:
             return observation
+        self.met(observation.order_id)
         states = meaning(Operation.LIST, row.status, self.lifecycle)
         both = observation.states & states
         return self.observation(observation.order_id, both or states, row.status, body=observation.body)

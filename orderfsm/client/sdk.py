@@ -7,19 +7,26 @@ is what they have in common.
 from __future__ import annotations
 
 import re
+import traceback
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.errors import InternalError, NotFoundOrder, OrderFSMError, OrderStateError
+from orderfsm.errors import Meaning, OrderFSMError, meaning_of
 from orderfsm.extras import needs
 from orderfsm.trace import Outcome
 
+from .errors import UnreadableAnswer
+
 PACKAGE = "alibabacloud-cas20200407"
 SUPPORTED = "3.x or 2.0.4"
+
+MAX_RETRY_AFTER = 60
+"""Seconds that a throttled call waits at most, whatever the service asks for: our choice, it documents no limit."""
 
 
 class UnsupportedSDK(OrderFSMError, ImportError):
@@ -41,7 +48,7 @@ with needs("client"):
     from Tea.exceptions import TeaException, UnretryableException
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from darabonba.runtime import RuntimeOptions
 
@@ -105,7 +112,8 @@ class Answer:
 
     ACCEPTED with the SDK's `response`; REFUSED with the service's `code` and the SDK's `error`: the call did nothing;
     or UNKNOWN with the `error`: no answer came, or one that does not say whether the call did anything (HTTP 5xx, which
-    includes the code `Error`). `retry_after` (seconds) is what a throttled caller was asked to wait.
+    includes the code `Error`), or one that cannot be read. `retry_after` (seconds) is what a throttled caller was asked
+    to wait, at most `MAX_RETRY_AFTER`.
     """
 
     outcome: Outcome
@@ -115,33 +123,48 @@ class Answer:
     retry_after: float | None = None
 
     @classmethod
+    def of_response(cls, operation: Operation, response: Any) -> Answer:
+        """What the SDK's `response` says of the call: ACCEPTED, if its body is one that the API documents."""
+        problem = _problem(getattr(response, "body", None))
+        if problem is None:
+            return cls(Outcome.ACCEPTED, response=response)
+        return cls(Outcome.UNKNOWN, error=UnreadableAnswer(operation, problem))
+
+    @classmethod
     def of_error(cls, error: Exception) -> Answer | None:
         """What the SDK's `error` says of the call; None if it is no answer but a fault on the caller's side."""
+        if isinstance(error, UnreadableAnswer):
+            return cls(Outcome.UNKNOWN, error=error)
         code = getattr(error, "code", None)
         if isinstance(error, TeaException) and code:
-            status = getattr(error, "statusCode", None)
-            if code == InternalError.code or (isinstance(status, int) and status >= 500 and not _throttles(code)):
+            status, meaning = getattr(error, "statusCode", None), meaning_of(str(code))
+            failed = isinstance(status, int) and status >= 500 and meaning is not Meaning.THROTTLED
+            if failed or meaning is Meaning.PERHAPS:
                 return cls(Outcome.UNKNOWN, str(code), error=error)
-            wait = getattr(error, "retry_after", None)
-            return cls(Outcome.REFUSED, str(code), error=error, retry_after=wait / 1000 if wait else None)
+            return cls(Outcome.REFUSED, str(code), error=error, retry_after=_retry_after(error))
         cause = getattr(error, "inner_exception", None)
         lost = isinstance(error, UnretryableException) or _is_of_the_network(error)
         return cls(Outcome.UNKNOWN, error=error) if lost and not _is_of_the_credentials(cause) else None
 
     @property
+    def refused_as(self) -> Meaning | None:
+        """What the code of a refusal means; None if it is no refusal, or nobody knows the code."""
+        return meaning_of(self.code) if self.outcome is Outcome.REFUSED else None
+
+    @property
     def of_the_state(self) -> bool:
         """Whether it is a refusal because of the order's state, or because there is no such order."""
-        return self.outcome is Outcome.REFUSED and self.code in (OrderStateError.code, NotFoundOrder.code)
+        return self.refused_as is not None and self.refused_as.of_the_state
 
     @property
     def not_found(self) -> bool:
         """Whether it says that there is no such order."""
-        return self.outcome is Outcome.REFUSED and self.code == NotFoundOrder.code
+        return self.refused_as is Meaning.NOT_FOUND
 
     @property
     def throttled(self) -> bool:
         """Whether the call was refused because there were too many."""
-        return self.outcome is Outcome.REFUSED and _throttles(self.code or "")
+        return self.refused_as is Meaning.THROTTLED
 
     @property
     def passing(self) -> bool:
@@ -154,33 +177,73 @@ class Answer:
         return self.code or f"no answer ({type(self.error).__name__})"
 
 
-def send(call: Callable[[], Any], *, lenient: bool = False) -> Answer:
-    """What the SDK call `call` came to. An error that is no answer is raised, unless `lenient`: see `Send`."""
+def send(operation: Operation, call: Callable[[], Any], *, lenient: bool = False) -> Answer:
+    """What the SDK call `call` of `operation` came to.
+
+    An error that is no answer is raised, unless `lenient`: see `Send`.
+    """
     try:
-        return Answer(Outcome.ACCEPTED, response=call())
+        response = call()
     except Exception as error:  # noqa: BLE001  # raised again if it is no answer
-        return _answer_or_raise(error, lenient=lenient)
+        return _answer_or_raise(operation, error, lenient=lenient)
+    return Answer.of_response(operation, response)
 
 
-async def send_async(call: Callable[[], Awaitable[Any]], *, lenient: bool = False) -> Answer:
+async def send_async(operation: Operation, call: Callable[[], Awaitable[Any]], *, lenient: bool = False) -> Answer:
     """The same of an asynchronous call."""
     try:
-        return Answer(Outcome.ACCEPTED, response=await call())
+        response = await call()
     except Exception as error:  # noqa: BLE001  # raised again if it is no answer
-        return _answer_or_raise(error, lenient=lenient)
+        return _answer_or_raise(operation, error, lenient=lenient)
+    return Answer.of_response(operation, response)
 
 
-def _answer_or_raise(error: Exception, *, lenient: bool) -> Answer:
+def _answer_or_raise(operation: Operation, error: Exception, *, lenient: bool) -> Answer:
     answer = Answer.of_error(error)
     if answer is not None:
         return answer
+    if any(frame.name == "from_map" for frame in traceback.extract_tb(error.__traceback__)):  # the SDK 2.0.4
+        unreadable = UnreadableAnswer(operation, "its body is not the object that is documented")
+        unreadable.__cause__ = error
+        return Answer(Outcome.UNKNOWN, error=unreadable)
     if lenient:
         return Answer(Outcome.UNKNOWN, error=error)
     raise error
 
 
-def _throttles(code: str) -> bool:
-    return code.startswith(("Throttling", "FlowControlError"))
+_IN_BODY: Mapping[str, tuple[type, ...]] = {"order_id": (int, str), "type": (str,), "total_count": (int, NoneType)}
+_IN_LIST: Mapping[str, tuple[type, ...]] = {
+    "order_id": (int, str),
+    "status": (str,),
+    "domain": (str, NoneType),
+    "common_name": (str, NoneType),
+    "product_code": (str, NoneType),
+    "buy_date": (int, float, NoneType),
+}
+"""The types of the fields that are read here, by the SDK's names. An id may be written as its digits."""
+
+
+def _problem(body: object) -> str | None:
+    """Why `body`, as the SDK has it, is none that the API documents; None if it is, in all that is read here."""
+    if body is None:
+        return "its body is not the object that is documented"
+    here = {name: types for name, types in _IN_BODY.items() if hasattr(body, name)}
+    each = [(body, here), *((row, _IN_LIST) for row in getattr(body, "certificate_order_list", None) or ())]
+    for fields, types in each:
+        for name, accepted in types.items():
+            value = getattr(fields, name, None)
+            digits = name != "order_id" or isinstance(value, int) or (isinstance(value, str) and value.isdecimal())
+            if not isinstance(value, accepted) or isinstance(value, bool) or not digits:
+                return f"{name} is {value!r:.80}"
+    return None
+
+
+def _retry_after(error: Exception) -> float | None:
+    """What the service asks a throttled caller to wait, in seconds; None for what is no duration."""
+    wait = getattr(error, "retry_after", None)
+    if isinstance(wait, int | float) and wait > 0:
+        return min(wait, MAX_RETRY_AFTER * 1000) / 1000
+    return None
 
 
 def _is_of_the_network(error: Exception) -> bool:

@@ -24,11 +24,13 @@ class Send:
     """Call `operation` with the SDK's `request`; it comes to an `Answer`.
 
     An error that is no answer, but a fault on the caller's side, is raised; if `lenient`, it is an unknown outcome too.
+    `timeout` bounds the wait for the answer, in seconds; None: the SDK's own setting alone does.
     """
 
     operation: Operation
     request: Any = attrs.field(repr=False)
     lenient: bool = False
+    timeout: float | None = None
 
 
 @attrs.frozen

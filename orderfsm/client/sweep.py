@@ -6,6 +6,7 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -18,11 +19,12 @@ from orderfsm.extras import needs
 from orderfsm.spec import UNSPECIFIC_STATUS, Operation, State
 from orderfsm.trace import Outcome
 
+from .arguments import states_of
 from .candidate import Candidate
 from .carry_out import Undecided, carrying_out, decide
 from .connection import Connection
-from .errors import OutcomeUnknown
-from .journal import Journal
+from .errors import OutcomeUnknown, UnreadableAnswer
+from .journal import Journal, JournalFailed
 from .observation import meaning
 from .preflight import seconds
 from .sdk import Answer
@@ -42,6 +44,13 @@ if TYPE_CHECKING:
     from .steps import Pause, Process
 
 GOAL = State.DELETED
+
+LAST_DATE = datetime.max.replace(tzinfo=UTC).timestamp() * 1000
+"""Milliseconds since the epoch after which there are no dates."""
+
+PASSING = OutcomeUnknown, Undecided, UnreadableAnswer
+"""The errors of a try after which another one may do better."""
+
 ROUNDS = 3
 """How often an order is tried whose call failed in passing, or that is in the list again although it was not found."""
 
@@ -51,35 +60,43 @@ class SweepReport:
     """What a sweep did: `deleted`, the ids of the orders that are gone, and `left`, the reasons of those that are not.
 
     `selected` are all candidates. `unverified`: why the list could not be read again in the end, which tells whether an
-    order that was not found is gone; None if it could. `freed` counts the units of quota that came back; those of
-    orders that may have been renewals are counted in `perhaps_freed` instead.
+    order that was not found is gone; None if it could. `by_others` are those of `deleted` that were gone before this
+    sweep called their deletion: somebody else, another sweep perhaps, deleted them. `freed` counts the units of quota
+    that came back by this sweep; of an order of which it is not certain that it held one (a renewal holds none), or
+    that it was this sweep that deleted it (`perhaps_ours`: it was interrupted then), it is counted in `perhaps_freed`.
     """
 
     selected: tuple[Candidate, ...]
     deleted: tuple[int, ...] = ()
     left: Mapping[int, str] = attrs.field(factory=dict)
     unverified: str | None = None
+    by_others: tuple[int, ...] = ()
+    perhaps_ours: tuple[int, ...] = ()
 
     @property
     def freed(self) -> int:
-        """Units of quota that came back."""
-        return sum(not candidate.may_be_renewal for candidate in self._gone)
+        """Units of quota that came back by this sweep."""
+        return sum(self.frees(candidate) for candidate in self._ours)
 
     @property
     def perhaps_freed(self) -> int:
-        """Units that came back unless the order was a renewal."""
-        return sum(candidate.may_be_renewal for candidate in self._gone)
+        """Units that perhaps came back by it, besides."""
+        return len(self._ours) - self.freed
+
+    def frees(self, candidate: Candidate) -> bool:
+        """Whether the deletion of this candidate brought a unit back for certain, and by this sweep."""
+        return not candidate.may_be_renewal and candidate.order_id not in self.perhaps_ours
 
     @property
-    def _gone(self) -> list[Candidate]:
-        deleted = set(self.deleted)
+    def _ours(self) -> list[Candidate]:
+        deleted = {*self.deleted} - {*self.by_others}
         return [candidate for candidate in self.selected if candidate.order_id in deleted]
 
 
 def sweep(
     client: Any,
     *,
-    states: Collection[State] = (State.VERIFY_FAIL,),
+    states: State | str | Collection[State | str] = (State.VERIFY_FAIL,),
     older_than: float = 0,
     dry_run: bool = False,
     selected: Collection[Candidate] | None = None,
@@ -88,7 +105,7 @@ def sweep(
     journal: str | os.PathLike[str] | None = None,
     on_progress: Callable[[Candidate, str | None], object] | None = None,
 ) -> SweepReport:
-    """Delete the account's orders that are in `states` and at least `older_than` seconds old.
+    """Delete the account's orders that are in `states` (as for `wait`) and at least `older_than` seconds old.
 
     Each order is read just before it is touched, and brought to DELETED as by `carry_out`; one that is in other states
     by then is left alone. With `dry_run` nothing is sent that changes anything, and the report holds the selection.
@@ -98,11 +115,13 @@ def sweep(
     * `rate`: calls a second of each operation, for all workers together; None: the documented limits, 10 a second, of
       cancel 100. `concurrency`: how many orders are worked on at once.
     * `journal`: a file to which every call is written, in the trace format. If it exists, the sweep that wrote it is
-      continued: with its selection, and without repeating what is done.
+      continued: with its selection, and without repeating what is done. It must be a whole journal of a sweep of the
+      same `states`, `older_than` and endpoint, and no other sweep may be writing it.
     * `on_progress` is called for each order that is dealt with, with the reason if it was left; from several threads.
       Of a sweep that is continued, for those that are done already as well.
 
-    Raises the SDK's exception if the orders cannot be listed, and `InvalidValue` for settings that are none.
+    Raises the SDK's exception if the orders cannot be listed, `InvalidValue` for settings that are none, and
+    `JournalFailed` if the journal cannot be written; every call that was answered before is in it.
     """
     sweeping = _Sweep.of(client, states, older_than, rate, concurrency, on_progress)
     with sweeping.journaling(journal):
@@ -112,7 +131,7 @@ def sweep(
 async def sweep_async(
     client: Any,
     *,
-    states: Collection[State] = (State.VERIFY_FAIL,),
+    states: State | str | Collection[State | str] = (State.VERIFY_FAIL,),
     older_than: float = 0,
     dry_run: bool = False,
     selected: Collection[Candidate] | None = None,
@@ -129,10 +148,14 @@ async def sweep_async(
 
 @attrs.frozen
 class _Outcome:
-    """What became of an order: the reason why it is not deleted, None if it is; whether to try `again`."""
+    """What became of an order: the reason why it is not deleted, None if it is; whether to try `again`.
+
+    `ours`: whether it was this sweep that deleted it; None if that is not known.
+    """
 
     reason: str | None = None
     again: bool = False
+    ours: bool | None = True
 
 
 @attrs.frozen
@@ -165,6 +188,11 @@ def _at_least_one(value: object) -> int:
     raise InvalidValue("concurrency", value, ["an int, 1 or more"])
 
 
+def _unix_time(milliseconds: float | None) -> float | None:
+    """The date that the list has for an order; None if it has none, or what is no date of this world."""
+    return milliseconds / 1000 if milliseconds is not None and 0 <= milliseconds < LAST_DATE else None
+
+
 @attrs.define(eq=False)
 class _Sweep:
     """A sweep under way: its settings, and what became of the orders."""
@@ -180,10 +208,10 @@ class _Sweep:
     """The states in which each order may be touched: those asked for, and those that it was led to."""
 
     @classmethod
-    def of(cls, client: Any, states: Collection[State], *settings: Any) -> _Sweep:
+    def of(cls, client: Any, states: State | str | Collection[State | str], *settings: Any) -> _Sweep:
         """A sweep by `client`, guarded or not, of the orders that are in `states`."""
         connection = Connection.of(client)
-        return cls(connection, frozenset(connection.preflight.lifecycle.members(states)), *settings)
+        return cls(connection, states_of(states, connection.preflight.lifecycle), *settings)
 
     @contextmanager
     def journaling(self, path: str | os.PathLike[str] | None) -> Iterator[None]:
@@ -191,7 +219,12 @@ class _Sweep:
         if path is None:
             yield
             return
-        with closing(Journal(path)) as self.journal:
+        swept = {
+            "states": sorted(map(str, self.states)),
+            "older_than": float(self.older_than),
+            "endpoint": getattr(self.connection.client, "_endpoint", None),
+        }
+        with closing(Journal(path, swept)) as self.journal:
             yield
 
     @property
@@ -250,6 +283,10 @@ class _Sweep:
             selected = [self._candidate(*each) for each in journal.selection]
         else:
             selected = list(given) if given is not None else (yield from self._select())
+        for each in selected:
+            if not isinstance(each, Candidate):
+                raise InvalidValue("candidate", each, ["one of those that a dry run selects"])
+            self.preflight.met(each.order_id)
         if dry_run:
             return SweepReport(tuple(selected))
         if journal is not None and not journal.begun:
@@ -269,7 +306,9 @@ class _Sweep:
             unverified = yield from self._verify(outcomes)
         left = {order: outcome.reason for order, outcome in outcomes.items() if outcome.reason is not None}
         deleted = tuple(order for order in outcomes if order not in left)
-        return SweepReport(tuple(selected), deleted, left, unverified)
+        by_others = tuple(order for order in deleted if outcomes[order].ours is False)
+        perhaps_ours = tuple(order for order in deleted if outcomes[order].ours is None)
+        return SweepReport(tuple(selected), deleted, left, unverified, by_others, perhaps_ours)
 
     def _select(self) -> Process[list[Candidate]]:
         """The orders of the list that are in the states and of the age that were asked for, by id."""
@@ -278,13 +317,7 @@ class _Sweep:
             raise cast("Exception", rows.error)
         oldest = time.time() - self.older_than
         candidates = [
-            self._candidate(
-                row.order_id,
-                row.status,
-                row.domain,
-                row.product_code,
-                None if row.buy_date is None else row.buy_date / 1000,
-            )
+            self._candidate(int(row.order_id), row.status, row.domain, row.product_code, _unix_time(row.buy_date))
             for row in rows
         ]
         return sorted(
@@ -306,7 +339,7 @@ class _Sweep:
             found = yield from self.preflight.orders(status)
             if isinstance(found, Answer):
                 return found
-            rows |= {row.order_id: row for row in found}
+            rows |= {int(row.order_id): row for row in found}
         return list(rows.values())
 
     def _candidate(
@@ -330,19 +363,23 @@ class _Sweep:
         if isinstance(rows, Answer):
             return str(rows)
         for row in rows:
-            if row.order_id in outcomes and outcomes[row.order_id].reason is None:
-                outcomes[row.order_id] = _Outcome("it is in the list again", again=True)
+            order_id = int(row.order_id)
+            if order_id in outcomes and outcomes[order_id].reason is None:
+                outcomes[order_id] = _Outcome("it is in the list again", again=True)
         return None
 
     def _attempt(self, candidate: Candidate, *, last: bool) -> Process[_Outcome]:
         """Bring one order to its deletion; what became of it."""
         try:
             touchable = self.touchable.setdefault(candidate.order_id, self._led_to(candidate))
-            yield from carrying_out(self.preflight, candidate.order_id, GOAL, touchable=touchable)
-            outcome = _Outcome()
+            done = yield from carrying_out(self.preflight, candidate.order_id, GOAL, touchable=touchable)
+            outcome = _Outcome(ours=True if done.steps else self._interrupted(candidate))
+        except (JournalFailed, InvalidValue):
+            raise
         except OrderFSMError as error:
             code = f"{error.code}: " if isinstance(error, ServiceError) else ""
-            outcome = _Outcome(f"{code}{error}", again=isinstance(error, OutcomeUnknown | Undecided))
+            reason = str(error).removeprefix(f"order {candidate.order_id}: ")
+            outcome = _Outcome(f"{code}{reason}", again=isinstance(error, PASSING))
         except Exception as error:
             answer = Answer.of_error(error)
             if answer is None:
@@ -364,6 +401,10 @@ class _Sweep:
         lines = self._lines(candidate)
         return any(line.trigger in ends and line.outcome is Outcome.ACCEPTED for line in lines)
 
+    def _interrupted(self, candidate: Candidate) -> bool | None:
+        """Whether this sweep deleted the order, which is gone: None if it may have, before it was interrupted."""
+        return None if any(line.trigger is not Operation.LIST for line in self._lines(candidate)) else False
+
     def _led_to(self, candidate: Candidate) -> set[State | None]:
         """The states that were asked for, and those that an earlier sweep led the order to, or may have."""
         touchable: set[State | None] = {*self.states}
@@ -372,7 +413,7 @@ class _Sweep:
             if line.trigger is Operation.DESCRIBE and line.outcome is Outcome.ACCEPTED:
                 states = meaning(Operation.DESCRIBE, line.state, self.lifecycle)
                 plan = decide(self.lifecycle, states, GOAL) if states <= touchable else None
-                led_to = {step.target for step in (plan.steps[:1] if plan else ())} - touchable
+                led_to = {step.target for step in (() if plan is None else plan.steps[:1])} - touchable
                 touchable |= led_to
             elif line.outcome is Outcome.REFUSED and line.trigger is not Operation.DESCRIBE:
                 touchable -= led_to

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import logging
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from orderfsm.errors import InvalidValue, OrderFSMError, Unreachable
 from orderfsm.extras import needs
-from orderfsm.spec import Actor
+from orderfsm.paths import WAITED_FOR
 
+from .arguments import order_id_of, states_of
+from .carry_out import Undecided
 from .connection import Connection
+from .errors import naming
 from .preflight import backoff, seconds
-from .steps import Pause
+from .steps import Pause, Send
 
 with needs("client"):
     from tenacity import wait_exponential, wait_random
@@ -27,22 +32,19 @@ if TYPE_CHECKING:
     from .sdk import Answer
     from .steps import Process
 
-OTHERS = (Actor.OWNER, Actor.CA, Actor.CALENDAR)
-"""Who may move the order while one waits. The console is not among them: a person there is not waited for."""
+T = TypeVar("T")
 
+LOGGER = logging.getLogger("orderfsm.wait")
 
-class Waited(NamedTuple):
-    """The last observation, and the `path`: the first one, and those at which the possible states had changed."""
-
-    observation: Observation
-    path: tuple[Observation, ...]
+LEAST_TIMEOUT = 1.0
+"""Seconds that a call waits for its answer at least, although less is left: else none could be answered."""
 
 
 class WaitTimeout(OrderFSMError, TimeoutError):
     """The time is over, and the order is in none of the states that were waited for.
 
-    Made as `WaitTimeout(order_id, goals, seconds, path)`; `path` is what was seen (see `Waited`), `observation` the
-    last of it, or None if no read succeeded.
+    Made as `WaitTimeout(order_id, goals, seconds, path)`; `path` is what was seen: the first observation, and those at
+    which the possible states had changed. `observation` is the last of it, or None if no read succeeded.
     """
 
     def __init__(
@@ -69,41 +71,55 @@ def wait(
     client: Any,
     order_id: int,
     *,
-    until: Collection[State | None],
+    until: State | str | Collection[State | str],
     timeout: float = 3600,
     on_poll: Callable[[Observation], object] | None = None,
     interval: float = 10,
-) -> Waited:
-    """Poll the order until it is in one of the states `until`; the last observation and the path that was seen.
+) -> State:
+    """Poll the order until it is in one of the states `until`; the state that it is in then.
 
-    `client` is a client of the official SDK, guarded or not. It reads again after a pause that grows from a twentieth
-    of `interval` to `interval` (seconds, with jitter) and starts anew when the state has changed; `on_poll` is called
-    with each observation. `certificate` is four states: where that leaves open whether the wait is over, the list of
-    orders is asked as well. Reads that are throttled or not answered are repeated.
+    >>> state = wait(client, order_id, until={State.ISSUED, State.VERIFY_FAIL})  # doctest: +SKIP
+    >>> if state is State.VERIFY_FAIL:  # doctest: +SKIP
+    ...     carry_out(client, order_id, State.DELETED)
+
+    `client` is a client of the official SDK, guarded or not. `until` is a state or several, each a `State` or a word
+    that the command line takes for states: `certificate` is the four that read so. The order is read again after a
+    pause that grows from a twentieth of `interval` to `interval` (seconds, with jitter) and starts anew when the state
+    has changed; `on_poll` is called with each `Observation`, and the logger `orderfsm.wait` says what is waited for,
+    and what is seen. Where one word leaves open in which state the order is, the list of orders is asked as well. Reads
+    that are throttled or not answered are repeated.
+
+    `timeout` (seconds) is checked before each call, and no call waits longer for the service than is left, at least a
+    second; but a synchronous one whose answer comes drop by drop ends only when the answer does.
 
     Raises `Unreachable` as soon as the order can reach none of `until` by what the owner, the CA and the calendar may
-    do; `WaitTimeout` after `timeout` seconds; and the SDK's exception for a read that the service refuses.
+    do; `WaitTimeout` when the time is over; `Undecided` if the order is in one of several states `until` for certain,
+    but the list does not tell in which; `NotFoundOrder` for an order that is not found, unless this client met it
+    before; and the SDK's exception for a read that the service refuses. Each names the order, and has its `order_id`.
     """
     connection = Connection.of(client)
-    goals = frozenset(connection.preflight.lifecycle.members(until))
-    waiting = _Waiting(connection.preflight, order_id, goals, timeout, on_poll, interval)
-    return connection.run(waiting.process())
+    return connection.run(_waiting(connection.preflight, order_id, until, timeout, on_poll, interval))
 
 
 async def wait_async(
     client: Any,
     order_id: int,
     *,
-    until: Collection[State | None],
+    until: State | str | Collection[State | str],
     timeout: float = 3600,  # it is reported with what was seen
     on_poll: Callable[[Observation], object] | None = None,
     interval: float = 10,
-) -> Waited:
-    """`wait` with the SDK's asynchronous methods; it can be cancelled at any time."""
+) -> State:
+    """`wait` with the SDK's asynchronous methods; it can be cancelled at any time, and never exceeds its time."""
     connection = Connection.of(client)
-    goals = frozenset(connection.preflight.lifecycle.members(until))
-    waiting = _Waiting(connection.preflight, order_id, goals, timeout, on_poll, interval)
-    return await connection.run_async(waiting.process())
+    return await connection.run_async(_waiting(connection.preflight, order_id, until, timeout, on_poll, interval))
+
+
+def _waiting(
+    preflight: Preflight, order_id: object, until: State | str | Collection[State | str], *settings: Any
+) -> Process[State]:
+    goals = states_of(until, preflight.lifecycle)
+    return _Waiting(preflight, order_id_of(order_id), goals, *settings).process()
 
 
 def _interval(value: object) -> float:
@@ -117,40 +133,64 @@ class _Waiting:
     """A wait: what `wait` was given, and the path that was seen so far."""
 
     preflight: Preflight
-    order_id: int | str
+    order_id: int
     goals: frozenset[State | None]
     timeout: float = attrs.field(converter=seconds)
     on_poll: Callable[[Observation], object] | None
     interval: float = attrs.field(converter=_interval)
     path: list[Observation] = attrs.field(factory=list, init=False)
 
-    def process(self) -> Process[Waited]:
+    def process(self) -> Process[State]:
         """See `wait`."""
+        with naming(self.order_id):
+            return (yield from self._until(self.preflight.clock() + self.timeout))
+
+    def _until(self, deadline: float) -> Process[State]:
         pauses = wait_exponential(multiplier=self.interval / 20, max=self.interval) + wait_random(0, self.interval / 20)
-        deadline = self.preflight.clock() + self.timeout
+        goals = " or ".join(sorted(map(str, self.goals)))
+        LOGGER.info("order %d: waiting until it is %s, for at most %g s", self.order_id, goals, self.timeout)
         attempt = 0
         while True:
-            observation, answer = yield from self._look()
+            observation, answer = yield from self._within(deadline, self._look())
             if self._note(observation, answer):
                 attempt = 0
             if observation.found <= self.goals:
-                return Waited(observation, tuple(self.path))
+                return self._reached(observation)
             self._give_up(observation)
-            left = deadline - self.preflight.clock()
-            if left <= 0:
-                raise WaitTimeout(self.order_id, self.goals, self.timeout, tuple(self.path))
             attempt += 1
-            yield Pause(min(left, backoff(attempt, answer, pauses).seconds))
+            pause = min(deadline - self.preflight.clock(), backoff(attempt, answer, pauses).seconds)
+            if pause <= 0:
+                raise WaitTimeout(self.order_id, self.goals, self.timeout, tuple(self.path))
+            LOGGER.debug("order %d: reading it again in %.1f s", self.order_id, pause)
+            yield Pause(pause)
+
+    def _within(self, deadline: float, process: Process[T]) -> Process[T]:
+        """`process`, with its pauses and calls cut to what is left until the `deadline`; the first call is sent."""
+        came_to, sent = None, False
+        with closing(process):
+            while True:
+                try:
+                    step = process.send(came_to)
+                except StopIteration as done:
+                    return done.value  # type: ignore[no-any-return]
+                left = deadline - self.preflight.clock()
+                if sent and left <= 0:
+                    raise WaitTimeout(self.order_id, self.goals, self.timeout, tuple(self.path))
+                if isinstance(step, Send):
+                    came_to, sent = (yield attrs.evolve(step, timeout=max(left, LEAST_TIMEOUT))), True
+                else:
+                    came_to = yield Pause(min(left, step.seconds))
 
     def _look(self) -> Process[tuple[Observation, Answer]]:
         """Read the order; what can be known of it now, from that and from what was seen before."""
         observation, answer = yield from self.preflight.read(self.order_id)
         if observation.error is not None and not answer.passing and not answer.not_found:
             raise observation.error
+        self.preflight.existing(observation)
         if self.path:
             can = {after for before in self.path[-1].states for after in self.preflight.lifecycle.reachable(before)}
             observation = attrs.evolve(observation, states=observation.states & can or observation.states)
-        if observation.found & self.goals and not observation.found <= self.goals and not answer.passing:
+        if observation.found & self.goals and len(observation.found) > 1 and not answer.passing:
             observation = yield from self.preflight.listed(observation)
         return observation, answer
 
@@ -160,10 +200,19 @@ class _Waiting:
             self.on_poll(observation)
         new = not answer.passing and (not self.path or observation.states != self.path[-1].states)
         if new:
+            states = " or ".join(sorted(state or "no order" for state in observation.states))
+            LOGGER.info("order %d: read as %r: %s", self.order_id, str(observation), states)
             self.path.append(observation)
         return new
 
+    def _reached(self, observation: Observation) -> State:
+        """The state that was waited for."""
+        state, *others = observation.found
+        if state is None or others:
+            raise Undecided(observation, None)
+        return state
+
     def _give_up(self, observation: Observation) -> None:
         lifecycle = self.preflight.lifecycle
-        if not any(lifecycle.reachable(state, by=OTHERS) & self.goals for state in observation.found):
+        if not any(lifecycle.reachable(state, by=WAITED_FOR) & self.goals for state in observation.found):
             raise Unreachable(observation.found, self.goals, "what the owner, the CA and the calendar may do")

@@ -147,7 +147,7 @@ def _triggers(old: _Edition, new: _Edition) -> Iterator[Change]:
             yield _added(f"trigger {trigger}", f"allowed in: {_or_nothing(states)}", states)
         else:
             ours, theirs = old.triggers[trigger], new.triggers[trigger]
-            for field in ("kind", "actor", "before_end"):
+            for field in ("kind", "actor", "before_end", "fails"):
                 yield from _field(f"trigger {trigger}", field, ours[field], theirs[field], BOTH)
             for field in ("name", "account", "abandons"):
                 yield from _field(f"trigger {trigger}", field, ours[field], theirs[field], NOBODY)

@@ -137,6 +137,7 @@ def _trigger(rule: TriggerRule) -> dict[str, Any]:
         "account": rule.account,
         "abandons": rule.abandons,
         "before_end": rule.before_end,
+        "fails": rule.fails,
         "basis": rule.basis,
         "reference": rule.reference,
     }

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from orderfsm import trace, wire
-from orderfsm.errors import BY_CODE, NotFoundOrder, OrderStateError, Unreachable
+from orderfsm.errors import BY_CODE, Unreachable
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.spec import Actor, Operation
 
@@ -31,7 +31,8 @@ def vectors(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
     * `updates`: for every word of the API, the `states` that it may mean; with every trigger the `verdict` on that set,
       and what is possible after it was `accepted`, or `refused`.
     * `plans`: for every two states the shortest plan `steps`, over operations alone or also over `events`; null if
-      there is none. Of equally short ones it is the first in the order of the table's rows, breadth first.
+      there is none. Of equally short ones it is the first, breadth first: in each state the client's operations come
+      before the events, each in the order of the table's rows.
     * `traces`: recorded histories of one order in the trace format, with the judge's `verdict`, and for a violation the
       `index` of the first line that nothing explains, counted from 0, the states `possible` just before it and the
       triggers that are `legal` in one of them. `events` says whether events may be missing.
@@ -143,11 +144,12 @@ def _last_lines(lifecycle: Lifecycle, events: trace.Events) -> Iterator[dict[str
     for word in (*wire.types(lifecycle), *wire.statuses(lifecycle), "a word of the future"):
         yield {"operation": Operation.DESCRIBE, "outcome": "accepted", "state": word}
     if events is trace.Events.COMPLETE:
-        of_any, of_one = [OrderStateError.code, NotFoundOrder.code], [*BY_CODE, "Throttling.User", "SomethingNew", None]
+        of_any = [error.code for error in BY_CODE.values() if error.means.of_the_state]
+        of_one = [*BY_CODE, "Throttling.User", "SomethingNew", None]
         for trigger in triggers:
             by_client = lifecycle.trigger_rules[trigger].actor is Actor.CLIENT
             if by_client and not lifecycle.can(None, trigger):  # a refused create is about no order
-                for code in of_one if trigger is Operation.DELETE else of_any:
+                for code in of_one if lifecycle.trigger_rules[trigger].fails else of_any:
                     yield {"operation": trigger, "outcome": "refused"} | ({"code": code} if code else {})
         yield {"operation": Operation.DELETE, "outcome": "unknown"}
 

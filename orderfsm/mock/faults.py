@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.errors import BY_CODE, CreateCertificateRequestFailed, DeleteFail, InvalidValue
+from orderfsm.errors import BY_CODE, InvalidValue, meaning_of
+from orderfsm.lifecycle import ORDER_LIFECYCLE
 from orderfsm.order import MAX_ID
 from orderfsm.spec import Operation
-from orderfsm.wire import PARAMETERS, parse_trigger
+from orderfsm.wire import PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ def _operation(value: Operation | str | None) -> Operation | None:
     if value is None or value == ANY:
         return None
     try:
-        operation = parse_trigger(value)
+        operation = ORDER_LIFECYCLE.trigger(value)  # type: ignore[arg-type]  # a word becomes a member
     except InvalidValue:
         operation = None
     if not isinstance(operation, Operation):
@@ -131,7 +132,8 @@ class Fault:
     @property
     def is_backend(self) -> bool:
         """Whether the code says that the service could not carry out what the table allows, and so comes only then."""
-        return self.code in {DeleteFail.code, CreateCertificateRequestFailed.code}
+        meaning = meaning_of(self.code)
+        return meaning is not None and meaning.of_the_backend
 
     @property
     def answers(self) -> tuple[str, int] | None:

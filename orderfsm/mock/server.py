@@ -14,7 +14,7 @@ from orderfsm.errors import InvalidValue, OrderFSMError
 from orderfsm.extras import needs
 from orderfsm.order import order_id
 from orderfsm.spec import Actor, State
-from orderfsm.wire import parse_states, parse_trigger
+from orderfsm.wire import parse_states
 
 from .app import Protocol, create_app, create_control_app
 from .faults import Fault
@@ -109,7 +109,7 @@ class Server:
 
     def happen(self, order: Record | int, event: Event | str) -> Record:
         """Let an event happen to an order, or to that of an OrderId; the order after it, or the table's refusal."""
-        return self.service.happen(_id(order), parse_trigger(event, self.service.lifecycle))
+        return self.service.happen(_id(order), self.service.lifecycle.trigger(event))  # type: ignore[arg-type]
 
     def history(self, order: Record | int | None = None) -> list[Line]:
         """What happened, to one order or to all: calls, those that were refused too, and events."""

@@ -20,7 +20,6 @@ from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.order import Order
 from orderfsm.order import order_id as valid_order_id
 from orderfsm.spec import UNSPECIFIC_TYPE, VALIDITY, Actor, Event, Operation, State, Trigger
-from orderfsm.wire import parse_states
 
 from . import answers
 from .ca import CertificateAuthority
@@ -223,10 +222,9 @@ class Service:
         `state` is a State, its value or name, or a word of the API that means no other. `parameters` are those of a
         create, by the names that the API gives them. No fault and no rate limit applies; quota does.
         """
-        meant = parse_states(state, self.lifecycle)
-        goal = next(iter(meant))
-        if len(meant) > 1 or goal is None:
-            raise InvalidValue("state", state, map(str, self.lifecycle.table))
+        goal = self.lifecycle.state(cast("State", state))
+        if goal is None:
+            raise InvalidValue("state", state, map(str, self._live))
         create, *steps = self.lifecycle.plan(None, goal, events=True).steps
         order_id: int = self._create(cast("Operation", create.trigger), dict(parameters))["OrderId"]
         for step in steps:
@@ -237,11 +235,15 @@ class Service:
         return record
 
     def happen(self, order_id: int, event: Trigger) -> Record:
-        """Let an `Event` happen to an order; the table's refusal where it cannot."""
+        """Let an `Event` happen to an order; the table's refusal where it cannot, which names the order."""
         rule = self.lifecycle.trigger_rules.get(event)
         if rule is None or rule.actor is Actor.CLIENT:
             raise InvalidValue("event", event, Event)
-        return self._perform(valid_order_id(order_id), rule.trigger)[0]
+        try:
+            return self._perform(valid_order_id(order_id), rule.trigger)[0]
+        except Refusal as refusal:
+            refusal.order_id = order_id
+            raise
 
     def put_package(self, product_code: str, total: int) -> Package:
         """Buy a package, or change its size (0 .. 2**31-1); what is held stays held."""
@@ -261,7 +263,9 @@ class Service:
         self.catch_up()
         record = self.store.get(order_id)
         if record is None or record.order.state not in self._live:
-            raise NotFoundOrder
+            missing = NotFoundOrder()
+            missing.order_id = order_id
+            raise missing
         return record
 
     def orders(self, states: frozenset[State | None] | None = None, after: int = 0, limit: int = 1000) -> list[Record]:

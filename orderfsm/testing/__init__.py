@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from orderfsm.extras import needs
 
 if TYPE_CHECKING:
+    from orderfsm.coverage import covering
+
     from .concurrent import ConcurrentReport, run_concurrent, run_concurrent_async
     from .conformance import check_conformance
     from .driver import AccountDriver, Answer, Driver, Entry, NoAnswer, Page, Quota
@@ -24,27 +26,28 @@ if TYPE_CHECKING:
     from .stateful import lifecycle_machine
 
 _HOMES = {
-    "AccountDriver": "driver",
-    "Answer": "driver",
-    "ConcurrentReport": "concurrent",
-    "Driver": "driver",
-    "Entry": "driver",
-    "HTTPDriver": "http",
-    "HistoryCheck": "history",
-    "MachineDriver": "machine",
-    "NoAnswer": "driver",
-    "Page": "driver",
-    "Quota": "driver",
-    "Report": "report",
-    "Result": "report",
-    "ServiceDriver": "service",
-    "Violation": "report",
-    "check_conformance": "conformance",
-    "check_history": "history",
-    "lifecycle_machine": "stateful",
-    "run_concurrent": "concurrent",
-    "run_concurrent_async": "concurrent",
-    "smallest_history": "smallest",
+    "AccountDriver": ".driver",
+    "Answer": ".driver",
+    "ConcurrentReport": ".concurrent",
+    "Driver": ".driver",
+    "Entry": ".driver",
+    "HTTPDriver": ".http",
+    "HistoryCheck": ".history",
+    "MachineDriver": ".machine",
+    "NoAnswer": ".driver",
+    "Page": ".driver",
+    "Quota": ".driver",
+    "Report": ".report",
+    "Result": ".report",
+    "ServiceDriver": ".service",
+    "Violation": ".report",
+    "check_conformance": ".conformance",
+    "check_history": ".history",
+    "covering": "orderfsm.coverage",
+    "lifecycle_machine": ".stateful",
+    "run_concurrent": ".concurrent",
+    "run_concurrent_async": ".concurrent",
+    "smallest_history": ".smallest",
 }
 
 __all__ = [
@@ -65,6 +68,7 @@ __all__ = [
     "Violation",
     "check_conformance",
     "check_history",
+    "covering",
     "lifecycle_machine",
     "run_concurrent",
     "run_concurrent_async",
@@ -77,4 +81,4 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with needs("testing"):
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+        return getattr(import_module(_HOMES[name], __name__), name)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from orderfsm.errors import NotFoundOrder, OrderStateError
+from orderfsm.errors import Meaning, meaning_of
 from orderfsm.spec import Event, Operation
 from orderfsm.trace import Line, Outcome
 from orderfsm.wire import types
@@ -186,9 +186,10 @@ class Choices:
         """Where an order that was in one of `states` may be by an answer, if nobody else called."""
         if answer.outcome is Outcome.ACCEPTED:
             return self._words.get(word_of(answer) or "", self._targets[trigger])
-        if answer.code == NotFoundOrder.code:
+        meaning = meaning_of(answer.code)
+        if meaning is Meaning.NOT_FOUND:
             return frozenset([None])
-        refused = answer.code == OrderStateError.code
+        refused = meaning is Meaning.STATE_FORBIDS
         return (self.lifecycle.narrow(states, trigger, accepted=False) if refused else None) or self.anywhere
 
     def never(self, trigger: Trigger) -> None:

@@ -15,7 +15,7 @@ import attrs
 
 from orderfsm.errors import InvalidValue
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.trace import Events, Finding, Line, Outcome, all_or_some, dumps, readings
+from orderfsm.trace import Events, Finding, Judged, Line, Outcome, all_or_some, dumps, readings
 
 from .clients import answered, record
 from .driver import NoAnswer
@@ -53,7 +53,7 @@ class Problem:
     history: HistoryCheck | None = attrs.field(default=None, repr=False)
 
     def __str__(self) -> str:
-        return self.picture if self.history else f"{self.sentence}\n{self.picture}"
+        return self.picture if self.history is not None else f"{self.sentence}\n{self.picture}"
 
     def as_json(self) -> dict[str, Any]:
         """The problem, with its calls in the trace format."""
@@ -62,7 +62,7 @@ class Problem:
 
 
 @attrs.frozen(kw_only=True)
-class ConcurrentReport:
+class ConcurrentReport(Judged):
     """What a run of concurrent clients came to.
 
     `lines` are all that they were told, in the trace format, on `orders` orders. The verdict is VIOLATES if there are

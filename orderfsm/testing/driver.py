@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from orderfsm.errors import CreateCertificateRequestFailed, DeleteFail, OrderFSMError
+from orderfsm.errors import OrderFSMError, meaning_of
 from orderfsm.spec import Operation
 from orderfsm.trace import Outcome
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     _T = TypeVar("_T")
     Now: TypeAlias = _T | Awaitable[_T]
-
-PASSING = ("Throttling", "FlowControlError", "Error", DeleteFail.code, CreateCertificateRequestFailed.code)
-"""How codes begin that say nothing of the order's state: the call may go well if it is made again."""
 
 
 class NoAnswer(OrderFSMError):
@@ -80,8 +77,9 @@ class Answer:
 
 
 def says_nothing(answer: Answer) -> bool:
-    """Whether the server did not answer, or failed, or was busy."""
-    return answer.outcome is Outcome.UNKNOWN or (answer.code or "").startswith(PASSING)
+    """Whether the server did not answer, or failed, or was busy, or did not let the caller in."""
+    meaning = meaning_of(answer.code)
+    return answer.outcome is Outcome.UNKNOWN or (meaning is not None and meaning.passing)
 
 
 @attrs.frozen

@@ -22,7 +22,7 @@ import attrs
 
 from orderfsm.errors import InvalidValue
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.trace import Events, Finding, Header, Line, all_or_some, automaton, only_order, readings
+from orderfsm.trace import Events, Finding, Header, Judged, Line, all_or_some, automaton, only_order, readings
 
 from .intervals import calls as by_end
 from .intervals import has_interval
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class HistoryCheck:
+class HistoryCheck(Judged):
     """Whether the history of an order is linearizable, and why not.
 
     `calls` are the lines that were checked, in the order in which they ended; `initial` are the states in which the

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from orderfsm import wire
-from orderfsm.errors import InvalidValue, NotFoundOrder, OrderStateError
+from orderfsm.errors import InvalidValue, Meaning, NotFoundOrder, OrderStateError, meaning_of
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.spec import Operation, State
 from orderfsm.trace import Outcome
@@ -34,9 +34,6 @@ ANY_KEY = ("test", "test")
 
 THROTTLED_TRIES = 5
 """How often a call that was throttled is made again."""
-
-KEPT_OUT = ("MissingSignature", "Signature", "InvalidAccessKeyId", "Forbidden", "NoPermission")
-"""How the codes begin with which a gateway keeps out who has no key, or not the right one."""
 
 KEYS = "ORDERFSM_ACCESS_KEYS"
 """The environment variable that names access keys: `id:secret,id:secret`."""
@@ -87,7 +84,7 @@ class HTTPDriver:
     def probe(self) -> None:
         """`NoAnswer` if there is no server, or none that lets us in."""
         answer = self._ask(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.product})
-        if answer.outcome is Outcome.UNKNOWN or (answer.code or "").startswith(KEPT_OUT):
+        if answer.outcome is Outcome.UNKNOWN or meaning_of(answer.code) is Meaning.KEPT_OUT:
             raise NoAnswer(f"{self.api_url}: {answer}")
         if self._control is not None:
             self._control.ask("GET", "/orders/1")
@@ -114,7 +111,7 @@ class HTTPDriver:
                 return gone(self._lifecycle)
             raise NoAnswer(f"GET /orders/{order_id}: HTTP {status}, {order}")
         answer = self._ask(Operation.DESCRIBE, {"OrderId": order_id})
-        if answer.code == NotFoundOrder.code:
+        if meaning_of(answer.code) is Meaning.NOT_FOUND:
             return gone(self._lifecycle)
         if answer.outcome is not Outcome.ACCEPTED or answer.body is None:
             raise not_read(Operation.DESCRIBE, answer)

@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from orderfsm.errors import InternalError, NotRemainCount
+from orderfsm.errors import Meaning, meaning_of
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.trace import Outcome
 
@@ -43,7 +43,7 @@ class HeldUnits:
         gives = [call for call in made if call.line.trigger in giving and call.line.order_id not in free]
         self._before = before
         self._created = [call for call in takes if _surely(call.line)]
-        self._without = [call for call in takes if call.line.code == NotRemainCount.code]
+        self._without = [call for call in takes if meaning_of(call.line.code) is Meaning.NO_UNIT]
         self._may_take = sorted(call.start for call in takes if _perhaps(call.line))
         self._have_taken = sorted(call.end for call in self._created)
         self._may_give = sorted(call.start for call in gives if _perhaps(call.line))
@@ -83,7 +83,7 @@ class HeldUnits:
 
 
 def _perhaps(line: Line) -> bool:
-    return line.outcome is not Outcome.REFUSED or line.code in {None, InternalError.code}
+    return line.outcome is not Outcome.REFUSED or line.code is None or meaning_of(line.code) is Meaning.PERHAPS
 
 
 def _surely(line: Line) -> bool:

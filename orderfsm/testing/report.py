@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.trace import Events
+from orderfsm.errors import Uncertain
+from orderfsm.trace import Events, Judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 Pair = tuple["State | None", "Trigger"]
 
 
-class Result(StrEnum):
-    """What became of a pair of a state and a trigger."""
+class Result(Uncertain, StrEnum):
+    """What became of a pair of a state and a trigger. It is no condition: compare it."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -78,7 +79,7 @@ def _told(call: Mapping[str, Any]) -> str:
 
 
 @attrs.frozen(kw_only=True)
-class Report:
+class Report(Judged):
     """What a check found.
 
     `checked` counts the answers that were judged; `coverage` has each pair of a state and a trigger of the table. The

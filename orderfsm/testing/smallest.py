@@ -72,7 +72,7 @@ class _Shrinking:
                 break
             kept, until = [line for line in shown.calls if line not in lost], at
             best = shown if shown.verdict is Finding.VIOLATES else None
-        return best or self._found
+        return self._found if best is None else best
 
     def _states(self, at: int) -> set[State | None]:
         """Where the order may be after the first `at` steps, and the lost ones from before their end."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MANY = 1_000_000
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Mutant:
     """A broken server: its `name` says what is wrong with it, `make` makes one, with the options of a `Service`.
 
@@ -22,12 +22,12 @@ class Mutant:
     `scarce`: it takes a package that can be used up. `clients`: only concurrent clients can see it.
     """
 
-    name: str = attrs.field(kw_only=False)
-    make: Callable[..., Service] = attrs.field(kw_only=False, repr=False)
-    by_calls: bool = False
-    review: str = "manual"
-    scarce: bool = False
-    clients: bool = False
+    name: str
+    make: Callable[..., Service] = attrs.field(repr=False)
+    by_calls: bool = attrs.field(default=False, kw_only=True)
+    review: str = attrs.field(default="manual", kw_only=True)
+    scarce: bool = attrs.field(default=False, kw_only=True)
+    clients: bool = attrs.field(default=False, kw_only=True)
 
     @property
     def units(self) -> int:

@@ -1,0 +1,51 @@
+"""What callers give: the ids of orders, and states by any of their words; else `InvalidValue`, before any call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import index
+from typing import TYPE_CHECKING
+
+from orderfsm import wire
+from orderfsm.errors import InvalidValue
+from orderfsm.order import MAX_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.spec import State
+
+
+def order_id_of(value: object) -> int:
+    """The OrderId that `value` is, in 1 .. 2**63-1: an int, or its digits."""
+    digits = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= len(str(MAX_ID))
+    try:
+        number = int(value) if digits else index(value)  # type: ignore[call-overload,arg-type]
+    except TypeError:
+        number = 0
+    if isinstance(value, bool) or not 0 < number <= MAX_ID:
+        raise InvalidValue("order id", value, [f"an int in 1 .. {MAX_ID}", "its digits"])
+    return int(number)
+
+
+def states_of(given: State | str | Collection[State | str], lifecycle: Lifecycle) -> frozenset[State | None]:
+    """The states that are `given`: one or several, each a `State` or a word that the command line takes for states.
+
+    "No order" is none of them: nobody waits for it, and there is nothing to sweep.
+    """
+    words = [given] if isinstance(given, str) else given
+    if not isinstance(words, Iterable):
+        raise InvalidValue("possible states", given, ["a state, or a set of at least one"])
+    states = frozenset(lifecycle.members({state for word in words for state in wire.parse_states(word, lifecycle)}))
+    if None in states:
+        raise InvalidValue("state", "none", filter(None, lifecycle.state_rules))
+    return states
+
+
+def state_of(given: State | str, lifecycle: Lifecycle) -> State:
+    """The one state that is `given`, as for `states_of`."""
+    state, *others = states_of(given, lifecycle) if isinstance(given, str) else [None]
+    if state is None or others:
+        raise InvalidValue("state", given, filter(None, lifecycle.state_rules))
+    return state

@@ -1,0 +1,136 @@
+"""How long a client waits: never longer than it was told, whatever the service asks for or however it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from itertools import count
+from socket import create_server
+
+import pytest
+
+pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
+pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
+
+from alibabacloud_cas20200407.client import Client
+from orders import in_form, order_in
+
+from orderfsm import Operation, State, wire
+from orderfsm.client import WaitTimeout, guard, wait, wait_async
+from orderfsm.client.carry_out import carrying_out
+from orderfsm.client.connect import connect
+from orderfsm.client.connection import Connection
+from orderfsm.client.steps import Pause, run
+from orderfsm.mock import Response
+
+
+@pytest.mark.parametrize(
+    ("asked", "longest"),
+    [
+        *((header, 6) for header in ("", "0", "-5", "abc", "nan", "inf", "1e9", "1.5", "\u00b2", "9" * 5000)),
+        ("2500", 6),
+        *((header, 60) for header in ("60001", "31536000000", "9" * 400)),
+    ],
+)
+def test_a_throttled_call_waits_a_minute_at_most(service, server, between, asked, longest):
+    """`x-acs-retry-after` is in milliseconds; what is no duration asks for nothing."""
+    order_id = order_in(service, State.VERIFY_FAIL)
+    body = wire.error_body("Throttling.User", "no", "R", "H")
+    throttled = Response(429, Response.of(429, body).body, {"x-acs-retry-after": asked})
+    between.answers[Operation.DELETE] = throttled
+    connection, pauses = Connection.of(server.client()), []
+
+    def perform(step):
+        if not isinstance(step, Pause):
+            return connection.perform(step)
+        pauses.append(step.seconds)
+        between.answers.clear()
+        return None
+
+    assert run(carrying_out(connection.preflight, order_id, State.DELETED), perform).steps
+    (pause,) = pauses
+    assert min(longest, 2.5 if asked == "2500" else 60 if longest == 60 else 0) <= pause <= longest
+
+
+class Noting(Client):
+    """A client that notes how long each of its reads may take, in milliseconds."""
+
+    def describe_certificate_state_with_options(self, request, runtime):
+        self.limits.append((runtime.connect_timeout, runtime.read_timeout))
+        return super().describe_certificate_state_with_options(request, runtime)
+
+    async def describe_certificate_state_with_options_async(self, request, runtime):
+        self.limits.append((runtime.connect_timeout, runtime.read_timeout))
+        return await super().describe_certificate_state_with_options_async(request, runtime)
+
+
+@pytest.fixture(params=["sync", "async"])
+def waiting(request):
+    return in_form(request.param, wait, wait_async)
+
+
+@pytest.mark.parametrize("of", [guard, lambda client: client], ids=["guarded", "not guarded"])
+def test_no_call_of_a_wait_may_take_longer_than_is_left(service, server, waiting, of):
+    """But a second, in which an answer can come; and never longer than without a wait."""
+    order_id = order_in(service, State.BEING_REVIEWED)
+    client = server.client()
+    client.__class__, client.limits = Noting, []
+    client = of(client)
+    Connection.of(client).preflight.clock = count(step=0.5).__next__
+    with pytest.raises(WaitTimeout):
+        waiting(client, order_id, until="issued", timeout=20, interval=0.001)
+    connecting, reading = zip(*client.limits, strict=True)
+    assert connecting == reading
+    assert reading[0] == 10_000
+    assert list(reading) == sorted(reading, reverse=True)
+    assert 1000 <= reading[-1] < 10_000
+
+
+def test_the_time_is_looked_at_between_the_calls_of_one_poll(service, server, between, waiting):
+    """`certificate` would have the list asked; but a read that takes all the time is the last call."""
+    order_id = order_in(service, State.ISSUED)
+    client = server.client()
+    Connection.of(client).preflight.clock = count(step=100).__next__
+    between.arrived.clear()
+    with pytest.raises(WaitTimeout, match=f"order {order_id} is not expired after 150 s"):
+        waiting(client, order_id, until="expired", timeout=150)
+    assert between.arrived == [Operation.DESCRIBE]
+
+
+def test_with_no_time_at_all_the_order_is_read_once(service, server, between, waiting):
+    issued, reviewed = order_in(service, State.VERIFY_FAIL), order_in(service, State.BEING_REVIEWED)
+    assert waiting(server.client(), issued, until="verify_fail", timeout=0) is State.VERIFY_FAIL
+    between.arrived.clear()
+    with pytest.raises(WaitTimeout):
+        waiting(server.client(), reviewed, until="issued", timeout=0)
+    assert between.arrived == [Operation.DESCRIBE]
+
+
+def test_an_answer_that_drips_does_not_overrun_an_asynchronous_wait():
+    """It comes byte by byte, without an end; no limit between two bytes would ever be met."""
+    ended = threading.Event()
+
+    def drip(connection):
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+            while not ended.wait(0.01):
+                try:
+                    connection.sendall(b" ")
+                except OSError:
+                    return
+
+    def serve(listener):
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=drip, args=[connection], daemon=True).start()
+
+    with create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=[listener], daemon=True).start()
+        client = connect(f"http://127.0.0.1:{listener.getsockname()[1]}", key=("id", "secret"))
+        with pytest.raises(WaitTimeout, match=r"order 7 is not issued after 0\.5 s; seen: nothing"):
+            asyncio.run(asyncio.wait_for(wait_async(client, 7, until="issued", timeout=0.5, interval=0.1), 60))
+        ended.set()
