@@ -7,10 +7,12 @@ import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
 
 from orderfsm.errors import InvalidValue, OrderFSMError
 from orderfsm.extras import needs
 
+from .direct import DirectClient
 from .sdk import Client
 
 with needs("client"):
@@ -37,18 +39,18 @@ class NoCredentials(OrderFSMError):
 def connect(endpoint: str | None = None, region: str = REGION, *, key: tuple[str, str] | None = None) -> Client:
     """A client for `endpoint`, a host or an http(s) URL; None: the region's own.
 
-    It signs with `key`, an access key's id and secret. With None, credentials come from the SDK's default chain: the
-    environment, its configuration files, the machine's RAM role. Raises `NoCredentials` if it has none, and
-    `InvalidValue` for what is no endpoint.
+    Requests to this machine, and to hosts that NO_PROXY names, go there straight; others, as the SDK sends them, to the
+    proxy of the environment. It signs with `key`, an access key's id and secret. With None, credentials come from the
+    SDK's default chain: the environment, its configuration files, the machine's RAM role. Raises `NoCredentials` if it
+    has none, and `InvalidValue` for what is no endpoint.
     """
     url = None if endpoint is None else _url(endpoint)
     settings: dict[str, Any] = _credentials() if key is None else {"access_key_id": key[0], "access_key_secret": key[1]}
     settings["region_id"] = region
     if url is not None:
         settings |= {"endpoint": url.netloc, "protocol": url.scheme}
-        if url.scheme == "http" and _is_loopback(url.hostname or ""):
-            settings["http_proxy"] = url.geturl()  # the SDK would send it to the proxy of the environment
-    return Client(Config(**settings))
+    direct = url is not None and _is_reached_directly(url.hostname or "")
+    return (DirectClient if direct else Client)(Config(**settings))
 
 
 def _credentials() -> dict[str, Any]:
@@ -76,8 +78,11 @@ def _more_than_a_host(url: SplitResult, endpoint: str) -> bool:
     return bool(url.path.strip("/") or url.query or url.fragment or "@" in url.netloc or re.search(r"\s", endpoint))
 
 
-def _is_loopback(host: str) -> bool:
+def _is_reached_directly(host: str) -> bool:
+    """Whether no proxy is to be asked for a host: it is this machine, or NO_PROXY has it, which the SDK ignores."""
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
+        is_here = address.is_loopback or address.is_unspecified
     except ValueError:
-        return host == "localhost"
+        is_here = host == "localhost" or host.endswith(".localhost")
+    return is_here or bool(proxy_bypass(host))
