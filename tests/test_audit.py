@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 pytest.importorskip("duckdb", reason="the extra `audit` is not installed")
 
 from orderfsm import Event, InvalidValue, Operation, trace
-from orderfsm.audit import audit, simulate
+from orderfsm.audit import Violated, audit, simulate
 from orderfsm.audit.meanings import Symbol
 from orderfsm.audit.verdicts import History, Judge
 from orderfsm.trace import Events, Line, read, readings, replay
@@ -713,6 +713,33 @@ def test_results_are_a_row_for_each_order(tmp_path):
         (7, "violates", 1, ["pending_review"], 2),
         (8, "conforms", None, [], 1),
     ]
+
+
+UNDECIDED = [
+    Line(time=moment(0), order_id=9, trigger=Operation.CREATE),
+    Line(time=moment(1), order_id=9, trigger=Operation.DESCRIBE, state="suspended"),
+]
+
+
+@pytest.mark.parametrize(
+    ("some", "is_ok"),
+    [(SOME[2:], True), (SOME, False), (UNDECIDED, False), ([], True)],
+    ids=["conforms", "violates", "undecided", "empty"],
+)
+def test_a_report_is_ok_only_if_every_order_conforms_and_has_no_truth_of_its_own(some, is_ok, tmp_path):
+    report = audit(write_jsonl(tmp_path / "log.jsonl", some, COMPLETE))
+    assert report.ok is is_ok
+    with pytest.raises(TypeError, match=r"write report.ok, or report.raise_for_violations\(\)"):
+        bool(report)
+    if is_ok:
+        report.raise_for_violations()
+        return
+    with pytest.raises(Violated, match=f"{report.verdict}: of .* orders {report.violates} violate") as raised:
+        report.raise_for_violations()
+    assert raised.value.report is report
+    assert [f"order {each.order_id}: {each.said}" in str(raised.value) for each in report.violations] == [
+        True
+    ] * report.violates
 
 
 # -- simulated logs ----------------------------------------------------------------------------------------------------

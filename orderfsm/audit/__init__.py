@@ -6,8 +6,8 @@ equal ones; the core judges each distinct history once. So no engine knows a rul
 
 from __future__ import annotations
 
-from .report import Report
+from .report import Report, Violated
 from .run import audit
 from .simulation import simulate
 
-__all__ = ["Report", "audit", "simulate"]
+__all__ = ["Report", "Violated", "audit", "simulate"]

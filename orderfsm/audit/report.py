@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from orderfsm.errors import OrderFSMError
 from orderfsm.spec import DAY
 from orderfsm.trace import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import NoReturn
 
     from orderfsm.spec import State, Transition, Trigger
     from orderfsm.trace import Reading
@@ -102,6 +104,28 @@ class Refused:
     foreseeable: int
 
 
+class Violated(OrderFSMError, AssertionError):
+    """An audit in which not every order conforms, made as `Violated(report)`."""
+
+    @property
+    def report(self) -> Report:
+        """What the audit came to."""
+        return self.args[0]  # type: ignore[no-any-return]
+
+    def __str__(self) -> str:
+        report = self.report
+        counts = f"{report.violates:,} violate the table and {report.undecided:,} are undecided"
+        lines = [f"{report.verdict}: of {report.orders:,} orders {counts}"]
+        lines += [f"order {each.order_id}: {each.said}" for each in report.violations[:_NAMED]]
+        if len(report.violations) > _NAMED:
+            lines.append(f"... {len(report.violations) - _NAMED:,} more")
+        return "\n".join(lines)
+
+
+_NAMED = 5
+"""How many violations an error names."""
+
+
 @attrs.frozen(kw_only=True)
 class Report:
     """What an audit comes to.
@@ -143,6 +167,20 @@ class Report:
     def verdict(self) -> Finding:
         """The verdict on all orders together."""
         return Finding.of_all(violating=self.violates, undecided=self.undecided)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every order conforms: none violates the table, and none is undecided."""
+        return self.verdict is Finding.CONFORMS
+
+    def raise_for_violations(self) -> None:
+        """Raise `Violated` if the report is not `ok`: also an order that is undecided does not pass."""
+        if not self.ok:
+            raise Violated(self)
+
+    def __bool__(self) -> NoReturn:
+        """A report is neither true nor false: a `TypeError`, since it would be true whatever it says."""
+        raise TypeError(f"this report says {self.verdict}: write report.ok, or report.raise_for_violations()")
 
     def as_json(self) -> dict[str, Any]:
         """The document of `orderfsm audit`."""
