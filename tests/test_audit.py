@@ -694,6 +694,20 @@ def test_a_refusal_is_foreseeable_if_no_state_that_was_possible_allows_the_call(
     }
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(some=lines(), cuts=st.lists(st.integers(0, 40), max_size=2), longest=st.sampled_from([3, 20]))
+def test_orders_that_conform_only_with_events_that_nobody_saw_are_counted(some, cuts, longest, tmp_path, monkeypatch):
+    monkeypatch.setattr("orderfsm.audit.verdicts.LONGEST", longest)
+    (tmp_path / "state").unlink(missing_ok=True)
+    files = [write_jsonl(tmp_path / f"{number}.jsonl", day) for number, day in enumerate(in_days(some, cuts))]
+    for file in files:
+        report = audit(file, state=tmp_path / "state")
+    conforming = [replay(read(files), events=events).conforms for events in (PARTIAL, COMPLETE)]
+    assert report.with_unseen_events == conforming[0] - conforming[1]
+    assert report.as_json()["conforms_with_unseen_events"] == report.with_unseen_events
+    assert audit(files, events=COMPLETE).with_unseen_events == 0
+
+
 def test_orders_that_hold_quota_are_listed_with_the_days_since_their_last_line(tmp_path):
     some = [
         SOME[0],

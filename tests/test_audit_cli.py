@@ -90,6 +90,14 @@ def test_steps_that_a_log_of_calls_alone_does_not_tell_are_counted_apart(audit, 
     assert ">cancel<" in page
 
 
+def test_orders_that_conform_only_with_events_that_nobody_saw_are_counted(audit):
+    assert "of 2 orders 1 conform, 1 violate" in audit(CONFORMS + VIOLATES)[1]
+    unseen = audit(CONFORMS + VIOLATES, "--events", "partial")[1]
+    assert "of 2 orders 2 conform (1 only with events that nobody saw), 0 violate" in unseen
+    page = audit(CONFORMS + VIOLATES, "--events", "partial", "--format", "html")[1]
+    assert "<dt>of these, only with events that nobody saw</dt><dd>1</dd>" in page
+
+
 @pytest.mark.parametrize("option", [["--json"], ["--format", "json"]], ids=str)
 def test_json_is_the_document_of_the_protocol(option, audit):
     status, out, err = audit(CONFORMS + VIOLATES + UNDECIDED, *option)

@@ -113,6 +113,7 @@ def page(report: Report, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
         edition=lifecycle.edition,
         totals=[
             ("conform", report.conforms),
+            ("of these, only with events that nobody saw", report.with_unseen_events),
             ("violate the table", report.violates),
             ("undecided", report.undecided),
             ("hold quota", report.holding_quota),

@@ -130,7 +130,8 @@ _NAMED = 5
 class Report:
     """What an audit comes to.
 
-    `orders`: how many were judged, and how many of them are what. `events`: lines about them, duplicates removed;
+    `orders`: how many were judged, and how many of them are what; `with_unseen_events`: how many of those that conform
+    do so only because events that are not in the log may have happened. `events`: lines about them, duplicates removed;
     `other`: lines about no order; `bad_lines`. `violations` go by order id. `histories`: the commonest, and how many
     `distinct` ones there are, those longer than `longest` lines left out: `longer` is the number of their orders.
     `holding_quota` orders hold a unit; `held` are those whose last line is the longest ago. `refusals`: of operations,
@@ -142,6 +143,7 @@ class Report:
 
     orders: int
     conforms: int
+    with_unseen_events: int
     violates: int
     undecided: int
     undecided_orders: tuple[int, ...]
@@ -190,6 +192,7 @@ class Report:
             "events": self.events,
             "bad_lines": self.bad_lines,
             "conforms": self.conforms,
+            "conforms_with_unseen_events": self.with_unseen_events,
             "violates": self.violates,
             "undecided": self.undecided,
             "undecided_orders": list(self.undecided_orders),

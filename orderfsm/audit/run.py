@@ -149,6 +149,7 @@ def _report(so_far: State, orders: Orders, outcomes: Outcomes, tally: Tally, top
     return Report(
         orders=count,
         conforms=tally.verdicts[Finding.CONFORMS],
+        with_unseen_events=tally.unseen,
         violates=tally.verdicts[Finding.VIOLATES],
         undecided=tally.verdicts[Finding.UNDECIDED],
         undecided_orders=outcomes.undecided(),

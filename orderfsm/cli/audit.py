@@ -174,11 +174,12 @@ def _text(report: Report) -> str:
         lines += [
             f"{count:>12,}  {name}: {code}" for name, codes in report.errors.items() for code, count in codes.items()
         ]
+    unseen = f" ({report.with_unseen_events:,} only with events that nobody saw)" if report.with_unseen_events else ""
     bad = f" (in {report.bad_lines_file})" if report.bad_lines and report.bad_lines_file else ""
     lines += [
         "",
-        f"{report.verdict}: of {report.orders:,} orders {report.conforms:,} conform, {report.violates:,} violate the "
-        f"table, {report.undecided:,} are undecided; lines: {report.events:,} about them, {report.other:,} others, "
+        f"{report.verdict}: of {report.orders:,} orders {report.conforms:,} conform{unseen}, {report.violates:,} violate "
+        f"the table, {report.undecided:,} are undecided; lines: {report.events:,} about them, {report.other:,} others, "
         f"{report.bad_lines:,} bad{bad}",
     ]
     return "\n".join(lines).lstrip("\n") + "\n"
