@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from .log import Log
     from .meanings import Meanings
 
-PLACE = ("file", "line", "wrong")
-"""Where a violation stood that an earlier audit found: its file and line, and which of the order's lines it was."""
+KNOWN = ("verdict", "wrong", "file", "line", "witnessed")
+"""What an earlier audit found of an order: the verdict; which of its lines was the violation, where that stood, and who
+was behind it, as a state keeps that."""
 
 
 @attrs.frozen
@@ -35,7 +36,7 @@ class Orders:
     """The orders of a log, and of a state with the histories that are `known` of them.
 
     In the `frame` there is for each order its id; the number of its `known` history, 0 for none; its new lines, as far
-    as the words hold them, and how many `lines` these are; when the `first` and the `last` of all was; `PLACE`.
+    as the words hold them, and how many `lines` these are; when the `first` and the `last` of all was; `KNOWN`.
     """
 
     engine: Engine
@@ -119,16 +120,17 @@ def _rows(table: Any) -> Iterator[tuple[Any, ...]]:
 
 
 def _without_known(new: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    nothing = nw.lit(None, nw.Int64)
-    return new.with_columns(known=nw.lit(0, nw.Int64), file=nw.lit(None, nw.String), line=nothing, wrong=nothing)
+    number, text = nw.lit(None, nw.Int64), nw.lit(None, nw.String)
+    nothing = {"verdict": text, "wrong": number, "file": text, "line": number, "witnessed": text}
+    return new.with_columns(known=nw.lit(0, nw.Int64), **nothing)
 
 
 def _with_known(engine: Engine, new: nw.LazyFrame[Any], state: nw.LazyFrame[Any], how: Packing) -> nw.LazyFrame[Any]:
-    rows = state.select("order_id", *PLACE, known="history", first_known="first", last_known="last")
+    rows = state.select("order_id", *KNOWN, known="history", first_known="first", last_known="last")
     joined = new.join(rows, on="order_id", how="left")
     _refuse_earlier(engine, joined)
     first = nw.when(nw.col("first_known").is_null()).then(nw.col("first")).otherwise(nw.col("first_known"))
-    columns = ["order_id", *how.words, "lines", "first", "last", "known", *PLACE]
+    columns = ["order_id", *how.words, "lines", "first", "last", "known", *KNOWN]
     touched = joined.with_columns(first=first, known=nw.col("known").fill_null(0)).select(*columns)
     nothing = dict.fromkeys([*how.words, "lines"], nw.lit(0, nw.Int64))
     others = rows.join(new, on="order_id", how="anti").with_columns(

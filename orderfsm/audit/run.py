@@ -23,7 +23,7 @@ from .log import Log, read_files
 from .meanings import combinations, meanings
 from .orders import Orders
 from .outcomes import Outcomes
-from .report import Report
+from .report import New, Report
 from .results import write_results
 from .sources import find
 from .tally import Tally
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from .engines.engine import Engine
+    from .meanings import Meanings
     from .sources import Source
     from .state import State
 
@@ -128,12 +129,12 @@ def audit(
             )
             tally = Tally(judge)
             outcomes = Outcomes.of(orders, judge, tally, all_orders=state is not None or results is not None)
-            report = _report(so_far, orders, outcomes, tally, top)
+            report = _report(so_far, orders, outcomes, tally, top, known=known, found=found)
             if found.bad and bad_lines is not None:
                 write_bad_lines(bad_lines_of(running, log, found.bad), bad_lines)
                 report = attrs.evolve(report, bad_lines_file=str(bad_lines))
             if results is not None:
-                write_results(results, outcomes)
+                write_results(results, outcomes, report.violations)
             if stamp(state) != before:
                 raise InvalidValue("state file", str(state), ["one that no other audit writes meanwhile"])
             deliver(report)
@@ -142,8 +143,13 @@ def audit(
             return report
 
 
-def _report(so_far: State, orders: Orders, outcomes: Outcomes, tally: Tally, top: int) -> Report:
+def _report(
+    so_far: State, orders: Orders, outcomes: Outcomes, tally: Tally, top: int, *, known: bool, found: Meanings
+) -> Report:
+    """The report; `known`: there was an earlier audit; `found`: what this one read."""
     count, first, last = orders.totals()
+    violations = tuple(outcomes.violations())
+    undecided, newly_undecided = outcomes.undecided()
     flow = tally.flow()
     unclear = flow.pop(None, 0)
     return Report(
@@ -152,11 +158,11 @@ def _report(so_far: State, orders: Orders, outcomes: Outcomes, tally: Tally, top
         with_unseen_events=tally.unseen,
         violates=tally.verdicts[Finding.VIOLATES],
         undecided=tally.verdicts[Finding.UNDECIDED],
-        undecided_orders=outcomes.undecided(),
+        undecided_orders=undecided,
         events=so_far.events,
         other=so_far.other,
         bad_lines=so_far.bad_lines,
-        violations=tuple(outcomes.violations()),
+        violations=violations,
         histories=tally.commonest(top),
         distinct=tally.distinct,
         longer=tally.longer,
@@ -167,6 +173,14 @@ def _report(so_far: State, orders: Orders, outcomes: Outcomes, tally: Tally, top
         errors=_errors(so_far.answers),
         first=first,
         last=last,
+        new=New(
+            goes_on=known,
+            violates=sum(each.is_new for each in violations),
+            undecided=newly_undecided,
+            events=found.events,
+            other=found.other,
+            bad_lines=sum(each.times for each in found.bad),
+        ),
         flow={row: count for row, count in flow.items() if row is not None},
         unclear=unclear,
     )

@@ -16,13 +16,13 @@ import attrs
 
 from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
-from orderfsm.spec import Event, Operation
-from orderfsm.trace import Answer, Events, Reading, Run
+from orderfsm.trace import Events, Run
 
 from .arrangements import Stuck
 from .meanings import Symbol
 from .targets import written_whole
 from .verdicts import Assumption, History, Judge, Summary
+from .witnessed import reading_of, said_of, trigger_of, witness
 
 with needs("audit"):
     import pyarrow as pa
@@ -33,14 +33,13 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import Trigger
     from orderfsm.trace import Possible
 
     from .meanings import Meanings
     from .outcomes import Outcomes
     from .report import Violation
 
-VERSION = 1
+VERSION = 2
 _KEY = b"orderfsm.audit"
 
 ROWS = pa.schema(
@@ -50,12 +49,15 @@ ROWS = pa.schema(
         ("lines", pa.int64()),
         ("first", pa.int64()),
         ("last", pa.int64()),
+        ("verdict", pa.string()),
+        ("wrong", pa.int64()),
         ("file", pa.string()),
         ("line", pa.int64()),
-        ("wrong", pa.int64()),
+        ("witnessed", pa.string()),
     ]
 )
-"""`wrong`: which line of the order's was its violation, and `file` and `line` where it stood."""
+"""`verdict`: on the order, when the state was kept; `wrong`: which line of the order's was its violation, `file` and
+`line` where it stood, and `witnessed` who was behind it, and what was before."""
 
 
 @attrs.define
@@ -92,7 +94,7 @@ def load(file: str | PathLike[str], lifecycle: Lifecycle) -> State:
         expected = f"{lifecycle.edition} (version {VERSION}); rescan all lines"
         raise InvalidValue("state of edition", f"{edition} (version {version})", [expected])
     with _ours(file):
-        symbols = [Symbol(_reading(each[:3]), each[3]) for each in said["symbols"]]
+        symbols = [Symbol(reading_of(each[:3]), each[3]) for each in said["symbols"]]
         judge = Judge(symbols, Events.PARTIAL, lifecycle)
         return State(
             symbols=symbols,
@@ -133,7 +135,7 @@ def save(
     said = {
         "version": VERSION,
         "edition": judge.lifecycle.edition,
-        "symbols": [[*_said(symbol.reading), symbol.timed] for symbol in state.symbols],
+        "symbols": [[*said_of(symbol.reading), symbol.timed] for symbol in state.symbols],
         "histories": [_written(each) for each in kept],
         "headers": sorted(state.headers),
         "events": state.events,
@@ -144,37 +146,23 @@ def save(
     columns = [
         pa.array(history_of, pa.int64()),
         pa.array([each.history.lines for each in outcomes.every], pa.int64()),
+        pa.array([str(each.verdict.judgement.verdict) for each in outcomes.every], pa.string()),
         pa.array([each.verdict.line for each in outcomes.every], pa.int64()),
     ]
-    where = {each.order_id: (each.file, each.line) for each in violations}
+    where = {each.order_id: (each.file, each.line, witness(each)) for each in violations}
+    kinds = [ROWS.field(name).type for name in ("file", "line", "witnessed")]
     schema = ROWS.with_metadata({_KEY: json.dumps(said).encode()})
     with written_whole(file) as path, pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for batch in outcomes.rows():
             orders, which, first, last = batch.columns
-            history, lines, wrong = (column.take(which) for column in columns)
-            places = [where.get(order, (None, None)) for order in orders.to_pylist()]
-            files = pa.array([file for file, _ in places], pa.string())
-            line = pa.array([number for _, number in places], pa.int64())
-            arrays = [orders, history, lines, first, last, files, line, wrong]
+            history, lines, verdict, wrong = (column.take(which) for column in columns)
+            places = zip(*(where.get(order, (None, None, None)) for order in orders.to_pylist()), strict=True)
+            kept_of = [pa.array(column, kind) for column, kind in zip(places, kinds, strict=True)]
+            arrays = [orders, history, lines, first, last, verdict, wrong, *kept_of]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
 
 
 # -- as JSON -----------------------------------------------------------------------------------------------------------
-
-
-def _said(reading: Reading) -> list[str | None]:
-    return [str(reading.trigger), str(reading.answer), reading.word]
-
-
-def _reading(said: list[Any]) -> Reading:
-    return Reading(_trigger(said[0]), Answer(said[1]), said[2])
-
-
-def _trigger(value: str) -> Trigger:
-    try:
-        return Operation(value)
-    except ValueError:
-        return Event(value)
 
 
 def _written(history: History) -> Any:
@@ -195,7 +183,7 @@ def _written(history: History) -> Any:
 
 def _way(found: Any) -> Any:
     if isinstance(found, Stuck):
-        return {"index": found.index, "line": found.line, "said": _said(found.said), "possible": list(found.possible)}
+        return {"index": found.index, "line": found.line, "said": said_of(found.said), "possible": list(found.possible)}
     return [[_runs(possible.strict), _runs(possible.favour)] for possible in found]
 
 
@@ -213,7 +201,7 @@ def _history(said: Any, judge: Judge) -> History:
         timed=said["timed"],
         ways={way: _read_way(found, way, judge) for way, found in ways.items()},
         refused={
-            Events(events): {(_trigger(trigger), foreseen): count for trigger, foreseen, count in counts}
+            Events(events): {(trigger_of(trigger), foreseen): count for trigger, foreseen, count in counts}
             for events, counts in said["refused"]
         },
     )
@@ -223,7 +211,7 @@ def _history(said: Any, judge: Judge) -> History:
 def _read_way(found: Any, way: Assumption, judge: Judge) -> Any:
     if isinstance(found, dict):
         states = tuple(judge.lifecycle.state(state) for state in found["possible"])
-        return Stuck(found["index"], found["line"], _reading(found["said"]), states)
+        return Stuck(found["index"], found["line"], reading_of(found["said"]), states)
     machine = judge.machine(way.events, late=way.late)
 
     def possible(strict: Any, favour: Any) -> Possible:

@@ -212,8 +212,13 @@ def _start(machine: Automaton, *, begun: bool) -> Possible:
     return machine.no_order if begun else machine.anywhere
 
 
+def is_tied(code: int) -> bool:
+    """Whether the line that has this code may have come before the one before it."""
+    return bool(code % 2)
+
+
 def _ties(codes: Sequence[int]) -> list[bool]:
-    return [bool(code % 2) for code in codes]
+    return [is_tied(code) for code in codes]
 
 
 def _end(way: Front | Stuck, machine: Automaton, *, named: bool) -> _Found:
