@@ -62,13 +62,14 @@ def read_frame(
 def _contexts(frame: nw.LazyFrame[Any], columns: Mapping[str, str] | None, numbered: Engine | None) -> Contexts:
     """The contexts of the rows of a frame; `numbered`: the engine that has numbered them, if not the core."""
     names = context_named(frame.columns, columns)
-    chosen = frame.select(*dict.fromkeys(names.values()))
 
     def rows(wanted: Collection[int]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if not names:
             return
         found = None if numbered is None else numbered.rows(frame.to_native(), names, wanted)
-        for row, said in rows_of(_reader(chosen), wanted) if found is None else found:
+        if found is None:
+            found = rows_of(_reader(frame.select(*dict.fromkeys(names.values()))), wanted)
+        for row, said in found:
             yield row, {key: said[name] for key, name in names.items()}
 
     return of_rows(rows)

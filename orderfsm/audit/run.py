@@ -18,6 +18,7 @@ from orderfsm.trace import Events, Finding, all_or_some
 from . import engines
 from . import state as states
 from .bad_lines import bad_lines_of, write_bad_lines
+from .columns import place
 from .frames import read_frame
 from .log import Log, read_files
 from .meanings import combinations, meanings
@@ -79,14 +80,14 @@ def audit(
     that hold quota the longest, are listed.
 
     `state` is a file that holds what earlier audits found, and then holds this one's too: of each order it takes only
-    lines later than those that it knows; with `rescan` it is begun anew. `bad_lines` and `results` are files to write:
-    the bad lines, if any (JSON Lines), and one row for each order (Parquet). `memory_limit` is a size such as `4GB`,
-    `master` the URL of a Spark cluster. `progress` is told what is being done, with how many lines so far, and of how
-    many, if that is known. `deliver` is given the report before the state is kept, and not if anything fails: if it
-    fails, the same lines can be audited again.
+    lines later than those that it knows, and no file twice; with `rescan` it is begun anew. `bad_lines` and `results`
+    are files to write: the bad lines, if any (JSON Lines), and one row for each order (Parquet). `memory_limit` is a
+    size such as `4GB`, `master` the URL of a Spark cluster. `progress` is told what is being done, with how many lines
+    so far, and of how many, if that is known. `deliver` is given the report before the state is kept, and not if
+    anything fails: if it fails, the same lines can be audited again.
 
-    A path that names nothing, a missing column, or a line earlier than the state's are an `InvalidValue`. Bad lines are
-    counted and skipped.
+    A path that names nothing, a missing column, a damaged state, or a line earlier than the state's are an
+    `InvalidValue`. Bad lines are counted and skipped.
     """
     if top < 0:
         raise InvalidValue("top", top, ["a number of 0 or more"])
@@ -116,8 +117,11 @@ def audit(
             before = stamp(state)
             known = before is not None and not rescan
             so_far = states.load(state, lifecycle) if state is not None and known else states.State()
+            given = {} if state is None else {states.digest(source.name): source for source in sources or ()}
+            for digest in given.keys() & so_far.files.keys():
+                _refuse_again(running, log, given[digest], so_far.files[digest])
             found = meanings(combinations(running, log.lines), so_far.symbols, lifecycle)
-            so_far.learn(found, log.headers)
+            so_far.learn(found, log.headers, {digest: source.name for digest, source in given.items()})
             judge = Judge(so_far.symbols, all_or_some(events, so_far.headers), lifecycle)
             orders = Orders.of(
                 running,
@@ -184,6 +188,17 @@ def _report(
         flow={row: count for row, count in flow.items() if row is not None},
         unclear=unclear,
     )
+
+
+def _refuse_again(engine: Engine, log: Log, source: Source, name: str) -> None:
+    """An `InvalidValue` for a file that was audited before, by this `name`; many files without a line are the same."""
+    begins, ends = (place(number, 0) for number in (source.number, source.number + 1))
+    lines = log.lines.filter((nw.col("place") >= begins) & (nw.col("place") < ends))
+    if engine.table(lines.select("place").head(1)).num_rows:
+        accepted = (
+            f"one that was not audited before: the state has what is in it, from {name}; or a rescan of all lines"
+        )
+        raise InvalidValue("file", source.name, [accepted])
 
 
 def _errors(answers: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:

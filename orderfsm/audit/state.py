@@ -3,14 +3,20 @@
 A Parquet file. A row says which history an order has, how long that is, and when its lines were; the histories, and
 what was counted, are in the file's own metadata. Short histories are kept as they are; of longer ones, what they do to
 where an order may stand.
+
+The metadata also holds the SHA-256 of the whole file, as it is with zeros in that place: no byte of a state changes
+unnoticed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections import Counter
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
@@ -29,7 +35,7 @@ with needs("audit"):
     import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from os import PathLike
 
     from orderfsm.lifecycle import Lifecycle
@@ -41,6 +47,20 @@ if TYPE_CHECKING:
 
 VERSION = 2
 _KEY = b"orderfsm.audit"
+
+_DIGEST = "orderfsm.sha256"
+_NO_DIGEST = "0" * 64
+_MARK = _DIGEST.encode() + b"\x18\x40"
+"""What stands before the digest in the footer, as Thrift writes it: the key, then that a text of 64 bytes follows. No
+other text of the footer has a control character."""
+
+_TAIL = 8
+"""The end of a Parquet file: how long the footer is, in 4 bytes, and 4 bytes that are always the same."""
+
+_CHUNK = 1 << 20
+
+MOST_FILES = 10_000
+"""How many files a state remembers, the last ones: whoever gives an older one again has lines that come too late."""
 
 ROWS = pa.schema(
     [
@@ -65,6 +85,7 @@ class State:
     """What an audit knows of the lines so far, but for the rows of its orders.
 
     `symbols` and `histories` are numbered from 1, in this order. `headers`: what the files said of their events.
+    `files`: the names of those that were read, by the SHA-256 of what is in them.
     """
 
     symbols: list[Symbol] = attrs.field(factory=list)
@@ -74,9 +95,11 @@ class State:
     other: int = 0
     bad_lines: int = 0
     answers: Counter[tuple[str, str]] = attrs.field(factory=Counter)
+    files: dict[str, str] = attrs.field(factory=dict)
 
-    def learn(self, found: Meanings, headers: Iterable[Events]) -> None:
+    def learn(self, found: Meanings, headers: Iterable[Events], files: Mapping[str, str]) -> None:
         """Count what a log says."""
+        self.files |= files
         self.symbols = list(found.symbols)
         self.headers |= set(headers)
         self.events += found.events
@@ -86,10 +109,16 @@ class State:
 
 
 def load(file: str | PathLike[str], lifecycle: Lifecycle) -> State:
-    """The state in `file`; an `InvalidValue` if it holds none, or that of another edition of the table."""
+    """The state in `file`; an `InvalidValue` if that is none, or a damaged one, or of another edition of the table."""
     with _ours(file):
-        said = json.loads((pq.read_schema(file).metadata or {})[_KEY])
+        with Path(file).open("rb") as stream:
+            found = _digest_in(stream)
+        if found is not None and found.kept != found.is_:
+            raise _Damaged
+        said = json.loads((pq.read_metadata(file).metadata or {})[_KEY])
         version, edition = said["version"], said["edition"]
+        if found is None and version == VERSION:
+            raise _Damaged
     if (version, edition) != (VERSION, lifecycle.edition):
         expected = f"{lifecycle.edition} (version {VERSION}); rescan all lines"
         raise InvalidValue("state of edition", f"{edition} (version {version})", [expected])
@@ -104,13 +133,21 @@ def load(file: str | PathLike[str], lifecycle: Lifecycle) -> State:
             other=said["other"],
             bad_lines=said["bad_lines"],
             answers=Counter({(operation, answer): count for operation, answer, count in said["answers"]}),
+            files=dict(said["files"]),
         )
+
+
+class _Damaged(Exception):
+    """A state that is not as it was written."""
 
 
 @contextmanager
 def _ours(file: str | PathLike[str]) -> Iterator[None]:
     try:
         yield
+    except _Damaged as error:
+        accepted = "an undamaged one, as orderfsm audit wrote it; or a rescan of all lines"
+        raise InvalidValue("state file", str(file), [accepted]) from error
     except (pa.ArrowException, LookupError, TypeError, AttributeError, ValueError, OSError) as error:
         raise InvalidValue("state file", str(file), ["one that orderfsm audit wrote"]) from error
 
@@ -142,6 +179,7 @@ def save(
         "other": state.other,
         "bad_lines": state.bad_lines,
         "answers": [[*key, count] for key, count in sorted(state.answers.items())],
+        "files": list(state.files.items())[-MOST_FILES:],
     }
     columns = [
         pa.array(history_of, pa.int64()),
@@ -151,15 +189,68 @@ def save(
     ]
     where = {each.order_id: (each.file, each.line, witness(each)) for each in violations}
     kinds = [ROWS.field(name).type for name in ("file", "line", "witnessed")]
-    schema = ROWS.with_metadata({_KEY: json.dumps(said).encode()})
-    with written_whole(file) as path, pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for batch in outcomes.rows():
-            orders, which, first, last = batch.columns
-            history, lines, verdict, wrong = (column.take(which) for column in columns)
-            places = zip(*(where.get(order, (None, None, None)) for order in orders.to_pylist()), strict=True)
-            kept_of = [pa.array(column, kind) for column, kind in zip(places, kinds, strict=True)]
-            arrays = [orders, history, lines, first, last, verdict, wrong, *kept_of]
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
+    with written_whole(file) as path:
+        # Statistics would stand in the footer as texts of any kind.
+        with pq.ParquetWriter(path, ROWS, compression="zstd", store_schema=False, write_statistics=False) as writer:
+            for batch in outcomes.rows():
+                orders, which, first, last = batch.columns
+                history, lines, verdict, wrong = (column.take(which) for column in columns)
+                places = zip(*(where.get(order, (None, None, None)) for order in orders.to_pylist()), strict=True)
+                kept_of = [pa.array(column, kind) for column, kind in zip(places, kinds, strict=True)]
+                arrays = [orders, history, lines, first, last, verdict, wrong, *kept_of]
+                writer.write_batch(pa.record_batch(arrays, schema=ROWS))
+            writer.add_key_value_metadata({_KEY.decode(): json.dumps(said), _DIGEST: _NO_DIGEST})
+        _seal(path)
+
+
+# -- what is in a file, as one number ----------------------------------------------------------------------------------
+
+
+def digest(file: str | PathLike[str]) -> str:
+    """The SHA-256 of what is in a file."""
+    with Path(file).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class _Digest(NamedTuple):
+    """The digest that is `kept` in a state, where that stands, and what it is really, zeros in that place."""
+
+    kept: bytes
+    at: int
+    is_: bytes
+
+
+def _digest_in(stream: IO[bytes]) -> _Digest | None:
+    """The digest in a Parquet file; None if it has none."""
+    size = stream.seek(0, os.SEEK_END)
+    if size < _TAIL:
+        return None
+    stream.seek(size - _TAIL)
+    begins = size - _TAIL - int.from_bytes(stream.read(4), "little")
+    if begins < 0:
+        return None
+    stream.seek(begins)
+    footer = stream.read()
+    at = footer.rfind(_MARK) + len(_MARK)
+    kept = footer[at : at + len(_NO_DIGEST)]
+    if at < len(_MARK):
+        return None
+    found = hashlib.sha256()
+    stream.seek(0)
+    for chunk in iter(lambda: stream.read(min(_CHUNK, begins - stream.tell())), b""):
+        found.update(chunk)
+    found.update(footer[:at] + _NO_DIGEST.encode() + footer[at + len(kept) :])
+    return _Digest(kept, begins + at, found.hexdigest().encode())
+
+
+def _seal(file: str) -> None:
+    """Put the digest of a state that was just written into it."""
+    with Path(file).open("r+b") as stream:
+        found = _digest_in(stream)
+        if found is None or found.kept != _NO_DIGEST.encode():
+            raise AssertionError("a state has a place for its digest")
+        stream.seek(found.at)
+        stream.write(found.is_)
 
 
 # -- as JSON -----------------------------------------------------------------------------------------------------------
