@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
+from orderfsm import scratch
 from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
@@ -37,6 +36,7 @@ with needs("audit"):
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from os import PathLike
+    from pathlib import Path
 
     from .engines.engine import Engine
     from .meanings import Meanings
@@ -102,11 +102,11 @@ def audit(
         check_target(kind, file, taken)
         taken += [] if file is None else [os.fspath(file)]
     tell = progress or _silent
-    with tempfile.TemporaryDirectory(prefix="orderfsm-") as folder:
+    with scratch.folder() as folder:
         reading = _reading(
             paths_or_frame,
             sources,
-            Path(folder),
+            folder,
             columns,
             tell,
             engine=engine,
