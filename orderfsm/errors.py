@@ -173,7 +173,7 @@ class Uncertain:
         return f"compare it, as in `... is {cls.__name__}.{next(iter(cls)).name}`"  # type: ignore[call-overload]
 
 
-class NotConforming(OrderFSMError):
+class NotConforming(OrderFSMError, AssertionError):
     """A history or a server that breaks the rules of the table, or of which that could not be decided.
 
     The message is the report as text; `report` is the report itself.

@@ -53,8 +53,22 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         with needs("testing"):
             from .testing.pytest_suite import Suite
         control = config.getoption("--orderfsm-control")
+        if not hasattr(config, "workerinput"):
+            _probe(endpoint, control)
         suite = Suite.from_parent(session, name=SUITE, nodeid=SUITE, endpoint=endpoint, control=control)
         items.extend(suite.collect())
+
+
+def _probe(endpoint: str, control: str | None) -> None:
+    """A usage error unless there is a server at both URLs."""
+    from .errors import OrderFSMError
+    from .testing.http import HTTPDriver, key_of_environment
+
+    for option, urls in (("--orderfsm-endpoint", (endpoint, None)), ("--orderfsm-control", (endpoint, control))):
+        try:
+            HTTPDriver(*urls, key=key_of_environment()).probe()
+        except OrderFSMError as error:
+            raise pytest.UsageError(f"{option}: {error}") from None
 
 
 SUITE = "orderfsm"

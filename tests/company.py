@@ -88,6 +88,19 @@ def found(report):
     }
 
 
+def placeless(report):
+    """The document of a report without what a later run cannot know: where an earlier line stood, say."""
+    from orderfsm.audit.columns import CONTEXT
+
+    document = report.as_json()
+    document.pop("bad_lines_file")
+    document.pop("new")
+    for violation in document["violations"]:
+        for key in ("file", "line", "time", "before", "new", *CONTEXT):
+            del violation[key]
+    return document
+
+
 def write_jsonl(file, some, events=None):
     """Lines (and texts, which are bad lines) as JSON Lines."""
     head = [] if events is None else [trace.header(events)]

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from itertools import pairwise
 
 import attrs
 import pytest
-from company import BAD, arrangements, best, delivered, folded, found, lines, moment, write_jsonl, write_parquet
+from company import (
+    BAD,
+    arrangements,
+    best,
+    delivered,
+    folded,
+    found,
+    lines,
+    moment,
+    placeless,
+    write_jsonl,
+    write_parquet,
+)
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("duckdb", reason="the extra `audit` is not installed")
 
-from orderfsm import Event, InvalidValue, Operation, trace
+from orderfsm import ORDER_LIFECYCLE, Event, InvalidValue, Operation, trace
 from orderfsm.audit import audit, simulate
 from orderfsm.audit.meanings import Symbol
+from orderfsm.audit.state import load
 from orderfsm.audit.verdicts import History, Judge
+from orderfsm.errors import NotConforming
 from orderfsm.trace import Events, Line, read, readings, replay
 
 ENGINES = ["duckdb", "polars"]
@@ -133,15 +148,6 @@ def in_days(some, cuts):
     return [[line for day in part for line in day] for part in parted(list(days.values()), cuts)]
 
 
-def placeless(report):
-    """The document of a report without what a later run cannot know: where an earlier line stood."""
-    document = report.as_json()
-    document.pop("bad_lines_file")
-    for violation in document["violations"]:
-        del violation["file"], violation["line"]
-    return document
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 @FEW
 @given(some=lines(), cuts=st.lists(st.integers(0, 40), max_size=4), events=st.sampled_from([None, COMPLETE]))
@@ -198,13 +204,65 @@ def test_an_order_that_a_renewal_began_holds_no_quota_on_a_later_day_either(long
 
 def test_a_line_that_is_not_later_than_the_states_is_an_error_unless_all_is_scanned_again(tmp_path):
     file, state = tmp_path / "log.jsonl", tmp_path / "state"
-    write_jsonl(file, [Line(time=moment(5), order_id=7, trigger=Operation.CREATE)])
+    some = [Line(time=moment(5), order_id=7, trigger=Operation.CREATE)]
+    write_jsonl(file, some)
     audit(file, state=state)
     before = state.read_bytes()
-    with pytest.raises(InvalidValue, match=r"2026-08-05T06:00:05Z of order 7.*one later than.*rescan"):
+    write_jsonl(file, [*SOME[2:], *some])
+    with pytest.raises(
+        InvalidValue, match=r"06:00:05Z of order 7': .* one later .* rescan .*was .*log.jsonl, line 2, audited"
+    ):
         audit(file, state=state)
+    frame = frame_of("pyarrow", write_parquet(tmp_path / "log.parquet", some))
+    with pytest.raises(InvalidValue, match=r"order 7': .*was the frame, row 1, audited before"):
+        audit(frame, state=state)
     assert state.read_bytes() == before
-    assert audit(file, state=state, rescan=True).orders == 1
+    assert audit(file, state=state, rescan=True).orders == 2
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "trail"])
+def test_the_same_file_again_is_told_to_have_been_audited_before_whatever_its_name(engine, kind, tmp_path):
+    one, other, state = tmp_path / f"1.{kind}", tmp_path / f"2.{kind}", tmp_path / "state"
+    if kind == "parquet":
+        one, other = tmp_path / "1.parquet", tmp_path / "2.parquet"
+        write_parquet(one, SOME)
+    elif kind == "jsonl":
+        write_jsonl(one, [Line(time=moment(0), order_id=None, trigger=Operation.LIST)])
+    else:
+        one, other = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
+        one.write_text(event(CREATE, serviceName="Ecs") + "\n")
+    audit(one, engine=engine, state=state)
+    before = state.read_bytes()
+    other.write_bytes(one.read_bytes())
+    for file in (one, other):
+        expected = f"{file.name}': expected one that was not audited before: the state has what is in it, from .*1\\."
+        with pytest.raises(InvalidValue, match=expected):
+            audit(
+                [write_jsonl(tmp_path / "later.jsonl", [attrs.evolve(CREATE, order_id=9)]), file],
+                engine=engine,
+                state=state,
+            )
+    assert state.read_bytes() == before
+    assert audit([one, other], engine=engine, state=state, rescan=True).events == 2 * (3 if kind == "parquet" else 0)
+
+
+def test_files_without_a_line_may_be_the_same_every_day(tmp_path):
+    for day in range(3):
+        write_jsonl(tmp_path / f"{day}.jsonl", [], COMPLETE)
+        (tmp_path / f"{day}.gz").write_bytes(gzip.compress(b"", mtime=0))
+        report = audit([tmp_path / f"{day}.jsonl", tmp_path / f"{day}.gz"], state=tmp_path / "state")
+    assert report.ok
+
+
+def test_a_state_remembers_only_so_many_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("orderfsm.audit.state.MOST_FILES", 2)
+    files = [write_jsonl(tmp_path / f"{day}.jsonl", [attrs.evolve(CREATE, order_id=day)]) for day in (1, 2, 3)]
+    for file in files:
+        audit(file, state=tmp_path / "state")
+    for file, named in zip(files, ("one later than", "audited before", "audited before"), strict=True):
+        with pytest.raises(InvalidValue, match=named):
+            audit(file, state=tmp_path / "state")
 
 
 def test_a_file_that_is_no_state_is_an_error(tmp_path):
@@ -430,7 +488,7 @@ def test_a_long_history_that_begins_in_a_full_second_is_the_same_day_by_day(tmp_
     for day, some in zip(days, ([*calls_, *reads[:-1]], reads[-1:]), strict=True):
         day.write_text("".join(event(line, f"{day.name}{n}") + "\n" for n, line in enumerate(some)))
         last = audit(day, state=tmp_path / "state", events=COMPLETE)
-    assert last.violations == audit(days, events=COMPLETE).violations
+    assert [attrs.evolve(each, is_new=True) for each in last.violations] == [*audit(days, events=COMPLETE).violations]
 
 
 # -- users' own frames -------------------------------------------------------------------------------------------------
@@ -633,7 +691,7 @@ def test_a_state_is_kept_only_once_the_report_was_delivered_and_nobody_else_wrot
     assert (tmp_path / "link").is_symlink()
 
 
-@pytest.mark.parametrize("said", ["[]", "5", "{}", '{"version": 1, "edition": "?"}'])
+@pytest.mark.parametrize("said", ["[]", "5", "{}", '{"version": 1, "edition": "?"}', '{"version": 2, "edition": "1"}'])
 def test_a_state_that_is_damaged_is_an_error(said, tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -641,6 +699,65 @@ def test_a_state_that_is_damaged_is_an_error(said, tmp_path):
     pq.write_table(pa.table({}).replace_schema_metadata({"orderfsm.audit": said}), tmp_path / "state")
     with pytest.raises(InvalidValue, match="expected"):
         audit(write_jsonl(tmp_path / "log.jsonl", SOME), state=tmp_path / "state")
+
+
+@pytest.fixture
+def a_state(tmp_path):
+    """A small state: of a violation, a history that was summed up, and a file."""
+    long = [Line(time=moment(at), order_id=9, trigger=Operation.DESCRIBE) for at in range(22)]
+    audit(write_jsonl(tmp_path / "log.jsonl", [*SOME, *long], COMPLETE), state=tmp_path / "state")
+    return tmp_path / "state"
+
+
+def test_one_flipped_bit_anywhere_in_a_state_is_noticed(a_state):
+    whole = a_state.read_bytes()
+    assert load(a_state, ORDER_LIFECYCLE).files
+    with a_state.open("r+b", buffering=0) as stream:
+        for at, byte in enumerate(whole):
+            os.pwrite(stream.fileno(), bytes([byte ^ 1 << at % 8]), at)
+            with pytest.raises(InvalidValue, match="state"):
+                load(a_state, ORDER_LIFECYCLE)
+            os.pwrite(stream.fileno(), bytes([byte]), at)
+    assert load(a_state, ORDER_LIFECYCLE).files
+
+
+def test_a_state_that_is_cut_off_grown_or_of_zeros_is_noticed(a_state):
+    whole = a_state.read_bytes()
+    with a_state.open("r+b") as stream:
+        for size in range(len(whole) - 1, -1, -1):
+            stream.truncate(size)
+            with pytest.raises(InvalidValue, match=r"state.*orderfsm audit wrote"):
+                load(a_state, ORDER_LIFECYCLE)
+    spoiled = [whole + b"x", whole + whole, b"x" + whole, bytes(len(whole)), whole[:4] + bytes(8) + whole[12:]]
+    for each in spoiled:
+        a_state.write_bytes(each)
+        with pytest.raises(InvalidValue, match=r"state.*(orderfsm audit wrote|rescan of all lines)"):
+            load(a_state, ORDER_LIFECYCLE)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("version", 1, r"\(version 1\)': expected .*rescan all lines"),
+        ("version", 99, r"\(version 99\)': expected .*rescan all lines"),
+        ("events", "many", "expected an undamaged one"),
+        ("histories", [[99]], "expected an undamaged one"),
+        ("answers", None, "expected an undamaged one"),
+    ],
+)
+def test_a_state_that_was_edited_or_is_of_another_version_is_one_clear_error(key, value, named, a_state, tmp_path):
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(a_state)
+    said = json.loads(table.schema.metadata[b"orderfsm.audit"]) | {key: value}
+    pq.write_table(table.replace_schema_metadata({"orderfsm.audit": json.dumps(said)}), a_state)
+    with pytest.raises(InvalidValue, match=named):
+        audit(write_jsonl(tmp_path / "later.jsonl", [attrs.evolve(CREATE, order_id=5)]), state=a_state)
+
+
+def test_a_state_of_another_edition_of_the_table_is_one_clear_error(a_state):
+    with pytest.raises(InvalidValue, match=f"state of edition '{ORDER_LIFECYCLE.edition} .*expected next .*rescan"):
+        load(a_state, attrs.evolve(ORDER_LIFECYCLE, edition="next"))
 
 
 @pytest.mark.parametrize("ids", [[7, "7", 9], [7, 7, 2**70]], ids=str)
@@ -694,6 +811,20 @@ def test_a_refusal_is_foreseeable_if_no_state_that_was_possible_allows_the_call(
     }
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(some=lines(), cuts=st.lists(st.integers(0, 40), max_size=2), longest=st.sampled_from([3, 20]))
+def test_orders_that_conform_only_with_events_that_nobody_saw_are_counted(some, cuts, longest, tmp_path, monkeypatch):
+    monkeypatch.setattr("orderfsm.audit.verdicts.LONGEST", longest)
+    (tmp_path / "state").unlink(missing_ok=True)
+    files = [write_jsonl(tmp_path / f"{number}.jsonl", day) for number, day in enumerate(in_days(some, cuts))]
+    for file in files:
+        report = audit(file, state=tmp_path / "state")
+    conforming = [replay(read(files), events=events).conforms for events in (PARTIAL, COMPLETE)]
+    assert report.with_unseen_events == conforming[0] - conforming[1]
+    assert report.as_json()["conforms_with_unseen_events"] == report.with_unseen_events
+    assert audit(files, events=COMPLETE).with_unseen_events == 0
+
+
 def test_orders_that_hold_quota_are_listed_with_the_days_since_their_last_line(tmp_path):
     some = [
         SOME[0],
@@ -713,6 +844,33 @@ def test_results_are_a_row_for_each_order(tmp_path):
         (7, "violates", 1, ["pending_review"], 2),
         (8, "conforms", None, [], 1),
     ]
+
+
+UNDECIDED = [
+    Line(time=moment(0), order_id=9, trigger=Operation.CREATE),
+    Line(time=moment(1), order_id=9, trigger=Operation.DESCRIBE, state="suspended"),
+]
+
+
+@pytest.mark.parametrize(
+    ("some", "is_ok"),
+    [(SOME[2:], True), (SOME, False), (UNDECIDED, False), ([], True)],
+    ids=["conforms", "violates", "undecided", "empty"],
+)
+def test_a_report_is_ok_only_if_every_order_conforms_and_has_no_truth_of_its_own(some, is_ok, tmp_path):
+    report = audit(write_jsonl(tmp_path / "log.jsonl", some, COMPLETE))
+    assert report.ok is is_ok
+    with pytest.raises(TypeError, match=r"ask its `\.ok`, or call `\.raise_for_violations\(\)`"):
+        bool(report)
+    if is_ok:
+        report.raise_for_violations()
+        return
+    with pytest.raises(NotConforming, match=f"{report.verdict}: of .* orders {report.violates} violate") as raised:
+        report.raise_for_violations()
+    assert raised.value.report is report
+    assert [f"order {each.order_id}: {each.said}" in str(raised.value) for each in report.violations] == [
+        True
+    ] * report.violates
 
 
 # -- simulated logs ----------------------------------------------------------------------------------------------------

@@ -55,6 +55,8 @@ def test_text_names_the_violation_the_commonest_histories_and_who_holds_quota(au
         "  it could only be in:  pending_review",
         "  allowed there:        CancelOrderRequest, DescribeCertificateState, ListUserCertificateOrder, "
         "DescribePackageState, domain_validated, review_failed",
+        "  when and who:         2026-08-05T06:00:02Z",
+        "  the lines before it:  log.jsonl:5: CreateCertificateRequest accepted, 2026-08-05T06:00:01Z",
         "",
         "The commonest of 2 histories:",
         "           1  conforms: CreateCertificateRequest accepted; CancelOrderRequest accepted; "
@@ -88,6 +90,14 @@ def test_steps_that_a_log_of_calls_alone_does_not_tell_are_counted_apart(audit, 
     assert "2 steps are not drawn, since the lines do not say from which state" in page
     assert ">create +1: 1<" in page
     assert ">cancel<" in page
+
+
+def test_orders_that_conform_only_with_events_that_nobody_saw_are_counted(audit):
+    assert "of 2 orders 1 conform, 1 violate" in audit(CONFORMS + VIOLATES)[1]
+    unseen = audit(CONFORMS + VIOLATES, "--events", "partial")[1]
+    assert "of 2 orders 2 conform (1 only with events that nobody saw), 0 violate" in unseen
+    page = audit(CONFORMS + VIOLATES, "--events", "partial", "--format", "html")[1]
+    assert "<dt>of these, only with events that nobody saw</dt><dd>1</dd>" in page
 
 
 @pytest.mark.parametrize("option", [["--json"], ["--format", "json"]], ids=str)
@@ -142,6 +152,97 @@ def test_a_state_goes_on(audit):
     assert audit([line(9, 7, Operation.RENEW)], "--state", "state")[0] == 1
     assert audit([line(9, 7, Operation.RENEW)], "--state", "state")[0] == 2
     assert audit(CONFORMS, "--state", "state", "--rescan")[0] == 0
+
+
+LATER = [line(9, 7, Operation.DESCRIBE)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "options", "statuses"),
+    [
+        (VIOLATES, LATER, [], (1, 0)),
+        (VIOLATES, LATER, ["--exit-on", "all"], (1, 1)),
+        (VIOLATES, [line(9, 7, Operation.CREATE), line(10, 7, Operation.DELETE)], [], (1, 1)),
+        (UNDECIDED, LATER, [], (3, 0)),
+        (UNDECIDED, LATER, ["--exit-on", "all"], (3, 3)),
+        (UNDECIDED, [*VIOLATES, *LATER], [], (3, 1)),
+        (UNDECIDED, [line(9, 9, Operation.RENEW)], [], (3, 1)),
+        (CONFORMS, [line(9, 7, Operation.DESCRIBE, state="suspended")], [], (0, 3)),
+    ],
+    ids=str,
+)
+def test_what_an_earlier_audit_found_does_not_decide_the_exit_status_again(first, second, options, statuses, audit):
+    assert tuple(audit(day, "--state", "state", *options)[0] for day in (first, second)) == statuses
+
+
+def test_what_is_new_is_told_apart_and_comes_first(audit):
+    audit([*VIOLATES, *UNDECIDED], "--state", "state")
+    day = [line(9, 4, Operation.CREATE), line(10, 4, Operation.DELETE), *LATER, "nonsense"]
+    status, out, _ = audit(day, "--state", "state")
+    said = out.splitlines()
+    assert (status, said[0]) == (1, "log.jsonl:3: order 4 violates the table: DeleteCertificateRequest accepted")
+    known = said.index("Violations that earlier audits found: 1")
+    assert said[known + 1] == "  log.jsonl:3: order 8: DeleteCertificateRequest accepted"
+    assert said[-1] == (
+        "since the last audit: 1 new violations, 0 newly undecided; lines: 3 about orders, 0 others, 1 bad"
+    )
+
+
+def test_json_tells_what_is_new(audit):
+    audit([*VIOLATES, *UNDECIDED], "--state", "state")
+    answer = json.loads(audit(LATER, "--state", "state", "--json")[1])
+    assert (answer["verdict"], answer["violates"], answer["undecided"]) == ("violates", 1, 1)
+    assert answer["new"] == {
+        "verdict": "conforms",
+        "goes_on": True,
+        "violates": 0,
+        "undecided": 0,
+        "events": 1,
+        "other": 0,
+        "bad_lines": 0,
+    }
+    assert [each["new"] for each in answer["violations"]] == [False]
+    first = json.loads(audit(VIOLATES, "--json")[1])
+    assert (first["new"]["goes_on"], first["new"]["violates"], first["violations"][0]["new"]) == (False, 1, True)
+
+
+def test_the_page_shows_the_verdict_then_the_new_violations_then_those_of_earlier_audits_then_the_rest(audit):
+    audit(VIOLATES, "--state", "state")
+    day = [
+        line(9, 4, Operation.CREATE, client="<b>ci</b>"),
+        line(10, 4, Operation.DELETE, extra={"user": "<i>alice</i>", "source_ip": "203.0.113.9"}),
+        line(20, 4, Operation.DESCRIBE),
+    ]
+    page = audit(day, "--state", "state", "--format", "html")[1]
+    marks = [
+        '<span class="violates">violates</span></h1>',
+        "Since the last audit: 1 new violations",
+        "<h2>New violations</h2>",
+        '<td class="number">4</td>',
+        "2026-08-05T06:00:10Z",
+        "&lt;i&gt;alice&lt;/i&gt;",
+        "203.0.113.9",
+        "the lines before it",
+        "&lt;b&gt;ci&lt;/b&gt;",
+        "<h2>Violations that earlier audits found</h2>",
+        '<td class="number">8</td>',
+        "<h2>The histories as flow</h2>",
+    ]
+    at = [page.index(mark) for mark in marks]
+    assert at == sorted(at)
+    assert "<i>alice" not in page
+
+
+def test_text_says_who_was_behind_a_violation_and_from_where(audit):
+    day = [
+        line(1, 8, Operation.CREATE, client="ci"),
+        line(2, 8, Operation.DELETE, extra={"user": "alice", "access_key_id": "LTAI5t", "source_ip": "203.0.113.9"}),
+    ]
+    out = audit(day)[1]
+    who = "user alice, access key id LTAI5t, source ip 203.0.113.9"
+    assert f"  when and who:         2026-08-05T06:00:02Z, {who}\n" in out
+    before = "log.jsonl:2: CreateCertificateRequest accepted, 2026-08-05T06:00:01Z, client ci"
+    assert f"  the lines before it:  {before}\n" in out
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,22 @@ def _object(event: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def context(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Who was behind an event, and from where; nothing else of it, so that no secret in a parameter gets out."""
+    who = _object(event, "userIdentity")
+    return {
+        "user": who.get("userName"),
+        "user_type": who.get("type"),
+        "principal_id": who.get("principalId"),
+        "access_key_id": who.get("accessKeyId"),
+        "account_id": who.get("accountId") or event.get("recipientAccountId"),
+        "source_ip": event.get("sourceIpAddress"),
+        "region": event.get("acsRegion"),
+        "event_id": event.get("eventId"),
+        "request_id": event.get("requestId"),
+    }
+
+
 def names_no_order(event: Mapping[str, Any]) -> bool:
     """Whether an event of the service names no order at all, as a create that was refused."""
     said = fields(event)

@@ -18,6 +18,20 @@ SAID = ("operation", "event", "outcome", "code", "state")
 FORMAT = ("time", "order_id", *SAID, "new_order_id", "started", "ended")
 """The columns of the trace format that an audit reads."""
 
+CONTEXT = (
+    "client",
+    "user",
+    "user_type",
+    "principal_id",
+    "access_key_id",
+    "account_id",
+    "source_ip",
+    "region",
+    "event_id",
+    "request_id",
+)
+"""What a line may say besides: who was behind it, from where, and what the service called it. It is not judged."""
+
 REQUIRED = ("time", "order_id")
 """The columns that no log lacks; of `operation` and `event` it has one, with `operation` also `outcome`."""
 

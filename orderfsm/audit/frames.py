@@ -5,13 +5,16 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.trace import Events
 
 from . import engines
 from .columns import SCHEMA
-from .layouts import layout, named
+from .context import of_rows, rows_of
+from .layouts import context_named, layout, named
 from .log import Log, fields_of
 from .parsing import parse_rows
 from .sources import Source
@@ -21,9 +24,10 @@ with needs("audit"):
     import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
+    from .context import Contexts
     from .engines.engine import Engine
 
 
@@ -48,10 +52,27 @@ def read_frame(
         found = layout(head.schema, names)
         if found is not None:
             lines, finer = engine.given(native, found), found.unit == "ns"
-            yield engine, Log(lines=lines, headers=frozenset([Events.PARTIAL]), names=[], finer=finer)
+            log = Log(lines=lines, headers=frozenset([Events.PARTIAL]), names=[], finer=finer)
         else:
             reader = native if isinstance(native, pa.RecordBatchReader) else _reader(chosen)
-            yield engine, _parsed(engine, reader, names)
+            log = _parsed(engine, reader, names)
+        yield engine, attrs.evolve(log, contexts=_contexts(frame, columns, None if found is None else engine))
+
+
+def _contexts(frame: nw.LazyFrame[Any], columns: Mapping[str, str] | None, numbered: Engine | None) -> Contexts:
+    """The contexts of the rows of a frame; `numbered`: the engine that has numbered them, if not the core."""
+    names = context_named(frame.columns, columns)
+
+    def rows(wanted: Collection[int]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        if not names:
+            return
+        found = None if numbered is None else numbered.rows(frame.to_native(), names, wanted)
+        if found is None:
+            found = rows_of(_reader(frame.select(*dict.fromkeys(names.values()))), wanted)
+        for row, said in found:
+            yield row, {key: said[name] for key, name in names.items()}
+
+    return of_rows(rows)
 
 
 def _engine_of(frame: nw.LazyFrame[Any], folder: Path, memory_limit: str | None) -> Engine:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 
-from .columns import FORMAT, REQUIRED, SAID
+from .columns import CONTEXT, FORMAT, REQUIRED, SAID
 from .engines.engine import Layout
 
 with needs("audit"):
@@ -31,14 +31,20 @@ def named(present: list[str], columns: Mapping[str, str] | None, kind: str) -> d
         if present.count(name) > 1:
             raise InvalidValue(f"columns of {kind}", present, [f"{name} only once"])
     for key in given:
-        if key not in FORMAT:
-            raise InvalidValue("column of the trace format", key, FORMAT)
+        if key not in {*FORMAT, *CONTEXT}:
+            raise InvalidValue("column of the trace format", key, [*FORMAT, *CONTEXT])
     names = {key: given.get(key, key) for key in FORMAT if key in given or key in present}
     wanted = [*REQUIRED, *(() if "event" in names else ("operation",)), *(("outcome",) if "operation" in names else ())]
     for key in [*wanted, *given]:
-        if names.get(key, key) not in present:
-            raise InvalidValue(f"columns of {kind}", present, [f"{names.get(key, key)}, which holds the {key}"])
+        if given.get(key, key) not in present:
+            raise InvalidValue(f"columns of {kind}", present, [f"{given.get(key, key)}, which holds the {key}"])
     return names
+
+
+def context_named(present: list[str], columns: Mapping[str, str] | None) -> dict[str, str]:
+    """Which column of those `present` holds what of `CONTEXT`; `columns` as for `named`."""
+    names = {key: (columns or {}).get(key, key) for key in CONTEXT}
+    return {key: name for key, name in names.items() if name in present}
 
 
 def layout(schema: pa.Schema, names: Mapping[str, str]) -> Layout | None:

@@ -15,6 +15,7 @@ from orderfsm.extras import needs
 from orderfsm.trace import Events
 
 from .columns import EVENTS_KEY, SCHEMA
+from .context import Contexts, of_files
 from .layouts import layout, named
 from .parsing import Parsed, parse, parse_rows
 
@@ -35,7 +36,7 @@ class Log:
     """The `lines`, and what the readers found besides them.
 
     `headers`: what the files say of their events; `names`: of the files, by their numbers; `finer`: times may be finer
-    than microseconds; `whole`: some files are deliveries of ActionTrail.
+    than microseconds; `whole`: some files are deliveries of ActionTrail; `contexts`: who was behind lines.
     """
 
     lines: nw.LazyFrame[Any]
@@ -43,6 +44,7 @@ class Log:
     names: Sequence[str]
     finer: bool = False
     whole: bool = False
+    contexts: Contexts = attrs.field(factory=lambda: lambda _places: {}, eq=False)
 
 
 def read_files(
@@ -92,6 +94,7 @@ def read_files(
         names=[source.name for source in sources],
         finer=any(each.finer for each in parsed) or any(found.unit == "ns" for found, _ in layouts),
         whole=any(each.whole for each in parsed),
+        contexts=of_files(sources, columns),
     )
 
 

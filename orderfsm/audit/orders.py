@@ -11,6 +11,7 @@ import attrs
 from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 
+from .columns import at_place
 from .packing import Packing, histories, in_pieces, judged_lines, numbered, packed, packing
 from .report import moment
 from .verdicts import History
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from .log import Log
     from .meanings import Meanings
 
-PLACE = ("file", "line", "wrong")
-"""Where a violation stood that an earlier audit found: its file and line, and which of the order's lines it was."""
+KNOWN = ("verdict", "wrong", "file", "line", "witnessed")
+"""What an earlier audit found of an order: the verdict; which of its lines was the violation, where that stood, and who
+was behind it, as a state keeps that."""
 
 
 @attrs.frozen
@@ -35,7 +37,7 @@ class Orders:
     """The orders of a log, and of a state with the histories that are `known` of them.
 
     In the `frame` there is for each order its id; the number of its `known` history, 0 for none; its new lines, as far
-    as the words hold them, and how many `lines` these are; when the `first` and the `last` of all was; `PLACE`.
+    as the words hold them, and how many `lines` these are; when the `first` and the `last` of all was; `KNOWN`.
     """
 
     engine: Engine
@@ -68,7 +70,7 @@ class Orders:
         if state_file is None:
             frame = _without_known(new)
         else:
-            frame = engine.keep(_with_known(engine, new, engine.scan(str(state_file)), how))
+            frame = engine.keep(_with_known(engine, log, new, engine.scan(str(state_file)), how))
         return cls(engine, log, how, frame, meanings, (History(), *known))
 
     def lines(self, only: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -119,16 +121,19 @@ def _rows(table: Any) -> Iterator[tuple[Any, ...]]:
 
 
 def _without_known(new: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    nothing = nw.lit(None, nw.Int64)
-    return new.with_columns(known=nw.lit(0, nw.Int64), file=nw.lit(None, nw.String), line=nothing, wrong=nothing)
+    number, text = nw.lit(None, nw.Int64), nw.lit(None, nw.String)
+    nothing = {"verdict": text, "wrong": number, "file": text, "line": number, "witnessed": text}
+    return new.with_columns(known=nw.lit(0, nw.Int64), **nothing)
 
 
-def _with_known(engine: Engine, new: nw.LazyFrame[Any], state: nw.LazyFrame[Any], how: Packing) -> nw.LazyFrame[Any]:
-    rows = state.select("order_id", *PLACE, known="history", first_known="first", last_known="last")
+def _with_known(
+    engine: Engine, log: Log, new: nw.LazyFrame[Any], state: nw.LazyFrame[Any], how: Packing
+) -> nw.LazyFrame[Any]:
+    rows = state.select("order_id", *KNOWN, known="history", first_known="first", last_known="last")
     joined = new.join(rows, on="order_id", how="left")
-    _refuse_earlier(engine, joined)
+    _refuse_earlier(engine, joined, log)
     first = nw.when(nw.col("first_known").is_null()).then(nw.col("first")).otherwise(nw.col("first_known"))
-    columns = ["order_id", *how.words, "lines", "first", "last", "known", *PLACE]
+    columns = ["order_id", *how.words, "lines", "first", "last", "known", *KNOWN]
     touched = joined.with_columns(first=first, known=nw.col("known").fill_null(0)).select(*columns)
     nothing = dict.fromkeys([*how.words, "lines"], nw.lit(0, nw.Int64))
     others = rows.join(new, on="order_id", how="anti").with_columns(
@@ -137,9 +142,15 @@ def _with_known(engine: Engine, new: nw.LazyFrame[Any], state: nw.LazyFrame[Any]
     return nw.concat([touched, others.select(*columns)])
 
 
-def _refuse_earlier(engine: Engine, joined: nw.LazyFrame[Any]) -> None:
+def _refuse_earlier(engine: Engine, joined: nw.LazyFrame[Any], log: Log) -> None:
     early = joined.filter(~nw.col("last_known").is_null() & (nw.col("first") <= nw.col("last_known")))
-    for batch in engine.stream(early.select("order_id", "first", "last_known").sort("first").head(1)):
-        for order, first, last in _rows(batch):
-            later = f"one later than {moment(last)}, which the state has; or a rescan of all lines"
-            raise InvalidValue("time", f"{moment(first)} of order {order}", [later])
+    for order, first, last in _rows(
+        engine.table(early.select("order_id", "first", "last_known").sort("first").head(1))
+    ):
+        its = (nw.col("order_id") == order) | (nw.col("new_order_id") == order)
+        places = engine.table(log.lines.filter(its & (nw.col("instant") == first)).select("place").head(1))
+        number, line = at_place(places.column(0)[0].as_py())
+        where = f"{log.names[number]}, line {line}," if log.names else f"the frame, row {line},"
+        later = f"one later than {moment(last)}, which the state has; or a rescan of all lines"
+        asked = f"was {where} audited before, or a part of it?"
+        raise InvalidValue("time", f"{moment(first)} of order {order}", [f"{later} ({asked})"])

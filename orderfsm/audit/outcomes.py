@@ -10,8 +10,10 @@ from orderfsm.extras import needs
 from orderfsm.trace import Finding
 
 from .columns import at_place
-from .orders import PLACE
-from .report import Held, Violation
+from .orders import KNOWN
+from .report import BEFORE, WITH_BEFORE, Held, Seen, Violation
+from .verdicts import is_tied
+from .witnessed import witnessed
 
 with needs("audit"):
     import narwhals as nw
@@ -20,10 +22,36 @@ with needs("audit"):
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from orderfsm.trace import Reading
+
     from .engines.engine import Engine
     from .orders import Orders
     from .tally import Tally
     from .verdicts import History, Judge, Verdict
+
+
+class _Wrong(NamedTuple):
+    """The row of an order that violates the table."""
+
+    order_id: int
+    outcome: int
+    at: int
+    verdict: str | None
+    wrong: int | None
+    file: str | None
+    line: int | None
+    witnessed: str | None
+
+    @property
+    def is_new(self) -> bool:
+        return self.verdict != Finding.VIOLATES
+
+
+class _Stands(NamedTuple):
+    """When a line was, and where it stands."""
+
+    time: int
+    place: int
 
 
 class Outcome(NamedTuple):
@@ -50,14 +78,14 @@ class _Table:
         arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds.values(), strict=True)]
         table = pa.table(arrays, list(kinds))
         joined = orders.join(engine.small(table), on=self._keys, how="inner")
-        return joined.select("order_id", "first", "last", *PLACE, *_FOUND)
+        return joined.select("order_id", "first", "last", *KNOWN, *_FOUND)
 
 
 @attrs.frozen
 class Outcomes:
     """What `every` distinct history came to, each long one by itself.
 
-    In the frame `found` there is for each order its id, when its `first` and its `last` line was, `PLACE`, the number
+    In the frame `found` there is for each order its id, when its `first` and its `last` line was, `KNOWN`, the number
     of its outcome, `at` which of its new lines it violates the table (-1 if at an earlier one, or not at all), whether
     it does, or is undecided, and whether it holds quota.
     """
@@ -65,6 +93,7 @@ class Outcomes:
     every: Sequence[Outcome]
     found: nw.LazyFrame[Any]
     _orders: Orders
+    _judge: Judge
 
     @classmethod
     def of(cls, orders: Orders, judge: Judge, tally: Tally, *, all_orders: bool) -> Outcomes:
@@ -88,41 +117,93 @@ class Outcomes:
         found = by_words.join(orders.short, orders.engine)
         if by_order.rows:
             found = nw.concat([found, by_order.join(orders.frame, orders.engine)])
-        return cls(every, found, orders)
+        return cls(every, found, orders, judge)
 
     def rows(self) -> Iterator[pa.RecordBatch]:
         """The orders by their ids: id, number of the outcome, when the first and the last line was."""
         return self._orders.engine.stream(self.found.select("order_id", "outcome", "first", "last").sort("order_id"))
 
     def violations(self) -> list[Violation]:
-        """The violations by order id, each with its line."""
-        engine, log = self._orders.engine, self._orders.log
-        wrong = engine.keep(self.found.filter(nw.col("violates")).select("order_id", "outcome", "at", *PLACE))
-        rows = engine.table(wrong.sort("order_id")).to_pylist()
+        """The violations by order id, each with its line, who was behind it, and the lines before it."""
+        engine = self._orders.engine
+        wrong = engine.keep(self.found.filter(nw.col("violates")).select("order_id", "outcome", "at", *KNOWN))
+        rows = [_Wrong(**row) for row in engine.table(wrong.sort("order_id")).to_pylist()]
         if not rows:
             return []
-        at = wrong.select("order_id", n="at")
-        placed = self._orders.lines(wrong).join(at, on=["order_id", "n"], how="inner").select("order_id", "place")
-        places = {row["order_id"]: at_place(row["place"]) for row in engine.table(placed).to_pylist()}
+        near = self._near(wrong)
+        told = {row.order_id for row in sorted(rows, key=lambda row: (not row.is_new, row.order_id))[:WITH_BEFORE]}
+        before = {row.order_id: self._before(row) for row in rows if row.order_id in told}
+        places = {near[row.order_id, row.at].place for row in rows if row.at >= 0}
+        places |= {
+            near[order, n].place
+            for order, lines in before.items()
+            for n, _ in lines
+            if n is not None and (order, n) in near
+        }
+        who = self._orders.log.contexts(places) if places else {}
+
+        def seen(order: int, n: int | None, said: Reading) -> Seen:
+            stands = None if n is None else near.get((order, n))
+            if stands is None:
+                return Seen(said)
+            number, line = at_place(stands.place)
+            names = self._orders.log.names
+            return Seen(said, stands.time, names[number] if names else None, line, who.get(stands.place, {}))
+
         violations = []
         for row in rows:
-            verdict = self.every[row["outcome"]].verdict
-            # The state knows where another line stood, if it has since turned out that a renewal began the order.
-            file, line = (row["file"], row["line"]) if row["wrong"] == verdict.line else (None, None)
-            if row["order_id"] in places:
-                number, line = places[row["order_id"]]
-                file = log.names[number] if log.names else None
-            judgement, said = verdict.judgement, verdict.said
-            if judgement.index is not None and said is not None:
-                violations.append(
-                    Violation(row["order_id"], judgement.index, file, line, said, judgement.possible, judgement.legal)
-                )
+            verdict = self.every[row.outcome].verdict
+            judgement = verdict.judgement
+            if judgement.index is None or verdict.said is None:
+                continue
+            lines = tuple(seen(row.order_id, n, said) for n, said in before.get(row.order_id, ()))
+            if row.at >= 0:
+                at = seen(row.order_id, row.at, verdict.said)
+            elif row.wrong == verdict.line:
+                at, lines = witnessed(row, verdict.said)
+            else:
+                # An earlier audit read the line, and did not take it for a violation: a renewal has turned out since to
+                # have begun the order, say. Nobody knows any more where it stood.
+                at = Seen(verdict.said)
+            found = judgement.index, at.file, at.line, verdict.said, judgement.possible, judgement.legal
+            violations.append(Violation(row.order_id, *found, at.time, at.who, lines, row.is_new))
         return violations
 
-    def undecided(self) -> tuple[int, ...]:
-        """The ids of the orders that are undecided."""
-        rows = self._orders.engine.table(self.found.filter(nw.col("undecided")).select("order_id").sort("order_id"))
-        return tuple(rows.column(0).to_pylist())
+    def _near(self, wrong: nw.LazyFrame[Any]) -> dict[tuple[int, int], _Stands]:
+        """When the new lines around a violation were, and where they stand; by order, and by number among its lines."""
+        at = wrong.filter(nw.col("at") >= 0).select("order_id", "at")
+        lines = self._orders.lines(at).join(at, on="order_id", how="inner")
+        n = nw.col("n")
+        near = lines.filter((n >= nw.col("at") - BEFORE) & (n <= nw.col("at") + BEFORE))
+        columns = self._orders.engine.table(near.select("order_id", "n", "instant", "place")).columns
+        rows = zip(*(column.to_pylist() for column in columns), strict=True)
+        return {(order, number): _Stands(time, place) for order, number, time, place in rows}
+
+    def _before(self, row: _Wrong) -> list[tuple[int | None, Reading]]:
+        """What an order's lines before its violation say, each with its number among the new ones, if it is one.
+
+        Those of the same second may have been before it as well.
+        """
+        verdict, history = self.every[row.outcome]
+        at = (verdict.line or 0) - (history.summary.lines if history.summary else 0)
+        if at < 0:
+            return []
+        codes = history.codes
+        end = at + 1
+        while end < len(codes) and end <= at + BEFORE and is_tied(codes[end]):
+            end += 1
+        new_from = at - row.at if row.at >= 0 else len(codes)
+        chosen = [*range(max(at - BEFORE, 0), at), *range(at + 1, end)]
+        readings = self._judge.readings([codes[each] for each in chosen])
+        return [
+            (each - new_from if each >= new_from else None, said) for each, said in zip(chosen, readings, strict=True)
+        ]
+
+    def undecided(self) -> tuple[tuple[int, ...], int]:
+        """The ids of the orders that are undecided; and how many of them were not at the last audit."""
+        rows = self.found.filter(nw.col("undecided")).select("order_id", "verdict").sort("order_id")
+        ids, before = self._orders.engine.table(rows).columns
+        return tuple(ids.to_pylist()), sum(each != Finding.UNDECIDED for each in before.to_pylist())
 
     def held(self, end: int | None, top: int) -> tuple[Held, ...]:
         """The orders that hold quota and whose last line is the longest before the log's `end`."""

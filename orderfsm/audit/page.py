@@ -47,11 +47,28 @@ th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align:
 <body>
 <h1>Audit of {{ number(report.orders) }} orders: <span class="{{ report.verdict }}">{{ report.verdict }}</span></h1>
 <p class="note">{% if report.first is not none %}Lines from {{ moment(report.first) }} to {{ moment(report.last) }}, {% endif -%}
-held against the table of edition {{ edition }}.</p>
+held against the table of edition {{ edition }}.
+{%- if report.new.goes_on %} Since the last audit: {{ number(report.new.violates) }} new violations, {{ number(report.new.undecided) }} orders newly
+undecided; {{ number(report.new.events) }} lines about orders, {{ number(report.new.other) }} others, {{ number(report.new.bad_lines) }} bad ones.{% endif %}</p>
 <dl>
 {% for name, value in totals %}<div><dt>{{ name }}</dt><dd>{{ number(value) }}</dd></div>
 {% endfor %}</dl>
 
+{% macro seen(each) %}{% if each.time is not none %}{{ moment(each.time) }}{% endif %}
+{% for key, value in each.who.items() %} <span class="note">{{ key.replace("_", " ") }}</span> {{ value }}{% endfor %}
+{% if each.file %} <span class="note">{{ each.file }}:{{ each.line }}</span>{% elif each.line %} <span class="note">row {{ each.line }}</span>{% endif %}{% endmacro %}
+{% for title, violations in parts if violations %}<h2>{{ title }}</h2>
+{% if violations|length > shown %}<p class="note">The first {{ shown }} of {{ number(violations|length) }}.</p>{% endif %}
+<div class="wide"><table>
+<tr><th class="number">order</th><th>its first line that nothing explains</th><th>it could only be in</th><th>allowed there</th></tr>
+{% for each in violations[:shown] %}<tr><td class="number">{{ each.order_id }}</td>
+<td>{{ each.said }}<br>{{ seen(each) }} <span class="note">its line {{ each.index + 1 }}</span>
+{% if each.before %}<details><summary>the lines before it</summary><ol>
+{% for line in each.before %}<li>{{ line.said }}<br>{{ seen(line) }}</li>
+{% endfor %}</ol></details>{% endif %}</td>
+<td>{% for state in each.possible %}{{ name(state) }}{{ ", " if not loop.last }}{% endfor %}</td><td>{{ each.legal|join(", ") }}</td></tr>
+{% endfor %}</table></div>
+{% endfor %}
 <h2>The histories as flow</h2>
 <p class="note">How many times orders took each step, as far as their lines say which one: the broader, the more often.
 {%- if report.longer %} {{ number(report.longer) }} orders with more than {{ report.longest }} lines are not drawn.{% endif %}
@@ -70,15 +87,6 @@ held against the table of edition {{ edition }}.</p>
 {% for each in report.histories %}<tr><td class="number">{{ number(each.orders) }}</td>
 <td class="{{ each.verdict }}">{{ each.verdict }}</td><td>{{ each.said|join("; ") }}</td></tr>
 {% endfor %}</table></div>
-
-{% if report.violations %}<h2>Violations</h2>
-{% if report.violations|length > shown %}<p class="note">The first {{ shown }} of {{ number(report.violations|length) }}.</p>{% endif %}
-<div class="wide"><table>
-<tr><th class="number">order</th><th>its first line that nothing explains</th><th>it could only be in</th><th>allowed there</th></tr>
-{% for each in report.violations[:shown] %}<tr><td class="number">{{ each.order_id }}</td>
-<td>{{ each.said }}<br><span class="note">{% if each.file %}{{ each.file }}:{{ each.line }}, {% endif %}its line {{ each.index + 1 }}</span></td>
-<td>{% for state in each.possible %}{{ name(state) }}{{ ", " if not loop.last }}{% endfor %}</td><td>{{ each.legal|join(", ") }}</td></tr>
-{% endfor %}</table></div>{% endif %}
 
 {% if report.held %}<h2>Orders that hold quota</h2>
 <p class="note">Orders that hold a unit: {{ number(report.holding_quota) }}. Those without a line for the longest time:</p>
@@ -107,12 +115,15 @@ held against the table of edition {{ edition }}.</p>
 def page(report: Report, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     """The page, complete in itself; text from the log is escaped."""
     steps = sorted(report.flow.items(), key=lambda step: (-step[1], str(step[0].source), step[0].trigger))
+    new = [each for each in report.violations if each.is_new]
+    known = [each for each in report.violations if not each.is_new]
     template = Environment(autoescape=True, trim_blocks=True).from_string(_PAGE)
     return template.render(
         report=report,
         edition=lifecycle.edition,
         totals=[
             ("conform", report.conforms),
+            ("of these, only with events that nobody saw", report.with_unseen_events),
             ("violate the table", report.violates),
             ("undecided", report.undecided),
             ("hold quota", report.holding_quota),
@@ -121,6 +132,10 @@ def page(report: Report, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
             ("bad lines", report.bad_lines),
         ],
         flow=drawing.svg(lifecycle, flow=report.flow),
+        parts=[
+            ("New violations" if report.new.goes_on else "Violations", new),
+            ("Violations that earlier audits found", known),
+        ],
         steps=steps,
         most=max(report.flow.values(), default=1),
         shown=SHOWN,

@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from orderfsm.spec import DAY
-from orderfsm.trace import Finding
+from orderfsm.trace import Finding, Judged
+
+from .columns import CONTEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orderfsm.spec import State, Transition, Trigger
     from orderfsm.trace import Reading
+
+BEFORE = 20
+"""How many lines before a violation are told."""
+
+WITH_BEFORE = 10_000
+"""Of how many violations they are, new ones first."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,12 +38,38 @@ def moment(instant: int | None) -> str | None:
 
 
 @attrs.frozen
+class Seen:
+    """A line of an order: what it `said`, its `time` in microseconds since 1970, where it stands, `who` was behind it.
+
+    `who` has those of `CONTEXT` that are known. Of a line that an earlier audit read only what it said may be known.
+    """
+
+    said: Reading
+    time: int | None = None
+    file: str | None = None
+    line: int | None = None
+    who: Mapping[str, str] = attrs.field(factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The line in the document of `orderfsm audit`."""
+        return {
+            "time": moment(self.time),
+            "said": str(self.said),
+            "file": self.file,
+            "line": self.line,
+            **{key: self.who.get(key) for key in CONTEXT},
+        }
+
+
+@attrs.frozen
 class Violation:
     """The first line of an order that nothing explains.
 
     `index` counts the order's lines from 0; `file` and `line` say where it stands, None if that is not known; what is
     `said` there; the states `possible` just before it, unseen events counted in (None: no order), and the triggers that
-    are `legal` in one of them.
+    are `legal` in one of them. `time` and `who` are as in `Seen`. `before`: the order's lines before it, the last
+    `BEFORE` of them, and those of the same second, if times are whole seconds. `is_new`: no earlier audit of the state
+    found that the order violates the table.
     """
 
     order_id: int
@@ -45,6 +79,10 @@ class Violation:
     said: Reading
     possible: tuple[State | None, ...]
     legal: tuple[Trigger, ...]
+    time: int | None = None
+    who: Mapping[str, str] = attrs.field(factory=dict)
+    before: tuple[Seen, ...] = ()
+    is_new: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """The violation in the document of `orderfsm audit`; no order is `null`."""
@@ -53,9 +91,13 @@ class Violation:
             "index": self.index,
             "file": self.file,
             "line": self.line,
+            "time": moment(self.time),
             "said": str(self.said),
+            **{key: self.who.get(key) for key in CONTEXT},
+            "new": self.is_new,
             "possible": [None if state is None else str(state) for state in self.possible],
             "legal": list(map(str, self.legal)),
+            "before": [seen.as_json() for seen in self.before],
         }
 
 
@@ -102,22 +144,53 @@ class Refused:
     foreseeable: int
 
 
+@attrs.frozen
+class New:
+    """What is new since the last audit of a state; if none went before, all is.
+
+    `goes_on`: one did. `violates`, `undecided`: how many orders are that which were not. The rest: how many lines this
+    audit read that are about orders, about none, or bad.
+    """
+
+    goes_on: bool
+    violates: int
+    undecided: int
+    events: int
+    other: int
+    bad_lines: int
+
+    @property
+    def verdict(self) -> Finding:
+        """The verdict on what is new."""
+        return Finding.of_all(violating=self.violates, undecided=self.undecided)
+
+    def as_json(self) -> dict[str, Any]:
+        """What is new, in the document of `orderfsm audit`."""
+        return {"verdict": str(self.verdict), **attrs.asdict(self)}
+
+
+_NAMED = 5
+"""How many violations the text of a report names."""
+
+
 @attrs.frozen(kw_only=True)
-class Report:
+class Report(Judged):
     """What an audit comes to.
 
-    `orders`: how many were judged, and how many of them are what. `events`: lines about them, duplicates removed;
+    `orders`: how many were judged, and how many of them are what; `with_unseen_events`: how many of those that conform
+    do so only because events that are not in the log may have happened. `events`: lines about them, duplicates removed;
     `other`: lines about no order; `bad_lines`. `violations` go by order id. `histories`: the commonest, and how many
     `distinct` ones there are, those longer than `longest` lines left out: `longer` is the number of their orders.
     `holding_quota` orders hold a unit; `held` are those whose last line is the longest ago. `refusals`: of operations,
     by the state or the existence of the order. `flow`: how often orders took each row of the table, as far as their
     lines say which one; `unclear`: how often they took one of several. `errors`: how often each operation met each
     error code, `unknown` answers counted in. `first` and `last`: when the first and the last line was, in microseconds
-    since 1970. `bad_lines_file`: where the bad lines were put.
+    since 1970. `bad_lines_file`: where the bad lines were put. `new`: what the last audit of the state did not know.
     """
 
     orders: int
     conforms: int
+    with_unseen_events: int
     violates: int
     undecided: int
     undecided_orders: tuple[int, ...]
@@ -135,6 +208,7 @@ class Report:
     errors: Mapping[str, Mapping[str, int]]
     first: int | None
     last: int | None
+    new: New
     flow: Mapping[Transition, int] = attrs.field(factory=dict)
     unclear: int = 0
     bad_lines_file: str | None = None
@@ -144,6 +218,14 @@ class Report:
         """The verdict on all orders together."""
         return Finding.of_all(violating=self.violates, undecided=self.undecided)
 
+    def __str__(self) -> str:
+        counts = f"{self.violates:,} violate the table and {self.undecided:,} are undecided"
+        lines = [f"{self.verdict}: of {self.orders:,} orders {counts}"]
+        lines += [f"order {each.order_id}: {each.said}" for each in self.violations[:_NAMED]]
+        if len(self.violations) > _NAMED:
+            lines.append(f"... {len(self.violations) - _NAMED:,} more")
+        return "\n".join(lines)
+
     def as_json(self) -> dict[str, Any]:
         """The document of `orderfsm audit`."""
         return {
@@ -152,8 +234,10 @@ class Report:
             "events": self.events,
             "bad_lines": self.bad_lines,
             "conforms": self.conforms,
+            "conforms_with_unseen_events": self.with_unseen_events,
             "violates": self.violates,
             "undecided": self.undecided,
+            "new": self.new.as_json(),
             "undecided_orders": list(self.undecided_orders),
             "other": self.other,
             "violations": [violation.as_json() for violation in self.violations],

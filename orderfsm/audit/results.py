@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orderfsm.extras import needs
 
+from .columns import CONTEXT
 from .targets import written_whole
 
 with needs("audit"):
@@ -13,14 +14,25 @@ with needs("audit"):
     import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from os import PathLike
 
     from .outcomes import Outcomes
+    from .report import Seen, Violation
+
+_LINE = {
+    "said": pa.string(),
+    "time": pa.timestamp("us", "UTC"),
+    "file": pa.string(),
+    "line": pa.int64(),
+    **dict.fromkeys(CONTEXT, pa.string()),
+}
 
 SCHEMA = pa.schema(
     [
         ("order_id", pa.int64()),
         ("verdict", pa.string()),
+        ("new", pa.bool_()),
         ("index", pa.int64()),
         ("possible", pa.list_(pa.string())),
         ("legal", pa.list_(pa.string())),
@@ -28,12 +40,16 @@ SCHEMA = pa.schema(
         ("lines", pa.int64()),
         ("first", pa.timestamp("us", "UTC")),
         ("last", pa.timestamp("us", "UTC")),
+        *_LINE.items(),
+        ("before", pa.list_(pa.struct(_LINE))),
     ]
 )
+"""From `said` on: the line of the violation, if there is one, and the lines before it."""
 
 
-def write_results(file: str | PathLike[str], outcomes: Outcomes) -> None:
+def write_results(file: str | PathLike[str], outcomes: Outcomes, violations: Iterable[Violation]) -> None:
     """Write one row for each order into `file`."""
+    wrong = {each.order_id: each for each in violations}
     judged = [each.verdict.judgement for each in outcomes.every]
     columns = [
         pa.array([str(each.verdict) for each in judged], pa.string()),
@@ -47,4 +63,17 @@ def write_results(file: str | PathLike[str], outcomes: Outcomes) -> None:
         for batch in outcomes.rows():
             found = [column.take(batch.column(1)) for column in columns]
             times = [batch.column(at).cast(pa.timestamp("us", "UTC")) for at in (2, 3)]
-            writer.write_batch(pa.record_batch([batch.column(0), *found, *times], schema=SCHEMA))
+            its = [wrong.get(order) for order in batch.column(0).to_pylist()]
+            new = pa.array([each is not None and each.is_new for each in its], pa.bool_())
+            seen = [{} if each is None else _line(each) for each in its]
+            lines = [pa.array([each.get(key) for each in seen], kind) for key, kind in _LINE.items()]
+            before = pa.array(
+                [[] if each is None else [_line(line) for line in each.before] for each in its],
+                SCHEMA.field("before").type,
+            )
+            columns_of = [batch.column(0), found[0], new, *found[1:], *times, *lines, before]
+            writer.write_batch(pa.record_batch(columns_of, schema=SCHEMA))
+
+
+def _line(seen: Seen | Violation) -> dict[str, Any]:
+    return {"said": str(seen.said), "time": seen.time, "file": seen.file, "line": seen.line, **seen.who}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
+from orderfsm import scratch
 from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
@@ -18,12 +17,13 @@ from orderfsm.trace import Events, Finding, all_or_some
 from . import engines
 from . import state as states
 from .bad_lines import bad_lines_of, write_bad_lines
+from .columns import place
 from .frames import read_frame
 from .log import Log, read_files
 from .meanings import combinations, meanings
 from .orders import Orders
 from .outcomes import Outcomes
-from .report import Report
+from .report import New, Report
 from .results import write_results
 from .sources import find
 from .tally import Tally
@@ -36,8 +36,10 @@ with needs("audit"):
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from os import PathLike
+    from pathlib import Path
 
     from .engines.engine import Engine
+    from .meanings import Meanings
     from .sources import Source
     from .state import State
 
@@ -78,14 +80,14 @@ def audit(
     that hold quota the longest, are listed.
 
     `state` is a file that holds what earlier audits found, and then holds this one's too: of each order it takes only
-    lines later than those that it knows; with `rescan` it is begun anew. `bad_lines` and `results` are files to write:
-    the bad lines, if any (JSON Lines), and one row for each order (Parquet). `memory_limit` is a size such as `4GB`,
-    `master` the URL of a Spark cluster. `progress` is told what is being done, with how many lines so far, and of how
-    many, if that is known. `deliver` is given the report before the state is kept, and not if anything fails: if it
-    fails, the same lines can be audited again.
+    lines later than those that it knows, and no file twice; with `rescan` it is begun anew. `bad_lines` and `results`
+    are files to write: the bad lines, if any (JSON Lines), and one row for each order (Parquet). `memory_limit` is a
+    size such as `4GB`, `master` the URL of a Spark cluster. `progress` is told what is being done, with how many lines
+    so far, and of how many, if that is known. `deliver` is given the report before the state is kept, and not if
+    anything fails: if it fails, the same lines can be audited again.
 
-    A path that names nothing, a missing column, or a line earlier than the state's are an `InvalidValue`. Bad lines are
-    counted and skipped.
+    A path that names nothing, a missing column, a damaged state, or a line earlier than the state's are an
+    `InvalidValue`. Bad lines are counted and skipped.
     """
     if top < 0:
         raise InvalidValue("top", top, ["a number of 0 or more"])
@@ -100,11 +102,11 @@ def audit(
         check_target(kind, file, taken)
         taken += [] if file is None else [os.fspath(file)]
     tell = progress or _silent
-    with tempfile.TemporaryDirectory(prefix="orderfsm-") as folder:
+    with scratch.folder() as folder:
         reading = _reading(
             paths_or_frame,
             sources,
-            Path(folder),
+            folder,
             columns,
             tell,
             engine=engine,
@@ -115,8 +117,11 @@ def audit(
             before = stamp(state)
             known = before is not None and not rescan
             so_far = states.load(state, lifecycle) if state is not None and known else states.State()
+            given = {} if state is None else {states.digest(source.name): source for source in sources or ()}
+            for digest in given.keys() & so_far.files.keys():
+                _refuse_again(running, log, given[digest], so_far.files[digest])
             found = meanings(combinations(running, log.lines), so_far.symbols, lifecycle)
-            so_far.learn(found, log.headers)
+            so_far.learn(found, log.headers, {digest: source.name for digest, source in given.items()})
             judge = Judge(so_far.symbols, all_or_some(events, so_far.headers), lifecycle)
             orders = Orders.of(
                 running,
@@ -128,12 +133,12 @@ def audit(
             )
             tally = Tally(judge)
             outcomes = Outcomes.of(orders, judge, tally, all_orders=state is not None or results is not None)
-            report = _report(so_far, orders, outcomes, tally, top)
+            report = _report(so_far, orders, outcomes, tally, top, known=known, found=found)
             if found.bad and bad_lines is not None:
                 write_bad_lines(bad_lines_of(running, log, found.bad), bad_lines)
                 report = attrs.evolve(report, bad_lines_file=str(bad_lines))
             if results is not None:
-                write_results(results, outcomes)
+                write_results(results, outcomes, report.violations)
             if stamp(state) != before:
                 raise InvalidValue("state file", str(state), ["one that no other audit writes meanwhile"])
             deliver(report)
@@ -142,20 +147,26 @@ def audit(
             return report
 
 
-def _report(so_far: State, orders: Orders, outcomes: Outcomes, tally: Tally, top: int) -> Report:
+def _report(
+    so_far: State, orders: Orders, outcomes: Outcomes, tally: Tally, top: int, *, known: bool, found: Meanings
+) -> Report:
+    """The report; `known`: there was an earlier audit; `found`: what this one read."""
     count, first, last = orders.totals()
+    violations = tuple(outcomes.violations())
+    undecided, newly_undecided = outcomes.undecided()
     flow = tally.flow()
     unclear = flow.pop(None, 0)
     return Report(
         orders=count,
         conforms=tally.verdicts[Finding.CONFORMS],
+        with_unseen_events=tally.unseen,
         violates=tally.verdicts[Finding.VIOLATES],
         undecided=tally.verdicts[Finding.UNDECIDED],
-        undecided_orders=outcomes.undecided(),
+        undecided_orders=undecided,
         events=so_far.events,
         other=so_far.other,
         bad_lines=so_far.bad_lines,
-        violations=tuple(outcomes.violations()),
+        violations=violations,
         histories=tally.commonest(top),
         distinct=tally.distinct,
         longer=tally.longer,
@@ -166,9 +177,28 @@ def _report(so_far: State, orders: Orders, outcomes: Outcomes, tally: Tally, top
         errors=_errors(so_far.answers),
         first=first,
         last=last,
+        new=New(
+            goes_on=known,
+            violates=sum(each.is_new for each in violations),
+            undecided=newly_undecided,
+            events=found.events,
+            other=found.other,
+            bad_lines=sum(each.times for each in found.bad),
+        ),
         flow={row: count for row, count in flow.items() if row is not None},
         unclear=unclear,
     )
+
+
+def _refuse_again(engine: Engine, log: Log, source: Source, name: str) -> None:
+    """An `InvalidValue` for a file that was audited before, by this `name`; many files without a line are the same."""
+    begins, ends = (place(number, 0) for number in (source.number, source.number + 1))
+    lines = log.lines.filter((nw.col("place") >= begins) & (nw.col("place") < ends))
+    if engine.table(lines.select("place").head(1)).num_rows:
+        accepted = (
+            f"one that was not audited before: the state has what is in it, from {name}; or a rescan of all lines"
+        )
+        raise InvalidValue("file", source.name, [accepted])
 
 
 def _errors(answers: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:

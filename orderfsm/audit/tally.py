@@ -28,12 +28,13 @@ class Tally:
         self._refused: Counter[tuple[Trigger, bool]] = Counter()
         self._listed: dict[tuple[int, ...], _Alike] = {}
         self.verdicts: Counter[Finding] = Counter()
-        self.holding = self.longer = 0
+        self.holding = self.longer = self.unseen = 0
 
     def add(self, history: History, verdict: Verdict, orders: int) -> None:
         """Count a history that so many `orders` have."""
         self.verdicts[verdict.judgement.verdict] += orders
         self.holding += orders * verdict.judgement.holds_quota
+        self.unseen += orders * verdict.unseen
         for key, times in verdict.refused.items():
             self._refused[key] += times * orders
         if history.is_long:

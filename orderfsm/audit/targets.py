@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orderfsm import scratch
 from orderfsm.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ def written_whole(file: str | os.PathLike[str]) -> Iterator[str]:
     if Path(target).exists() and not Path(target).is_file():
         yield target  # a device, a pipe
         return
-    beside = f"{target}.{secrets.token_hex(4)}"
-    try:
-        yield beside
-        Path(beside).replace(target)
-    finally:
-        Path(beside).unlink(missing_ok=True)
+    with scratch.beside(Path(target)) as part:
+        yield str(part)
+        part.replace(target)

@@ -80,18 +80,28 @@ class History:
         return History(self.codes + codes, self.summary) if codes else self
 
 
+class _Found(NamedTuple):
+    """The judgement on a history; which of its lines, as they were given, is the violation, and what that line said."""
+
+    judgement: Judgement
+    line: int | None
+    said: Reading | None
+
+
 @attrs.frozen
 class Verdict:
     """The judgement on a history; which of its lines, as they were given, is the violation, and what that line `said`.
 
     `refused`: of the refusals in it, how many there were of each trigger, and whether the table refuses that wherever
-    the lines before may have left the order, so that a check before the call would have saved it.
+    the lines before may have left the order, so that a check before the call would have saved it. `unseen`: it conforms
+    only because events that are not in it may have happened.
     """
 
     judgement: Judgement
     line: int | None
     said: Reading | None
     refused: Mapping[tuple[Trigger, bool], int]
+    unseen: bool
 
 
 class Judge:
@@ -115,21 +125,36 @@ class Judge:
 
     def __call__(self, history: History) -> Verdict:
         """The verdict on a history."""
-        if history.summary is not None:
-            return self._on_summary(history)
+        whole = None if history.summary is None else self.summary(history)
+        found = self._found(history, whole, self._events)
+        conforms = found.judgement.verdict is Finding.CONFORMS
+        if not conforms or self._events is Events.COMPLETE:
+            unseen = False
+        else:
+            unseen = self._found(history, whole, Events.COMPLETE).judgement.verdict is not Finding.CONFORMS
+        refused = self._refused(history) if whole is None else whole.refused[self._events]
+        return Verdict(*found, refused, unseen)
+
+    def _found(self, history: History, whole: Summary | None, events: Events) -> _Found:
+        """The judgement on a history, or on the `whole` of it, if that is summed up."""
+        if whole is not None:
+            way = whole.ways[Assumption(events, whole.named, whole.timed)]
+            return _end(way, self._automata[events, whole.timed], named=whole.named)
         readings, ties = self.readings(history.codes), _ties(history.codes)
-        machine = self._automata[self._events, self._timed(history)]
-        refused: Mapping[tuple[Trigger, bool], int] = {}
-        if any(reading.answer in _REFUSED for reading in readings):
-            plain = self._automata[self._events, False]
-            refused = _foreseen((plain.anywhere,), readings, ties, plain)
+        machine = self._automata[events, self._timed(history)]
         if not any(ties):
             judgement = judge_readings(readings, machine)
             at = judgement.index
-            return Verdict(judgement, at, None if at is None else readings[at], refused)
+            return _Found(judgement, at, None if at is None else readings[at])
         named = any(reading.named for reading in readings)
-        way = follow(machine, (_start(machine, begun=named),), readings, ties)
-        return _verdict(way, machine, named=named, refused=refused)
+        return _end(follow(machine, (_start(machine, begun=named),), readings, ties), machine, named=named)
+
+    def _refused(self, history: History) -> Mapping[tuple[Trigger, bool], int]:
+        readings = self.readings(history.codes)
+        if not any(reading.answer in _REFUSED for reading in readings):
+            return {}
+        plain = self._automata[self._events, False]
+        return _foreseen((plain.anywhere,), readings, _ties(history.codes), plain)
 
     def steps(self, codes: Sequence[int], verdict: Verdict) -> Iterator[Transition | None]:
         """The rows of the table that an order took by its lines, up to a violation; None where these do not say which.
@@ -154,12 +179,6 @@ class Judge:
         states = self._automata[self._events, False].states_before_next(possible.strict)
         rows = (self.lifecycle.table[state][reading.trigger] for state in states)
         return [row for row in rows if row is not None and row.changes]
-
-    def _on_summary(self, history: History) -> Verdict:
-        whole = self.summary(history)
-        way = whole.ways[Assumption(self._events, whole.named, whole.timed)]
-        machine = self._automata[self._events, whole.timed]
-        return _verdict(way, machine, named=whole.named, refused=whole.refused[self._events])
 
     def _timed(self, history: History) -> bool:
         earlier = history.summary is not None and history.summary.timed
@@ -193,19 +212,22 @@ def _start(machine: Automaton, *, begun: bool) -> Possible:
     return machine.no_order if begun else machine.anywhere
 
 
+def is_tied(code: int) -> bool:
+    """Whether the line that has this code may have come before the one before it."""
+    return bool(code % 2)
+
+
 def _ties(codes: Sequence[int]) -> list[bool]:
-    return [bool(code % 2) for code in codes]
+    return [is_tied(code) for code in codes]
 
 
-def _verdict(
-    way: Front | Stuck, machine: Automaton, *, named: bool, refused: Mapping[tuple[Trigger, bool], int]
-) -> Verdict:
+def _end(way: Front | Stuck, machine: Automaton, *, named: bool) -> _Found:
     if isinstance(way, Stuck):
         found = Judgement(Finding.VIOLATES, way.index, way.possible, machine.legal(way.possible))
-        return Verdict(found, way.line, way.said, refused)
+        return _Found(found, way.line, way.said)
     strict = frozenset().union(*(possible.strict for possible in way))
     favour = frozenset().union(*(possible.favour for possible in way))
-    return Verdict(judge_end(machine.possible(strict, favour), machine, named=named), None, None, refused)
+    return _Found(judge_end(machine.possible(strict, favour), machine, named=named), None, None)
 
 
 def _foreseen(

@@ -19,10 +19,14 @@ from .replay import EXIT_OF
 
 if TYPE_CHECKING:
     from orderfsm.audit import Report
+    from orderfsm.audit.report import Seen, Violation
     from orderfsm.spec import State
 
 SHOWN = 20
 """How many violations are printed; the JSON document has all."""
+
+LINES_BEFORE = 5
+"""How many of the lines before a violation are printed with it."""
 
 _EVENTS = click.Choice([each.value for each in Events])
 
@@ -46,6 +50,13 @@ def _columns(_context: click.Context, _option: click.Parameter, given: tuple[str
 @click.option("--state", metavar="FILE", help="Go on from what earlier audits found, and keep what this one finds.")
 @click.option("--rescan", is_flag=True, help="Begin the state anew.")
 @click.option(
+    "--exit-on",
+    type=click.Choice(["new", "all"]),
+    default="new",
+    show_default=True,
+    help="With a state: whether only what the last audit did not know decides the exit status.",
+)
+@click.option(
     "--format",
     "format_",
     type=click.Choice(["text", "json", "html", "parquet"]),
@@ -67,13 +78,15 @@ def audit(
     output: str | None,
     bad_lines: str | None,
     events: str | None,
+    exit_on: str,
     as_json: bool,
     **options: Any,
 ) -> int:
     """Hold a whole company's history against the table.
 
     PATHs are files, directories and globs: the trace format as JSON Lines, also compressed, or Parquet; or what
-    ActionTrail delivers. Exit 0 if every order conforms, 1 if one violates the table, 3 if one is undecided.
+    ActionTrail delivers. Exit 0 if every order conforms, 1 if one violates the table, 3 if one is undecided; if a state
+    goes on, what earlier audits found does not count.
     """
     form = "json" if as_json else format_
     if as_json and format_ not in {"text", "json"}:
@@ -96,7 +109,7 @@ def audit(
             deliver=partial(_deliver, form=form, output=output, progress=progress),
             **options,
         )
-    return EXIT_OF[report.verdict]
+    return EXIT_OF[report.new.verdict if exit_on == "new" else report.verdict]
 
 
 def _deliver(report: Report, *, form: str, output: str | None, progress: _Progress) -> None:
@@ -145,16 +158,7 @@ class _Progress:
 
 
 def _text(report: Report) -> str:
-    lines = []
-    for each in report.violations[:SHOWN]:
-        where = f"{each.file}:{each.line}: " if each.file else f"row {each.line}: " if each.line else ""
-        lines += [
-            f"{where}order {each.order_id} violates the table: {each.said}",
-            f"  it could only be in:  {_names(each.possible)}",
-            f"  allowed there:        {', '.join(each.legal)}",
-        ]
-    if len(report.violations) > SHOWN:
-        lines.append(f"... {len(report.violations) - SHOWN:,} more violations")
+    lines = _violations(report)
     if report.undecided_orders:
         more = ", ..." if report.undecided > SHOWN else ""
         lines += ["", f"Undecided orders: {', '.join(map(str, report.undecided_orders[:SHOWN]))}{more}"]
@@ -174,14 +178,67 @@ def _text(report: Report) -> str:
         lines += [
             f"{count:>12,}  {name}: {code}" for name, codes in report.errors.items() for code, count in codes.items()
         ]
+    unseen = f" ({report.with_unseen_events:,} only with events that nobody saw)" if report.with_unseen_events else ""
     bad = f" (in {report.bad_lines_file})" if report.bad_lines and report.bad_lines_file else ""
     lines += [
         "",
-        f"{report.verdict}: of {report.orders:,} orders {report.conforms:,} conform, {report.violates:,} violate the "
-        f"table, {report.undecided:,} are undecided; lines: {report.events:,} about them, {report.other:,} others, "
-        f"{report.bad_lines:,} bad{bad}",
+        f"{report.verdict}: of {report.orders:,} orders {report.conforms:,} conform{unseen}, {report.violates:,} "
+        f"violate the table, {report.undecided:,} are undecided; lines: {report.events:,} about them, "
+        f"{report.other:,} others, {report.bad_lines:,} bad{bad}",
     ]
+    since = report.new
+    if since.goes_on:
+        lines.append(
+            f"since the last audit: {since.violates:,} new violations, {since.undecided:,} newly undecided; lines: "
+            f"{since.events:,} about orders, {since.other:,} others, {since.bad_lines:,} bad"
+        )
     return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _violations(report: Report) -> list[str]:
+    new = [each for each in report.violations if each.is_new]
+    known = [each for each in report.violations if not each.is_new]
+    lines = [line for each in new[:SHOWN] for line in _violation(each)]
+    if len(new) > SHOWN:
+        lines.append(f"... {len(new) - SHOWN:,} more violations")
+    if known:
+        lines += ["", f"Violations that earlier audits found: {len(known):,}"]
+        lines += [f"  {_stands(each)}order {each.order_id}: {each.said}" for each in known[:SHOWN]]
+        if len(known) > SHOWN:
+            lines.append(f"  ... {len(known) - SHOWN:,} more")
+    return lines
+
+
+def _violation(each: Violation) -> list[str]:
+    lines = [
+        f"{_stands(each)}order {each.order_id} violates the table: {each.said}",
+        f"  it could only be in:  {_names(each.possible)}",
+        f"  allowed there:        {', '.join(each.legal)}",
+    ]
+    seen = _seen(each)
+    if seen:
+        lines.append(f"  when and who:         {seen}")
+    before = each.before[-LINES_BEFORE:]
+    for number, line in enumerate(before):
+        head = "the lines before it: " if number == 0 else ""
+        text = ", ".join(filter(None, [f"{_stands(line)}{line.said}", _seen(line)]))
+        lines.append(f"  {head:<21} {text}")
+    return lines
+
+
+def _stands(seen: Seen | Violation) -> str:
+    """Where a line stands, to be followed by what it says; nothing if that is not known."""
+    if seen.line is None:
+        return ""
+    return f"{seen.file}:{seen.line}: " if seen.file else f"row {seen.line}: "
+
+
+def _seen(seen: Seen | Violation) -> str:
+    """When a line was, and who was behind it."""
+    from orderfsm.audit.report import moment
+
+    who = [f"{key.replace('_', ' ')} {value}" for key, value in seen.who.items()]
+    return ", ".join(filter(None, [moment(seen.time), *who]))
 
 
 def _names(states: tuple[State | None, ...]) -> str:

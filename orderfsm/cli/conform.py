@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orderfsm.errors import InvalidValue
+from orderfsm.errors import InvalidValue, OrderFSMError
 from orderfsm.extras import needs
 from orderfsm.trace import Events
 
@@ -76,7 +76,11 @@ def conform(
         from orderfsm.testing import HTTPDriver, check_conformance
         from orderfsm.testing.http import key_of_environment
     driver = HTTPDriver(api_url, control_url, key=key_of_environment())
-    driver.probe()
+    HTTPDriver(api_url, key=key_of_environment()).probe()
+    try:
+        driver.probe()
+    except OrderFSMError as error:
+        raise OrderFSMError(f"--control: {error}") from None
     report = check_conformance(
         driver,
         events=None if events is None else Events(events),
@@ -89,7 +93,7 @@ def conform(
     if as_json:
         print_json(report.as_json())
     else:
-        _print(report)
+        _print(report, has_control=control_url is not None)
     return EXIT_OF[report.verdict]
 
 
@@ -97,8 +101,11 @@ def _progress(part: str, done: int, of: int) -> None:
     click.echo(f"\r\x1b[K{part}: {done} of {of}" if done < of else "\r\x1b[K", nl=False, err=True)
 
 
-def _print(report: Report) -> None:
+def _print(report: Report, *, has_control: bool) -> None:
     click.echo(str(report))
+    not_forced = sum(result == "not forced" for result in report.coverage.values())
+    if not_forced and not has_control:
+        click.echo(f"{not_forced} pairs were not forced; --control URL names a control port, by which more can be")
     if report.violations and report.violations[0].script:
         click.echo("\nThe first violation as a program:\n")
         click.echo(report.violations[0].script, nl=False)

@@ -32,6 +32,14 @@ def application(operation: Operation, number: int, product: str | None = None) -
     return {**CONTACT, **subject, "ValidateType": "DNS", **({} if product is None else {"ProductCode": product})}
 
 
+def state_read(word: object, meanings: Mapping[str, frozenset[State | None]], kind: str) -> frozenset[State | None]:
+    """The states that a word which was read may mean; `NoAnswer` if it is none of those that `meanings` has."""
+    states = meanings.get(word) if isinstance(word, str) else None
+    if states is None:
+        raise NoAnswer(f"{kind} {word!r:.80}", passing=False)
+    return states
+
+
 def of_json(status: int, body: Any) -> Answer:
     """The answer that an HTTP status and a decoded body are."""
     if not isinstance(body, dict):
@@ -44,12 +52,13 @@ def of_json(status: int, body: Any) -> Answer:
 
 def not_read(operation: Operation, answer: Answer) -> NoAnswer:
     """What is to be raised where `operation`, a read, got that answer."""
-    return NoAnswer(f"{operation}: {answer}", passing=says_nothing(answer))
+    return NoAnswer(f"{operation}: {answer}", passing=says_nothing(answer), answer=answer)
 
 
 def page_of(body: Mapping[str, Any]) -> Page:
     """The page of a list that a body is; what is missing is empty."""
-    listed = [entry for entry in body.get("CertificateOrderList") or () if isinstance(entry, dict)]
+    listed = body.get("CertificateOrderList")
+    listed = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
     entries = [Entry(e.get("OrderId", 0), e.get("Status", ""), e.get("Domain", "")) for e in listed]
     return Page(tuple(entries), body.get("TotalCount", 0), body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ class Counterexample:
     def others_may_have(self, session: Session) -> bool:
         """Whether the table explains it if owner, CA and calendar act by themselves."""
         account = Account(session.lifecycle, Events.PARTIAL, units=session.units, ours=session.ours)
+        if any(each.result is None for each in self.done):
+            return False
         try:
             for each in self.done:
                 account.time_passes()
@@ -68,10 +71,15 @@ class Counterexample:
         )
 
 
-def fewest_calls(session: Session, failure: Failure, is_new: Callable[[Failure], bool]) -> Counterexample:
-    """The program that was just played and failed, shrunk while it fails in that way, or in another that `is_new`."""
+def fewest_calls(
+    session: Session, failure: Failure, is_new: Callable[[Failure], bool], deadline: float = math.inf
+) -> Counterexample:
+    """The program that was just played and failed, shrunk while it fails in that way, or in another that `is_new`.
+
+    It is not shrunk any more after `deadline`, a time of `time.monotonic`.
+    """
     found = Counterexample(failure, tuple(session.done))
-    until = time.monotonic() + SHRINKING
+    until = min(deadline, time.monotonic() + SHRINKING)
 
     def fails(program: Program) -> Program | None:
         nonlocal found
@@ -94,7 +102,7 @@ def _failure(session: Session, program: Program, like: Failure) -> Failure | Non
     """
     again: Failure | None = None
     for _ in range(TRIES if like.passing or session.events is Events.PARTIAL else 1):
-        again = session.play(program)
+        again = session.play(program, like)
         session.give_up_orders()
         if again is not None and again.passing is not like.passing:
             again = None

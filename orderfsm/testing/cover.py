@@ -61,8 +61,15 @@ class Trial:
     def attempt(self, session: Session) -> Result | Failure:
         """What became of it: PASSED, NOT_FORCED, or how it failed. What fails in passing must fail every time.
 
-        `NoUnits` if the package had none left for the order that it takes.
+        What every trial would fail of is noted in the session, and left out. `NoUnits` if the package had none left
+        for the order that it takes.
         """
+        came = self._came(session)
+        while isinstance(came, Failure) and session.goes_on_without(came):
+            came = self._came(session)
+        return Result.NOT_FORCED if isinstance(came, Failure) and came.kept_off else came
+
+    def _came(self, session: Session) -> Result | Failure:
         failure: Failure | None = None
         for _ in range(TRIES):
             try:
@@ -75,6 +82,8 @@ class Trial:
                 failure = session.failure(found)
                 if not failure.passing:
                     break
+                if session.is_over:
+                    return Result.NOT_FORCED
             else:
                 return Result.PASSED
         return failure or Result.NOT_FORCED

@@ -6,11 +6,12 @@ enough; whatever more of `AccountDriver` a driver has is checked as well. Any me
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from orderfsm.errors import OrderFSMError, meaning_of
+from orderfsm.errors import BY_CODE, InvalidValue, Meaning, OrderFSMError, meaning_of
 from orderfsm.spec import Operation
 from orderfsm.trace import Outcome
 
@@ -23,16 +24,19 @@ if TYPE_CHECKING:
     _T = TypeVar("_T")
     Now: TypeAlias = _T | Awaitable[_T]
 
+TOO_MANY, UNAVAILABLE = 429, (502, 503, 504)
+"""The HTTP statuses of a call that was turned away for the moment, whatever the code."""
+
 
 class NoAnswer(OrderFSMError):
     """The server did not answer, or not in a way that could be read; the message says what came instead.
 
-    `passing`: it may well answer if it is asked again.
+    `passing`: it may well answer if it is asked again. `answer`: the answer that came instead, if one came.
     """
 
-    def __init__(self, message: str, *, passing: bool = True) -> None:
+    def __init__(self, message: str, *, passing: bool = True, answer: Answer | None = None) -> None:
         super().__init__(message)
-        self.passing = passing
+        self.passing, self.answer = passing, answer
 
 
 @attrs.frozen
@@ -76,10 +80,24 @@ class Answer:
         return f"{self.code or 'refused'}{http}"
 
 
+def throttled(answer: Answer) -> bool:
+    """Whether the call came to nothing because there were too many."""
+    refused = answer.outcome is Outcome.REFUSED
+    return refused and (answer.http_status == TOO_MANY or meaning_of(answer.code) is Meaning.THROTTLED)
+
+
+def kept_out(answer: Answer) -> bool:
+    """Whether the call came to nothing because the caller may not make it."""
+    return answer.outcome is Outcome.REFUSED and meaning_of(answer.code) is Meaning.KEPT_OUT
+
+
 def says_nothing(answer: Answer) -> bool:
-    """Whether the server did not answer, or failed, or was busy, or did not let the caller in."""
+    """Whether the server did not answer, or failed, or was busy, or kept the caller out."""
+    if answer.outcome is not Outcome.REFUSED:
+        return answer.outcome is Outcome.UNKNOWN
     meaning = meaning_of(answer.code)
-    return answer.outcome is Outcome.UNKNOWN or (meaning is not None and meaning.passing)
+    failed = answer.http_status in UNAVAILABLE and answer.code not in BY_CODE
+    return failed or throttled(answer) or (meaning is not None and meaning.passing)
 
 
 @attrs.frozen
@@ -153,3 +171,35 @@ class AccountDriver(Driver, Protocol):
     def reset(self, units: int | None) -> Now[bool]:
         """Begin again: no orders, and a package of `units`; with None, no package. False if this driver cannot."""
         ...
+
+
+METHODS = {
+    "create": (Operation.CREATE_FOR_PACKAGE,),
+    "call": (Operation.DESCRIBE, 1),
+    "observe": (1,),
+    "happen": (1, "review_passed"),
+}
+"""What every driver has, and what is given to it."""
+
+
+def checked(driver: Driver) -> Driver:
+    """A driver, if it is one; `InvalidValue` that says what it lacks if not."""
+    if isinstance(driver, str):
+        raise InvalidValue("driver", driver, ["a driver, such as HTTPDriver(URL)"])
+    if isinstance(driver, type):
+        raise InvalidValue("driver", driver, [f"an instance, {driver.__name__}(...), not the class"])
+    missing = [name for name in METHODS if not callable(getattr(driver, name, None))]
+    if missing:
+        all_of_them = f"an object with the methods {', '.join(METHODS)}"
+        raise InvalidValue("driver", driver, [f"{all_of_them}; it has no {' and no '.join(missing)}"])
+    for name, arguments in METHODS.items():
+        try:
+            signature = inspect.signature(getattr(driver, name))
+        except (TypeError, ValueError):
+            continue  # written in C, say
+        try:
+            signature.bind(*arguments)
+        except TypeError as error:
+            accepted = f"a method that takes {len(arguments)} argument{'s' * (len(arguments) > 1)} ({error})"
+            raise InvalidValue(f"{name}{signature} of driver", driver, [accepted]) from None
+    return driver

@@ -18,12 +18,13 @@ from orderfsm.spec import Operation, State
 from orderfsm.trace import Outcome
 from orderfsm.urls import without_credentials
 
-from .answers import application, gone, not_read, of_json, page_of, quota_of
-from .driver import Answer, NoAnswer, Page, Quota
+from .answers import application, gone, not_read, of_json, page_of, quota_of, state_read
+from .driver import Answer, NoAnswer, Page, Quota, kept_out, throttled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orderfsm.client import sdk
     from orderfsm.spec import Event
 
 PRODUCT = "digicert-free-1-free"
@@ -34,6 +35,9 @@ ANY_KEY = ("test", "test")
 
 THROTTLED_TRIES = 5
 """How often a call that was throttled is made again."""
+
+CANNOT = (404, 405, 501)
+"""HTTP statuses with which a control port says that it does not have a request."""
 
 KEYS = "ORDERFSM_ACCESS_KEYS"
 """The environment variable that names access keys: `id:secret,id:secret`."""
@@ -55,7 +59,8 @@ class HTTPDriver:
     is emptied before each program: **everything in it is lost**. Without a control port, only what calls can do is
     checked, in an account that nobody else uses meanwhile; the units that orders hold are given back where the API can.
 
-    `product` is the package that is used; `timeout` is how many seconds an answer may take. Safe between threads.
+    Without a scheme, a URL of this machine is http, and another API URL https. `product` is the package that is used;
+    `timeout` is how many seconds an answer may take. Safe between threads.
     """
 
     def __init__(
@@ -69,23 +74,36 @@ class HTTPDriver:
         lifecycle: Lifecycle = ORDER_LIFECYCLE,
     ) -> None:
         from orderfsm.client import sdk
-        from orderfsm.client.connect import connect
+        from orderfsm.client.connect import connect, url_of
 
-        self.api_url, self.control_url = api_url, control_url
+        self.api_url = url_of(api_url).geturl().rstrip("/")
+        self.control_url = None if control_url is None else _control_url(control_url)
         self.product = product
         self._client = connect(api_url, key=key)
         milliseconds = int(timeout * 1000)
         self._runtime = sdk.RuntimeOptions(connect_timeout=milliseconds, read_timeout=milliseconds)
-        self._control = None if control_url is None else _Control(control_url, timeout)
+        self._timeout = timeout
+        self._control = None if self.control_url is None else _Control(self.control_url, timeout)
         self._lifecycle = lifecycle
         self._numbers = count(1)
         self._domains: dict[int, str] = {}
+        self._shows_orders = False
 
     def probe(self) -> None:
-        """`NoAnswer` if there is no server, or none that lets us in."""
-        answer = self._ask(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.product})
-        if answer.outcome is Outcome.UNKNOWN or meaning_of(answer.code) is Meaning.KEPT_OUT:
-            raise NoAnswer(f"{self.api_url}: {answer}")
+        """`NoAnswer` if there is no server, or none that lets us in. One that lacks a read is there."""
+        reads: dict[Operation, Mapping[str, Any]] = {
+            Operation.DESCRIBE_PACKAGE: {"ProductCode": self.product},
+            Operation.LIST: {},
+            Operation.DESCRIBE: {"OrderId": 1},
+        }
+        for operation, parameters in reads.items():
+            came = self._sent(operation, parameters)
+            answer = _answer(came)
+            if answer.outcome is not Outcome.UNKNOWN and not kept_out(answer):
+                break
+        else:
+            why = "" if answer.outcome is not Outcome.UNKNOWN else f" ({' '.join(str(came.error).split()):.200})"
+            raise NoAnswer(f"{self.api_url}: {answer}{why}")
         if self._control is not None:
             self._control.ask("GET", "/orders/1")
 
@@ -105,18 +123,28 @@ class HTTPDriver:
         """By the control port; without one by a describe, and by the list where the describe leaves several states."""
         if self._control is not None:
             status, order = self._control.ask("GET", f"/orders/{order_id}")
-            if status == 200 and isinstance(order, dict) and order.get("State") in tuple(State):
-                return frozenset([State(order["State"])])
+            if status == 200 and isinstance(order, dict):
+                self._shows_orders = True
+                known: dict[str, frozenset[State | None]] = {
+                    state: frozenset([state]) for state in self._lifecycle.state_rules if state is not None
+                }
+                return state_read(order.get("State"), known, f"GET /orders/{order_id}: State")
             if status == 404:
+                self._must_be_gone(order_id)
                 return gone(self._lifecycle)
-            raise NoAnswer(f"GET /orders/{order_id}: HTTP {status}, {order}")
+            raise NoAnswer(f"GET /orders/{order_id}: HTTP {status}, {order!r:.200}", passing=status >= 500)
         answer = self._ask(Operation.DESCRIBE, {"OrderId": order_id})
         if meaning_of(answer.code) is Meaning.NOT_FOUND:
             return gone(self._lifecycle)
         if answer.outcome is not Outcome.ACCEPTED or answer.body is None:
             raise not_read(Operation.DESCRIBE, answer)
-        states = wire.types(self._lifecycle).get(str(answer.body.get("Type")), frozenset())
+        states = state_read(answer.body.get("Type"), wire.types(self._lifecycle), f"{Operation.DESCRIBE}: Type")
         return states if len(states) <= 1 else states & self._in_the_list(order_id) or states
+
+    def _must_be_gone(self, order_id: int) -> None:
+        """`NoAnswer` if the control port does not find an order that the API does, and never found one."""
+        if not self._shows_orders and self._ask(Operation.DESCRIBE, {"OrderId": order_id}).outcome is Outcome.ACCEPTED:
+            raise NoAnswer(f"GET /orders/{order_id}: HTTP 404, of an order that the API describes", passing=False)
 
     def happen(self, order_id: int, event: Event) -> Answer | None:
         """By the control port; without one, or with one that cannot force this event, None."""
@@ -130,8 +158,8 @@ class HTTPDriver:
                 return Answer.refused(NotFoundOrder.code)
             case 409:
                 return Answer.refused(OrderStateError.code)
-            case 400 | 405 | 501:
-                return None
+        if status in CANNOT or status == 400:
+            return None
         raise NoAnswer(f"POST /orders/{order_id}/events: HTTP {status}, {body}")
 
     def orders(self, *, status: str | None = None, keyword: str | None = None, page: int = 1, size: int = 50) -> Page:
@@ -144,20 +172,25 @@ class HTTPDriver:
         return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.product}))
 
     def reset(self, units: int | None) -> bool:
-        """By the control port; False if there is none."""
+        """By the control port; False if there is none, or none that can."""
         if self._control is None:
             return False
-        self._control.do("POST", "/reset")
+        if self._control.do("POST", "/reset", unless=CANNOT) in CANNOT:
+            return False
         if units is not None:
             self._control.do("PUT", f"/packages/{quote(self.product, safe='')}", {"TotalCount": units})
         return True
 
     def _in_the_list(self, order_id: int) -> frozenset[State | None]:
         """The states that the list says an order may be in; every one if it does not say."""
-        found = self.orders(keyword=self._domains.get(order_id))
+        anything = frozenset(self._lifecycle.state_rules)
+        try:
+            found = self.orders(keyword=self._domains.get(order_id))
+        except NoAnswer:
+            return anything
         words = [entry.status for entry in found.entries if entry.order_id == order_id]
         known = wire.statuses(self._lifecycle)
-        return known[words[0]] if words and words[0] in known else frozenset(self._lifecycle.state_rules)
+        return known.get(words[0], anything) if words and isinstance(words[0], str) else anything
 
     def _read(self, operation: Operation, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         answer = self._ask(operation, parameters)
@@ -167,24 +200,44 @@ class HTTPDriver:
 
     def _ask(self, operation: Operation, parameters: Mapping[str, Any]) -> Answer:
         """The answer to a call with parameters by the API's names; one that is throttled is made again."""
+        came = self._sent(operation, parameters)
+        for _ in range(THROTTLED_TRIES):
+            if throttled(_answer(came)):
+                time.sleep(min(came.retry_after or 1.0, self._timeout))
+                came = self._sent(operation, parameters)
+        return _answer(came)
+
+    def _sent(self, operation: Operation, parameters: Mapping[str, Any]) -> sdk.Answer:
+        """What the SDK makes of the answer to a call."""
         from orderfsm.client import sdk
 
         fields = {sdk.method_name(name): value for name, value in parameters.items()}
         method = getattr(self._client, f"{sdk.method_name(operation)}_with_options")
+        try:
+            return sdk.Answer(Outcome.ACCEPTED, response=method(sdk.request(operation, **fields), self._runtime))
+        except Exception as error:  # noqa: BLE001  # whatever the SDK makes of an answer that it cannot read
+            return sdk.Answer.of_error(error) or sdk.Answer(Outcome.UNKNOWN, error=error)
 
-        def send() -> sdk.Answer:
-            return sdk.send(lambda: method(sdk.request(operation, **fields), self._runtime))
 
-        came = send()
-        for _ in range(THROTTLED_TRIES):
-            if came.throttled:
-                time.sleep(came.retry_after or 1.0)
-                came = send()
-        if came.response is not None:
-            return of_json(came.response.status_code, came.response.body.to_map())
-        if came.code is None:
-            return Answer.unknown()
-        return of_json(getattr(came.error, "statusCode", None) or 500, getattr(came.error, "data", None))
+def _answer(came: sdk.Answer) -> Answer:
+    """What the answer that the SDK got says."""
+    if came.response is not None:
+        body = came.response.body  # None if the SDK could not read it
+        return of_json(came.response.status_code, None if body is None else body.to_map())
+    if came.code is None:
+        return Answer.unknown()
+    return of_json(getattr(came.error, "statusCode", None) or 500, getattr(came.error, "data", None))
+
+
+def _control_url(text: str) -> str:
+    """The URL of a control port; `InvalidValue` if it is none."""
+    try:
+        url = urlsplit(text if "://" in text else f"http://{text}")
+        if url.scheme == "http" and url.hostname and url.port != 0 and not (url.path.strip("/") or url.query):
+            return url.geturl().rstrip("/")
+    except ValueError:
+        pass  # a port that is none
+    raise InvalidValue("control URL", without_credentials(text), ["http://HOST:PORT"])
 
 
 class _Control:
@@ -192,10 +245,8 @@ class _Control:
 
     def __init__(self, url: str, timeout: float) -> None:
         parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise InvalidValue("control URL", without_credentials(url), ["http://HOST:PORT"])
         self._url = without_credentials(url)
-        self._host, self._port, self._timeout = parts.hostname, parts.port, timeout
+        self._host, self._port, self._timeout = parts.hostname or "", parts.port, timeout
 
     def ask(self, method: str, path: str, document: object = None) -> tuple[int, Any]:
         """The status and the JSON of an answer; `NoAnswer` if none comes."""
@@ -209,8 +260,9 @@ class _Control:
             except (OSError, HTTPException, ValueError) as error:
                 raise NoAnswer(f"{method} {self._url}{path}: {error!r}") from error
 
-    def do(self, method: str, path: str, document: object = None) -> None:
-        """A request that must succeed."""
+    def do(self, method: str, path: str, document: object = None, *, unless: tuple[int, ...] = ()) -> int:
+        """The status of a request that must succeed, unless it is one of those."""
         status, body = self.ask(method, path, document)
-        if not 200 <= status < 300:
-            raise NoAnswer(f"{method} {path}: HTTP {status}, {body}")
+        if not 200 <= status < 300 and status not in unless:
+            raise NoAnswer(f"{method} {self._url}{path}: HTTP {status}, {body!r:.200}")
+        return status

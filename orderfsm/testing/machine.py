@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import inspect
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.errors import NotFoundOrder, ServiceError
+from orderfsm.errors import InvalidValue, NotFoundOrder, ServiceError
 from orderfsm.spec import Operation
 
 from .driver import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from orderfsm.spec import Event, State, Trigger
+
+    from .driver import Now
 
 
 class MachineDriver:
     """Drives machines like `OrderMachine`, which `make` makes: each has `.state`, and `.cancel()`, `.review_passed()`.
 
     A method is named for its trigger, in lower case. It returns where the machine allows it, and raises where not: one
-    of `orderfsm.errors` with its code, or any exception, which has none.
+    of `orderfsm.errors` with its code, or any exception, which has none. It may be asynchronous, as
+    those of `AsyncOrderMachine` are: what it returns is then awaited, in one event loop for all machines.
 
     >>> from orderfsm.machine import OrderMachine
     >>> from orderfsm.testing import MachineDriver, check_conformance
@@ -29,6 +33,8 @@ class MachineDriver:
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
+        if not callable(make):
+            raise InvalidValue("make", make, ["what makes a machine, such as the class OrderMachine"])
         self._make = make
         self._machines: dict[int, Any] = {}
         self._ids = count(1)
@@ -39,7 +45,7 @@ class MachineDriver:
         self._machines[order_id] = self._make()
         return Answer.accepted(order_id=order_id)
 
-    def call(self, operation: Operation, order_id: int | str) -> Answer:
+    def call(self, operation: Operation, order_id: int | str) -> Now[Answer]:
         """See `Driver`."""
         return self._fire(operation, order_id)
 
@@ -47,19 +53,29 @@ class MachineDriver:
         """See `Driver`."""
         return frozenset([self._machines[order_id].state])
 
-    def happen(self, order_id: int, event: Event) -> Answer:
+    def happen(self, order_id: int, event: Event) -> Now[Answer]:
         """See `Driver`."""
         return self._fire(event, order_id)
 
-    def _fire(self, trigger: Trigger, order_id: int | str) -> Answer:
+    def _fire(self, trigger: Trigger, order_id: int | str) -> Now[Answer]:
         if not isinstance(order_id, int):
             return Answer.refused(None)
         if order_id not in self._machines:
             return Answer.refused(NotFoundOrder.code)
         try:
-            getattr(self._machines[order_id], trigger.name.lower())()
-        except ServiceError as refusal:
-            return Answer.refused(refusal.code)
-        except Exception:  # noqa: BLE001  # whatever a machine refuses with
-            return Answer.refused(None)
-        return Answer.accepted()
+            came = getattr(self._machines[order_id], trigger.name.lower())()
+        except Exception as error:  # noqa: BLE001  # whatever a machine refuses with
+            return _refused(error)
+        return _awaited(came) if inspect.isawaitable(came) else Answer.accepted()
+
+
+async def _awaited(firing: Awaitable[Any]) -> Answer:
+    try:
+        await firing
+    except Exception as error:  # noqa: BLE001  # whatever a machine refuses with
+        return _refused(error)
+    return Answer.accepted()
+
+
+def _refused(error: Exception) -> Answer:
+    return Answer.refused(error.code if isinstance(error, ServiceError) else None)

@@ -45,11 +45,12 @@ class Contradiction(Exception):
     """An answer that the table does not explain: what was `expected`, and what was `got` instead.
 
     `passing`: the server did not answer, or failed, or was busy. That contradicts the table only if it does so always.
+    `itself`: it is the answer's own fault, and shows no effect of what was done before.
     """
 
-    def __init__(self, expected: str, got: str, *, passing: bool = False) -> None:
+    def __init__(self, expected: str, got: str, *, passing: bool = False, itself: bool = False) -> None:
         super().__init__(expected, got)
-        self.expected, self.got, self.passing = expected, got, passing
+        self.expected, self.got, self.passing, self.itself = expected, got, passing, itself
 
     def __str__(self) -> str:
         return f"expected {self.expected}, got {self.got}"
@@ -234,7 +235,7 @@ class Account:
         """An id that is no OrderId is turned away, over HTTP by the gateway with its own codes."""
         accepted = ("InvalidOrderId", "MissingOrderId")
         expected = f"{' or '.join(accepted)} (HTTP 400)"
-        if answer.outcome is Outcome.UNKNOWN:
+        if says_nothing(answer):
             raise Contradiction(expected, str(answer), passing=True)
         if answer.outcome is Outcome.ACCEPTED:
             raise Contradiction(expected, str(answer))
@@ -255,7 +256,7 @@ class Account:
     def _shape(self, operation: Operation, body: object, *, refused: bool = False) -> None:
         wrong = flaw(operation, body, self.lifecycle, refused=refused) if isinstance(body, dict) else None
         if wrong is not None:
-            raise Contradiction(f"an answer of the documented shape of {operation}", wrong)
+            raise Contradiction(f"an answer of the documented shape of {operation}", wrong, itself=True)
 
     # -- inside: reads -----------------------------------------------------------------------------------------------
 

@@ -52,6 +52,8 @@ class Suite(pytest.Collector):
         super().__init__(**fields)
         self._endpoint, self._control = endpoint, control
         self._violations: dict[Pair, Violation] = {}
+        self._told: dict[Pair, Violation] = {}
+        """What every test would fail of fails those of the same trigger: a read that is not answered."""
         self._failed: set[Pair] = set()
 
     def collect(self) -> Iterator[PairTest]:
@@ -68,11 +70,17 @@ class Suite(pytest.Collector):
         self._to_run.discard(pair)
         results = {self._result(trial) for trial in self._trials[pair]}
         accused = [other for other in self._violations if other == pair or other not in self._to_run | self._failed]
+        if pair in self._told:
+            raise Violated(self._told[pair])
         for other in sorted(accused, key=lambda other: other != pair):
             self._failed.add(other)
             raise Violated(self._violations[other])
         if Result.PASSED not in results:
-            pytest.skip("this state or event could not be forced")
+            lacking = [told for accused, told in self._told.items() if accused[1] is pair[1]]
+            if lacking:
+                raise Violated(lacking[0])
+            without = "; --orderfsm-control URL names a control port that may do it" * (self._control is None)
+            pytest.skip(f"this state or event could not be forced{without}")
 
     @cached_property
     def _to_run(self) -> set[Pair]:
@@ -99,6 +107,7 @@ class Suite(pytest.Collector):
             came = trial.attempt(self._session)
         except NoUnits:
             came = Result.NOT_FORCED
+        self._tell()
         if isinstance(came, Failure):
             found = fewest_calls(self._session, came, lambda _failure: True)
             if (
@@ -113,6 +122,15 @@ class Suite(pytest.Collector):
             return Result.FAILED
         self._session.give_up_orders()
         return came
+
+    def _tell(self) -> None:
+        """Show what every trial would fail of, once."""
+        for told in list(self._session.told.values())[len(self._told) :]:
+            done, units = self._session.done, self._session.units
+            self._session.done, self._session.units = told.done, told.units
+            found = fewest_calls(self._session, told.failure, lambda _failure: False)
+            self._told[told.failure.state, told.failure.trigger] = found.violation(self._session, "systematic")
+            self._session.done, self._session.units = done, units
 
 
 class Violated(Exception):

@@ -33,10 +33,9 @@ from Tea.exceptions import TeaException
 API, CONTROL, PRODUCT = {api!r}, {control!r}, {product!r}
 key_id, _, secret = os.environ.get("ORDERFSM_ACCESS_KEYS", "test:test").split(",")[0].partition(":")
 scheme, _, host = API.partition("://")
-config = Config(access_key_id=key_id, access_key_secret=secret, protocol=scheme, endpoint=host)
-if scheme == "http":
-    config.http_proxy = API
-client = Client(config)
+if scheme == "http":  # the SDK would ask a proxy, even for a server of this machine
+    os.environ = {{name: value for name, value in os.environ.items() if name.lower() != "http_proxy"}}
+client = Client(Config(access_key_id=key_id, access_key_secret=secret, protocol=scheme, endpoint=host))
 
 
 def call(method, model, **parameters):

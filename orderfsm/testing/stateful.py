@@ -23,6 +23,7 @@ from .cover import MALFORMED, NO_ORDER, ON_AN_ORDER
 from .model import Contradiction
 from .session import CannotForce, Session
 from .steps import UNITS, Call, Observe, ReadList, ReadQuota
+from .storage import put_aside_elsewhere
 from .ways import Pilot, path
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def lifecycle_machine(
     return _machine(Session(driver, lifecycle, Events(events)), math.inf)
 
 
+@put_aside_elsewhere()
 def failing_program(session: Session, programs: int, seed: int, deadline: float) -> Failure | None:
     """Play random programs in a session until one fails, `programs` were played, or `time.monotonic` is at `deadline`.
 

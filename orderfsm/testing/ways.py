@@ -105,7 +105,7 @@ class Pilot:
                 except CannotForce:
                     self._barred.add(way)
                 except Contradiction as found:
-                    if not found.passing:
+                    if not found.passing and self.session.failure(found).once is None:
                         self._barred.add(way)
                     raise
         raise CannotForce

@@ -34,7 +34,7 @@ def start(name: str, folder: Path, *, memory_limit: str | None = None, master: s
             raise InvalidValue("memory limit", memory_limit, ["none: only the engines duckdb and spark keep to one"])
         from .on_polars import PolarsEngine
 
-        return PolarsEngine()
+        return PolarsEngine(folder)
     from .on_duckdb import DuckDBEngine
 
     return DuckDBEngine.started(folder, memory_limit)

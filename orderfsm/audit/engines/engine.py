@@ -18,7 +18,7 @@ with needs("audit"):
     import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import narwhals as nw
@@ -78,6 +78,18 @@ class Engine(ABC):
     @abstractmethod
     def given(self, frame: Any, layout: Layout) -> nw.LazyFrame[Any]:
         """The lines of a user's own frame, in its order."""
+
+    def rows(
+        self,
+        frame: Any,  # noqa: ARG002
+        names: Mapping[str, str],  # noqa: ARG002
+        wanted: Collection[int],  # noqa: ARG002
+    ) -> Iterator[tuple[int, Mapping[str, Any]]] | None:
+        """What stands in the columns `names` of a user's frame, in the rows that `given` numbers so, from 1.
+
+        None if it numbers them as the frame has them.
+        """
+        return None
 
     @abstractmethod
     def parsed(

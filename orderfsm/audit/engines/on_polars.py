@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.audit.columns import LINE_BITS, LINES
@@ -17,6 +15,7 @@ with needs("audit"):
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -32,8 +31,8 @@ class PolarsEngine(Engine):
     name = "polars"
     failures = (pl.exceptions.PolarsError,)
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="orderfsm-")
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def typed(self, files: Sequence[Source], layout: Layout) -> nw.LazyFrame[Any]:
         frames = []
@@ -76,7 +75,7 @@ class PolarsEngine(Engine):
         parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
         progress: Callable[[int], object] | None = None,
     ) -> tuple[nw.LazyFrame[Any] | None, list[Parsed]]:
-        found, files = put_aside(sources, parse, Path(self._folder.name), progress)
+        found, files = put_aside(sources, parse, self._folder, progress)
         return (nw.from_native(pl.scan_parquet(files)) if files else None), found
 
     def small(self, table: pa.Table) -> nw.LazyFrame[Any]:
@@ -93,7 +92,7 @@ class PolarsEngine(Engine):
         return nw.from_native(pl.scan_parquet(file, glob=False, hive_partitioning=False))
 
     def close(self) -> None:
-        self._folder.cleanup()
+        """There is nothing to give back."""
 
 
 def _id(name: str) -> pl.Expr:

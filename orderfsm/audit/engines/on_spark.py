@@ -28,7 +28,7 @@ with needs("spark"):
     from pyspark.sql import functions as f
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from pyspark.sql import Column
 
@@ -106,8 +106,15 @@ class SparkEngine(Engine):
         return nw.from_native(reduce(DataFrame.unionAll, frames)).lazy()
 
     def given(self, frame: DataFrame, layout: Layout) -> nw.LazyFrame[Any]:
-        numbered = frame.withColumn("row_of_the_table", f.monotonically_increasing_id() % (1 << LINE_BITS))
-        return nw.from_native(self._lines(numbered, layout, f.lit(0))).lazy()
+        return nw.from_native(self._lines(_numbered(frame), layout, f.lit(0))).lazy()
+
+    def rows(
+        self, frame: DataFrame, names: Mapping[str, str], wanted: Collection[int]
+    ) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        chosen = _numbered(frame).select("row_of_the_table", *(f.col(f"`{name}`") for name in set(names.values())))
+        numbers = self.session.createDataFrame([(row - 1,) for row in wanted], "row_of_the_table bigint")
+        for row in chosen.join(f.broadcast(numbers), "row_of_the_table").toLocalIterator():
+            yield row["row_of_the_table"] + 1, row.asDict()
 
     def _lines(self, frame: DataFrame, layout: Layout, number: Column) -> DataFrame:
         names = {key: f.col(f"`{name}`") for key, name in layout.names.items()}
@@ -189,6 +196,10 @@ class SparkEngine(Engine):
                 self.session.conf.unset(key)
             else:
                 self.session.conf.set(key, value)
+
+
+def _numbered(frame: DataFrame) -> DataFrame:
+    return frame.withColumn("row_of_the_table", f.monotonically_increasing_id() % (1 << LINE_BITS))
 
 
 def _size(text: str) -> str:

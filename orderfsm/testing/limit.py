@@ -1,0 +1,85 @@
+"""A limit to the time that a call of a driver may take, which may be one that never returns."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    T = TypeVar("T")
+
+
+class Overdue(BaseException):
+    """A call took too long. It passes through what handles every `Exception`, as drivers do."""
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """What `call` returns; `Overdue` if that takes longer.
+
+    In the main thread a timer interrupts it where it is, for there are drivers that must stay in the thread that made
+    them. Where no timer can do that, another thread makes the call, and is left behind.
+    """
+    if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
+        with _alarm(seconds):
+            return call()
+    return _elsewhere(seconds, call)
+
+
+async def within_async(seconds: float, work: Awaitable[T]) -> T:
+    """What `work` comes to; `Overdue` if that takes longer."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await work
+    except TimeoutError:
+        if limit.expired():
+            raise Overdue from None
+        raise
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Raise `Overdue` after that time, unless an alarm that was set before comes first; that one is set again."""
+    left, interval = signal.getitimer(signal.ITIMER_REAL)
+    if 0 < left <= seconds:
+        yield
+        return
+    begun = time.monotonic()
+    before = signal.signal(signal.SIGALRM, _ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - begun), 1e-6), interval)
+
+
+def _ring(_signal: int, _frame: Any) -> NoReturn:
+    raise Overdue
+
+
+def _elsewhere(seconds: float, call: Callable[[], T]) -> T:
+    """What `call` returns in a thread of its own."""
+    came: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            came.set_result(call())
+        except BaseException as error:  # noqa: BLE001  # it is raised where the call was asked for
+            came.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return came.result(seconds)
+    except TimeoutError:
+        if came.done():
+            raise
+        raise Overdue from None
