@@ -13,7 +13,8 @@ import uvicorn
 from orderfsm.errors import InvalidValue, OrderFSMError
 from orderfsm.extras import needs
 
-from .app import Protocol, create_app, create_control_app
+from .app import create_app, create_control_app
+from .connection import Limits, protocol
 from .service import Service
 
 if TYPE_CHECKING:
@@ -73,17 +74,19 @@ def mock_cas(service: Service | None = None, **options: Any) -> Iterator[Server]
         yield Server(api, control, service)
 
 
-def configured(app: Starlette) -> uvicorn.Server:
-    """The uvicorn server for one of our applications: quiet, and with the extension that faults need."""
+def configured(app: Starlette, limits: Limits | None = None) -> uvicorn.Server:
+    """The uvicorn server for one of our applications: quiet, with limits, and with the extension that faults need."""
+    limits = Limits() if limits is None else limits
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=Protocol,
+            http=protocol(limits),
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
+            timeout_keep_alive=limits.idle,
             timeout_graceful_shutdown=1,
         )
     )

@@ -42,7 +42,7 @@ from .parameters import (
 from .records import Happening, Package, Record
 from .review import AFTER, AT_ONCE, READS, Review
 from .signature import Verifier
-from .store import MemoryStore, Store
+from .store import MemoryStore, Store, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -112,9 +112,11 @@ class Service:
         request_id = str(uuid.uuid4()).upper()
         try:
             return self._handled(request, request_id)
+        except StoreError as error:
+            logging.getLogger(__name__).error("orderfsm: request %s failed: %s", request_id, error)
         except Exception:
             logging.getLogger(__name__).exception("request %s failed", request_id)
-            return _failure(InternalError.code, InternalError.http_status, InternalError.text, request_id)
+        return _failure(InternalError.code, InternalError.http_status, InternalError.text, request_id)
 
     def _handled(self, request: Request, request_id: str) -> Response:
         fault: Fault | None = None
