@@ -124,9 +124,8 @@ class Protocol(HttpToolsProtocol):
         if self._in_head and self._received > self._limits.target + self._limits.head:
             self._turn_away(*self._too_large(incomplete=True))
         elif self._received > self._limits.target + self._limits.head + 16 * MAX_BODY:
-            _complain(self.client, "sent far more than a request may have: closed")
-            self.transport.abort()
-        elif self._deadline is None and (self._arriving or self.timeout_keep_alive_task is None):
+            self._cut_off("sent far more than a request may have")
+        elif self._deadline is None and (self._arriving or (self._at_rest and self.timeout_keep_alive_task is None)):
             self._expect()
 
     def on_message_begin(self) -> None:
@@ -184,11 +183,10 @@ class Protocol(HttpToolsProtocol):
             self._expect()
             return
         message = f"no complete request within {self._limits.arrival:g} s"
-        if self.cycle is None or self.cycle.response_complete:
+        if self._at_rest:
             self._turn_away(408, "RequestTimeout", message)
         else:
-            _complain(self.client, f"{message}: closed")
-            self.transport.abort()
+            self._cut_off(message)
 
     def timeout_keep_alive_handler(self) -> None:
         """Close a connection on which nothing was asked for long, even if its last answer was never read."""
@@ -207,14 +205,25 @@ class Protocol(HttpToolsProtocol):
         super().resume_writing()
 
     def _unheard(self) -> None:
-        _complain(self.client, f"read nothing of an answer for {self._limits.reading:g} s: closed")
-        self.transport.abort()
+        self._cut_off(f"read nothing of an answer for {self._limits.reading:g} s")
+
+    @property
+    def _at_rest(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or self.cycle.response_complete
 
     # -- turning away ------------------------------------------------------------------------------------------------
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP."""
         self._turn_away(400, "InvalidRequest", msg, complain=False)  # uvicorn did
+
+    def _cut_off(self, why: str) -> None:
+        """End the connection at once, in the middle of whatever it is."""
+        _complain(self.client, f"{why}: closed")
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+        self.transport.abort()
 
     def _turn_away(self, status: int, code: str, message: str, *, complain: bool = True) -> None:
         """Answer without the application; then nothing is read any more, and the connection ends."""
