@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from orderfsm.errors import InvalidValue, NotFoundPackage, NotRemainCount
+from orderfsm.errors import InvalidValue, NotFoundPackage, NotRemainCount, OrderFSMError
 from orderfsm.extras import needs
 from orderfsm.order import MAX_ID, Order
 from orderfsm.spec import Event, Operation, State
@@ -516,6 +516,27 @@ class Connection:
         return self.sql.execute(statement, parameters).rowcount
 
 
+class File:
+    """An SQLite file, which somebody may remove. Who has it open does not notice, and writes what nobody will read."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._known: tuple[int, int] | None = None
+
+    def check(self) -> None:
+        """`StoreError` if it is not there any more, or is another one."""
+        try:
+            found = os.stat(self._path)  # noqa: PTH116  (before every call)
+        except OSError as error:
+            if self._known is not None:
+                raise StoreError(f"the database file is gone ({error.strerror})") from error
+            return
+        if self._known is None:
+            self._known = found.st_dev, found.st_ino
+        elif self._known != (found.st_dev, found.st_ino):
+            raise StoreError("the database file was replaced by another one")
+
+
 class Connections:
     """The connections of a process, each lent to one thread at a time, and closed if anything went wrong.
 
@@ -523,17 +544,21 @@ class Connections:
     or whom the database fails, gets a `StoreError`.
     """
 
-    def __init__(self, engine: sa.Engine, number: int, patience: float) -> None:
+    def __init__(self, engine: sa.Engine, number: int, patience: float, file: File | None) -> None:
         self._engine = engine
+        self._file = file
         self._number = number
         self._patience = patience
         self._places = threading.Semaphore(number)
         self._idle: list[Connection] = []
-        self._errors = (exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
+        # ValueError, LookupError: what SQLite's driver makes of a damaged file.
+        self._errors = (exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error, ValueError, LookupError)
 
     @contextmanager
     def lend(self) -> Iterator[Connection]:
         """A connection for as long as the block takes."""
+        if self._file is not None:
+            self._file.check()
         if not self._places.acquire(timeout=self._patience):
             raise StoreError(f"all {self._number} connections to the database waited {self._patience:g} s for it")
         try:
@@ -550,7 +575,7 @@ class Connections:
                 connection.sql.invalidate()
                 connection.sql.close()
                 self.close()  # if the server went away, they are lost too
-                if isinstance(error, self._errors):
+                if isinstance(error, self._errors) and not isinstance(error, OrderFSMError):
                     raise StoreError(_reason(error)) from error
                 raise
             self._idle.append(connection)
@@ -779,8 +804,9 @@ class SQLStore:
         self._patience = patience
         # In SQLite a change waits twice: for its turn, and for those that know no turns.
         self._engine = _engine(parsed, patience / 2 if on_sqlite else patience)
-        self._reading = Connections(self._engine, READING, patience)
-        self._writing = Connections(self._engine, WRITING, patience)
+        file = File(str(parsed.database)) if on_sqlite else None
+        self._reading = Connections(self._engine, READING, patience, file)
+        self._writing = Connections(self._engine, WRITING, patience, file)
         self._turn = Turn(f"{parsed.database}-turn", patience / 2) if on_sqlite else None
         self._rules: tuple[int, tuple[tuple[int, Fault], ...]] = (-1, ())
         self._purge_at = time.monotonic() + _PURGE_EVERY
