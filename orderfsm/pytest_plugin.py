@@ -178,7 +178,7 @@ ENDPOINT, CONTROL = "ORDERFSM_CAS_ENDPOINT", "ORDERFSM_CAS_CONTROL"
 
 
 @pytest.fixture
-def mock_cas(order_lifecycle: Lifecycle) -> Iterator[Server]:
+def mock_cas(order_lifecycle: Lifecycle, pytestconfig: pytest.Config) -> Iterator[Server]:
     """A mock on free loopback ports, for one test, ruled by the table of `order_lifecycle`.
 
     If the environment variable ORDERFSM_CAS_ENDPOINT names the URL of a running one, the test gets that; if
@@ -192,7 +192,7 @@ def mock_cas(order_lifecycle: Lifecycle) -> Iterator[Server]:
         with serve(lifecycle=order_lifecycle) as server:
             yield server
         return
-    if control and os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1") != "1":
+    if control and getattr(pytestconfig, "workerinput", {}).get("workercount", 1) > 1:
         pytest.fail(f"{CONTROL} names one server, which each test resets: run in one process (-n 0)", pytrace=False)
     if control:
         url = urlsplit(control)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from random import Random
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from orders import obeyed
 
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
@@ -76,6 +80,53 @@ def test_steps_that_were_missed_come_in_their_order_and_at_their_times():
     service.advance(VALIDITY + 120)
     assert state_of(service, order_id) is State.EXPIRED
     assert happened(service, order_id)[1:] == ["domain_validated", "review_passed", "expiry_neared", "expiry_reached"]
+
+
+REVIEWS = st.one_of(st.sampled_from(["manual", "at-once", "reads=1"]), st.integers(0, 100).map("after={}".format))
+
+
+@pytest.mark.parametrize("other", ["manual", "after=0", "after=5", "after=1000", "at-once", "reads=2"])
+def test_what_is_due_happens_when_it_was_due_also_under_another_review(other):
+    store = MemoryStore()
+    order_id = created(service_with("after=1", store=store))
+    service = service_with(other, store=store)
+    service.advance(10)
+    first = list(service.history(order_id))[1]
+    assert first.trigger is Event.DOMAIN_VALIDATED
+    assert datetime.fromisoformat(first.time).timestamp() == NOW + 1
+
+
+@given(
+    reviews=st.lists(REVIEWS, min_size=2, max_size=3),
+    steps=st.lists(
+        st.tuples(st.sampled_from(["create", "describe", "list", "advance"]), st.integers(0, 2)),
+        min_size=5,
+        max_size=25,
+    ),
+)
+@example(reviews=["after=1", "after=1000"], steps=[("create", 0), ("advance", 1)])
+def test_under_several_reviews_on_one_store_nothing_happens_in_the_future(reviews, steps):
+    store = MemoryStore()
+    services = [service_with(review, 0.5, store=store) for review in reviews]
+    ids = []
+    for step, which in steps:
+        service = services[which % len(services)]
+        if step == "advance":
+            service.advance(1 + 40 * which)
+        elif step == "create" and len(ids) < 20:
+            ids.append(created(service))
+        elif step == "describe" and ids:
+            call(service, Operation.DESCRIBE, OrderId=ids[which % len(ids)])
+        else:
+            call(service, Operation.LIST)
+    looking = service_with(store=store)
+    looking.refresh()
+    times = {}
+    for line in looking.history():
+        at = datetime.fromisoformat(line.time).timestamp()
+        assert times.get(line.order_id, 0) <= at <= looking.clock.now()
+        times[line.order_id] = at
+    obeyed(looking)
 
 
 def test_after_n_reads_each_step_comes():

@@ -40,8 +40,7 @@ def serve(*, packages: tuple[str, ...], review: str, reject_share: float, **opti
         from orderfsm.mock.review import Review
         from orderfsm.mock.serve import Settings
         from orderfsm.mock.serve import serve as run
-    run(Settings(packages=_packages(packages), review=Review.parse(review, reject_share), **options))
-    return 0
+    return run(Settings(packages=_packages(packages), review=Review.parse(review, reject_share), **options))
 
 
 def _packages(given: tuple[str, ...]) -> dict[str, int]:

@@ -7,62 +7,63 @@ import socket
 import struct
 import uuid
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
 from starlette.routing import Mount
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orderfsm import wire
+from orderfsm.errors import InternalError
 
 from . import dashboard
-from .control import Control, forbidden
+from .connection import LOG, TRANSPORT, TooLarge, read_body
+from .control import Control, forbidden, unavailable
 from .message import Request, Response
 from .same_origin import SameOrigin
 from .service import HOST
+from .store import StoreError
+from .threads import DEADLINE, Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from starlette.routing import BaseRoute
     from starlette.types import Receive, Scope, Send
 
     from .service import Service
 
-MAX_BODY = 1 << 20
-"""Bytes that a request's body may have; a larger one is answered with 413."""
 
-TRANSPORT = "orderfsm.transport"
-"""The ASGI extension with which `Protocol` gives an application the connection, to end it too early."""
+def create_app(service: Service, *, deadline: float = DEADLINE) -> Starlette:
+    """The API port of `service`; where it verifies no signature, it answers no web page of somewhere else.
 
-
-class Protocol(HttpToolsProtocol):
-    """Uvicorn's HTTP protocol, with an extension that lets faults end the connection."""
-
-    def on_message_begin(self) -> None:
-        """Offer the extension to the application."""
-        super().on_message_begin()
-        self.scope["extensions"] = {TRANSPORT: {"transport": self.transport}}
+    If its store may wait for others, calls run in threads; one that takes longer than `deadline` seconds is answered
+    `Error`.
+    """
+    threads = Threads(deadline) if service.store.blocking else None
+    door = [] if service.verifies else [Middleware(SameOrigin, refusal=_forbidden)]
+    return _application(_Port(service, threads, _unknown), middleware=door)
 
 
-def create_app(service: Service) -> Starlette:
-    """The API port of `service`; where it verifies no signature, it answers no web page of somewhere else."""
-    return _application(_Port(service), [] if service.verifies else [Middleware(SameOrigin, refusal=_forbidden)])
-
-
-def create_control_app(service: Service) -> Starlette:
+def create_control_app(service: Service, *, deadline: float = DEADLINE) -> Starlette:
     """The control port of `service`, and its dashboard.
 
     It answers only requests whose `Host` is an address or `localhost`, and whose `Origin`, if there is one, is itself:
     a web page somewhere else cannot reach it through a visitor's browser.
     """
-    door = Middleware(SameOrigin, refusal=forbidden, guards_reads=False, strict=True)
-    return _application(_Port(Control(service)), [door], dashboard.routes(service))
+    threads = Threads(deadline)
+    port = _Port(Control(service), threads if service.store.blocking else None, unavailable)
+    return _application(
+        port,
+        dashboard.routes(service, threads.run),
+        middleware=[Middleware(SameOrigin, refusal=forbidden, guards_reads=False, strict=True)],
+        exception_handlers={StoreError: _failed, TimeoutError: _failed, TooLarge: _too_large},  # of the dashboard
+    )
 
 
-def _application(port: _Port, middleware: list[Middleware], routes: Sequence[BaseRoute] = ()) -> Starlette:
-    app = Starlette(routes=[*routes, Mount("/", app=port)], middleware=middleware)
+def _application(port: _Port, routes: Sequence[BaseRoute] = (), **options: Any) -> Starlette:
+    app = Starlette(routes=[*routes, Mount("/", app=port)], **options)
     app.router.default = port  # what is at no path, as in `OPTIONS *`
     return app
 
@@ -74,52 +75,67 @@ def _forbidden(reason: str) -> Response:
 
 
 class _Port:
-    """The ASGI application of anything that has a `handle`."""
+    """The ASGI application of anything that has a `handle`; what takes too long is answered by `gave_up`."""
 
-    def __init__(self, handler: Service | Control) -> None:
+    def __init__(self, handler: Service | Control, threads: Threads | None, gave_up: Callable[[str], Response]) -> None:
         self._handler = handler
+        self._threads = threads
+        self._gave_up = gave_up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await _body(receive)
-        except _TooLarge:
-            await _send(send, Response.of(413, {"Code": "RequestTooLarge", "Message": f"at most {MAX_BODY} bytes"}))
+            body = await read_body(scope, receive)
+        except TooLarge as error:
+            await error.response()(scope, receive, send)
             return
         if body is None:
             return
-        response = self._handler.handle(
-            Request(
-                method=scope["method"],
-                path=scope["path"],
-                query=scope["query_string"].decode("latin-1"),
-                headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-                body=body,
-            )
+        request = Request(
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"].decode("latin-1"),
+            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+            body=body,
         )
-        if response.delay:
-            await asyncio.sleep(response.delay)
+        response = await self._response(request)
         if response.transport in {"reset", "truncate"}:
             await _break_off(scope, receive, send, response)
         else:
             await _send(send, response)
 
+    async def _response(self, request: Request) -> Response:
+        try:
+            if self._threads is None:
+                response = self._handler.handle(request)
+            else:
+                response = await self._threads.run(self._handler.handle, request)
+            if response.delay:
+                await asyncio.sleep(response.delay)
+            return response
+        except TimeoutError:
+            return self._gave_up(_LATE)
+        except asyncio.CancelledError:
+            return self._gave_up("the server ends")
 
-class _TooLarge(Exception):
-    """A body of more than `MAX_BODY` bytes."""
+
+_LATE = "the store did not answer in time"
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """The body of a request; None if the client hung up before its end. A part of a request is never carried out."""
-    body: bytes = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY:
-            raise _TooLarge
-        if not message.get("more_body", False):
-            return body
+def _unknown(reason: str) -> Response:
+    """The API port's answer to a call of which nobody knows whether it was carried out."""
+    request_id = str(uuid.uuid4()).upper()
+    LOG.error("orderfsm: request %s failed: %s", request_id, reason)
+    return Response.of(500, wire.error_body(InternalError.code, InternalError.text, request_id, HOST))
+
+
+async def _failed(_request: Any, error: Exception) -> JSONResponse:
+    response = unavailable(str(error) or _LATE)
+    return JSONResponse(response.json, response.status)
+
+
+async def _too_large(_request: Any, error: Exception) -> JSONResponse:
+    assert isinstance(error, TooLarge)
+    return error.response()
 
 
 async def _send(send: Send, response: Response) -> None:

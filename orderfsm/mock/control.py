@@ -21,6 +21,7 @@ Everything else is a JSON error: 400 what makes no sense, 404 what is not there,
 from __future__ import annotations
 
 import json
+import logging
 import re
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,6 +33,7 @@ from orderfsm.wire import parse_states
 from . import answers
 from .faults import Fault
 from .message import Request, Response
+from .store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +70,15 @@ class Control:
 
     def handle(self, request: Request) -> Response:
         """The response of the control port to `request`; it never raises."""
+        try:
+            return self._handled(request)
+        except StoreError as error:
+            return unavailable(str(error))
+        except Exception:
+            logging.getLogger(__name__).exception("%s %s failed", request.method, request.path[:200])
+            return _problem(500, "InternalError", "the mock failed: see its standard error")
+
+    def _handled(self, request: Request) -> Response:
         self.service.refresh()
         allowed = set()
         for method, pattern, answer in self._routes:
@@ -146,6 +157,12 @@ class Control:
 def forbidden(reason: str) -> Response:
     """The answer to what is turned away before it is looked at."""
     return _problem(403, "Forbidden", reason)
+
+
+def unavailable(reason: str) -> Response:
+    """The control port's answer when the store fails."""
+    logging.getLogger(__name__).error("orderfsm: a request to the control port failed: %s", reason)
+    return _problem(503, "ServiceUnavailable", reason)
 
 
 def _problem(status: int, code: str, message: str) -> Response:

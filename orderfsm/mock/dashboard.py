@@ -21,7 +21,6 @@ from urllib.parse import parse_qs, urlencode
 import attrs
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -31,8 +30,11 @@ from orderfsm.order import MAX_ID
 from orderfsm.spec import Actor, Operation
 from orderfsm.trace import Outcome
 
+from .connection import read_body
+from .store import StoreError
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
@@ -260,9 +262,9 @@ def _link(chosen: int | None, filtered: State | None, **other: Any) -> str:
 # -- how it is served --------------------------------------------------------------------------------------------------
 
 
-def routes(service: Service) -> list[Route]:
-    """The dashboard of `service`: `GET /`, and what it needs under `/dashboard/`."""
-    pages = _Pages(service)
+def routes(service: Service, run: Callable[..., Awaitable[Any]]) -> list[Route]:
+    """The dashboard of `service`: `GET /`, and what it needs under `/dashboard/`. `run` runs a call in a thread."""
+    pages = _Pages(service, run)
     return [
         Route("/", pages.home),
         Route("/dashboard/orders/{order_id:int}", pages.order),
@@ -278,19 +280,24 @@ class _Pages:
     """What the routes answer. Whatever asks the service runs in a thread: its store may be a database."""
 
     service: Service
+    run: Callable[..., Awaitable[Any]]
 
     async def home(self, request: Request) -> Response:
-        return await run_in_threadpool(self._page, None, request.query_params.get("state"))
+        answer: Response = await self.run(self._page, None, request.query_params.get("state"))
+        return answer
 
     async def order(self, request: Request) -> Response:
         order_id: int = request.path_params["order_id"]
-        return await run_in_threadpool(self._page, order_id, request.query_params.get("state"))
+        answer: Response = await self.run(self._page, order_id, request.query_params.get("state"))
+        return answer
 
     async def happen(self, request: Request) -> Response:
         """A button without the script: let the event of a form happen, and go back to the order."""
         order_id: int = request.path_params["order_id"]
-        form = parse_qs((await request.body()).decode("utf-8", "replace"))
-        return await run_in_threadpool(self._happen, order_id, form.get("Event", [""])[0])
+        body = await read_body(request.scope, request.receive)
+        form = parse_qs((body or b"").decode("utf-8", "replace"))
+        answer: Response = await self.run(self._happen, order_id, form.get("Event", [""])[0])
+        return answer
 
     async def stream(self, request: Request) -> Response:
         """Server-sent events: the revision now, and again whenever it has changed."""
@@ -301,7 +308,10 @@ class _Pages:
         yield "retry: 500\n\n"
         last = None
         while not await request.is_disconnected():
-            revision = await run_in_threadpool(self.service.revision)
+            try:
+                revision = await self.run(self.service.revision)
+            except (StoreError, TimeoutError):
+                return  # the page says that the mock is gone, and asks again
             if revision != last:
                 yield f"data: {revision}\n\n"
                 last = revision

@@ -16,7 +16,8 @@ from orderfsm.order import order_id
 from orderfsm.spec import Actor, State
 from orderfsm.wire import parse_states
 
-from .app import Protocol, create_app, create_control_app
+from .app import create_app, create_control_app
+from .connection import Limits, protocol
 from .faults import Fault
 from .records import Record
 from .service import Service
@@ -198,17 +199,19 @@ def mock_cas(
         yield Server(api, control, service, bought)
 
 
-def configured(app: Starlette) -> uvicorn.Server:
-    """The uvicorn server for one of our applications: quiet, and with the extension that faults need."""
+def configured(app: Starlette, limits: Limits | None = None) -> uvicorn.Server:
+    """The uvicorn server for one of our applications: quiet, with limits, and with the extension that faults need."""
+    limits = Limits() if limits is None else limits
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=Protocol,
+            http=protocol(limits),
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
+            timeout_keep_alive=limits.idle,
             timeout_graceful_shutdown=1,
         )
     )

@@ -44,7 +44,7 @@ from .parameters import (
 from .records import Happening, Package, Record
 from .review import AFTER, AT_ONCE, READS, Review
 from .signature import Verifier
-from .store import MemoryStore, Store
+from .store import MemoryStore, Store, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -122,8 +122,11 @@ class Service:
         request_id = str(uuid.uuid4()).upper()
         try:
             response = self._handled(request, request_id)
-        except Exception:
-            logging.getLogger(__name__).exception("request %s failed", request_id)
+        except Exception as error:
+            expected = isinstance(error, StoreError)
+            logging.getLogger(__name__).error(
+                "orderfsm: request %s failed: %s", request_id, error, exc_info=not expected
+            )
             response = _failure(InternalError.code, InternalError.http_status, InternalError.text, request_id)
         return _in_xml(response, request) if answers_in_xml(request) else response
 
@@ -377,34 +380,40 @@ class Service:
         issued, expires = record.issued, record.expires
         if issued is None and self.lifecycle.state_rules[order.state].certified:
             issued, expires = now, now + self.validity
-        coming = self._next(order, now, expires)
         return attrs.evolve(
             record,
             order=order,
             holds_unit=record.holds_unit and not row.gives_back(None if issued is None else now - issued),
             issued=issued,
             expires=expires,
-            due=None if coming is None else coming[0],
+            due=self._next(order, now, expires),
             previous=record.order.state,
             entered=now,
             updated=now,
             reads=0,
         )
 
-    def _next(self, order: Order, entered: float, expires: float | None) -> tuple[float, Trigger] | None:
-        """When what will happen by itself to an order that came into its state at `entered`; None if nothing will."""
-        coming: list[tuple[float, Trigger]] = []
-        if self.review.mode in {AT_ONCE, AFTER}:
-            event = self._verdict(order)
-            if event is not None:
-                coming.append((entered + self.review.amount, event))
-        if expires is not None:
-            coming += [
-                (expires - before, trigger)
-                for trigger, before in self._calendar
-                if self.lifecycle.plain.can(order.state, trigger)
-            ]
-        return min(coming, default=None)
+    def _next(self, order: Order, entered: float, expires: float | None) -> float | None:
+        """When something will happen by itself to an order that came into its state at `entered`; None if nothing."""
+        times = [at for at, _ in self._by_calendar(order, expires)]
+        if self.review.mode in {AT_ONCE, AFTER} and self._verdict(order) is not None:
+            times.append(entered + self.review.amount)
+        return min(times, default=None)
+
+    def _by_calendar(self, order: Order, expires: float | None) -> list[tuple[float, Trigger]]:
+        """What the calendar will do to an order whose certificate expires then, and when."""
+        if expires is None:
+            return []
+        return [
+            (expires - before, trigger)
+            for trigger, before in self._calendar
+            if self.lifecycle.plain.can(order.state, trigger)
+        ]
+
+    def _falls_due(self, record: Record, due: float) -> Trigger | None:
+        """What happens to `record` at `due`: the calendar's event, or the CA's next, whichever review set it."""
+        by_then = [coming for coming in self._by_calendar(record.order, record.expires) if coming[0] <= due]
+        return min(by_then)[1] if by_then else self._verdict(record.order)
 
     def _verdict(self, order: Order) -> Event | None:
         """What owner and CA will do to an order next, if they act by themselves."""
@@ -426,17 +435,16 @@ class Service:
         happened: list[Happening] = []
         now = self.clock.now()
         while record.due is not None and record.due <= now:
-            coming = self._next(record.order, record.entered, record.expires)
-            if coming is None:
+            event = self._falls_due(record, record.due)
+            if event is None:
                 return attrs.evolve(record, due=None), happened
-            at = max(coming[0], record.updated)
-            happened.append(Happening(at, record.id, coming[1]))
-            record = self._stepped(record, self.lifecycle.transition(record.order.state, coming[1]), at)
+            at = max(record.due, record.updated)
+            happened.append(Happening(at, record.id, event))
+            record = self._stepped(record, self.lifecycle.transition(record.order.state, event), at)
         return record, happened
 
     def _begun(self, state: State | None, now: float, asked: Application, *, holds_unit: bool) -> Record:
         order = Order(self.store.new_id(), cast("State", state))
-        coming = self._next(order, now, None)
         return Record(
             order=order,
             product_code=asked.product_code,
@@ -446,7 +454,7 @@ class Service:
             updated=now,
             validate_type=asked.validate_type,
             holds_unit=holds_unit,
-            due=None if coming is None else coming[0],
+            due=self._next(order, now, None),
             csr=asked.csr,
             tags=asked.tags,
         )

@@ -13,19 +13,19 @@ import sqlite3
 import threading
 import time
 from contextlib import contextmanager, nullcontext, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from orderfsm.errors import InvalidValue, NotFoundPackage, NotRemainCount
+from orderfsm.errors import InvalidValue, NotFoundPackage, NotRemainCount, OrderFSMError
 from orderfsm.extras import needs
 from orderfsm.order import MAX_ID, Order
 from orderfsm.spec import Event, Operation, State
 
 from .faults import Fault
 from .records import Happening, Package, Record
-from .store import FIRST_ID, Shared
+from .store import FIRST_ID, PATIENCE, Shared, StoreError
 
 with needs("mock"):
     import sqlalchemy as sa
@@ -52,11 +52,13 @@ if TYPE_CHECKING:
 SCHEMA = "1"
 """The version of the tables below. A database keeps the one that it was made with; another one is an error."""
 
-MAX_CONNECTIONS = 12
-"""How many connections a process has at most, besides those that stream a history."""
+READING, WRITING = 4, 8
+"""How many connections a process has at most to read and to write, besides those that stream a history.
+
+They are apart, so that changes that wait for a lock leave the reads a way.
+"""
 
 _MAX_DUE = 100
-_PATIENCE = 30  # seconds for a lock of SQLite's
 _TIMEOUT = 10  # seconds for a connection to PostgreSQL
 _PURGE_EVERY = 60  # seconds
 _ATTEMPTS = 20
@@ -514,33 +516,79 @@ class Connection:
         return self.sql.execute(statement, parameters).rowcount
 
 
+class File:
+    """An SQLite file, which somebody may remove. Who has it open does not notice, and writes what nobody will read."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._known: tuple[int, int] | None = None
+
+    def check(self) -> None:
+        """`StoreError` if it is not there any more, or is another one."""
+        try:
+            found = os.stat(self._path)  # noqa: PTH116  (before every call)
+        except OSError as error:
+            if self._known is not None:
+                raise StoreError(f"the database file is gone ({error.strerror})") from error
+            return
+        if self._known is None:
+            self._known = found.st_dev, found.st_ino
+        elif self._known != (found.st_dev, found.st_ino):
+            raise StoreError("the database file was replaced by another one")
+
+
 class Connections:
     """The connections of a process, each lent to one thread at a time, and closed if anything went wrong.
 
-    SQLAlchemy's own pool takes as long for a loan as a read takes.
+    SQLAlchemy's own pool takes as long for a loan as a read takes. Who waits longer than `patience` seconds for one,
+    or whom the database fails, gets a `StoreError`.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, number: int, patience: float, file: File | None) -> None:
         self._engine = engine
-        self._places = threading.Semaphore(MAX_CONNECTIONS)
+        self._file = file
+        self._number = number
+        self._patience = patience
+        self._places = threading.Semaphore(number)
         self._idle: list[Connection] = []
+        # ValueError, LookupError: what SQLite's driver makes of a damaged file.
+        self._errors = (exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error, ValueError, LookupError)
 
     @contextmanager
     def lend(self) -> Iterator[Connection]:
         """A connection for as long as the block takes."""
-        with self._places:
-            connection = self._taken()
+        if self._file is not None:
+            self._file.check()
+        if not self._places.acquire(timeout=self._patience):
+            raise StoreError(f"all {self._number} connections to the database waited {self._patience:g} s for it")
+        try:
+            try:
+                connection = self._taken()
+            except self._errors as error:
+                raise StoreError(_reason(error)) from error
             try:
                 yield connection
             except Undone:
                 self._idle.append(connection)
                 raise
-            except BaseException:
+            except BaseException as error:
                 connection.sql.invalidate()
                 connection.sql.close()
                 self.close()  # if the server went away, they are lost too
+                if isinstance(error, self._errors) and not isinstance(error, OrderFSMError):
+                    raise StoreError(_reason(error)) from error
                 raise
             self._idle.append(connection)
+        finally:
+            self._places.release()
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """Where the database may fail: then with a `StoreError`."""
+        try:
+            yield
+        except self._errors as error:
+            raise StoreError(_reason(error)) from error
 
     def _taken(self) -> Connection:
         try:
@@ -559,41 +607,93 @@ class Connections:
             connection.sql.close()
 
 
+def _reason(error: BaseException) -> str:
+    """What the database says, on one line; without its DETAIL, in which a row may stand, and its key in the row."""
+    said = str(getattr(error, "orig", None) or error).partition("DETAIL:")[0]
+    return " ".join(said.split()) or type(error).__name__
+
+
 class Turn:
     """Whose turn it is to write into an SQLite file: of the threads of a process, and of the processes, by a lock file.
 
     SQLite itself lets them sleep and try again, longer each time: with a few processes one may not get its turn for
-    seconds. Where there is no such lock, that is how they wait.
+    seconds. Where there is no such lock, that is how they wait. It is a courtesy: who waited `patience` seconds writes
+    without it, and SQLite's own lock decides. So a process that is stopped in its turn holds up nobody for long.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, patience: float) -> None:
         self._path = path
+        self._patience = patience
         self._lock = threading.Lock()
         self._file: int | None = None
+        self._granted = threading.Condition()
+        self._queueing = False  # a thread of ours waits for the lock file
+        self._wanted = False  # and somebody for that thread
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         """Wait for the turn, and have it for as long as the block takes."""
-        with self._lock:
-            self._flock("LOCK_EX")
-            try:
-                yield
-            finally:
-                self._flock("LOCK_UN")
+        if not self._lock.acquire(timeout=self._patience):
+            yield
+            return
+        held = False
+        try:
+            held = fcntl is not None and self._held()
+            yield
+        finally:
+            if held and self._file is not None:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+            self._lock.release()
 
-    def _flock(self, how: str) -> None:
-        if fcntl is not None:
-            with suppress(OSError):
-                if self._file is None:
-                    self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                fcntl.flock(self._file, getattr(fcntl, how))
+    def _held(self) -> bool:
+        """Whether the lock file is ours by now; False if it cannot be had, or not in time."""
+        if self._queueing:
+            return False  # it took too long before; until it comes nobody else need wait as long
+        try:
+            if self._file is None:
+                self._file = self._opened()
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return self._queued()
+        except OSError:
+            return False
+        return True
+
+    def _opened(self) -> int:
+        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def _queued(self) -> bool:
+        """Wait in a thread, since the wait for a lock file has no limit: the thread may be left behind."""
+        with self._granted:
+            self._queueing = self._wanted = True
+            threading.Thread(target=self._queue, name="orderfsm turn", daemon=True).start()
+            self._granted.wait_for(lambda: not self._queueing, self._patience)
+            self._wanted = False
+            return not self._queueing
+
+    def _queue(self) -> None:
+        file: int | None = None
+        with suppress(OSError):
+            file = self._opened()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        with self._granted:
+            unused = file
+            if self._wanted and file is not None:
+                unused, self._file = self._file, file
+            if unused is not None:
+                os.close(unused)
+            self._queueing = False
+            self._granted.notify()
 
     def close(self) -> None:
         """Let go of the lock file, until the next turn."""
-        with self._lock:
-            if self._file is not None:
-                os.close(self._file)
-                self._file = None
+        if self._lock.acquire(timeout=self._patience):
+            try:
+                if self._file is not None:
+                    os.close(self._file)
+                    self._file = None
+            finally:
+                self._lock.release()
 
 
 # -- opening -----------------------------------------------------------------------------------------------------------
@@ -624,23 +724,27 @@ def _shown(url: URL) -> str:
     return URL.create(kind, host=url.host, port=url.port, database=url.database).render_as_string()
 
 
-def _engine(url: URL) -> sa.Engine:
-    """An engine on which each statement is its own transaction, unless one was begun."""
+def _engine(url: URL, patience: float) -> sa.Engine:
+    """An engine on which each statement is its own transaction, unless one was begun, and waits so long for locks."""
     if url.get_backend_name() == "postgresql":
         options = {} if "connect_timeout" in url.query else {"connect_timeout": _TIMEOUT}
         with needs("postgres"):
-            return sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool, connect_args=options)
+            engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool, connect_args=options)
+        event.listen(engine, "connect", partial(_say_at_first, f"SET lock_timeout = {max(1, int(patience * 1000))}"))
+        return engine
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise InvalidValue("SQLite", sqlite3.sqlite_version, [f"{'.'.join(map(str, _OLDEST_SQLITE))} or newer"])
-    options = {"timeout": _PATIENCE}
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool, connect_args=options)
-    event.listen(engine, "connect", _connected)
+    engine = sa.create_engine(
+        url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool, connect_args={"timeout": patience}
+    )
+    # What is committed is in SQLite's log, and outlives the process; if the machine dies, the last may be lost.
+    event.listen(engine, "connect", partial(_say_at_first, "PRAGMA synchronous=NORMAL"))
     return engine
 
 
-def _connected(raw: DBAPIConnection, _: object) -> None:
-    """What is committed is in SQLite's log, and outlives the process; if the machine dies, the last may be lost."""
-    raw.cursor().execute("PRAGMA synchronous=NORMAL")
+def _say_at_first(statement: str, raw: DBAPIConnection, _: object) -> None:
+    raw.cursor().execute(statement)
+    raw.commit()
 
 
 def _prepare(connection: Connection, backend: Backend, shown: str) -> None:
@@ -669,9 +773,9 @@ def _create(connection: Connection, backend: Backend) -> None:
         connection.change(sa.insert(_COUNTERS), [{"name": n, "value": first} for n, first in _FIRST_VALUES.items()])
 
 
-def _write_ahead(connection: Connection) -> None:
+def _write_ahead(connection: Connection, patience: float) -> None:
     """Let SQLite keep a write-ahead log from now on. For that it does not wait for another process, so we do."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     while True:
         try:
             return connection.say("PRAGMA journal_mode=WAL")
@@ -689,27 +793,36 @@ class SQLStore:
 
     In an empty database it creates its tables. `InvalidValue` if the database cannot be opened, has others' tables, or
     another schema version. Safe between threads and between processes; a process that forks makes it afterwards.
+
+    A change waits at most `patience` seconds for others, for its turn and for the database's locks; then, as whenever
+    the database fails, it is a `StoreError`, and nothing is done.
     """
 
-    def __init__(self, url: str) -> None:
+    blocking = True
+
+    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
         parsed = _url(url)
-        self._backend = _SQLITE if parsed.get_backend_name() == "sqlite" else _POSTGRESQL
-        self._engine = _engine(parsed)
-        self._connections = Connections(self._engine)
-        self._turn = Turn(f"{parsed.database}-turn") if self._backend is _SQLITE else None
+        on_sqlite = parsed.get_backend_name() == "sqlite"
+        self._backend = _SQLITE if on_sqlite else _POSTGRESQL
+        self._patience = patience
+        # In SQLite a change waits twice: for its turn, and for those that know no turns.
+        self._engine = _engine(parsed, patience / 2 if on_sqlite else patience)
+        file = File(str(parsed.database)) if on_sqlite else None
+        self._reading = Connections(self._engine, READING, patience, file)
+        self._writing = Connections(self._engine, WRITING, patience, file)
+        self._turn = Turn(f"{parsed.database}-turn", patience / 2) if on_sqlite else None
         self._rules: tuple[int, tuple[tuple[int, Fault], ...]] = (-1, ())
         self._purge_at = time.monotonic() + _PURGE_EVERY
         self._open(_shown(parsed))
 
     def _open(self, shown: str) -> None:
         try:
-            with self._connections.lend() as connection:
+            with self._writing.lend() as connection:
                 _prepare(connection, self._backend, shown)
                 if self._backend is _SQLITE:
-                    _write_ahead(connection)
-        except (exc.SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as error:
-            reason = " ".join(str(getattr(error, "orig", None) or error).split())
-            raise InvalidValue("database", shown, [f"one that can be opened ({reason})"]) from None
+                    _write_ahead(connection, self._patience)
+        except StoreError as error:
+            raise InvalidValue("database", shown, [f"one that can be opened ({error})"]) from None
 
     # -- orders ------------------------------------------------------------------------------------------------------
 
@@ -719,8 +832,7 @@ class SQLStore:
 
     def get(self, order_id: int) -> Record | None:
         """See `Store`."""
-        row = self._first(_GET, {"order_id": order_id}) if 0 < order_id <= MAX_ID else None
-        return None if row is None else _record(row)
+        return self._first(_GET, {"order_id": order_id}, _record) if 0 < order_id <= MAX_ID else None
 
     def commit(
         self, old: Record | None, new: Record | None, begun: Record | None, happened: Iterable[Happening]
@@ -761,10 +873,11 @@ class SQLStore:
         part = {"limit": min(limit, MAX_ID), "skipped": min(offset, MAX_ID)}
         sought = {"keyword": _searchable(keyword)} if keyword else {}
         among = {} if keyword else {"after": 0, "most": min(offset + limit, MAX_ID)}
-        rows = self._all(_page(values, contains), {**part, **sought, **among})
-        if not rows:
-            return [], int(self._scalar(_number(values, contains), sought))
-        return [_record(row[:-1]) for row in rows], int(rows[0][-1])
+        asked = {**part, **sought, **among}
+        found = self._all(_page(values, contains), asked, lambda row: (_record(row[:-1]), row[-1]))
+        if not found:
+            return [], self._number(_number(values, contains), sought)
+        return [record for record, _ in found], int(found[0][1])
 
     def after(self, states: Collection[State], order_id: int, limit: int) -> list[Record]:
         """See `Store`."""
@@ -778,51 +891,51 @@ class SQLStore:
         if not states:
             return []
         part = {"after": min(after, MAX_ID), "most": min(limit, MAX_ID), "limit": min(limit, MAX_ID), "skipped": 0}
-        return [_record(row) for row in self._all(_list(_values(states), newest=newest), part)]
+        return self._all(_list(_values(states), newest=newest), part, _record)
 
     def count(self, states: Collection[State]) -> int:
         """See `Store`."""
-        return int(self._scalar(_number(_values(states)))) if states else 0
+        return self._number(_number(_values(states))) if states else 0
 
     def due(self, now: float) -> list[int]:
         """See `Store`; at most 100."""
-        return [row.id for row in self._all(_IS_DUE, {"now": now})]
+        return self._all(_IS_DUE, {"now": now}, lambda row: int(row.id))
 
     def history(self, order_id: int | None = None) -> Iterator[Happening]:
         """See `Store`: by time, then as it was committed. All lines are as of the first one that is taken."""
         if order_id is None:
             return self._stream()
-        return map(_happening, self._all(_TOLD_OF_ORDER, {"order": min(order_id, MAX_ID)}))
+        return iter(self._all(_TOLD_OF_ORDER, {"order": min(order_id, MAX_ID)}, _happening))
 
     def _stream(self) -> Iterator[Happening]:
-        with self._engine.connect() as sql:
+        with self._reading.failing(), self._engine.connect() as sql:
             sql.exec_driver_sql("BEGIN")  # PostgreSQL reads bit by bit only in a transaction
             with sql.execution_options(yield_per=1000).execute(_TOLD) as rows:
-                yield from map(_happening, rows)
+                yield from (_made(_happening, row) for row in rows)
 
     def revision(self) -> int:
         """See `Store`; in PostgreSQL it also grows when other things happen there."""
-        return int(self._scalar(self._backend.revision))
+        return self._number(self._backend.revision)
 
     # -- packages ----------------------------------------------------------------------------------------------------
 
     def package(self, product_code: str) -> Package:
         """See `Store`."""
-        row = self._first(_PACKAGE, {"code": product_code})
-        if row is None:
+        package = self._first(_PACKAGE, {"code": product_code}, _package)
+        if package is None:
             raise NotFoundPackage
-        return Package(*row)
+        return package
 
     def packages(self) -> list[Package]:
         """See `Store`."""
-        return [Package(*row) for row in sorted(self._all(sa.select(_PACKAGES)))]
+        return sorted(self._all(sa.select(_PACKAGES), {}, _package), key=lambda package: package.product_code)
 
     def put_package(self, product_code: str, total: int) -> Package:
         """See `Store`."""
 
         def change(connection: Connection) -> Package:
             self._changed(connection)
-            return Package(*connection.first(self._backend.buy, {"code": product_code, "size": total}))
+            return _made(_package, connection.first(self._backend.buy, {"code": product_code, "size": total}))
 
         return self._transact(change)
 
@@ -830,12 +943,15 @@ class SQLStore:
 
     def shared(self) -> Shared:
         """See `Store`."""
-        offset, revision = self._first(_IS_SHARED)
+        shared = self._first(_IS_SHARED, {}, tuple)
+        if shared is None:
+            raise StoreError("the database is damaged: its row of the table shared is gone")
+        offset, revision = shared
         known, faults = self._rules
         if known != revision:
-            rows = self._all(_RULES)
-            faults = tuple(_fault(*row[1:]) for row in rows if row.number is not None)
-            self._rules = rows[0].faults_revision, faults
+            rules = self._all(_RULES, {}, lambda row: (row[0], None if row.number is None else _fault(*row[1:])))
+            faults = tuple(rule for _, rule in rules if rule is not None)
+            self._rules = rules[0][0], faults
         return Shared(offset, faults)
 
     def advance(self, seconds: float) -> None:
@@ -860,9 +976,9 @@ class SQLStore:
 
     def take_fault(self, number: int) -> bool:
         """See `Store`."""
-        row = self._first(_TIMES, {"fault": number})
-        if row is None or row.times is None:
-            return row is not None
+        times = self._first(_TIMES, {"fault": number}, tuple)
+        if times is None or times == (None,):
+            return times is not None
 
         def change(connection: Connection) -> bool:
             if not connection.change(_TAKE_FAULT, {"fault": number}):
@@ -892,11 +1008,11 @@ class SQLStore:
 
     def setting(self, name: str, make: Callable[[], str]) -> str:
         """See `Store`. Of several that ask first at the same time each may make one; all get the same."""
-        row = self._first(_SETTING, {"setting": name})
-        if row is None:
+        value = self._first(_SETTING, {"setting": name}, lambda row: str(row.value))
+        if value is None:
             self._changed_by(self._backend.setting, {"name": name, "value": make()})
-            row = self._first(_SETTING, {"setting": name})
-        return str(row.value)
+            return self.setting(name, make)
+        return value
 
     def reset(self) -> None:
         """See `Store`."""
@@ -913,7 +1029,8 @@ class SQLStore:
 
     def close(self) -> None:
         """See `Store`."""
-        self._connections.close()
+        self._reading.close()
+        self._writing.close()
         self._engine.dispose()
         if self._turn is not None:
             self._turn.close()
@@ -924,26 +1041,31 @@ class SQLStore:
         """Where only one may write at a time, wait for that."""
         return nullcontext() if self._turn is None else self._turn()
 
-    def _all(self, statement: Any, parameters: Parameters | None = None) -> Sequence[Any]:
-        with self._connections.lend() as connection:
-            return connection.all(statement, parameters)
+    def _all(self, statement: Any, parameters: Parameters, make: Callable[[Any], T]) -> list[T]:
+        """What `make` makes of each row that is found."""
+        with self._reading.lend() as connection:
+            rows = connection.all(statement, parameters)
+        return [_made(make, row) for row in rows]
 
-    def _first(self, statement: Any, parameters: Parameters | None = None) -> Any:
-        with self._connections.lend() as connection:
-            return connection.first(statement, parameters)
+    def _first(self, statement: Any, parameters: Parameters, make: Callable[[Any], T]) -> T | None:
+        """What `make` makes of the first row that is found; None if none is."""
+        with self._reading.lend() as connection:
+            row = connection.first(statement, parameters)
+        return None if row is None else _made(make, row)
 
-    def _scalar(self, statement: Any, parameters: Parameters | None = None) -> Any:
-        with self._connections.lend() as connection:
-            return connection.scalar(statement, parameters)
+    def _number(self, statement: Any, parameters: Parameters | None = None) -> int:
+        """The number that is found."""
+        with self._reading.lend() as connection:
+            return int(connection.scalar(statement, parameters))
 
     def _counted(self, statement: Any, parameters: Parameters | None = None) -> int:
         """The number that a change by one statement answers."""
-        with self._in_turn():
-            return int(self._scalar(statement, parameters))
+        with self._in_turn(), self._writing.lend() as connection:
+            return int(connection.scalar(statement, parameters))
 
     def _changed_by(self, statement: Any, parameters: Parameters) -> int:
         """How many rows one statement changes."""
-        with self._in_turn(), self._connections.lend() as connection:
+        with self._in_turn(), self._writing.lend() as connection:
             return connection.change(statement, parameters)
 
     def _changed(self, connection: Connection, by: Any = None) -> None:
@@ -956,13 +1078,13 @@ class SQLStore:
         for _ in range(_ATTEMPTS - 1):
             try:
                 return self._attempt(change)
-            except exc.DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in _AGAIN:
+            except StoreError as error:
+                if getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) not in _AGAIN:
                     raise
         return self._attempt(change)
 
     def _attempt(self, change: Callable[[Connection], T]) -> T:
-        with self._in_turn(), self._connections.lend() as connection:
+        with self._in_turn(), self._writing.lend() as connection:
             connection.say(self._backend.begin)
             try:
                 result = change(connection)
@@ -971,6 +1093,18 @@ class SQLStore:
                 raise
             connection.raw.commit()
             return result
+
+
+def _made(make: Callable[[Any], T], row: Any) -> T:
+    """What `make` makes of a row; `StoreError` if it is none that was ever written."""
+    try:
+        return make(row)
+    except Exception as error:
+        raise StoreError(f"the database is damaged: a row cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _package(row: Any) -> Package:
+    return Package(*row)
 
 
 def _fault(number: int, rule: str, times: int | None) -> tuple[int, Fault]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 from sortedcontainers import SortedList
 
-from orderfsm.errors import NotFoundPackage, NotRemainCount
+from orderfsm.errors import NotFoundPackage, NotRemainCount, OrderFSMError
 
 from .records import Happening, Package, Record
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 FIRST_ID = 100_000_001
 
+PATIENCE = 8.0
+"""Seconds that a change in a database waits at most for others; the SDKs wait 10 for an answer."""
+
 
 @attrs.frozen
 class Shared:
@@ -38,8 +41,17 @@ class Shared:
     faults: tuple[tuple[int, Fault], ...] = ()
 
 
+class StoreError(OrderFSMError):
+    """A store cannot be read or written: it is locked, full, damaged or gone. Its text is one line that says why."""
+
+
 class Store(Protocol):
-    """What a `Service` asks of the place where its orders are."""
+    """What a `Service` asks of the place where its orders are. Any method may raise `StoreError`.
+
+    `blocking` says that methods may wait for others, so that an event loop must call them in a thread.
+    """
+
+    blocking: bool
 
     def new_id(self) -> int:
         """An OrderId that was never given out before."""
@@ -146,6 +158,8 @@ class Store(Protocol):
 
 class MemoryStore:
     """A store in memory, for one process; safe between threads."""
+
+    blocking = False
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
