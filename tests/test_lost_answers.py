@@ -15,7 +15,7 @@ from orders import create, invoke, order_in, state_of
 from Tea.exceptions import TeaException
 
 from orderfsm import ORDER_LIFECYCLE, Operation, State
-from orderfsm.client import OutcomeUnknown, guard
+from orderfsm.client import OutcomeUnknown, created, guard
 from orderfsm.client.call import Settled, settle
 from orderfsm.mock import Fault
 
@@ -143,6 +143,25 @@ def test_two_creates_for_one_domain_at_once_are_not_taken_for_each_other(server,
         thread.join()
     ids = [each for each in found if isinstance(each, int)]
     assert len(ids) == len(set(ids))
+
+
+SENT, NOW = 1_790_000_000.0, 1_790_000_030.0
+"""A create was sent, by our clock, half a minute before the list was answered."""
+
+
+@pytest.mark.parametrize(
+    ("headers", "earliest_order"),
+    [
+        ({}, SENT - 900),
+        ({"date": "yesterday"}, SENT - 900),
+        ({"date": "Mon, 21 Sep 2026 14:13:50 GMT"}, SENT - 2),
+        ({"Date": "Mon, 21 Sep 2026 15:13:50 GMT"}, SENT + 3600 - 2),
+    ],
+    ids=["no date", "no such date", "our clock", "an hour ahead of us"],
+)
+def test_an_order_is_ours_only_if_it_is_not_older_than_the_call_by_the_services_clock(headers, earliest_order):
+    """Of which nothing is known if it does not say its date, but that it accepts signatures of 15 minutes ago."""
+    assert created.earliest(SENT, headers, NOW) == earliest_order
 
 
 # -- what is not known -------------------------------------------------------------------------------------------------

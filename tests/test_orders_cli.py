@@ -13,8 +13,8 @@ pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is no
 pytest.importorskip("click", reason="the extra `cli` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
-from between import Between, acceptance
-from orders import order_in, state_of
+from between import Behind, Between, acceptance
+from orders import call, order_in, state_of
 
 from orderfsm import InvalidValue, Operation, State
 from orderfsm.cli import main
@@ -232,6 +232,38 @@ def test_what_is_left_is_said_and_exits_1(service, orders):
     assert (answer["deleted"], answer["freed"], answer["left"][0]["order_id"]) == ([], 0, order_id)
     _, out, _ = orders("sweep", "--yes", "--status", "issued")
     assert f"left: {order_id}: deleted cannot be reached" in out
+
+
+def test_what_somebody_else_deleted_meanwhile_is_not_counted_as_freed(service, orders, tmp_path):
+    """As by another sweep: it is gone when this one comes to it."""
+    ids = [order_in(service, State.VERIFY_FAIL) for _ in range(2)]
+    between = Between(service)
+    between.after_read = lambda: call(Behind(between), Operation.DELETE, OrderId=ids[0])
+    status, out, _ = orders("sweep", "--yes", "--concurrency", "1")
+    assert status == 0
+    assert out.splitlines()[-2:] == [
+        f"gone already, so that this sweep freed nothing by them: {ids[0]}",
+        "deleted: 2, left: 0, quota freed: 1",
+    ]
+
+
+@pytest.mark.parametrize("yes", [["--yes"], []])
+def test_a_journal_that_is_none_is_one_line(service, orders, tmp_path, yes):
+    """A device that has no end, another filter's, and one whose selection was cut."""
+    journal = tmp_path / "journal.jsonl"
+    order_in(service, State.VERIFY_FAIL)
+    assert orders("sweep", "--yes", "--journal", journal)[0] == 0
+    assert "expected a file" in one_line(orders("sweep", *yes, "--journal", "/dev/zero"))
+    assert "expected a journal of" in one_line(orders("sweep", *yes, "--journal", journal, "--status", "payed"))
+    journal.write_bytes(journal.read_bytes().splitlines(keepends=True)[0])
+    assert "expected its whole selection, 1 orders, and not 0" in one_line(orders("sweep", *yes, "--journal", journal))
+
+
+def one_line(answer):
+    """The line on standard error with which a command refused bad input."""
+    status, out, err = answer
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    return err
 
 
 def test_sweep_of_old_orders_only(service, server, orders):

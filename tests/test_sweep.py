@@ -567,6 +567,16 @@ def test_what_may_have_been_deleted_before_an_interruption_is_perhaps_freed(serv
     assert (report.deleted, report.freed, report.perhaps_freed) == ((order_id,), 0, 1)
 
 
+def test_what_this_sweep_called_and_heard_nothing_of_is_perhaps_freed(service, between, sweeping):
+    """The deletion was carried out, its answer lost, and the reads after it as well; by the next round it is gone."""
+    order_id = order_in(service, State.VERIFY_FAIL)
+    service.add_fault(Fault(operation=Operation.DELETE, when="after", times=1))
+    between.after_read = lambda: service.add_fault(Fault(operation=Operation.DESCRIBE, times=4))
+    report = sweeping()
+    assert (report.deleted, report.by_others) == ((order_id,), ())
+    assert (report.freed, report.perhaps_freed) == (0, 1)
+
+
 # -- at length ---------------------------------------------------------------------------------------------------------
 
 

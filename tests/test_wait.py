@@ -251,3 +251,18 @@ def test_observe_reads_an_order_as_exactly_as_the_api_allows(service, server, st
     order_id = order_in(service, state)
     for seen in (observe(server.client(), order_id), asyncio.run(observe_async(server.client(), order_id))):
         assert seen.found == {state}
+
+
+def test_after_a_read_that_is_refused_the_list_decides_at_once_and_after_a_vague_one_it_is_read_again(
+    service, server, between
+):
+    """A permission does not come by asking again; a state does."""
+    order_id = order_in(service, State.BEING_REVIEWED)
+    between.arrived.clear()
+    service.add_fault(Fault(operation=Operation.DESCRIBE, code="Forbidden.RAM", status=403))
+    assert observe(server.client(), order_id).states == {State.PENDING_REVIEW, State.BEING_REVIEWED}
+    assert between.arrived == [Operation.DESCRIBE, Operation.LIST]
+    between.clear()
+    service.add_fault(Fault(operation=Operation.DESCRIBE, read="unknow", times=2))
+    assert observe(server.client(), order_id).state is State.BEING_REVIEWED
+    assert between.arrived == [Operation.DESCRIBE, Operation.LIST] * 2 + [Operation.DESCRIBE]

@@ -35,6 +35,17 @@ def test_the_vocabularies_are_those_of_the_documents():
     assert w.statuses() == STATUSES
 
 
+def test_the_version_is_that_of_the_api():
+    """The name of each of its pages: `api-cas-2020-04-07-...`."""
+    assert w.VERSION == "2020-04-07"
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_the_rate_limits_are_those_of_the_documents(operation):
+    """The page of CancelOrderRequest says 100 calls a second, all others that say anything 10."""
+    assert w.RATE_LIMITS[operation] == (100 if operation.name == "CANCEL" else 10)
+
+
 @pytest.mark.parametrize("state", State)
 def test_a_state_is_among_those_that_its_words_mean(state):
     if state is State.DELETED:

@@ -37,9 +37,16 @@ def states_of(given: State | str | Collection[State | str], lifecycle: Lifecycle
     words = [given] if isinstance(given, str) else given
     if not isinstance(words, Iterable):
         raise InvalidValue("possible states", given, ["a state, or a set of at least one"])
-    states = frozenset(lifecycle.members({state for word in words for state in wire.parse_states(word, lifecycle)}))
+    return frozenset(lifecycle.members({state for word in words for state in _named(word, lifecycle)}))
+
+
+def _named(word: str, lifecycle: Lifecycle) -> frozenset[State | None]:
+    try:
+        states = wire.parse_states(word, lifecycle)
+    except InvalidValue as error:
+        raise InvalidValue("state", word, [known for known in error.accepted if known != "none"]) from None
     if None in states:
-        raise InvalidValue("state", "none", filter(None, lifecycle.state_rules))
+        raise InvalidValue("state", word, filter(None, lifecycle.state_rules))
     return states
 
 

@@ -202,7 +202,7 @@ def _answer_or_raise(operation: Operation, error: Exception, *, lenient: bool) -
     answer = Answer.of_error(error)
     if answer is not None:
         return answer
-    if any(frame.name == "from_map" for frame in traceback.extract_tb(error.__traceback__)):  # the SDK 2.0.4
+    if any(frame.name in READING for frame in traceback.extract_tb(error.__traceback__)):
         unreadable = UnreadableAnswer(operation, "its body is not the object that is documented")
         unreadable.__cause__ = error
         return Answer(Outcome.UNKNOWN, error=unreadable)
@@ -210,6 +210,9 @@ def _answer_or_raise(operation: Operation, error: Exception, *, lenient: bool) -
         return Answer(Outcome.UNKNOWN, error=error)
     raise error
 
+
+READING = "from_map", "assert_as_map"
+"""The SDK's functions that read an answer: what older versions raise there is about the answer, and not the call."""
 
 _IN_BODY: Mapping[str, tuple[type, ...]] = {"order_id": (int, str), "type": (str,), "total_count": (int, NoneType)}
 _IN_LIST: Mapping[str, tuple[type, ...]] = {

@@ -24,7 +24,7 @@ from .candidate import Candidate
 from .carry_out import Undecided, carrying_out, decide
 from .connection import Connection
 from .errors import OutcomeUnknown, UnreadableAnswer
-from .journal import Journal, JournalFailed
+from .journal import Journal
 from .observation import meaning
 from .preflight import seconds
 from .sdk import Answer
@@ -63,7 +63,8 @@ class SweepReport:
     order that was not found is gone; None if it could. `by_others` are those of `deleted` that were gone before this
     sweep called their deletion: somebody else, another sweep perhaps, deleted them. `freed` counts the units of quota
     that came back by this sweep; of an order of which it is not certain that it held one (a renewal holds none), or
-    that it was this sweep that deleted it (`perhaps_ours`: it was interrupted then), it is counted in `perhaps_freed`.
+    that it was this sweep that deleted it (`perhaps_ours`: it was interrupted then, or the answer was lost), it is
+    counted in `perhaps_freed`.
     """
 
     selected: tuple[Candidate, ...]
@@ -206,6 +207,8 @@ class _Sweep:
     journal: Journal | None = attrs.field(default=None, init=False)
     touchable: dict[int, set[State | None]] = attrs.field(factory=dict, init=False)
     """The states in which each order may be touched: those asked for, and those that it was led to."""
+    perhaps_ended: set[int] = attrs.field(factory=set, init=False)
+    """The orders of which a call was lost, and may have been carried out."""
 
     @classmethod
     def of(cls, client: Any, states: State | str | Collection[State | str], *settings: Any) -> _Sweep:
@@ -373,12 +376,12 @@ class _Sweep:
         try:
             touchable = self.touchable.setdefault(candidate.order_id, self._led_to(candidate))
             done = yield from carrying_out(self.preflight, candidate.order_id, GOAL, touchable=touchable)
-            outcome = _Outcome(ours=True if done.steps else self._interrupted(candidate))
-        except (JournalFailed, InvalidValue):
-            raise
+            outcome = _Outcome(ours=True if done.steps else self._perhaps_ours(candidate))
         except OrderFSMError as error:
             code = f"{error.code}: " if isinstance(error, ServiceError) else ""
             reason = str(error).removeprefix(f"order {candidate.order_id}: ")
+            if isinstance(error, OutcomeUnknown):
+                self.perhaps_ended.add(candidate.order_id)
             outcome = _Outcome(f"{code}{reason}", again=isinstance(error, PASSING))
         except Exception as error:
             answer = Answer.of_error(error)
@@ -401,9 +404,10 @@ class _Sweep:
         lines = self._lines(candidate)
         return any(line.trigger in ends and line.outcome is Outcome.ACCEPTED for line in lines)
 
-    def _interrupted(self, candidate: Candidate) -> bool | None:
-        """Whether this sweep deleted the order, which is gone: None if it may have, before it was interrupted."""
-        return None if any(line.trigger is not Operation.LIST for line in self._lines(candidate)) else False
+    def _perhaps_ours(self, candidate: Candidate) -> bool | None:
+        """Of an order that is gone: None if an earlier try, also before an interruption, may have deleted it."""
+        tried = any(line.trigger is not Operation.LIST for line in self._lines(candidate))
+        return None if tried or candidate.order_id in self.perhaps_ended else False
 
     def _led_to(self, candidate: Candidate) -> set[State | None]:
         """The states that were asked for, and those that an earlier sweep led the order to, or may have."""

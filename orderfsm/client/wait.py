@@ -50,7 +50,8 @@ class WaitTimeout(OrderFSMError, TimeoutError):
     def __init__(
         self, order_id: int | str, goals: frozenset[State | None], timeout: float, path: tuple[Observation, ...]
     ) -> None:
-        super().__init__(order_id, goals, timeout, path)
+        super().__init__()  # what an OSError is given, it takes for an errno and a file's name
+        self.args = (order_id, goals, timeout, path)
         self.order_id = order_id
         self.goals = goals
         self.timeout = timeout
