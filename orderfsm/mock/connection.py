@@ -117,13 +117,21 @@ class Protocol(HttpToolsProtocol):
             return
         self._received += len(data)
         super().data_received(data)
+        if self._arriving:
+            self._bound()
+        elif self._deadline is None and self.timeout_keep_alive_task is None and self._at_rest:
+            self._expect()
+
+    def _bound(self) -> None:
+        """See to a request of which a part is here."""
+        most = self._limits.target + self._limits.head
         if self._turned_away or self.transport.is_closing():
             return
-        if self._in_head and self._received > self._limits.target + self._limits.head:
+        if self._in_head and self._received > most:
             self._turn_away(*self._too_large(incomplete=True))
-        elif self._received > self._limits.target + self._limits.head + 16 * MAX_BODY:
+        elif self._received > most + 16 * MAX_BODY:
             self._cut_off("sent far more than a request may have")
-        elif self._deadline is None and (self._arriving or (self._at_rest and self.timeout_keep_alive_task is None)):
+        elif self._deadline is None:
             self._expect()
 
     def on_message_begin(self) -> None:
