@@ -60,23 +60,21 @@ async def read_body(scope: Scope, receive: Receive) -> bytes | None:
     Raises `TooLarge`, and then nothing of it is kept.
     """
     body: bytes = b""
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value[:20]) > MAX_BODY:
-            raise _too_large(scope)
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         body += message.get("body", b"")
-        if len(body) > MAX_BODY:
-            raise _too_large(scope)
-        if not message.get("more_body", False):
+        if not message.get("more_body", False) and len(body) <= MAX_BODY:
             return body
+        if max(len(body), _announced(scope)) > MAX_BODY:
+            _complain(scope.get("client"), f"a body of more than {MAX_BODY} bytes was refused")
+            raise TooLarge
 
 
-def _too_large(scope: Scope) -> TooLarge:
-    _complain(scope.get("client"), f"a body of more than {MAX_BODY} bytes was refused")
-    return TooLarge()
+def _announced(scope: Scope) -> int:
+    """How many bytes a body has, as far as its header says."""
+    return next((int(v[:20]) for name, v in scope["headers"] if name == b"content-length" and v.isdigit()), 0)
 
 
 def _complain(client: Any, what: str) -> None:
@@ -119,13 +117,21 @@ class Protocol(HttpToolsProtocol):
             return
         self._received += len(data)
         super().data_received(data)
+        if self._arriving:
+            self._bound()
+        elif self._deadline is None and self.timeout_keep_alive_task is None and self._at_rest:
+            self._expect()
+
+    def _bound(self) -> None:
+        """See to a request of which a part is here."""
+        most = self._limits.target + self._limits.head
         if self._turned_away or self.transport.is_closing():
             return
-        if self._in_head and self._received > self._limits.target + self._limits.head:
+        if self._in_head and self._received > most:
             self._turn_away(*self._too_large(incomplete=True))
-        elif self._received > self._limits.target + self._limits.head + 16 * MAX_BODY:
+        elif self._received > most + 16 * MAX_BODY:
             self._cut_off("sent far more than a request may have")
-        elif self._deadline is None and (self._arriving or (self._at_rest and self.timeout_keep_alive_task is None)):
+        elif self._deadline is None:
             self._expect()
 
     def on_message_begin(self) -> None:
@@ -134,17 +140,11 @@ class Protocol(HttpToolsProtocol):
         self.scope["extensions"] = {TRANSPORT: {"transport": self.transport}}
         self._arriving = self._in_head = True
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header field; those that come after the body mean nothing here."""
-        if self._in_head:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """Begin to answer; what is too large is answered by that."""
         self._in_head = False
-        size = sum(len(name) + len(value) for name, value in self.headers)
-        limits = self._limits
-        if len(self.url) <= limits.target and size <= limits.head and len(self.headers) <= limits.fields:
+        self.scope["headers"] = self.headers[:]  # fields that come after the body mean nothing here
+        if self._fits():
             super().on_headers_complete()
             return
         status, code, message = self._too_large()
@@ -161,6 +161,15 @@ class Protocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
         super().on_message_complete()
+
+    def _fits(self) -> bool:
+        limits = self._limits
+        if len(self.headers) > limits.fields:
+            return False
+        if 0 < self._received <= min(limits.target, limits.head):  # 0: it came together with the request before it
+            return True
+        size = sum(len(name) + len(value) for name, value in self.headers)
+        return len(self.url) <= limits.target and size <= limits.head
 
     def _too_large(self, *, incomplete: bool = False) -> tuple[int, str, str]:
         limits = self._limits
