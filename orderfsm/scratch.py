@@ -99,6 +99,8 @@ def _is_in_use(file: Path) -> bool:
 
 
 def _remove_if_left(found: Path) -> None:
+    if fcntl is None:
+        return
     with suppress(OSError):
         ours = found.lstat().st_uid == os.getuid() and not found.is_symlink()
         if ours and not _is_in_use(found / _LOCK):

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import attrs
 import pytest
 from company import BAD, delivered, folded, found, moment, placeless, write_jsonl, write_parquet
 
@@ -87,6 +88,63 @@ def test_a_users_own_spark_frame_stays_where_it_is(session, tmp_path):
     assert [(violation.order_id, violation.index) for violation in report.violations] == [(7, 1)]
     assert session.conf.get("spark.sql.session.timeZone") == "Asia/Shanghai"
     assert session.range(1).count() == 1
+
+
+def test_who_was_behind_a_violation_is_the_same_as_on_other_engines(session, tmp_path):
+    some = [
+        Line(time=moment(at), order_id=7 + order, trigger=each, client=f"client-{order}-{at}", extra={"user": "alice"})
+        for order in range(40)
+        for at, each in enumerate((Operation.CREATE, Operation.DELETE))
+    ]
+    trail = tmp_path / "3.jsonl"
+    users = ({"userIdentity": {"userName": f"user-{at}"}, "sourceIpAddress": "203.0.113.1"} for at in range(2))
+    events = [
+        delivered(attrs.evolve(line, order_id=99), line.time, **user) for line, user in zip(some, users, strict=False)
+    ]
+    trail.write_text("".join(json.dumps(each) + "\n" for each in events))
+    files = [
+        write_jsonl(tmp_path / "1.jsonl", some[:40], Events.COMPLETE),
+        with_clients(tmp_path / "2.parquet", some[40:]),
+        trail,
+    ]
+    reports = [audit(files, engine=engine, events=Events.COMPLETE) for engine in ("spark", "duckdb", "polars")]
+    assert [report.as_json() for report in reports] == [reports[0].as_json()] * 3
+    assert [each.who for each in reports[0].violations[:2]] == [
+        {"client": f"client-{order}-1", "user": "alice"} for order in range(2)
+    ]
+    assert [each.who.get("client") for each in reports[0].violations[20:40]] == [
+        f"client-{order}-1" for order in range(20, 40)
+    ]
+    assert reports[0].violations[40].who == {"user": "user-1", "source_ip": "203.0.113.1"}
+    assert [each.before[0].who for each in reports[0].violations[40:]] == [
+        {"user": "user-0", "source_ip": "203.0.113.1"}
+    ]
+
+
+def test_who_was_behind_the_rows_of_a_spark_frame(session, tmp_path):
+    some = [
+        Line(time=moment(at), order_id=7 + order, trigger=each, client=f"client-{order}-{at}")
+        for order in range(200)
+        for at, each in enumerate((Operation.CREATE, Operation.DELETE))
+    ]
+    file = with_clients(tmp_path / "log.parquet", some)
+    for parts in (1, 7):
+        frame = session.read.parquet(file).repartition(parts, "order_id").withColumnRenamed("client", "who did it")
+        violations = audit(frame, columns={"client": "who did it"}, events=Events.COMPLETE).violations
+        assert [each.who["client"] for each in violations] == [f"client-{order}-1" for order in range(200)]
+        assert [[line.who["client"] for line in each.before] for each in violations] == [
+            [f"client-{order}-0"] for order in range(200)
+        ]
+
+
+def with_clients(file, some):
+    """The lines as Parquet, with their clients."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(write_parquet(file, some))
+    pq.write_table(table.append_column("client", pa.array([line.client for line in some])), file)
+    return str(file)
 
 
 def test_a_memory_limit_that_is_no_size_is_an_error(tmp_path, session):

@@ -17,7 +17,7 @@ from orderfsm.trace import Header, Line, loads, texts
 from . import actiontrail
 from .columns import CONTEXT, at_place
 from .layouts import context_named
-from .sources import is_actiontrail, opened
+from .sources import opened
 
 with needs("audit"):
     import pyarrow as pa
@@ -38,8 +38,11 @@ _LONGEST = 256
 """How much of a text is kept."""
 
 
-def of_files(sources: Sequence[Source], columns: Mapping[str, str] | None) -> Contexts:
-    """The contexts of the lines of files; `columns` are those that have names of their own in Parquet."""
+def of_files(sources: Sequence[Source], columns: Mapping[str, str] | None, delivered: Collection[int]) -> Contexts:
+    """The contexts of the lines of files; `columns` are those that have names of their own in Parquet.
+
+    `delivered`: the numbers of the files that are ActionTrail's.
+    """
 
     def contexts(places: Collection[int]) -> Mapping[int, Who]:
         at: defaultdict[int, defaultdict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
@@ -49,7 +52,9 @@ def of_files(sources: Sequence[Source], columns: Mapping[str, str] | None) -> Co
         said = (
             (place, fields)
             for number, lines in at.items()
-            for line, fields in _in_file(sources[number], lines, columns)
+            for line, fields in (
+                _delivered(sources[number], lines) if number in delivered else _in_file(sources[number], lines, columns)
+            )
             for place in lines[line]
         )
         return {place: who for place, fields in said if (who := _who(fields))}
@@ -87,21 +92,23 @@ def _in_file(
     """What the lines of these numbers say of `CONTEXT`."""
     if source.is_parquet:
         yield from _in_parquet(source.name, wanted, columns)
-    elif is_actiontrail(source.name):
-        with opened(source.name) as stream:
-            for number, event in actiontrail.events(stream):
-                if number in wanted:
-                    yield number, actiontrail.context(actiontrail.unwrapped(event))
-    else:
-        last = max(wanted)
-        for entry in texts(source.name):
-            if isinstance(entry, Header) or entry[0] not in wanted:
-                continue
-            line = loads(entry[1])
-            if isinstance(line, Line):
-                yield entry[0], {**line.extra, "client": line.client}
-            if entry[0] == last:
-                return
+        return
+    last = max(wanted)
+    for entry in texts(source.name):
+        if isinstance(entry, Header) or entry[0] not in wanted:
+            continue
+        line = loads(entry[1])
+        if isinstance(line, Line):
+            yield entry[0], {**line.extra, "client": line.client}
+        if entry[0] == last:
+            return
+
+
+def _delivered(source: Source, wanted: Collection[int]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    with opened(source.name) as stream:
+        for number, event in actiontrail.events(stream):
+            if number in wanted:
+                yield number, actiontrail.context(actiontrail.unwrapped(event))
 
 
 def _in_parquet(
@@ -118,7 +125,7 @@ def _in_parquet(
             if inside:
                 group = file.read_row_group(number, columns=list(names.values()))
                 for row, said in rows_of(group.combine_chunks().to_batches(), inside):
-                    yield begun + row, {key: said[name] for key, name in names.items()}
+                    yield begun + row, {key: said.get(name) for key, name in names.items()}
             begun += rows
 
 

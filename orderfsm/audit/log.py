@@ -94,7 +94,7 @@ def read_files(
         names=[source.name for source in sources],
         finer=any(each.finer for each in parsed) or any(found.unit == "ns" for found, _ in layouts),
         whole=any(each.whole for each in parsed),
-        contexts=of_files(sources, columns),
+        contexts=of_files(sources, columns, {each.source.number for each in parsed if each.whole}),
     )
 
 

@@ -11,6 +11,7 @@ from .targets import written_whole
 
 with needs("audit"):
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
@@ -49,7 +50,15 @@ SCHEMA = pa.schema(
 
 def write_results(file: str | PathLike[str], outcomes: Outcomes, violations: Iterable[Violation]) -> None:
     """Write one row for each order into `file`."""
-    wrong = {each.order_id: each for each in violations}
+    wrong = list(violations)
+    ids = pa.array([each.order_id for each in wrong], pa.int64())
+    lines = [*map(_line, wrong), {}]
+    # The last of each is for the orders that have none.
+    of_violations = [
+        pa.array([*(each.is_new for each in wrong), False], pa.bool_()),
+        *(pa.array([each.get(key) for each in lines], kind) for key, kind in _LINE.items()),
+        pa.array([*([_line(seen) for seen in each.before] for each in wrong), []], SCHEMA.field("before").type),
+    ]
     judged = [each.verdict.judgement for each in outcomes.every]
     columns = [
         pa.array([str(each.verdict) for each in judged], pa.string()),
@@ -63,16 +72,10 @@ def write_results(file: str | PathLike[str], outcomes: Outcomes, violations: Ite
         for batch in outcomes.rows():
             found = [column.take(batch.column(1)) for column in columns]
             times = [batch.column(at).cast(pa.timestamp("us", "UTC")) for at in (2, 3)]
-            its = [wrong.get(order) for order in batch.column(0).to_pylist()]
-            new = pa.array([each is not None and each.is_new for each in its], pa.bool_())
-            seen = [{} if each is None else _line(each) for each in its]
-            lines = [pa.array([each.get(key) for each in seen], kind) for key, kind in _LINE.items()]
-            before = pa.array(
-                [[] if each is None else [_line(line) for line in each.before] for each in its],
-                SCHEMA.field("before").type,
-            )
-            columns_of = [batch.column(0), found[0], new, *found[1:], *times, *lines, before]
-            writer.write_batch(pa.record_batch(columns_of, schema=SCHEMA))
+            its = pc.index_in(batch.column(0), value_set=ids).fill_null(len(wrong))
+            new, *seen = (column.take(its) for column in of_violations)
+            arrays = [batch.column(0), found[0], new, *found[1:], *times, *seen]
+            writer.write_batch(pa.record_batch(arrays, schema=SCHEMA))
 
 
 def _line(seen: Seen | Violation) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from .witnessed import reading_of, said_of, trigger_of, witness
 
 with needs("audit"):
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
@@ -187,17 +188,21 @@ def save(
         pa.array([str(each.verdict.judgement.verdict) for each in outcomes.every], pa.string()),
         pa.array([each.verdict.line for each in outcomes.every], pa.int64()),
     ]
-    where = {each.order_id: (each.file, each.line, witness(each)) for each in violations}
-    kinds = [ROWS.field(name).type for name in ("file", "line", "witnessed")]
+    found = list(violations)
+    wrong_orders = pa.array([each.order_id for each in found], pa.int64())
+    seen = [
+        pa.array([each.file for each in found], pa.string()),
+        pa.array([each.line for each in found], pa.int64()),
+        pa.array([witness(each) for each in found], pa.string()),
+    ]
     with written_whole(file) as path:
         # Statistics would stand in the footer as texts of any kind.
         with pq.ParquetWriter(path, ROWS, compression="zstd", store_schema=False, write_statistics=False) as writer:
             for batch in outcomes.rows():
                 orders, which, first, last = batch.columns
                 history, lines, verdict, wrong = (column.take(which) for column in columns)
-                places = zip(*(where.get(order, (None, None, None)) for order in orders.to_pylist()), strict=True)
-                kept_of = [pa.array(column, kind) for column, kind in zip(places, kinds, strict=True)]
-                arrays = [orders, history, lines, first, last, verdict, wrong, *kept_of]
+                its = pc.index_in(orders, value_set=wrong_orders)
+                arrays = [orders, history, lines, first, last, verdict, wrong, *(column.take(its) for column in seen)]
                 writer.write_batch(pa.record_batch(arrays, schema=ROWS))
             writer.add_key_value_metadata({_KEY.decode(): json.dumps(said), _DIGEST: _NO_DIGEST})
         _seal(path)
