@@ -29,6 +29,8 @@ CORE_TESTS = {
     "test_errors",
     "test_lifecycle",
     "test_machine",
+    "test_machine_async",
+    "test_machine_models",
     "test_order",
     "test_pairs",
     "test_properties",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from pathlib import Path
 
@@ -24,3 +25,8 @@ def test_every_inferred_rule_is_a_divergence():
         bool(row.note) for row in lifecycle.transitions
     )
     assert len(divergences().splitlines()) == count + 2
+
+
+def test_the_examples_of_the_machine_run():
+    options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    assert doctest.testfile(str(DOCS / "machine.md"), module_relative=False, optionflags=options).failed == 0
