@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint format docs test-spark test-pythons test-sdks check-full bench mutants clean
+.PHONY: help demo test lint format docs test-spark test-pythons test-sdks test-lowest check-full bench mutants clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test-pythons:  ## the core's tests, from the built wheel, on every Python from 3
 
 test-sdks:  ## the client's tests, with each supported generation of the official SDK
 	scripts/test-sdks
+
+test-lowest:  ## tests of every room, with the lowest versions of everything that pyproject.toml allows
+	scripts/test-lowest
 
 check-full: .venv/main  ## long checks: every test, thousands of hypothesis examples, every Python
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -n logical --dist loadfile -rs --long

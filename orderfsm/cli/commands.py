@@ -108,7 +108,7 @@ def check(trigger: Trigger, states: frozenset[State | None], *, as_json: bool) -
     if as_json:
         print_json(why.as_json())
     else:
-        click.echo(why.verdict)
+        click.echo(str(why.verdict))
         for state in why.states:
             click.echo(f"  {api.explain(state, trigger)}")
     return EXIT_OF[why.verdict]

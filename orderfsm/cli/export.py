@@ -71,6 +71,6 @@ def drift(sdk: str | None, *, as_json: bool) -> int:
         print_json(found.as_json())
     else:
         for finding in found.findings:
-            click.echo(finding)
+            click.echo(str(finding))
         click.echo(f"SDK {found.version}: {len(found.findings) or 'no'} difference{'s' * (len(found.findings) != 1)}")
     return 1 if found.findings else 0

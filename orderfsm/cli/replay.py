@@ -36,7 +36,7 @@ def replay(files: tuple[str, ...], events: str | None, *, as_json: bool) -> int:
     if as_json:
         print_json(report.as_json())
     else:
-        click.echo(report)
+        click.echo(str(report))
     return EXIT_OF[report.verdict]
 
 
