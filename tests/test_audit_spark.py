@@ -90,6 +90,10 @@ def test_a_users_own_spark_frame_stays_where_it_is(session, tmp_path):
     assert session.range(1).count() == 1
 
 
+def seen(at):
+    return {"user": f"user-{at}", "source_ip": "203.0.113.1", "event_id": moment(at)}
+
+
 def test_who_was_behind_a_violation_is_the_same_as_on_other_engines(session, tmp_path):
     some = [
         Line(time=moment(at), order_id=7 + order, trigger=each, client=f"client-{order}-{at}", extra={"user": "alice"})
@@ -115,10 +119,8 @@ def test_who_was_behind_a_violation_is_the_same_as_on_other_engines(session, tmp
     assert [each.who.get("client") for each in reports[0].violations[20:40]] == [
         f"client-{order}-1" for order in range(20, 40)
     ]
-    assert reports[0].violations[40].who == {"user": "user-1", "source_ip": "203.0.113.1"}
-    assert [each.before[0].who for each in reports[0].violations[40:]] == [
-        {"user": "user-0", "source_ip": "203.0.113.1"}
-    ]
+    assert reports[0].violations[40].who == seen(1)
+    assert [each.before[0].who for each in reports[0].violations[40:]] == [seen(0)]
 
 
 def test_who_was_behind_the_rows_of_a_spark_frame(session, tmp_path):
