@@ -214,3 +214,21 @@ def checked(driver: Driver) -> Driver:
             accepted = f"a method that takes {len(arguments)} argument{'s' * (len(arguments) > 1)} ({error})"
             raise InvalidValue(f"{name}{signature} of driver", driver, [accepted]) from None
     return driver
+
+
+RETURNED = {
+    **dict.fromkeys(("create", "call", "happen"), ((Answer, type(None)), "an Answer, or None")),
+    "observe": ((frozenset, set, type(None)), "a set of states, such as {State.ISSUED}, or None"),
+    "orders": ((Page, type(None)), "a Page, or None"),
+    "quota": ((Quota, type(None)), "a Quota, or None"),
+    "reset": ((bool, type(None)), "True, or False if it cannot"),
+}
+"""What each method of a driver gives, and how that is said."""
+
+
+def given(method: str, value: Any) -> Any:
+    """What a method of a driver gave, if it is what that method gives; else `InvalidValue`."""
+    kinds, said = RETURNED[method]
+    if not isinstance(value, kinds) or (method == "observe" and value is not None and not value):
+        raise InvalidValue(f"what the driver's {method}() gave,", value, [said])
+    return value

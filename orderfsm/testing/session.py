@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from orderfsm.errors import InvalidValue, OrderFSMError
+from orderfsm.errors import OrderFSMError
 from orderfsm.spec import Operation
 from orderfsm.trace import Outcome
 
-from .driver import Answer, NoAnswer, Page, Quota, checked, kept_out, says_nothing, throttled
-from .limit import Overdue, within, within_async
+from .driver import Answer, NoAnswer, Page, Quota, checked, given, kept_out, says_nothing, throttled
+from .limit import TIMEOUT, Cancelled, Overdue, within, within_async
 from .model import Account, Contradiction
 from .steps import Call, Create, Happen, Observe, Program, ReadList, ReadQuota, orders_of, trigger_of
 
@@ -53,18 +53,6 @@ NO_SUCH_ACTION = "InvalidAction.NotFound"
 
 MOST_SILENT = 2
 """Of so many orders that could not be given up since no answer came, no other is given up either."""
-
-TIMEOUT = 15.0
-"""Seconds that a call of a driver may take, unless it is said otherwise."""
-
-RETURNED = {
-    **dict.fromkeys(("create", "call", "happen"), ((Answer, type(None)), "an Answer, or None")),
-    "observe": ((frozenset, set, type(None)), "a set of states, such as {State.ISSUED}, or None"),
-    "orders": ((Page, type(None)), "a Page, or None"),
-    "quota": ((Quota, type(None)), "a Quota, or None"),
-    "reset": ((bool, type(None)), "True, or False if it cannot"),
-}
-"""What each method of a driver gives, and how that is said."""
 
 
 @attrs.frozen
@@ -180,8 +168,13 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._loop is not None:
-            self._loop.close()
+        self._close_loop()
+
+    def _close_loop(self) -> None:
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            with suppress(RuntimeError):  # in a thread that was left behind, it is still running
+                loop.close()
 
     def can(self, method: str) -> bool:
         """Whether the driver has a method that not every driver has."""
@@ -260,9 +253,8 @@ class Session:
 
     def learn(self, step: Step, result: Any) -> None:
         """Hold the result of a step against the model."""
-        trigger = trigger_of(step)
-        if trigger is not None and not (isinstance(result, Answer) and _is_turned_away(result)):
-            self._let_in.add(trigger)
+        if isinstance(step, Call) and isinstance(step.order, int) and not _is_turned_away(result):
+            self._let_in.add(step.operation)
         self._fresh(getattr(result, "body", None))
         tell(self.account, step, result)
 
@@ -330,9 +322,9 @@ class Session:
         if _is_unread(last, self.lifecycle):
             return type(step), trigger_of(step), None
         is_read = isinstance(step, Call) and isinstance(step.order, int) and step.operation in READS
-        if not is_read or result.outcome is Outcome.ACCEPTED:
+        if not is_read or (result is not None and result.outcome is Outcome.ACCEPTED):
             return None
-        everywhere = says_nothing(result) or result.code == NO_SUCH_ACTION
+        everywhere = result is None or says_nothing(result) or result.code == NO_SUCH_ACTION
         return type(step), trigger_of(step), None if everywhere else last.before
 
     def give_up_orders(self, others: Iterable[int] = ()) -> None:
@@ -386,7 +378,7 @@ class Session:
 
     def _let_in_at_last(self, step: Step) -> Any:
         """The result of a step; what is throttled or kept out is tried again, a few times."""
-        for pause in PAUSES:
+        for pause in () if trigger_of(step) in self.kept_off else PAUSES:
             try:
                 result = answer = self._perform(step)
             except NoAnswer as error:
@@ -429,14 +421,12 @@ class Session:
         try:
             value = within(self._timeout, partial(getattr(self.driver, method), *arguments, **named))
             if inspect.isawaitable(value):
-                value = within(self._timeout + 1, partial(self.wait_for, within_async(self._timeout, value)))
-        except Overdue:
-            self._loop = None  # something may still be running in it
+                value = within(2 * self._timeout, partial(self.wait_for, within_async(self._timeout, value)))
+        except Overdue as overdue:
+            if not isinstance(overdue, Cancelled):
+                self._close_loop()
             raise NoAnswer(f"{method}: no answer in {self._timeout:g} seconds") from None
-        kinds, said = RETURNED[method]
-        if not isinstance(value, kinds) or (method == "observe" and value is not None and not value):
-            raise InvalidValue(f"what the driver's {method}() gave,", value, [said])
-        return value
+        return given(method, value)
 
     def _fresh(self, body: Mapping[str, Any] | None) -> None:
         """No two answers have the same RequestId."""
