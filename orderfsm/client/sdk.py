@@ -38,10 +38,11 @@ with suppress(PackageNotFoundError):  # the import below says what to install
 with needs("client"):
     from alibabacloud_cas20200407 import models
     from alibabacloud_cas20200407.client import Client
+    from alibabacloud_tea_openapi import models as openapi
     from Tea.exceptions import TeaException, UnretryableException
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from darabonba.runtime import RuntimeOptions
 
@@ -63,6 +64,7 @@ __all__ = [
     "response",
     "send",
     "send_async",
+    "send_raw",
 ]
 
 
@@ -168,6 +170,23 @@ async def send_async(call: Callable[[], Awaitable[Any]], *, lenient: bool = Fals
         return Answer(Outcome.ACCEPTED, response=await call())
     except Exception as error:  # noqa: BLE001  # raised again if it is no answer
         return _answer_or_raise(error, lenient=lenient)
+
+
+def send_raw(client: Client, action: str, version: str, parameters: Mapping[str, str], runtime: Any) -> Answer:
+    """What any request came to, of an action that the SDK need not know; its response is a dictionary."""
+    params = openapi.Params(
+        action=action,
+        version=version,
+        protocol="HTTPS",
+        pathname="/",
+        method="POST",
+        auth_type="AK",
+        style="RPC",
+        req_body_type="formData",
+        body_type="json",
+    )
+    request = openapi.OpenApiRequest(query=dict(parameters))
+    return send(lambda: client.call_api(params, request, runtime), lenient=True)
 
 
 def _answer_or_raise(error: Exception, *, lenient: bool) -> Answer:

@@ -14,6 +14,7 @@ import attrs
 from orderfsm.errors import BY_CODE, CreateCertificateRequestFailed, DeleteFail, InvalidValue, OrderFSMError
 from orderfsm.spec import Operation
 from orderfsm.trace import Outcome
+from orderfsm.wire import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -179,6 +180,10 @@ class AccountDriver(Driver, Protocol):
         """DescribePackageState of the package that `create` uses."""
         ...
 
+    def request(self, action: str, parameters: Mapping[str, str], *, version: str = VERSION) -> Now[Answer | None]:
+        """Send any request to the API: an action and a version that it may not have, parameters by the API's names."""
+        ...
+
     def reset(self, units: int | None) -> Now[bool]:
         """Begin again: no orders, and a package of `units`; with None, no package. False if this driver cannot."""
         ...
@@ -222,6 +227,7 @@ RETURNED = {
     "orders": ((Page, type(None)), "a Page, or None"),
     "quota": ((Quota, type(None)), "a Quota, or None"),
     "reset": ((bool, type(None)), "True, or False if it cannot"),
+    "request": ((Answer, type(None)), "an Answer, or None"),
 }
 """What each method of a driver gives, and how that is said."""
 

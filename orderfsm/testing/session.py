@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+import re
 import time
 from contextlib import suppress
 from functools import partial
@@ -19,7 +20,7 @@ from orderfsm.trace import Outcome
 from .driver import Answer, NoAnswer, Page, Quota, checked, given, kept_out, says_nothing, throttled
 from .limit import TIMEOUT, Cancelled, Overdue, within, within_async
 from .model import Account, Contradiction
-from .steps import Call, Create, Happen, Observe, Program, ReadList, ReadQuota, orders_of, trigger_of
+from .steps import Ask, Call, Create, Happen, Observe, Program, ReadList, ReadQuota, orders_of, trigger_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from .steps import Step
 
     _T = TypeVar("_T")
-    Once: TypeAlias = tuple[type[Step], Trigger | None, frozenset[State | None] | None]
+    Once: TypeAlias = tuple[object, ...]
 
 READS = frozenset({Operation.DESCRIBE, Operation.LIST, Operation.DESCRIBE_PACKAGE})
 
@@ -47,6 +48,9 @@ MOST_STEPS_TO_GIVE_UP = 4
 
 PAUSES = (0.0, 0.05, 0.2, 0.5)
 """Seconds after which a call is made again that was throttled or kept out, and so came to nothing."""
+
+UUID = "[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"
+"""The form of a RequestId."""
 
 NO_SUCH_ACTION = "InvalidAction.NotFound"
 """The code with which a gateway says that there is no such action."""
@@ -239,7 +243,7 @@ class Session:
         """Whether the program just played is to be played again without what failed, since all would fail of it."""
         if failure.kept_off:
             self.kept_off.setdefault(failure.trigger, failure.got)
-        if failure.once is None:
+        if failure.once is None or failure.once in self._left_out:
             return False
         if not failure.kept_off:
             self.told.setdefault(failure.once, Told(failure, self.done, self.units))
@@ -256,7 +260,11 @@ class Session:
         if isinstance(step, Call) and isinstance(step.order, int) and not _is_turned_away(result):
             self._let_in.add(step.operation)
         self._fresh(getattr(result, "body", None))
-        tell(self.account, step, result)
+        try:
+            tell(self.account, step, result)
+        except Contradiction as found:
+            if found.once not in self._left_out:
+                raise
 
     def quota(self) -> Quota | None:
         """The counts of the package, as they are; None if they cannot be read."""
@@ -311,7 +319,7 @@ class Session:
         last = self.done[-1]
         answer = last.result if isinstance(last.result, Answer) else last.instead
         off = answer is not None and (throttled(answer) or (kept_out(answer) and trigger not in self._let_in))
-        return Failure(state, trigger, found.expected, found.got, found.passing, off, self._once(last))
+        return Failure(state, trigger, found.expected, found.got, found.passing, off, found.once or self._once(last))
 
     def _once(self, last: Done) -> Once | None:
         """What every program would fail of, if the last step shows such a thing: a read that came to nothing.
@@ -400,15 +408,22 @@ class Session:
                 return self._called("happen", int(self._id(order)), event)
             case Observe(order):
                 return self._called("observe", self._id(order))
-            case ReadList(status, like, page, size):
-                if not self.can("orders") or (like is not None and not self.account.knows_domain(like)):
+            case _:
+                return self._perform_if_it_can(step)
+
+    def _perform_if_it_can(self, step: Step) -> Any:
+        """Do what not every driver can."""
+        match step:
+            case ReadList(status, like, page, size) if self.can("orders"):
+                if like is not None and not self.account.knows_domain(like):
                     raise CannotForce
                 keyword = None if like is None else self.account.domain(like)
                 return self._called("orders", status=status, keyword=keyword, page=page, size=size)
-            case ReadQuota():
-                if not self.can("quota"):
-                    raise CannotForce
+            case ReadQuota() if self.can("quota"):
                 return self._called("quota")
+            case Ask(action, _, _, parameters, version) if self.can("request"):
+                return self._called("request", action, dict(parameters), version=version)
+        raise CannotForce
 
     def _id(self, order: int | str) -> int | str:
         return self.account.ids[order] if isinstance(order, int) else order
@@ -433,6 +448,9 @@ class Session:
         request_id = (body or {}).get("RequestId")
         if request_id is None:
             return
+        form = ("the form of RequestIds",)
+        if form not in self._left_out and not re.fullmatch(UUID, str(request_id)):
+            raise Contradiction("a RequestId that is an upper-case UUID", f"{request_id!r}", itself=True, once=form)
         if request_id in self._request_ids:
             raise Contradiction("a RequestId of its own", f"{request_id}, which another answer had")
         self._request_ids.add(request_id)
@@ -469,6 +487,8 @@ def tell(account: Account, step: Step, result: Any) -> None:
             account.listed(step, result)
         case ReadQuota():
             account.counted(result)
+        case Ask(_, code, status):
+            account.turned_away(step, code, status, result)
 
 
 def culprit(done: list[Done], lifecycle: Lifecycle, *, itself: bool = False) -> tuple[State | None, Trigger]:
