@@ -25,6 +25,7 @@ HERE = Path(__file__).parent
 collect_ignore = ["mutants", *(path.name for path in HERE.glob("*.py") if not path.name.startswith("test_"))]
 
 CORE_TESTS = {
+    "test_conditions",
     "test_drawing",
     "test_errors",
     "test_lifecycle",

@@ -207,6 +207,25 @@ def test_a_misspelt_word_is_told_what_was_meant(run, line, meant):
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "legal"),
+    [
+        ("check delete --state issued", False),
+        ("check delete --state verify_fail", True),
+        ("check renew --state certificate", None),
+        ("explain delete --state issued", False),
+    ],
+)
+def test_the_json_of_an_answer_says_whether_it_is_legal(run, line, legal):
+    assert json.loads(run(f"{line} --json")[1])["legal"] is legal
+
+
+def test_a_way_of_no_steps_is_found(run):
+    assert run("plan --from issued --to issued") == (0, "nothing to do\n", "")
+    status, out, _ = run("plan --from issued --to issued --json")
+    assert (status, json.loads(out)["steps"]) == (0, [])
+
+
 def test_help_and_version(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     status, out, _ = run("--help")
