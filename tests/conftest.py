@@ -24,24 +24,6 @@ pytest_plugins = ["orderfsm.pytest_plugin", "postgres"]
 HERE = Path(__file__).parent
 collect_ignore = ["mutants", *(path.name for path in HERE.glob("*.py") if not path.name.startswith("test_"))]
 
-CORE_TESTS = {
-    "test_conditions",
-    "test_drawing",
-    "test_errors",
-    "test_lifecycle",
-    "test_machine",
-    "test_machine_async",
-    "test_machine_models",
-    "test_order",
-    "test_pairs",
-    "test_properties",
-    "test_spec",
-    "test_trace",
-    "test_trigger_sequences",
-    "test_wire",
-}
-"""The modules whose tests must reach every branch of the core."""
-
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile(
     "long", deadline=None, print_blob=True, max_examples=2000, suppress_health_check=[HealthCheck.too_slow]
@@ -55,10 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what is long, unless asked; mark what needs no coverage, so that `make test` traces the core's own tests."""
-    for item in items:
-        if item.path.stem not in CORE_TESTS:
-            item.add_marker(pytest.mark.no_cover)
+    """Skip what is long, unless asked."""
     if not config.getoption("--long"):
         for item in items:
             if item.get_closest_marker("long"):
