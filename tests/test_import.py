@@ -19,7 +19,7 @@ MODULES = [path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py"]
 FLOORS = [
     ["spec"],
     ["errors"],
-    ["extras", "paths"],
+    ["extras", "paths", "streams"],
     ["explanation", "verification"],
     ["lifecycle"],
     ["order"],

@@ -27,6 +27,12 @@ ABSENT = "\0null\0"
 EVENTS_KEY = b"orderfsm.events"
 """In a Parquet file's own metadata: what the header of a JSON Lines file says of its events."""
 
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+"""How many of each unit of time a second has."""
+
+FIRST, LAST = -62_135_596_800, 253_402_300_799
+"""The first and the last second of the years 1 to 9999, since 1970: what RFC 3339 can say."""
+
 LINE_BITS = 40
 """`place` is twice the file's number, shifted by so many bits, plus the line's; a line that also begins a second order
 stands there one place further."""

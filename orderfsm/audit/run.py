@@ -17,7 +17,7 @@ from orderfsm.trace import Events, Finding, all_or_some
 
 from . import engines
 from . import state as states
-from .bad_lines import bad_lines_of, write_bad_lines
+from .bad_lines import bad_lines_of, check_files, write_bad_lines
 from .frames import read_frame
 from .log import Log, read_files
 from .meanings import combinations, meanings
@@ -25,7 +25,7 @@ from .orders import Orders
 from .outcomes import Outcomes
 from .report import Report
 from .results import write_results
-from .sources import find
+from .sources import find, spooled
 from .tally import Tally
 from .targets import check_target, stamp
 from .verdicts import LONGEST, Judge
@@ -103,7 +103,7 @@ def audit(
     with tempfile.TemporaryDirectory(prefix="orderfsm-") as folder:
         reading = _reading(
             paths_or_frame,
-            sources,
+            None if sources is None else spooled(sources, Path(folder)),
             Path(folder),
             columns,
             tell,
@@ -116,6 +116,7 @@ def audit(
             known = before is not None and not rescan
             so_far = states.load(state, lifecycle) if state is not None and known else states.State()
             found = meanings(combinations(running, log.lines), so_far.symbols, lifecycle)
+            check_files(running, log, found.bad)
             so_far.learn(found, log.headers)
             judge = Judge(so_far.symbols, all_or_some(events, so_far.headers), lifecycle)
             orders = Orders.of(

@@ -63,7 +63,7 @@ class DuckDBEngine(Engine):
         return cls(connection, folder)
 
     def typed(self, files: Sequence[Source], layout: Layout) -> nw.LazyFrame[Any]:
-        names = ", ".join(_quoted(self._plain(file.name)) for file in files)
+        names = ", ".join(_quoted(self._plain(file.path)) for file in files)
         numbers = [file.number for file in files]
         first = numbers[0]
         number = f"(file_index + {first})"

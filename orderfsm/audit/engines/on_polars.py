@@ -38,7 +38,7 @@ class PolarsEngine(Engine):
     def typed(self, files: Sequence[Source], layout: Layout) -> nw.LazyFrame[Any]:
         frames = []
         for file in files:
-            frame = pl.scan_parquet(file.name, row_index_name="row_of_the_table", glob=False, hive_partitioning=False)
+            frame = pl.scan_parquet(file.path, row_index_name="row_of_the_table", glob=False, hive_partitioning=False)
             frames.append(self._lines(frame, layout, file.number))
         return nw.from_native(pl.concat(frames))
 

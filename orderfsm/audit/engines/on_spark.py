@@ -90,8 +90,8 @@ class SparkEngine(Engine):
         return cls(session, ours=True)
 
     def typed(self, files: Sequence[Source], layout: Layout) -> nw.LazyFrame[Any]:
-        frame = self.session.read.parquet(*(file.name for file in files))
-        numbers = {Path(file.name).resolve().as_uri(): file.number for file in files}
+        frame = self.session.read.parquet(*(file.path for file in files))
+        numbers = {Path(file.path).resolve().as_uri(): file.number for file in files}
         if set(frame.inputFiles()) == set(numbers):
             known = f.create_map(*(f.lit(each) for pair in numbers.items() for each in pair))
             path = f.regexp_replace(f.col("_metadata.file_path"), "^file:/+", "file:///")
@@ -101,7 +101,7 @@ class SparkEngine(Engine):
             return nw.from_native(self._lines(frame, layout, f.col("number_of_the_file"))).lazy()
         frames = []
         for file in files:
-            frame = self.session.read.parquet(file.name).withColumn("row_of_the_table", f.col("_metadata.row_index"))
+            frame = self.session.read.parquet(file.path).withColumn("row_of_the_table", f.col("_metadata.row_index"))
             frames.append(self._lines(frame, layout, f.lit(file.number)))
         return nw.from_native(reduce(DataFrame.unionAll, frames)).lazy()
 
