@@ -45,7 +45,7 @@ def check_files(engine: Engine, log: Log, bad: Sequence[Combination]) -> None:
     ]
     for file in sorted(log.typed):
         if file in counts[0] and counts[0][file] == counts[1].get(file):
-            only = attrs.evolve(log, lines=log.lines.filter(number == file))
+            only = attrs.evolve(log, lines=log.lines.filter(number == file)) if log.names else log
             raise unreadable(log.names[file] if log.names else "the frame", next(bad_lines_of(engine, only, bad)))
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 SAID = ("operation", "event", "outcome", "code", "state")
 """What a line says, as text: these five together decide what it means."""
 
-FORMAT = ("time", "order_id", *SAID, "new_order_id", "started", "ended")
+INTERVAL = ("started", "ended")
+
+FORMAT = ("time", "order_id", *SAID, "new_order_id", *INTERVAL)
 """The columns of the trace format that an audit reads."""
 
 REQUIRED = ("time", "order_id")

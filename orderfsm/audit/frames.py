@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.errors import InvalidValue
@@ -10,7 +11,7 @@ from orderfsm.extras import needs
 from orderfsm.trace import Events
 
 from . import engines
-from .columns import SCHEMA
+from .columns import FIRST, LAST, SCHEMA, UNITS
 from .layouts import layout, named
 from .log import Log, fields_of
 from .parsing import parse_rows
@@ -19,12 +20,16 @@ from .sources import Source
 with needs("audit"):
     import narwhals as nw
     import pyarrow as pa
+    import pyarrow.compute as pc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from .engines.engine import Engine
+    from .engines.engine import Engine, Layout
+    from .parsing import Parsed
+
+_BATCH = 100_000
 
 
 @contextmanager
@@ -37,6 +42,9 @@ def read_frame(
     """
     try:
         frame = nw.from_native(given).lazy()
+    except nw.exceptions.DuplicateError as error:
+        present = list(getattr(given, "column_names", given.columns))
+        raise InvalidValue("columns of the frame", present, ["each name only once"]) from error
     except (TypeError, nw.exceptions.NarwhalsError) as error:
         accepted = "paths, or a frame of Polars, pandas, PyArrow, DuckDB or PySpark"
         raise InvalidValue("log", type(given).__name__, [accepted]) from error
@@ -47,11 +55,11 @@ def read_frame(
         native, head = _native(chosen)
         found = layout(head.schema, names)
         if found is not None:
-            lines, finer = engine.given(native, found), found.unit == "ns"
-            yield engine, Log(lines=lines, headers=frozenset([Events.PARTIAL]), names=[], finer=finer)
+            lines, finer = engine.given(_in_microseconds(native, found), found), found.unit == "ns"
         else:
-            reader = native if isinstance(native, pa.RecordBatchReader) else _reader(chosen)
-            yield engine, _parsed(engine, reader, names)
+            lines, finer = _parsed(engine, native, names)
+        headers = frozenset([Events.PARTIAL])
+        yield engine, Log(lines=lines, headers=headers, names=[], finer=finer, typed=frozenset([0]))
 
 
 def _engine_of(frame: nw.LazyFrame[Any], folder: Path, memory_limit: str | None) -> Engine:
@@ -70,25 +78,65 @@ def _native(frame: nw.LazyFrame[Any]) -> tuple[Any, Any]:
     if frame.implementation.is_pyspark():
         return native, native.limit(1).toArrow()
     if frame.implementation.is_polars():
-        return native, native.head(1).collect().to_arrow()
-    reader = _reader(frame)
+        import polars as pl
+        import polars.selectors as cs
+
+        # Arrow has no integers of 128 bits.
+        native = native.with_columns(cs.by_dtype(pl.Int128, pl.UInt128).cast(pl.String))
+        with _of_one_type(frame):
+            return native, native.head(1).collect().to_arrow()
+    with _of_one_type(frame):
+        if hasattr(native, "to_arrow_reader"):
+            reader = native.to_arrow_reader(_BATCH)
+        else:
+            reader = frame.collect("pyarrow").to_native().to_reader(_BATCH)
     return reader, reader
 
 
-def _parsed(engine: Engine, reader: pa.RecordBatchReader, names: Mapping[str, str]) -> Log:
-    """The log of a frame that the core must read."""
-    lines, (found,) = engine.parsed([Source("", 0)], lambda parsed: parse_rows(parsed, fields_of(reader, names)))
-    frame = engine.small(SCHEMA.empty_table()) if lines is None else lines
-    return Log(lines=frame, headers=frozenset([Events.PARTIAL]), names=[], finer=found.finer)
-
-
-def _reader(frame: nw.LazyFrame[Any]) -> pa.RecordBatchReader:
-    """The rows of a frame, batch by batch."""
-    native = frame.to_native()
-    if hasattr(native, "to_arrow_reader"):
-        return native.to_arrow_reader(100_000)
+@contextmanager
+def _of_one_type(frame: nw.LazyFrame[Any]) -> Iterator[None]:
     try:
-        table = frame.collect("pyarrow").to_native()
+        yield
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise InvalidValue("columns of the frame", frame.columns, [f"each of one type ({error})"]) from error
-    return table.to_reader(100_000)
+
+
+def _in_microseconds(native: Any, layout: Layout) -> Any:
+    """A reader whose times DuckDB can take: one of no year from 1 to 9999 is the first moment after them."""
+    if not isinstance(native, pa.RecordBatchReader) or layout.unit == "ns":
+        return native
+    name, unit = layout.names["time"], UNITS[layout.unit]
+    at, kind = native.schema.get_field_index(name), pa.timestamp("us", "UTC")
+    schema = native.schema.set(at, pa.field(name, kind))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in native:
+            times = batch.column(at).cast(pa.int64())
+            fits = pc.and_(pc.greater_equal(times, FIRST * unit), pc.less(times, (LAST + 1) * unit))
+            times = pc.multiply(pc.if_else(fits, times, (LAST + 1) * unit), 10**6 // unit)
+            yield batch.set_column(at, schema.field(at), times.cast(kind))
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _parsed(engine: Engine, native: Any, names: Mapping[str, str]) -> tuple[nw.LazyFrame[Any], bool]:
+    """The lines of a frame that the core must read, and whether there are times finer than microseconds."""
+    if isinstance(native, pa.RecordBatchReader):
+        batches: Iterable[pa.RecordBatch] = native
+    elif hasattr(engine, "parsed_frame"):
+        lines, every = engine.parsed_frame(native, partial(_parse_part, names))
+        return lines, any(parsed.finer for parsed in every)
+    else:
+        batches = native.collect().to_arrow().to_batches(_BATCH)
+    lines, (found,) = engine.parsed(
+        [Source("", 0)], lambda parsed: parse_rows(parsed, fields_of(batches, names), part=True)
+    )
+    return engine.small(SCHEMA.empty_table()) if lines is None else lines, found.finer
+
+
+def _parse_part(
+    names: Mapping[str, str], parsed: Parsed, batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        numbers = [row + 1 for row in batch.column("row_of_the_table").to_pylist()]
+        yield from parse_rows(parsed, fields_of([batch], names), numbers, part=True)

@@ -123,7 +123,7 @@ def _values(column: pa.Array) -> list[Any]:
         return _values(column.dictionary_decode())
     if pa.types.is_timestamp(kind):
         return [None if each is None else _moment(each, kind.unit) for each in column.cast(pa.int64()).to_pylist()]
-    found: list[Any] = column.to_pylist()
+    found: list[Any] = (column.cast(pa.float32()) if pa.types.is_float16(kind) else column).to_pylist()
     return [each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in found]
 
 

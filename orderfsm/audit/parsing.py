@@ -81,18 +81,19 @@ def parse(parsed: Parsed) -> Iterator[pa.RecordBatch]:
 
 
 def parse_rows(
-    parsed: Parsed, rows: Iterable[Mapping[str, Any]], numbers: Iterable[int] | None = None
+    parsed: Parsed, rows: Iterable[Mapping[str, Any]], numbers: Iterable[int] | None = None, *, part: bool = False
 ) -> Iterator[pa.RecordBatch]:
     """The same of lines that are given as fields: those of Parquet files and frames whose times or ids are text.
 
-    `numbers` are theirs, from 1; if None, they count on.
+    `numbers` are theirs, from 1; if None, they count on. With `part` there may be others elsewhere, so that it is no
+    error if none of these can be read.
     """
     name = parsed.source.name
     lines = (line_of(fields, name, number) for number, fields in zip(numbers or count(1), rows))  # noqa: B905
-    return _batches((_row(parsed, line) for line in lines), parsed)
+    return _batches((_row(parsed, line) for line in lines), parsed, part=part)
 
 
-def _batches(rows: Iterator[Row[_Said]], parsed: Parsed) -> Iterator[pa.RecordBatch]:
+def _batches(rows: Iterator[Row[_Said]], parsed: Parsed, *, part: bool = False) -> Iterator[pa.RecordBatch]:
     """The rows as columns; what many rows share is made into columns only once."""
     file = parsed.source.number
     first_bad: BadLine | None = None
@@ -112,7 +113,7 @@ def _batches(rows: Iterator[Row[_Said]], parsed: Parsed) -> Iterator[pa.RecordBa
                 every[id(said)] = found = len(every), said
             which.append(found[0])
         if not which:
-            if first_bad is not None and not any_read:
+            if first_bad is not None and not any_read and not part:
                 raise unreadable(parsed.source.name, first_bad)
             return
         any_read = any_read or any(said.bad is None for _, said in every.values())
