@@ -527,6 +527,32 @@ def test_what_is_neither_paths_nor_a_frame_is_an_error():
         audit(7)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_texts_that_nobody_knows_are_one_if_there_are_very_many(engine, form, tmp_path, monkeypatch):
+    some = [
+        Line(time=moment(at), order_id=at % 3 + 7, trigger=trigger, outcome=outcome, code=code, state=state)
+        for at in range(60)
+        for trigger, outcome, code, state in [
+            (Operation.CREATE, "accepted", None, None),
+            (Operation.CANCEL, "refused", f"Surprise{at}", None),
+            (Operation.DESCRIBE, "accepted", None, f"suspended{at}"),
+            (Operation.CANCEL, "refused", "OrderStateError", None),
+        ][at % 4 : at % 4 + 1]
+    ]
+    write = write_jsonl if form == "jsonl" else write_parquet
+    file = write(tmp_path / f"log.{form}", some)
+    expected = audit(file, engine=engine)
+    monkeypatch.setattr("orderfsm.audit.meanings.MOST", 9)
+    folded_ = audit(file, engine=engine)
+    assert found(folded_) == found(expected)
+    assert folded_.histories == expected.histories
+    assert expected.errors["CancelOrderRequest"] == {"OrderStateError": 15} | {
+        f"Surprise{at}": 1 for at in range(1, 60, 4)
+    }
+    assert folded_.errors == {"CancelOrderRequest": {"(others)": 15, "OrderStateError": 15}}
+
+
 # -- bad lines ---------------------------------------------------------------------------------------------------------
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import attrs
 
+from orderfsm.errors import OrderStateError
 from orderfsm.extras import needs
 from orderfsm.spec import Operation
-from orderfsm.trace import BadLine, Outcome, line_of, readings
+from orderfsm.trace import BadLine, Line, Outcome, line_of, readings
 
-from .columns import ABSENT, FIRST, LAST, SAID
+from .columns import ABSENT, FIRST, LAST, LINES, SAID
 
 with needs("audit"):
     import narwhals as nw
     import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.trace import Reading
@@ -34,6 +36,19 @@ _KEYS = (*SAID, "timed")
 KINDS = ("ordered", "names", "dated")
 """What decides, besides the texts, whether a line is a bad one."""
 _FLAGS = (*KINDS, "timed", "whole")
+
+
+MOST = 10_000
+"""So many combinations are told apart whatever stands in them."""
+OTHERS = "(others)"
+_WHERE: dict[str, dict[str, str]] = {
+    "operation": {"outcome": "accepted"},
+    "event": {},
+    "outcome": {"operation": Operation.CANCEL, "code": OrderStateError.code},
+    "code": {"operation": Operation.CANCEL, "outcome": "refused"},
+    "state": {"operation": Operation.DESCRIBE, "outcome": "accepted"},
+}
+"""A line in which each of the texts says something."""
 
 
 class Symbol(NamedTuple):
@@ -107,12 +122,46 @@ class Meanings:
         return max(len(self.symbols).bit_length(), 1)
 
 
-def combinations(engine: Engine, lines: nw.LazyFrame[Any]) -> list[Combination]:
-    """The distinct combinations in a log, in no order."""
+def combinations(engine: Engine, lines: nw.LazyFrame[Any]) -> tuple[list[Combination], nw.LazyFrame[Any]]:
+    """The distinct combinations in a log, in no order, and its lines.
+
+    If there are very many, texts that nobody knows are `OTHERS` in both: they all mean the same.
+    """
+    found = list(islice(_combinations(engine, lines), MOST + 1))
+    if len(found) > MOST:
+        lines = engine.keep(_folded(engine, lines))
+        found = list(_combinations(engine, lines))
+    return found, lines
+
+
+def _combinations(engine: Engine, lines: nw.LazyFrame[Any]) -> Iterator[Combination]:
     grouped = (
         lines.select(*SAID, "timed", "whole", **kinds()).group_by(*SAID, *_FLAGS).agg(count=nw.len().cast(nw.Int64))
     )
-    return [Combination(*row.values()) for row in engine.table(grouped.select(*SAID, *_FLAGS, "count")).to_pylist()]
+    for batch in engine.stream(grouped.select(*SAID, *_FLAGS, "count")):
+        for row in batch.to_pylist():
+            yield Combination(*row.values())
+
+
+def _folded(engine: Engine, lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """`lines` with `OTHERS` for each text that nobody knows."""
+    for key in SAID:
+        texts = engine.stream(lines.select(key).unique())
+        kept = [
+            text for batch in texts for text in batch.column(0).to_pylist() if text is not None and _known(key, text)
+        ]
+        table = pa.table({key: pa.array(kept, pa.string()), "kept": pa.array([True] * len(kept), pa.bool_())})
+        joined = lines.join(engine.small(table), on=key, how="left")
+        others = nw.col("kept").is_null() & ~nw.col(key).is_null()
+        text = nw.when(others).then(nw.lit(OTHERS)).otherwise(nw.col(key))
+        lines = joined.with_columns(text.alias(key)).select(*LINES)
+    return lines
+
+
+def _known(key: str, text: str) -> bool:
+    """Whether a text means something of its own in a line where it stands as `key`."""
+    line = line_of(_WHERE[key] | {"time": _TIME, "order_id": _ORDER, key: text})
+    return isinstance(line, Line) and not any(reading.vague for reading in readings(line, _ORDER))
 
 
 def kinds() -> dict[str, nw.Expr]:

@@ -111,11 +111,13 @@ def audit(
             memory_limit=memory_limit,
             master=master,
         )
-        with reading as (running, log):
+        with reading as (running, given):
             before = stamp(state)
             known = before is not None and not rescan
             so_far = states.load(state, lifecycle) if state is not None and known else states.State()
-            found = meanings(combinations(running, log.lines), so_far.symbols, lifecycle)
+            distinct, lines = combinations(running, given.lines)
+            log = attrs.evolve(given, lines=lines)
+            found = meanings(distinct, so_far.symbols, lifecycle)
             check_files(running, log, found.bad)
             so_far.learn(found, log.headers)
             judge = Judge(so_far.symbols, all_or_some(events, so_far.headers), lifecycle)
