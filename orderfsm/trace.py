@@ -431,11 +431,12 @@ def _headed(lines: Iterator[tuple[int, Value]], name: str) -> Iterator[Header | 
     if first and head is None:
         yield number, first
     events = (head or Header(name)).events
-    for number, value in lines:
-        may_be = "trace" in value if isinstance(value, dict) else b'"trace"' in value
+    for entry in lines:
+        number, value = entry
+        may_be = b'"trace"' in value if type(value) is bytes else "trace" in value
         other = _header(value, name) if may_be else None
         if other is None:
-            yield number, value
+            yield entry
         elif other.events is not events:
             accepted = f"{header(events)} as on line 1, since files were joined here; or each file by itself"
             reason = str(InvalidValue("header", header(other.events), [accepted]))

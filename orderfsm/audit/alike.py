@@ -45,7 +45,7 @@ def read_alike(
     days: dict[tuple[bytes, bytes], int | None] = {}
     clock = _clock()
     for number, text in texts:
-        cut = _cut(text) if isinstance(text, bytes) else None
+        cut = _cut(text) if type(text) is bytes else None
         if cut is None:
             yield row(loads(text, file, number))
             continue

@@ -20,7 +20,6 @@ from .sources import Source
 with needs("audit"):
     import narwhals as nw
     import pyarrow as pa
-    import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -105,6 +104,8 @@ def _in_microseconds(native: Any, layout: Layout) -> Any:
     """A reader whose times DuckDB can take: one of no year from 1 to 9999 is the first moment after them."""
     if not isinstance(native, pa.RecordBatchReader) or layout.unit == "ns":
         return native
+    import pyarrow.compute as pc
+
     name, unit = layout.names["time"], UNITS[layout.unit]
     at, kind = native.schema.get_field_index(name), pa.timestamp("us", "UTC")
     schema = native.schema.set(at, pa.field(name, kind))

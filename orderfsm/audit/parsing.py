@@ -137,13 +137,13 @@ def _lines(parsed: Parsed, told: list[BadLine]) -> Iterator[tuple[int, Value]]:
     """The lines of a file in the trace format; what is bad of its headers is put into `told`."""
     headers: set[Events] = set()
     for entry in texts(parsed.source.path, name=parsed.source.name):
-        if isinstance(entry, Header):
+        if isinstance(entry, tuple):
+            yield entry
+        elif isinstance(entry, Header):
             headers.add(entry.events)
             parsed.events = all_or_some(None, headers)
-        elif isinstance(entry, BadLine):
-            told.append(entry)
         else:
-            yield entry
+            told.append(entry)
 
 
 def _delivered(parsed: Parsed) -> Iterator[Row[_Said]]:
