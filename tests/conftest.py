@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from orders import obeyed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from between import Between
 
@@ -35,6 +36,7 @@ CORE_TESTS = {
     "test_pairs",
     "test_properties",
     "test_spec",
+    "test_streams",
     "test_trace",
     "test_trigger_sequences",
     "test_wire",
@@ -97,3 +99,25 @@ def between(service: Service) -> Between:
     from between import Between
 
     return Between(service)
+
+
+@pytest.fixture
+def stream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, bytes], str]]:
+    """Gives bytes to whoever reads `-`, or a pipe in `/dev/fd`; what that is called."""
+    ends: list[int] = []
+
+    def given(by: str, content: bytes) -> str:
+        if by == "-":
+            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+            return by
+        if not Path(by).is_dir():
+            pytest.skip(f"no {by} here")
+        reading, writing = os.pipe()
+        ends.append(reading)
+        os.write(writing, content)
+        os.close(writing)
+        return f"{by}/{reading}"
+
+    yield given
+    for end in ends:
+        os.close(end)
