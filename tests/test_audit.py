@@ -6,7 +6,7 @@ import gzip
 import json
 import os
 import re
-from itertools import pairwise
+from itertools import pairwise, product
 
 import attrs
 import pytest
@@ -613,6 +613,35 @@ def test_texts_that_nobody_knows_are_one_if_there_are_very_many(engine, form, tm
         f"Surprise{at}": 1 for at in range(1, 60, 4)
     }
     assert folded_.errors == {"CancelOrderRequest": {"(others)": 15, "OrderStateError": 15}}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_texts_that_mean_the_same_are_one_if_there_are_very_many(engine, form, tmp_path, monkeypatch):
+    codes = ["InvalidDomain{}", "MissingName{}", "Throttling.User{}", "ServiceUnavailable.X{}", "OrderStateError"]
+    some = [
+        Line(time=moment(at), order_id=at % 3 + 7, trigger=Operation.CANCEL, outcome="refused", code=code.format(at))
+        for at, code in enumerate(codes * 12)
+    ]
+    words = ("".join(letters) for letters in product(*zip("issued", "ISSUED", strict=True)))
+    some += [
+        Line(time=moment(100 + at), order_id=7, trigger=Operation.DESCRIBE, state=word) for at, word in enumerate(words)
+    ]
+    write = write_jsonl if form == "jsonl" else write_parquet
+    file = write(tmp_path / f"log.{form}", some)
+    expected = audit(file, engine=engine)
+    monkeypatch.setattr("orderfsm.audit.meanings.MOST", 9)
+    folded_ = audit(file, engine=engine)
+    assert attrs.evolve(folded_, errors=expected.errors) == expected
+    assert folded_.errors == {
+        "CancelOrderRequest": {
+            "InvalidParameter": 12,
+            "MissingParameter": 12,
+            "OrderStateError": 12,
+            "ServiceUnavailable": 12,
+            "Throttling": 12,
+        }
+    }
 
 
 # -- bad lines ---------------------------------------------------------------------------------------------------------

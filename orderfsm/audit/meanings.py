@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import attrs
 
-from orderfsm.errors import OrderStateError
+from orderfsm.errors import OrderStateError, general_code
 from orderfsm.extras import needs
 from orderfsm.spec import Operation
 from orderfsm.trace import BadLine, Line, Outcome, line_of, readings
@@ -125,7 +125,8 @@ class Meanings:
 def combinations(engine: Engine, lines: nw.LazyFrame[Any]) -> tuple[list[Combination], nw.LazyFrame[Any]]:
     """The distinct combinations in a log, in no order, and its lines.
 
-    If there are very many, texts that nobody knows are `OTHERS` in both: they all mean the same.
+    If there are very many, codes and states stand in both without what makes no difference (`InvalidParameter` for
+    `InvalidDomainName`), and texts that nobody knows are `OTHERS`: they all mean the same.
     """
     found = list(islice(_combinations(engine, lines), MOST + 1))
     if len(found) > MOST:
@@ -144,24 +145,23 @@ def _combinations(engine: Engine, lines: nw.LazyFrame[Any]) -> Iterator[Combinat
 
 
 def _folded(engine: Engine, lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """`lines` with `OTHERS` for each text that nobody knows."""
+    """`lines` with texts of which there are few."""
     for key in SAID:
-        texts = engine.stream(lines.select(key).unique())
-        kept = [
-            text for batch in texts for text in batch.column(0).to_pylist() if text is not None and _known(key, text)
-        ]
-        table = pa.table({key: pa.array(kept, pa.string()), "kept": pa.array([True] * len(kept), pa.bool_())})
-        joined = lines.join(engine.small(table), on=key, how="left")
-        others = nw.col("kept").is_null() & ~nw.col(key).is_null()
-        text = nw.when(others).then(nw.lit(OTHERS)).otherwise(nw.col(key))
+        texts = [text for batch in engine.stream(lines.select(key).unique()) for text in batch.column(0).to_pylist()]
+        known = {text: general for text in texts if text is not None and (general := _general(key, text)) is not None}
+        table = {key: pa.array(known, pa.string()), "general": pa.array(known.values(), pa.string())}
+        joined = lines.join(engine.small(pa.table(table)), on=key, how="left")
+        text = nw.when(~nw.col(key).is_null()).then(nw.col("general").fill_null(OTHERS))
         lines = joined.with_columns(text.alias(key)).select(*LINES)
     return lines
 
 
-def _known(key: str, text: str) -> bool:
-    """Whether a text means something of its own in a line where it stands as `key`."""
+def _general(key: str, text: str) -> str | None:
+    """The text that means the same as `text` where it stands as `key`, for all that do; None if nobody knows it."""
     line = line_of(_WHERE[key] | {"time": _TIME, "order_id": _ORDER, key: text})
-    return isinstance(line, Line) and not any(reading.vague for reading in readings(line, _ORDER))
+    if not isinstance(line, Line) or any(reading.vague for reading in readings(line, _ORDER)):
+        return None
+    return {"code": general_code(text), "state": text.lower()}.get(key, text)
 
 
 def kinds() -> dict[str, nw.Expr]:
