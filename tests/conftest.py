@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from orders import obeyed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from between import Between
 
@@ -24,6 +25,27 @@ pytest_plugins = ["orderfsm.pytest_plugin", "postgres"]
 HERE = Path(__file__).parent
 collect_ignore = ["mutants", *(path.name for path in HERE.glob("*.py") if not path.name.startswith("test_"))]
 
+<<<<<<< HEAD
+=======
+CORE_TESTS = {
+    "test_drawing",
+    "test_errors",
+    "test_lifecycle",
+    "test_machine",
+    "test_machine_async",
+    "test_machine_models",
+    "test_order",
+    "test_pairs",
+    "test_properties",
+    "test_spec",
+    "test_streams",
+    "test_trace",
+    "test_trigger_sequences",
+    "test_wire",
+}
+"""The modules whose tests must reach every branch of the core."""
+
+>>>>>>> auditmerge
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile(
     "long", deadline=None, print_blob=True, max_examples=2000, suppress_health_check=[HealthCheck.too_slow]
@@ -77,3 +99,25 @@ def between(service: Service) -> Between:
     from between import Between
 
     return Between(service)
+
+
+@pytest.fixture
+def stream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, bytes], str]]:
+    """Gives bytes to whoever reads `-`, or a pipe in `/dev/fd`; what that is called."""
+    ends: list[int] = []
+
+    def given(by: str, content: bytes) -> str:
+        if by == "-":
+            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+            return by
+        if not Path(by).is_dir():
+            pytest.skip(f"no {by} here")
+        reading, writing = os.pipe()
+        ends.append(reading)
+        os.write(writing, content)
+        os.close(writing)
+        return f"{by}/{reading}"
+
+    yield given
+    for end in ends:
+        os.close(end)

@@ -272,3 +272,12 @@ def test_it_runs_as_a_program_and_stops_quietly_when_nobody_reads():
 def test_a_state_given_twice_is_either_of_them(run):
     assert run("check delete --state issued --state process")[0] == 1
     assert run("check delete --state issued --state payed")[0] == 3
+
+
+def test_a_dash_is_standard_output_for_an_export(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "mermaid"]) == 0
+    expected = capsys.readouterr().out
+    assert main(["export", "mermaid", "-o", "-"]) == 0
+    assert capsys.readouterr().out == expected
+    assert list(tmp_path.iterdir()) == []
