@@ -25,27 +25,6 @@ pytest_plugins = ["orderfsm.pytest_plugin", "postgres"]
 HERE = Path(__file__).parent
 collect_ignore = ["mutants", *(path.name for path in HERE.glob("*.py") if not path.name.startswith("test_"))]
 
-<<<<<<< HEAD
-=======
-CORE_TESTS = {
-    "test_drawing",
-    "test_errors",
-    "test_lifecycle",
-    "test_machine",
-    "test_machine_async",
-    "test_machine_models",
-    "test_order",
-    "test_pairs",
-    "test_properties",
-    "test_spec",
-    "test_streams",
-    "test_trace",
-    "test_trigger_sequences",
-    "test_wire",
-}
-"""The modules whose tests must reach every branch of the core."""
-
->>>>>>> auditmerge
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile(
     "long", deadline=None, print_blob=True, max_examples=2000, suppress_health_check=[HealthCheck.too_slow]
