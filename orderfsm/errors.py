@@ -55,7 +55,7 @@ class InvalidValue(OrderFSMError, ValueError):
             shown = repr(self.value)
         except Exception:  # noqa: BLE001  # a value that cannot even be shown, as an int of 5,000 digits
             shown = f"of type {type(self.value).__name__}"
-        shown = shown if len(shown) <= 80 else shown[:77] + "..."
+        shown = shown if len(shown) <= 200 else f"{shown[:120]}...{shown[-77:]}"  # the end of a path is its name
         close = f"; did you mean {self.args[3]}?" if self.args[3] else ""
         return f"{self.args[0]} {shown}: expected {', '.join(map(str, self.accepted))}{close}"
 
