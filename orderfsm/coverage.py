@@ -171,6 +171,7 @@ class RecordingLifecycle(Lifecycle):
     def judge(self, states: Collection[State | None], trigger: Trigger) -> Verdict:
         """See `Lifecycle.judge`."""
         verdict = self.watched.judge(states, trigger)
+        trigger = self.trigger(trigger)
         answers = {state: self.watched.can(state, trigger) for state in self.members(states)}
         for state in answers:
             others = {answer for other, answer in answers.items() if other != state}
@@ -183,13 +184,14 @@ class RecordingLifecycle(Lifecycle):
         after = self.watched.narrow(states, trigger, accepted=accepted)
         members = set(self.members(states))
         if len(members) == 1:
-            self.asked[members.pop()][trigger]
+            self.asked[members.pop()][self.trigger(trigger)]
         return after
 
     def explain(self, state: State | None, trigger: Trigger) -> Explanation:
         """See `Lifecycle.explain`."""
         why = self.watched.explain(state, trigger)
-        self.asked[why.state][trigger]
+        if len(why.states) == 1:
+            self.asked[why.state][why.trigger]
         return why
 
     def _noting(self, state: State | None) -> Callable[[Trigger], object]:

@@ -55,8 +55,9 @@ def tried(lifecycle):
 
 def refused(call, *arguments):
     """Call what the table refuses."""
-    with pytest.raises(ServiceError):
+    with pytest.raises(ServiceError) as caught:
         call(*arguments)
+    assert str(caught.value)
 
 
 @pytest.mark.parametrize("rule", [PAIR, LEGAL], ids=["refused", "legal"])
@@ -77,6 +78,28 @@ def refused(call, *arguments):
 def test_a_question_about_one_state_tries_just_that_rule(lifecycle, ask, rule):
     ask(*rule, lifecycle)
     assert tried(lifecycle) == {rule}
+
+
+@pytest.mark.parametrize("state", ["issued", "ISSUED", State.ISSUED])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        can,
+        explain,
+        judge,
+        lambda state, trigger, lifecycle: narrow({state}, trigger, accepted=False, lifecycle=lifecycle),
+        lambda state, trigger, lifecycle: refused(check, state, trigger, lifecycle),
+        lambda state, trigger, lifecycle: refused(lifecycle.service_transition, state, trigger),
+    ],
+)
+def test_a_question_in_other_words_for_a_state_and_a_trigger_tries_the_rule_that_they_name(lifecycle, ask, state):
+    ask(state, "delete", lifecycle)
+    assert tried(lifecycle) == {PAIR}
+
+
+def test_an_explanation_of_a_word_for_several_states_tries_none_of_them(lifecycle):
+    assert explain("CHECKING", "delete", lifecycle).legal is False
+    assert tried(lifecycle) == set()
 
 
 @pytest.mark.parametrize(
