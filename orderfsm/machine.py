@@ -252,6 +252,10 @@ class _FromTable(Machine):
         except (KeyError, TypeError):
             raise InvalidValue("state", state, self._state_names) from None
 
+    def is_state(self, state: Any, model: object) -> bool:
+        """Whether `model` is in the state, however either is said; `InvalidValue` if one of them is no state."""
+        return self.get_model_state(model) is self.get_state(state)
+
     def _trigger_name(self, trigger: Any) -> str:
         """The name of the methods for a trigger, given as a member, its value, or that name; else `InvalidValue`."""
         try:
@@ -302,7 +306,7 @@ class _FromTable(Machine):
         """Add a transition by a trigger of your own; states are members, their values or their names."""
         if self.triggers:
             self._refuse_unless_own(trigger)
-            source, dest = self._names_of(source), dest if dest in {None, "="} else self.get_state(dest).name
+            source, dest = self._names_of(source), dest if dest in (None, "=") else self.get_state(dest).name
             if trigger not in self.events:
                 for model in self.models:
                     self._refuse_taken(model, [trigger, f"may_{trigger}"])
