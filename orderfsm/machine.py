@@ -207,7 +207,8 @@ class _FromTable(Machine):
                 for one, name in product(models.values(), self._names):
                     with suppress(Exception):
                         delattr(one, name)
-                accepted = f"an object that takes new attributes, its state among them, as this does not ({error}): "
+                why = " ".join(str(error).split())
+                accepted = f"an object that takes new attributes, its state among them, as this does not ({why}): "
                 raise InvalidValue("model", each, [accepted + _AS_AN_ATTRIBUTE]) from error
 
     def _refuse_taken(self, model: object, names: Iterable[str]) -> None:
