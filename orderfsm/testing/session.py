@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from orderfsm.errors import InvalidValue, OrderFSMError
+from orderfsm.errors import InvalidValue, Meaning, OrderFSMError, meaning_of
 from orderfsm.spec import Operation
 from orderfsm.trace import Outcome
 
@@ -47,9 +47,6 @@ MOST_STEPS_TO_GIVE_UP = 4
 
 PAUSES = (0.0, 0.05, 0.2, 0.5)
 """Seconds after which a call is made again that was throttled or kept out, and so came to nothing."""
-
-NO_SUCH_ACTION = "InvalidAction.NotFound"
-"""The code with which a gateway says that there is no such action."""
 
 MOST_SILENT = 2
 """Of so many orders that could not be given up since no answer came, no other is given up either."""
@@ -332,7 +329,7 @@ class Session:
         is_read = isinstance(step, Call) and isinstance(step.order, int) and step.operation in READS
         if not is_read or result.outcome is Outcome.ACCEPTED:
             return None
-        everywhere = says_nothing(result) or result.code == NO_SUCH_ACTION
+        everywhere = says_nothing(result) or meaning_of(result.code) is Meaning.NOT_OFFERED
         return type(step), trigger_of(step), None if everywhere else last.before
 
     def give_up_orders(self, others: Iterable[int] = ()) -> None:
