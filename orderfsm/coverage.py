@@ -12,11 +12,12 @@ none. Plans and recorded histories try nothing. The account's reads, which are a
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import attrs
 
 from .drawing import svg
+from .errors import Uncertain
 from .lifecycle import ORDER_LIFECYCLE, Lifecycle, Verdict
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ _Value = TypeVar("_Value")
 
 
 @attrs.frozen
-class Coverage:
+class Coverage(Uncertain):
     """What was `tried` of the rules of `lifecycle`; rules and rows are in table order."""
 
+    _instead: ClassVar[str] = "ask its `.untried_rows` and its `.untried_refusals`"
     lifecycle: Lifecycle
     tried: frozenset[Rule]
 
