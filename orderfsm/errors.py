@@ -360,26 +360,33 @@ BY_CODE: dict[str, type[ServiceError]] = {
 """The error class of each of the seven documented codes."""
 
 # Codes of the gateway that stands before every Alibaba Cloud API, and of the flow control behind it, by how they begin.
-_GATEWAY = (
-    ("Throttling", Meaning.THROTTLED),
-    ("FlowControl", Meaning.THROTTLED),
-    ("ServiceUnavailable", Meaning.PERHAPS),
-    ("InternalError", Meaning.PERHAPS),
-    ("MissingSignature", Meaning.KEPT_OUT),
-    ("MissingAccessKey", Meaning.KEPT_OUT),
-    ("MissingSecurityToken", Meaning.KEPT_OUT),
-    ("IncompleteSignature", Meaning.KEPT_OUT),
-    ("Signature", Meaning.KEPT_OUT),
-    ("InvalidSignature", Meaning.KEPT_OUT),
-    ("InvalidAccessKey", Meaning.KEPT_OUT),
-    ("InvalidSecurityToken", Meaning.KEPT_OUT),
-    ("InvalidTimeStamp", Meaning.KEPT_OUT),
-    ("Forbidden", Meaning.KEPT_OUT),
-    ("NoPermission", Meaning.KEPT_OUT),
-    ("InvalidAction.NotFound", Meaning.NOT_OFFERED),
-    ("UnsupportedHTTPMethod", Meaning.MALFORMED),
+_GATEWAY = {
+    "Throttling": Meaning.THROTTLED,
+    "FlowControl": Meaning.THROTTLED,
+    "ServiceUnavailable": Meaning.PERHAPS,
+    "InternalError": Meaning.PERHAPS,
+    "MissingSignature": Meaning.KEPT_OUT,
+    "MissingAccessKey": Meaning.KEPT_OUT,
+    "MissingSecurityToken": Meaning.KEPT_OUT,
+    "IncompleteSignature": Meaning.KEPT_OUT,
+    "Signature": Meaning.KEPT_OUT,
+    "InvalidSignature": Meaning.KEPT_OUT,
+    "InvalidAccessKey": Meaning.KEPT_OUT,
+    "InvalidSecurityToken": Meaning.KEPT_OUT,
+    "InvalidTimeStamp": Meaning.KEPT_OUT,
+    "Forbidden": Meaning.KEPT_OUT,
+    "NoPermission": Meaning.KEPT_OUT,
+    "InvalidAction.NotFound": Meaning.NOT_OFFERED,
+    "UnsupportedHTTPMethod": Meaning.MALFORMED,
+}
+_PARAMETERS = {"Missing": "MissingParameter", "Invalid": "InvalidParameter"}
+"""How codes begin that go on with a parameter's name, or with this: malformed."""
+
+_MEANINGS = (
+    {code: error.means for code, error in BY_CODE.items()}
+    | _GATEWAY
+    | dict.fromkeys(_PARAMETERS.values(), Meaning.MALFORMED)
 )
-_PARAMETER = ("Missing", "Invalid")  # Missing<Parameter>, Invalid<Parameter>: malformed
 
 
 def meaning_of(code: str | None) -> Meaning | None:
@@ -389,15 +396,25 @@ def meaning_of(code: str | None) -> Meaning | None:
     >>> meaning_of("OrderStateError"), meaning_of("Throttling.Api"), meaning_of("SomethingNew")
     (<Meaning.STATE_FORBIDS: 'state_forbids'>, <Meaning.THROTTLED: 'throttled'>, None)
     """
-    if code in BY_CODE:
-        return BY_CODE[code].means
-    if code is None or not code.isascii() or not code.replace(".", "").isalnum():
+    general = general_code(code)
+    return None if general is None else _MEANINGS[general]
+
+
+def general_code(code: str | None) -> str | None:
+    """The code that means the same, without what it adds; of those there are few. None if nobody knows it.
+
+    >>> from orderfsm.errors import general_code
+    >>> general_code("OrderStateError"), general_code("Throttling.Api"), general_code("InvalidDomainName")
+    ('OrderStateError', 'Throttling', 'InvalidParameter')
+    """
+    if code is None or code in BY_CODE:
+        return code
+    if not code.isascii() or not code.replace(".", "").isalnum():
         return None
-    for beginning, meaning in _GATEWAY:
-        if _goes_on(code, beginning, (".", "")):
-            return meaning
-    named = code.isalnum() and any(_goes_on(code, beginning) for beginning in _PARAMETER)
-    return Meaning.MALFORMED if named else None
+    known = next((beginning for beginning in _GATEWAY if _goes_on(code, beginning, (".", ""))), None)
+    if known is not None or not code.isalnum():
+        return known
+    return next((general for beginning, general in _PARAMETERS.items() if _goes_on(code, beginning)), None)
 
 
 def _goes_on(code: str, beginning: str, with_: tuple[str, ...] = ()) -> bool:

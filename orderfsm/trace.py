@@ -2,11 +2,12 @@
 
 The trace format
 ----------------
-JSON Lines (`.jsonl`, `.jsonl.gz`): one line, one thing that happened. `null` means absent; other keys are kept and
-ignored.
+JSON Lines, also compressed: one line, one thing that happened. `null`, an empty text and NaN mean absent; other keys
+are kept and ignored.
 
-* `time`: RFC 3339, with any offset.
-* `order_id`: an integer, or a string of digits. Only account lines may lack it.
+* `time`: RFC 3339, with any offset, also in hours alone (`+00`); or an integer of milliseconds since 1970.
+* `order_id`: an integer, a string of digits, or a float that is exactly one integer below 2**53 (`7.0`, as pandas
+  writes ids). Only account lines may lack it.
 * `operation` or `event`, exactly one of them: an API action name, or an Event's value.
 * `outcome` of an operation: `accepted`, `refused`, or `unknown` (no answer came); `code` of a refusal: the error code.
 * `state`: what a read answered: a State's value, a `Type` or a `Status`, in any case.
@@ -53,35 +54,35 @@ costs one lookup.
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import json
 import os
 import re
-import zlib
 from abc import abstractmethod
 from collections import defaultdict
-from contextlib import nullcontext
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from operator import attrgetter, ge, mul
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, TypeVar, cast
 
 import attrs
-from attrs.converters import optional
 
 from .errors import InvalidValue, Meaning, NotConforming, Uncertain, meaning_of
 from .lifecycle import ORDER_LIFECYCLE, Lifecycle
 from .order import MAX_ID, order_id
 from .spec import DAY, TRANSITIONS, TRIGGERS, Actor, Event, Operation
+from .streams import is_parquet, name_of, opened, values
 from .wire import parse_states, statuses, types
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from .spec import State, Trigger
+    from .streams import Readable, Value
 
 
 class Outcome(Uncertain, StrEnum):
@@ -147,10 +148,11 @@ _Member = TypeVar("_Member", bound=StrEnum)
 _OPERATIONS = {member.value: member for member in Operation}
 _EVENTS = {member.value: member for member in Event}
 _TRIGGERS: Mapping[str, Trigger] = {**_OPERATIONS, **_EVENTS}
+_MEMBERS: Mapping[str, Mapping[str, Any]] = {"trigger": _TRIGGERS, "operation": _OPERATIONS, "event": _EVENTS}
 _OUTCOMES = {member.value: member for member in Outcome}
 _ALL_OR_SOME = {member.value: member for member in Events}
 _TIME = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)", re.ASCII
 )
 
 Instant: TypeAlias = tuple[int, str]
@@ -176,19 +178,53 @@ def _events(value: Events) -> Events:
     return _member("events", _ALL_OR_SOME, value)
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECONDS = range(10**11, 253_402_300_800_000)
+"""Since 1970: from 1973 on, so that nobody takes seconds for them, up to the end of the year 9999."""
+_EXACT = 2**53
+"""Below it a float is the integer that was meant; from there on it may have been rounded."""
+_DIGITS = len(str(MAX_ID))
+
+
+def _absent(value: Any) -> bool:
+    """Whether a value says nothing: None, an empty text, or what is not even equal to itself (NaN, NaT)."""
+    return value is None or value == "" or value != value  # noqa: PLR0124
+
+
 def _order_id(value: Any) -> int | None:
-    if value is None:
+    if type(value) is int:
+        return order_id(value)
+    if _absent(value):
         return None
-    digits = value.lstrip("0") if isinstance(value, str) and value.isascii() and value.isdigit() else ""
-    return order_id(int(digits) if 0 < len(digits) <= len(str(MAX_ID)) else cast("int", value))
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        digits = value.lstrip("0")
+        return order_id(int(digits)) if 0 < len(digits) <= _DIGITS else order_id(value)  # type: ignore[arg-type]
+    if isinstance(value, float | Decimal) and value == value // 1:
+        if isinstance(value, float) and abs(value) >= _EXACT:
+            raise InvalidValue("order id", value, ["an int: a float of this size may have been rounded"])
+        return order_id(int(value))
+    return order_id(value)
 
 
-def _text(time: str | datetime) -> str:
-    return time.isoformat() if isinstance(time, datetime) else time
+def _given(value: Any) -> Any:
+    """A value; None if it says nothing."""
+    return None if value is None or _absent(value) else value
+
+
+def _word(value: Any) -> str | None:
+    return None if value is None or _absent(value) else str(value)
+
+
+def _text(time: str | int | datetime) -> str:
+    if isinstance(time, datetime):
+        return time.isoformat()
+    if type(time) is int and time in _MILLISECONDS:
+        return (_EPOCH + timedelta(milliseconds=time)).isoformat()
+    return time  # type: ignore[return-value]  # if it is no text, `instant_of` says so
 
 
 def instant_of(time: object) -> Instant:
-    """The instant that `time` is, in RFC 3339; else `InvalidValue`."""
+    """The instant that `time` is, in RFC 3339, whose offset may be in hours alone; else `InvalidValue`."""
     match = _TIME.fullmatch(time) if isinstance(time, str) else None
     if match:
         date, minute, second, fraction, offset = match.groups()
@@ -201,16 +237,18 @@ def instant_of(time: object) -> Instant:
             seconds = int(moment.timestamp()) + leaps
             if not leaps or seconds % DAY == 0:
                 return seconds, (fraction or "").rstrip("0")
-    raise InvalidValue("time", time, ["an RFC 3339 time such as 2026-08-05T06:10:01Z"])
+    accepted = "an RFC 3339 time such as 2026-08-05T06:10:01Z, or an int of milliseconds since 1970"
+    raise InvalidValue("time", time, [accepted])
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, init=False)
 class Line:
     """One thing that happened: a call and its outcome, or an event.
 
-    `time` is RFC 3339 text, or an aware datetime. `order_id` and `new_order_id` are 1 .. 2**63-1. `code` and `state`
-    are the trace's own words. `extra` holds the keys that the format does not name; `file` and `number` (from 1) say
-    where the line stands. What the format does not allow is an `InvalidValue`.
+    `time` is RFC 3339 text, an aware datetime, or an int of milliseconds since 1970. The trigger may be given as
+    `operation` or `event` as well, as the format calls them. `order_id` and `new_order_id` are 1 .. 2**63-1. `code` and
+    `state` are the trace's own words. `extra` holds the keys that the format does not name; `file` and `number` (from
+    1) say where the line stands. What the format does not allow is an `InvalidValue`.
 
     >>> from orderfsm.trace import Line
     >>> Line(time="2026-08-05T06:10:01Z", order_id=7, trigger="CancelOrderRequest", outcome="unknown").trigger
@@ -221,16 +259,31 @@ class Line:
     trigger: Trigger = attrs.field(converter=_trigger)
     order_id: int | None = attrs.field(default=None, converter=_order_id)
     outcome: Outcome = attrs.field(default=Outcome.ACCEPTED, converter=_outcome)
-    code: str | None = attrs.field(default=None, converter=optional(str))
-    state: str | None = attrs.field(default=None, converter=optional(str))
+    code: str | None = attrs.field(default=None, converter=_word)
+    state: str | None = attrs.field(default=None, converter=_word)
     new_order_id: int | None = attrs.field(default=None, converter=_order_id)
     client: Any = None
-    started: Any = None
-    ended: Any = None
+    started: Any = attrs.field(default=None, converter=_given)
+    ended: Any = attrs.field(default=None, converter=_given)
     extra: Mapping[str, Any] = attrs.field(factory=dict)
     file: str = ""
     number: int = 0
     instant: Instant = attrs.field(init=False, eq=False, repr=False)
+
+    def __init__(
+        self,
+        *,
+        trigger: Trigger | str | None = None,
+        operation: Operation | str | None = None,
+        event: Event | str | None = None,
+        **fields: Any,
+    ) -> None:
+        given = {"trigger": trigger, "operation": operation, "event": event}
+        named = {kind: value for kind, value in given.items() if value is not None}
+        if len(named) != 1:
+            raise InvalidValue("trigger, operation and event", tuple(given.values()), ["exactly one of them"])
+        ((kind, value),) = named.items()
+        self.__attrs_init__(trigger=_member(kind, _MEMBERS[kind], value), **fields)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "instant", instant_of(self.time))
@@ -283,43 +336,62 @@ Entry: TypeAlias = Header | Line | BadLine
 _EXCERPT = 80
 
 
-def read(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, progress: Callable[[int], object] | None = None
-) -> Iterator[Entry]:
-    """What stands in the trace files `paths` (or in the one path), file by file: a `Header`, then line after line.
+def read(paths: Readable | Iterable[Readable], *, progress: Callable[[int], object] | None = None) -> Iterator[Entry]:
+    """What stands in the trace files `paths` (or in the one), file by file: a `Header`, then line after line.
 
-    Files whose name ends in `.gz` are read through gzip. Bad lines are given as `BadLine`, empty ones not at all.
-    `progress` is told now and then how many bytes more of a file were read. An `InvalidValue` for Parquet, which this
-    reader does not take, and for a damaged gzip file; `OSError` for a file that cannot be read.
+    They are paths, `-` for standard input, or open files; compressed by gzip, bzip2, xz or zstd, or not, whatever they
+    are called. Objects may also follow each other otherwise than line by line, or stand in an array: see `streams`. Bad
+    lines are given as `BadLine`, empty ones not at all. A header between the lines, as in files that were joined, says
+    nothing if it is like the first; else it is a bad line, and counts as of another file. `progress` is told now and
+    then how many bytes more of a file were read. An `InvalidValue` for Parquet, which this reader does not take, and
+    for what else is no JSON, or is damaged; `OSError` for a file that cannot be read.
     """
-    names = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
-    for name in names:
-        if name.endswith(".parquet"):
-            raise InvalidValue("trace file", name, [".jsonl", ".jsonl.gz; Parquet is not supported by this reader"])
+    one = isinstance(paths, str | os.PathLike) or hasattr(paths, "read") or not isinstance(paths, Iterable)
+    files = cast("list[Readable]", [paths] if one else list(cast("Iterable[Readable]", paths)))
+    for file in files:
+        if not (isinstance(file, str | os.PathLike) or hasattr(file, "read")):
+            raise InvalidValue("trace file", file, ["a path, - for standard input, or an open file"])
+        if isinstance(file, str | os.PathLike) and Path(file).is_file() and is_parquet(os.fspath(file)):
+            raise InvalidValue("trace file", os.fspath(file), ["JSON Lines; Parquet is for orderfsm.audit"])
     return (
-        entry if isinstance(entry, Header) else loads(entry[1], name, entry[0])
-        for name in names
-        for entry in texts(name, progress=progress)
+        entry if isinstance(entry, Header | BadLine) else loads(entry[1], name_of(file), entry[0])
+        for file in files
+        for entry in texts(file, progress=progress)
     )
 
 
 def texts(
-    file: str | os.PathLike[str], *, progress: Callable[[int], object] | None = None
-) -> Iterator[Header | tuple[int, bytes]]:
-    """What stands in one trace file before it is made out: a `Header`, then each line's number and its text.
+    file: Readable, *, name: str | None = None, progress: Callable[[int], object] | None = None
+) -> Iterator[Header | BadLine | tuple[int, Value]]:
+    """What stands in one trace file before it is made out: a `Header`, then each line's number and its text, or object.
 
-    Empty lines are left out. `progress` and errors are as in `read`.
+    Empty lines are left out. Of several headers each that says something else is given after a `BadLine`. `name` is
+    what the file is called, if not what it is; `progress` and errors are as in `read`.
     """
-    name = os.fspath(file)
-    with Path(name).open("rb") as opened, gzip.open(opened) if name.endswith(".gz") else nullcontext(opened) as stream:
-        try:
-            yield from _headed(stream if progress is None else _watched(stream, opened, progress), name)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise InvalidValue("gzip file", name, [f"an undamaged one ({error})"]) from error
+    name = name_of(file) if name is None else name
+    taken = 0
+
+    def took(count: int) -> None:
+        nonlocal taken
+        taken += count
+
+    with opened(file, name, took) as stream:
+        headed = _headed(values(stream, name), name)
+        if progress is None:
+            yield from headed
+            return
+        for count, entry in enumerate(headed):
+            yield entry
+            if count % 1000 == 999:
+                progress(taken)
+                taken = 0
+        progress(taken)
 
 
-def loads(text: str | bytes, file: str = "", number: int = 0) -> Line | BadLine:
-    """The line that `text` is; `file` and `number` say where it stands."""
+def loads(text: str | Value, file: str = "", number: int = 0) -> Line | BadLine:
+    """The line that `text` is, or that the object is; `file` and `number` say where it stands."""
+    if isinstance(text, dict):
+        return line_of(text, file, number)
     try:
         return _line(_json_object(text), file, number)
     except InvalidValue as error:
@@ -334,7 +406,7 @@ def line_of(fields: Mapping[str, Any], file: str = "", number: int = 0) -> Line 
     <Event.REVIEW_PASSED: 'review_passed'>
     """
     try:
-        return _line({key: value for key, value in fields.items() if value is not None}, file, number)
+        return _line(_without_nulls(fields), file, number)
     except InvalidValue as error:
         return BadLine(file, number, str(error), _excerpt(json.dumps(fields, default=str)))
 
@@ -376,34 +448,32 @@ def write(lines: Iterable[Line], file: str | os.PathLike[str], events: Events = 
         stream.writelines(f"{dumps(line)}\n".encode() for line in lines)
 
 
-def _watched(stream: Iterable[bytes], file: IO[bytes], progress: Callable[[int], object]) -> Iterator[bytes]:
-    """The lines of `stream`, while `progress` is told how far `file` was read."""
-    told = 0
-    for number, text in enumerate(stream, 1):
-        yield text
-        if number % 1000 == 0:
-            progress(file.tell() - told)
-            told = file.tell()
-    progress(file.tell() - told)
-
-
-def _headed(stream: Iterable[bytes], name: str) -> Iterator[Header | tuple[int, bytes]]:
-    numbered = ((number, text) for number, text in enumerate(stream, 1) if not text.isspace())
-    number, first = next(numbered, (0, b""))
-    first = first.removeprefix(codecs.BOM_UTF8)
+def _headed(lines: Iterator[tuple[int, Value]], name: str) -> Iterator[Header | BadLine | tuple[int, Value]]:
+    number, first = next(lines, (0, b""))
     head = _header(first, name)
     yield head or Header(name)
     if first and head is None:
         yield number, first
-    yield from numbered
+    events = (head or Header(name)).events
+    for entry in lines:
+        number, value = entry
+        may_be = b'"trace"' in value if type(value) is bytes else "trace" in value
+        other = _header(value, name) if may_be else None
+        if other is None:
+            yield entry
+        elif other.events is not events:
+            accepted = f"{header(events)} as on line 1, since files were joined here; or each file by itself"
+            reason = str(InvalidValue("header", header(other.events), [accepted]))
+            yield BadLine(name, number, reason, header(other.events))
+            yield other
 
 
-def _header(text: bytes, name: str) -> Header | None:
+def _header(text: Value, name: str) -> Header | None:
     """The header that `text` is; None if it is anything else."""
     try:
-        fields = _json_object(text)
+        fields = _without_nulls(text) if isinstance(text, dict) else _json_object(text)
         if _looks_like_a_header(fields) and fields["trace"] == 1:
-            return Header(name, _events(fields.get("events", Events.PARTIAL)))
+            return Header(name, _events(_given(fields.get("events")) or Events.PARTIAL))
     except InvalidValue:
         pass
     return None
@@ -416,14 +486,17 @@ def _looks_like_a_header(fields: Mapping[str, Any]) -> bool:
 def _line(fields: dict[str, Any], file: str, number: int) -> Line:
     if _looks_like_a_header(fields):
         raise InvalidValue("header", fields, [f'{header()}, or "partial", as first line'])
-    operation, event = fields.pop("operation", None), fields.pop("event", None)
+    operation, event = (_given(fields.pop(key, None)) for key in ("operation", "event"))
     if (operation is None) == (event is None):
         raise InvalidValue("operation and event", (operation, event), ["exactly one of them"])
     is_event = operation is None
     trigger = _member("event", _EVENTS, event) if is_event else _member("operation", _OPERATIONS, operation)
-    outcome = fields.pop("outcome", Outcome.ACCEPTED if is_event else None)
+    outcome = _given(fields.pop("outcome", None))
+    if outcome is None and is_event:
+        outcome = Outcome.ACCEPTED
     take = fields.pop
-    return Line(
+    line: Line = Line.__new__(Line)
+    line.__attrs_init__(  # its trigger is known
         time=take("time", None),
         order_id=take("order_id", None),
         trigger=trigger,
@@ -438,6 +511,7 @@ def _line(fields: dict[str, Any], file: str, number: int) -> Line:
         file=file,
         number=number,
     )
+    return line
 
 
 def _json_object(text: str | bytes) -> dict[str, Any]:
@@ -448,7 +522,11 @@ def _json_object(text: str | bytes) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise InvalidValue("line", _excerpt(text), ["a JSON object"])
-    return {key: member for key, member in value.items() if member is not None} if None in value.values() else value
+    return _without_nulls(value) if None in value.values() else value
+
+
+def _without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: member for key, member in value.items() if member is not None}
 
 
 def _no_such_number(constant: str) -> NoReturn:
@@ -891,7 +969,7 @@ def judge(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: Li
     >>> judge([create, delete], events="complete")
     Judgement(verdict=<Finding.VIOLATES: 'violates'>, index=1, possible=(<State.PENDING_REVIEW: 'pending_review'>,), ...
     """
-    entries = list(lines)
+    entries = list(_entries(lines))
     trace = _Trace.of(entries, lifecycle)
     history = trace.histories[only_order(entries)] if trace.histories else _History()
     return _judgement(history, trace.automaton(events, late=history.timed))
@@ -905,7 +983,8 @@ def replay(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: L
     >>> replay(map(loads, lines)).as_json()
     {'verdict': 'conforms', 'orders': 1, 'lines': 2, 'bad_lines': 1, 'violations': [], 'undecided': []}
     """
-    trace = _Trace.of(lines, lifecycle)
+    trace = _Trace.of(_entries(lines), lifecycle)
+    trace.check_files()
     automata = {late: trace.automaton(events, late=late) for late in (False, True)}
     violations, undecided, holding = [], [], []
     for order, history in sorted(trace.histories.items()):
@@ -928,6 +1007,18 @@ def replay(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: L
         undecided=tuple(undecided),
         holding_quota=tuple(holding),
     )
+
+
+def _entries(lines: Iterable[Entry]) -> Iterable[Entry]:
+    """`lines`, unless they are what `read` takes, and not what it gives."""
+    if isinstance(lines, str | os.PathLike) or hasattr(lines, "read"):
+        raise InvalidValue("lines", lines, ["the lines of a file, as orderfsm.trace.read(file) gives them"])
+    return lines
+
+
+def unreadable(file: str, bad: BadLine) -> InvalidValue:
+    """The error of a file in which lines stand, none of which can be read; `bad` is the first of them."""
+    return InvalidValue("lines of", file, [f"one that can be read; line {bad.line} is none: {bad.reason}"])
 
 
 class _Moment(NamedTuple):
@@ -961,6 +1052,8 @@ class _Trace:
     lines: int = 0
     account_lines: int = 0
     bad_lines: list[BadLine] = attrs.field(factory=list)
+    files: set[str] = attrs.field(factory=set)
+    """Those of which a line could be read."""
     histories: defaultdict[int, _History] = attrs.field(factory=lambda: defaultdict(_History))
     _readings: dict[tuple[object, ...], Reading | None] = attrs.field(factory=dict)
     """What was said before, by the fields of the line that say it; None: it is of the account."""
@@ -973,13 +1066,24 @@ class _Trace:
                 trace._add(entry, meanings)
             elif isinstance(entry, BadLine):
                 trace.bad_lines.append(entry)
-            else:
+            elif isinstance(entry, Header):
                 trace.headers.add(entry.events)
+            else:
+                raise InvalidValue("line", entry, ["a Line, a BadLine or a Header, as read gives them"])
+        if trace.bad_lines and not trace.lines:
+            raise unreadable(trace.bad_lines[0].file, trace.bad_lines[0])
         trace.lines += len(trace.bad_lines)
         return trace
 
+    def check_files(self) -> None:
+        """An `InvalidValue` if of one of several files no line could be read."""
+        for bad in self.bad_lines:
+            if bad.file not in self.files:
+                raise unreadable(bad.file, bad)
+
     def _add(self, line: Line, meanings: Mapping[str, object]) -> None:
         self.lines += 1
+        self.files.add(line.file)
         said = line.order_id is None, line.trigger, line.outcome, line.code, line.state
         try:
             reading = self._readings[said]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import permutations, product
 
+import attrs
 from hypothesis import strategies as st
 
 from orderfsm import Event, Operation, trace
@@ -161,9 +162,12 @@ def arrangements(some):
 
 
 def best(some, events):
-    """The verdict on one order's lines if those of one second may have happened in any order: by trying every one."""
+    """The verdict on one order's lines if those of one second may have happened in any order: by trying every one.
+
+    It holds quota only if it does after each arrangement that conforms.
+    """
     ranks = [Finding.VIOLATES, Finding.UNDECIDED, Finding.CONFORMS]
-    chosen, rank = None, (-1, -1)
+    chosen, rank, holds = None, (-1, -1), True
     for arranged in arrangements(some):
         timed = [
             Line(
@@ -178,7 +182,9 @@ def best(some, events):
             for at, x in enumerate(arranged)
         ]
         judgement = trace.judge(timed, events=events)
+        holds = holds and (judgement.holds_quota or judgement.verdict is not Finding.CONFORMS)
         here = ranks.index(judgement.verdict), -1 if judgement.index is None else judgement.index
         if here > rank:
             chosen, rank = (judgement, arranged), here
-    return chosen
+    judgement, arranged = chosen
+    return attrs.evolve(judgement, holds_quota=judgement.holds_quota and holds), arranged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from orders import obeyed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from between import Between
 
@@ -23,23 +24,6 @@ os.environ |= {"ALIBABA_CLOUD_ACCESS_KEY_ID": "test", "ALIBABA_CLOUD_ACCESS_KEY_
 pytest_plugins = ["orderfsm.pytest_plugin", "postgres"]
 HERE = Path(__file__).parent
 collect_ignore = ["mutants", *(path.name for path in HERE.glob("*.py") if not path.name.startswith("test_"))]
-
-CORE_TESTS = {
-    "test_drawing",
-    "test_errors",
-    "test_lifecycle",
-    "test_machine",
-    "test_machine_async",
-    "test_machine_models",
-    "test_order",
-    "test_pairs",
-    "test_properties",
-    "test_spec",
-    "test_trace",
-    "test_trigger_sequences",
-    "test_wire",
-}
-"""The modules whose tests must reach every branch of the core."""
 
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile(
@@ -54,10 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what is long, unless asked; mark what needs no coverage, so that `make test` traces the core's own tests."""
-    for item in items:
-        if item.path.stem not in CORE_TESTS:
-            item.add_marker(pytest.mark.no_cover)
+    """Skip what is long, unless asked."""
     if not config.getoption("--long"):
         for item in items:
             if item.get_closest_marker("long"):
@@ -97,3 +78,25 @@ def between(service: Service) -> Between:
     from between import Between
 
     return Between(service)
+
+
+@pytest.fixture
+def stream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, bytes], str]]:
+    """Gives bytes to whoever reads `-`, or a pipe in `/dev/fd`; what that is called."""
+    ends: list[int] = []
+
+    def given(by: str, content: bytes) -> str:
+        if by == "-":
+            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+            return by
+        if not Path(by).is_dir():
+            pytest.skip(f"no {by} here")
+        reading, writing = os.pipe()
+        ends.append(reading)
+        os.write(writing, content)
+        os.close(writing)
+        return f"{by}/{reading}"
+
+    yield given
+    for end in ends:
+        os.close(end)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from itertools import pairwise
+import re
+from itertools import pairwise, product
 
 import attrs
 import pytest
@@ -67,7 +68,13 @@ def test_any_partition_into_files_gives_what_a_fold_by_the_core_gives(engine, so
         write_jsonl(tmp_path / f"{number}.jsonl", part, events)
         for number, part in enumerate(parted([*some, *bad], cuts))
     ]
-    assert found(audit(files, engine=engine)) == folded(replay(read(files)))
+    try:
+        expected = folded(replay(read(files)))
+    except InvalidValue as nothing_was_read:
+        with pytest.raises(InvalidValue, match=re.escape(str(nothing_was_read))):
+            audit(files, engine=engine)
+    else:
+        assert found(audit(files, engine=engine)) == expected
 
 
 @pytest.mark.parametrize("typed", [True, False], ids=["typed", "text"])
@@ -333,6 +340,10 @@ def cancelled(code):
     some=[CREATED, Line(time=moment(1), order_id=7, trigger=Operation.CANCEL), cancelled("Throttling.User")],
     events=PARTIAL,
 )
+@example(
+    some=[Line(time=moment(0), order_id=7, trigger=each) for each in (Operation.DESCRIBE, Operation.CANCEL)],
+    events=PARTIAL,
+)
 def test_many_ways_through_a_second_are_followed_together_with_the_same_verdict(some, events, monkeypatch):
     monkeypatch.setattr("orderfsm.audit.arrangements.MOST", 0)
     own = [line for line in sorted(calls(some), key=lambda line: line.instant) if line.new_order_id is None]
@@ -446,7 +457,19 @@ def event(line, event_id="1", **others):
         (event(CANCEL, requestParameters={}, responseElements={"OrderId": 7}), (0, 0, 1, 0)),
         (event(CREATE, requestParameters={}, requestParameterJson='{"OrderId": 7}', responseElements={}), (1, 1, 0, 0)),
         (event(CANCEL, "1", errorCode="\ud800"), (1, 1, 0, 0)),
-        ("[]\n" + trace.dumps(CREATE), (1, 1, 0, 1)),
+        ("[]\n" + trace.dumps(CREATE), (1, 1, 0, 0)),
+        ("[]", (0, 0, 0, 0)),
+        (" [ ]\n[][]", (0, 0, 0, 0)),
+        (event(CREATE) + event(CANCEL, "2"), (1, 2, 0, 0)),
+        (event(CREATE) + "\n[" + event(CANCEL, "2") + "," + event(DELETE, "3") + "]", (1, 3, 0, 0)),
+        ("[" + event(CREATE) + "][" + event(CANCEL, "2") + "]" + event(DELETE, "3"), (1, 3, 0, 0)),
+        (json.dumps([json.loads(event(CREATE)), json.loads(event(CANCEL, "2"))], indent=2), (1, 2, 0, 0)),
+        ('{"Events": [' + event(CREATE) + "," + event(CANCEL, "2") + '], "NextToken": "x"}', (1, 2, 0, 0)),
+        (json.dumps({"RequestId": "x", "Records": [json.loads(event(CREATE))]}, indent=1), (1, 1, 0, 0)),
+        (f"[{trace.dumps(CREATE)}, {trace.dumps(CANCEL)}]", (1, 2, 0, 0)),
+        ('{"Records": [' + trace.dumps(CREATE) + "]}", (1, 1, 0, 0)),
+        (f"{trace.header()}\r{trace.dumps(CREATE)}\r{trace.dumps(CANCEL)}\r", (1, 2, 0, 0)),
+        (event(CREATE, errorCode=""), (1, 1, 0, 0)),
         ("[2026-08-05] begun\n" + trace.dumps(CREATE), (1, 1, 0, 1)),
         (trace.dumps(attrs.evolve(CREATE, extra={"eventId": "1", "eventName": "x"})), (1, 1, 0, 0)),
         (trace.dumps(attrs.evolve(CANCEL, outcome="refused", code="\ud800")), (1, 1, 0, 0)),
@@ -564,6 +587,61 @@ def test_a_missing_column_is_one_clear_error(drop, columns, named, tmp_path):
 def test_what_is_neither_paths_nor_a_frame_is_an_error():
     with pytest.raises(InvalidValue, match="paths, or a frame"):
         audit(7)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_texts_that_nobody_knows_are_one_if_there_are_very_many(engine, form, tmp_path, monkeypatch):
+    some = [
+        Line(time=moment(at), order_id=at % 3 + 7, trigger=trigger, outcome=outcome, code=code, state=state)
+        for at in range(60)
+        for trigger, outcome, code, state in [
+            (Operation.CREATE, "accepted", None, None),
+            (Operation.CANCEL, "refused", f"Surprise{at}", None),
+            (Operation.DESCRIBE, "accepted", None, f"suspended{at}"),
+            (Operation.CANCEL, "refused", "OrderStateError", None),
+        ][at % 4 : at % 4 + 1]
+    ]
+    write = write_jsonl if form == "jsonl" else write_parquet
+    file = write(tmp_path / f"log.{form}", some)
+    expected = audit(file, engine=engine)
+    monkeypatch.setattr("orderfsm.audit.meanings.MOST", 9)
+    folded_ = audit(file, engine=engine)
+    assert found(folded_) == found(expected)
+    assert folded_.histories == expected.histories
+    assert expected.errors["CancelOrderRequest"] == {"OrderStateError": 15} | {
+        f"Surprise{at}": 1 for at in range(1, 60, 4)
+    }
+    assert folded_.errors == {"CancelOrderRequest": {"(others)": 15, "OrderStateError": 15}}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_texts_that_mean_the_same_are_one_if_there_are_very_many(engine, form, tmp_path, monkeypatch):
+    codes = ["InvalidDomain{}", "MissingName{}", "Throttling.User{}", "ServiceUnavailable.X{}", "OrderStateError"]
+    some = [
+        Line(time=moment(at), order_id=at % 3 + 7, trigger=Operation.CANCEL, outcome="refused", code=code.format(at))
+        for at, code in enumerate(codes * 12)
+    ]
+    words = ("".join(letters) for letters in product(*zip("issued", "ISSUED", strict=True)))
+    some += [
+        Line(time=moment(100 + at), order_id=7, trigger=Operation.DESCRIBE, state=word) for at, word in enumerate(words)
+    ]
+    write = write_jsonl if form == "jsonl" else write_parquet
+    file = write(tmp_path / f"log.{form}", some)
+    expected = audit(file, engine=engine)
+    monkeypatch.setattr("orderfsm.audit.meanings.MOST", 9)
+    folded_ = audit(file, engine=engine)
+    assert attrs.evolve(folded_, errors=expected.errors) == expected
+    assert folded_.errors == {
+        "CancelOrderRequest": {
+            "InvalidParameter": 12,
+            "MissingParameter": 12,
+            "OrderStateError": 12,
+            "ServiceUnavailable": 12,
+            "Throttling": 12,
+        }
+    }
 
 
 # -- bad lines ---------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime
 
 import pytest
 from company import moment, write_jsonl
@@ -273,8 +274,11 @@ def test_text_says_who_was_behind_a_violation_and_from_where(audit):
         (["log.jsonl", "--rescan"], "state file None: expected one to begin anew"),
         (["log.jsonl", "--json", "--format", "html"], "format 'html': expected json"),
         (["cut.jsonl.gz"], "gzip file 'cut.jsonl.gz': expected an undamaged one"),
-        (["plain.jsonl.gz"], "gzip file 'plain.jsonl.gz': expected an undamaged one"),
-        (["plain.parquet"], "Parquet file 'plain.parquet': expected an undamaged one"),
+        (["plain.jsonl.gz"], "lines of 'plain.jsonl.gz': expected one that can be read; line 1 is none: line 'plain'"),
+        (["log.jsonl", "plain.parquet"], "lines of 'plain.parquet': expected one that can be read"),
+        (["cut.parquet"], "Parquet file 'cut.parquet': expected an undamaged one"),
+        (["cut.jsonl.gz", "--engine", "polars"], "gzip file 'cut.jsonl.gz': expected an undamaged one"),
+        (["table.csv"], "file 'table.csv': expected JSON Lines in UTF-8 or UTF-16, plain or compressed"),
     ],
     ids=str,
 )
@@ -284,12 +288,49 @@ def test_bad_input_exits_2_with_one_line(arguments, named, tmp_path, monkeypatch
     (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress((tmp_path / "log.jsonl").read_bytes())[:-9])
     for name in ("plain.jsonl.gz", "plain.parquet"):
         (tmp_path / name).write_text("plain")
+    (tmp_path / "cut.parquet").write_bytes(b"PAR1" + bytes(9))
+    (tmp_path / "table.csv").write_text("order_id,time,event\n7,2026-08-05T06:10:01Z,submitted\n")
     before = {file.name for file in tmp_path.iterdir()}
     assert main(["audit", *arguments]) == 2
     said = capsys.readouterr()
     assert named in said.err
     assert {file.name for file in tmp_path.iterdir()} == before
     assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+@pytest.mark.parametrize("write", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("by", ["-", "/dev/fd"])
+def test_standard_input_and_pipes_are_read_once(write, by, audit, tmp_path, capsys, stream):  # noqa: PLR0917
+    expected = json.loads(audit(CONFORMS + VIOLATES, "--json")[1])
+    name = stream(by, write((tmp_path / "log.jsonl").read_bytes()))
+    assert main(["audit", name, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    for said in (expected["violations"][0], *expected["violations"][0]["before"]):
+        said["file"] = name
+    assert found == expected
+
+
+def test_of_one_of_several_files_in_which_nothing_can_be_read_it_is_named_whatever_it_is(audit, tmp_path, capsys):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    audit(CONFORMS)
+    rows = {
+        "time": [datetime(2026, 8, 5, tzinfo=UTC)],
+        "order_id": [7],
+        "operation": ["delete"],
+        "outcome": ["accepted"],
+    }
+    pq.write_table(pa.table(rows), tmp_path / "short.parquet")
+    pq.write_table(pa.table(rows | {"time": ["never"]}), tmp_path / "text.parquet")
+    (tmp_path / "binary.jsonl").write_bytes(bytes(range(1, 256)))
+    for name in ("short.parquet", "text.parquet", "binary.jsonl"):
+        for engine in ("duckdb", "polars"):
+            assert main(["audit", "log.jsonl", name, "--engine", engine, "--bad-lines", "bad"]) == 2
+            said = capsys.readouterr()
+            assert (said.out, said.err.count("\n")) == ("", 1)
+            assert f"lines of '{name}': expected one that can be read; line 1 is none" in said.err
+    assert not (tmp_path / "bad").exists()
 
 
 def test_a_terminal_sees_how_many_lines_a_second_and_standard_output_does_not(audit, monkeypatch):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 
 import attrs
 import pytest
@@ -14,7 +16,7 @@ pytest.importorskip("duckdb", reason="the extra `audit` is not installed")
 from orderfsm import InvalidValue, Operation
 from orderfsm.audit import audit
 from orderfsm.audit.columns import CONTEXT
-from orderfsm.trace import Events, Line
+from orderfsm.trace import Events, Line, dumps, header
 
 ENGINES = ["duckdb", "polars"]
 CREATE, DESCRIBE, DELETE = (
@@ -91,6 +93,90 @@ def test_a_violation_in_an_action_trail_says_who_when_and_from_where(engine, nam
         (moment(1), "DescribeCertificateState accepted", "event-3"),
     ]
     assert SECRET not in json.dumps(document)
+
+
+FORMS = {
+    "lines": lambda texts: "".join(f"{text}\n" for text in texts),
+    "lines ended by CR": "\r".join,
+    "lines and empty ones": lambda texts: "\n".join(f"\n\r\n{text}" for text in texts),
+    "nothing between them": "".join,
+    "text between them": "--".join,
+    "printed over lines": lambda texts: "\n".join(json.dumps(json.loads(text), indent=2) for text in texts),
+    "an array": lambda texts: f"[{', '.join(texts)}]",
+    "an array of lines": lambda texts: "[\n" + ",\n".join(texts) + "\n]",
+    "a line, then an array": lambda texts: f"{texts[0]}\n[{','.join(texts[1:])}]\n",
+    "what queries answer": lambda texts: f'{{"Events": [{texts[0]}]}}\n{{"N": 1, "Events": [{",".join(texts[1:])}]}}',
+}
+ENCODINGS = {
+    "UTF-8": str.encode,
+    "with a mark": lambda text: text.encode("utf-8-sig"),
+    "UTF-16": lambda text: text.encode("utf-16"),
+    "gzip": lambda text: gzip.compress(text.encode()),
+    "joined gzip": lambda text: gzip.compress(text.encode()[:300]) + gzip.compress(text.encode()[300:]),
+    "bzip2": lambda text: bz2.compress(text.encode()),
+    "xz of UTF-16": lambda text: lzma.compress(text.encode("utf-16-be")),
+}
+SEEN = [
+    attrs.evolve(line, extra={"user": f"user-{number}"})
+    for number, line in enumerate([OTHER, CREATE, DESCRIBE, DELETE], 1)
+]
+
+
+def as_trail(line):
+    return json.dumps(delivered(line, line.time + line.extra["user"], userIdentity={"userName": line.extra["user"]}))
+
+
+@pytest.mark.parametrize("write", [as_trail, dumps], ids=["ActionTrail", "trace"])
+@pytest.mark.parametrize(
+    ("form", "encode"),
+    [*((form, str.encode) for form in FORMS.values()), *((FORMS["an array"], encode) for encode in ENCODINGS.values())],
+    ids=[*FORMS, *ENCODINGS],
+)
+def test_whatever_a_file_is_who_was_behind_a_violation_is_read_from_the_same_line(form, encode, write, tmp_path):
+    file = tmp_path / "a.log"
+    file.write_bytes(encode(form([write(each) for each in SEEN])))
+    (violation,) = audit(file, events=Events.COMPLETE).violations
+    assert violation.who["user"] == "user-4"
+    assert [each.who["user"] for each in violation.before] == ["user-2", "user-3"]
+    assert [each.line for each in (*violation.before, violation)] == sorted(
+        {each.line for each in (*violation.before, violation)}
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_of_several_files_each_says_it_of_its_own_lines(engine, tmp_path, stream):
+    files = []
+    for order, (write, form) in enumerate(
+        (write, form) for write in (as_trail, dumps) for form in ("lines", "an array", "nothing between them")
+    ):
+        some = [attrs.evolve(each, order_id=order + 10, extra={"user": f"{order}-{each.time}"}) for each in SEEN[1:]]
+        files.append(tmp_path / f"{order}.jsonl")
+        files[-1].write_text(FORMS[form]([write(each) for each in some]))
+    for by in ("/dev/fd", "-"):
+        order = len(files)
+        some = [attrs.evolve(each, order_id=order + 10, extra={"user": f"{order}-{each.time}"}) for each in SEEN[1:]]
+        files.append(stream(by, gzip.compress(FORMS["nothing between them"](list(map(dumps, some))).encode())))
+    violations = audit(files, engine=engine, events=Events.COMPLETE).violations
+    assert [(each.order_id, each.file, each.who["user"]) for each in violations] == [
+        (order + 10, str(file), f"{order}-{DELETE.time}") for order, file in enumerate(files)
+    ]
+    assert [[line.who["user"] for line in each.before] for each in violations] == [
+        [f"{order}-{line.time}" for line in (CREATE, DESCRIBE)] for order in range(len(files))
+    ]
+
+
+def test_headers_between_joined_logs_move_no_line(tmp_path):
+    one, other = (header(events) + "\n" for events in (Events.COMPLETE, Events.PARTIAL))
+    texts = [dumps(each) + "\n" for each in SEEN]
+    (tmp_path / "a").write_text(one + texts[0] + one + texts[1] + "\n" + other + texts[2] + texts[3])
+    report = audit(tmp_path / "a", events=Events.COMPLETE)
+    assert report.bad_lines == 1
+    (violation,) = report.violations
+    assert [(each.line, each.who["user"]) for each in (*violation.before, violation)] == [
+        (4, "user-2"),
+        (7, "user-3"),
+        (8, "user-4"),
+    ]
 
 
 def test_lines_of_the_same_second_stand_among_those_before_since_they_may_have_been_first(tmp_path):

@@ -149,6 +149,69 @@ def with_clients(file, some):
     return str(file)
 
 
+def test_frames_whose_columns_the_core_must_read_are_read_by_the_workers(session):
+    import datetime as dt
+    from decimal import Decimal
+
+    times = [dt.datetime(2026, 8, 5, 6, 10, second, tzinfo=dt.UTC) for second in (1, 2)]
+    words = ["CreateCertificateRequest", "DeleteCertificateRequest"]
+    for ids in (["7", "7"], [7.0, 7.0], [Decimal("7.00")] * 2):
+        for moments in (times, [each.isoformat() for each in times]):
+            rows = list(zip(moments, ids, words, ["accepted"] * 2, strict=True))
+            frame = session.createDataFrame(rows, ["time", "order_id", "operation", "outcome"])
+            report = audit(frame, events=Events.COMPLETE)
+            assert (report.orders, report.bad_lines, len(report.violations)) == (1, 0, 1)
+    dates = session.createDataFrame([(times[0].date(), 7, *words[:1], "accepted")], frame.columns)
+    with pytest.raises(InvalidValue, match="lines of 'the frame': expected one that can be read"):
+        audit(dates)
+
+
+def test_rows_of_one_time_keep_their_order_in_however_many_partitions(session):
+    from pyspark.sql import functions as f
+
+    rows = session.range(0, 600, 1, 200)
+    state = f.when(f.col("id") < 300, "domain_verify").otherwise("issued")
+    frame = rows.select(
+        f.lit("2026-08-05T06:10:01Z").cast("timestamp").alias("time"),
+        f.lit(7).alias("order_id"),
+        f.lit("DescribeCertificateState").alias("operation"),
+        f.lit("accepted").alias("outcome"),
+        state.alias("state"),
+    )
+    assert frame.rdd.getNumPartitions() == 200
+    assert audit(frame).conforms == 1
+
+
+def test_nanoseconds_are_taken_apart_without_rounding(session, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from orderfsm.audit.engines.on_spark import SparkEngine
+    from orderfsm.audit.log import read_files
+    from orderfsm.audit.sources import find
+
+    some = [1_785_910_201_000_000_000 + at * 999_999_999_937 for at in range(5_000)] + [-1, -1001, 0]
+    table = {
+        "time": pa.array(some, pa.timestamp("ns")),
+        "order_id": range(1, len(some) + 1),
+        "event": ["submitted"] * len(some),
+    }
+    pq.write_table(pa.table(table), tmp_path / "log.parquet")
+    engine = SparkEngine(session, ours=False)
+    with engine.at_work():
+        lines = read_files(engine, find(tmp_path / "log.parquet")).lines.select("order_id", "instant", "finer")
+        found = engine.table(lines.sort("order_id")).to_pydict()
+    assert found["instant"] == [each // 1000 for each in some]
+    assert found["finer"] == [each % 1000 * 10**15 for each in some]
+
+
+def test_a_file_of_which_nothing_can_be_read_is_named(session, tmp_path):
+    good = write_jsonl(tmp_path / "good.jsonl", [Line(time=moment(0), order_id=7, trigger=Operation.CREATE)])
+    bad = write_jsonl(tmp_path / "bad.jsonl", ["nonsense"])
+    with pytest.raises(InvalidValue, match=rf"lines of '{bad}': expected one that can be read; line 1"):
+        audit([good, bad], engine="spark")
+
+
 def test_a_memory_limit_that_is_no_size_is_an_error(tmp_path, session):
     file = write_jsonl(tmp_path / "log.jsonl", [])
     with pytest.raises(InvalidValue, match="memory limit 'much'"):

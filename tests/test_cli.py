@@ -207,6 +207,25 @@ def test_a_misspelt_word_is_told_what_was_meant(run, line, meant):
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "legal"),
+    [
+        ("check delete --state issued", False),
+        ("check delete --state verify_fail", True),
+        ("check renew --state certificate", None),
+        ("explain delete --state issued", False),
+    ],
+)
+def test_the_json_of_an_answer_says_whether_it_is_legal(run, line, legal):
+    assert json.loads(run(f"{line} --json")[1])["legal"] is legal
+
+
+def test_a_way_of_no_steps_is_found(run):
+    assert run("plan --from issued --to issued") == (0, "nothing to do\n", "")
+    status, out, _ = run("plan --from issued --to issued --json")
+    assert (status, json.loads(out)["steps"]) == (0, [])
+
+
 def test_help_and_version(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     status, out, _ = run("--help")
@@ -253,3 +272,12 @@ def test_it_runs_as_a_program_and_stops_quietly_when_nobody_reads():
 def test_a_state_given_twice_is_either_of_them(run):
     assert run("check delete --state issued --state process")[0] == 1
     assert run("check delete --state issued --state payed")[0] == 3
+
+
+def test_a_dash_is_standard_output_for_an_export(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "mermaid"]) == 0
+    expected = capsys.readouterr().out
+    assert main(["export", "mermaid", "-o", "-"]) == 0
+    assert capsys.readouterr().out == expected
+    assert list(tmp_path.iterdir()) == []

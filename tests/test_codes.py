@@ -1,13 +1,16 @@
 """One table says what each error code means; judge, guard, kit, faults and audit ask it."""
 
-import polars
 import pytest
+
+polars = pytest.importorskip("polars", reason="the extra `audit` is not installed")
+pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
+pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
 from orderfsm import Operation
 from orderfsm.audit import audit
 from orderfsm.client.sdk import Answer as SDKAnswer
 from orderfsm.client.sdk import TeaException
-from orderfsm.errors import BY_CODE, Meaning, meaning_of
+from orderfsm.errors import BY_CODE, Meaning, general_code, meaning_of
 from orderfsm.mock import Fault
 from orderfsm.testing.driver import Answer, says_nothing
 from orderfsm.trace import Finding, Line, Outcome, judge
@@ -50,6 +53,14 @@ MEANINGS = {
     "InvalidOrderId": "malformed",
     "InvalidVersion": "malformed",
 }
+GENERAL = {
+    "Throttling.Api": "Throttling",
+    "ThrottlingException": "Throttling",
+    "InvalidAccessKeyId.NotFound": "InvalidAccessKey",
+    "InvalidAction.NotFound": "InvalidAction.NotFound",
+    "MissingOrderId": "MissingParameter",
+    "InvalidVersion": "InvalidParameter",
+}
 UNKNOWN = ["SomethingNew", "InvalidStatus.UpdateProtection", "Throttled", "Invalid", "Missing", "Errors", "", "no code"]
 DELETE = Operation.DELETE
 
@@ -57,6 +68,14 @@ DELETE = Operation.DELETE
 @pytest.mark.parametrize(("code", "meaning"), MEANINGS.items())
 def test_each_known_code_means_one_thing(code, meaning):
     assert meaning_of(code) == meaning
+
+
+@pytest.mark.parametrize("code", [*MEANINGS, *BY_CODE, *UNKNOWN, None])
+def test_the_general_code_means_the_same_and_there_are_few(code):
+    general = general_code(code)
+    assert (meaning_of(general), general_code(general)) == (meaning_of(code), general)
+    assert general == GENERAL.get(code, general)
+    assert (general is None) == (meaning_of(code) is None)
 
 
 @pytest.mark.parametrize("code", [*UNKNOWN, None])

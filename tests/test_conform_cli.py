@@ -48,8 +48,9 @@ def broken():
 def test_the_mock_conforms_and_exits_0(server, conform):
     status, out, err = conform(server.api, "--random", "1", "--concurrent", "2x5", "--seed", "7", "--budget", "300s")
     assert (status, err) == (0, "")
-    assert out.splitlines()[-1] == "seed: 7"
+    assert out.splitlines()[-2] == "seed: 7"
     assert f"of {PAIRS} pairs 40 passed, 0 failed, {PAIRS - 40} not forced" in out
+    assert out.splitlines()[-1].startswith(f"{PAIRS - 40} pairs were not forced; --control URL names a control port")
 
 
 @pytest.mark.long
@@ -95,12 +96,21 @@ def test_a_server_that_is_not_there_is_an_error_and_no_verdict(server, conform):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        for urls in ((nobody,), (server.api, "--control", nobody)):
+        without_scheme = nobody.removeprefix("http://")
+        for urls in ((nobody,), (without_scheme,), (server.api, "--control", nobody)):
             status, out, err = conform(*urls)
             assert (status, out) == (2, "")
             assert err.startswith("orderfsm: ")
             assert nobody in err
+            assert ("--control" in err) is (len(urls) > 1)
             assert err.count("\n") == 1
+
+
+def test_a_server_is_found_without_a_scheme(server, conform):
+    urls = [url.removeprefix("http://") for url in (server.api, server.control)]
+    status, out, err = conform(urls[0], "--control", urls[1], "--budget", "0.2", "--json")
+    assert (status, err) == (3, "")
+    assert json.loads(out)["checked"] > 0
 
 
 @pytest.mark.parametrize(

@@ -182,3 +182,15 @@ def test_an_error_about_an_order_names_it_and_still_does_after_pickle_and_copy(e
         assert (type(again), again.order_id) == (type(error), 7)
         assert str(again).startswith(says)
         assert str(again).endswith(unnamed)
+
+
+@pytest.mark.parametrize(
+    ("of", "meanings"),
+    [
+        ("of_the_state", {"state_forbids", "not_found"}),
+        ("of_the_backend", {"not_carried_out", "not_created"}),
+        ("passing", {"not_carried_out", "not_created", "perhaps", "throttled", "kept_out"}),
+    ],
+)
+def test_a_meaning_says_what_it_is_about(of, meanings):
+    assert {meaning for meaning in e.Meaning if getattr(meaning, of)} == meanings

@@ -387,7 +387,7 @@ def test_what_the_mock_writes_down_is_a_history():
         ([call("cancel"), call("cancel", order_id=8)], {}, "order ids [7, 8]: expected those of one order"),
         ([call("cancel", 2, 1)], {}, "interval (2, 1): expected an end that is not before the start"),
         ([call("cancel", "yesterday", 1)], {}, "time 'yesterday': expected an RFC 3339 time"),
-        ([call("cancel", float("nan"), 1)], {}, "started nan: expected seconds, an RFC 3339 time"),
+        ([call("cancel", float("-inf"), 1)], {}, "started -inf: expected seconds, an RFC 3339 time"),
         ([attrs.evolve(call("cancel"), ended=True)], {}, "ended True: expected seconds"),
         ([call("cancel")], {"budget": 0}, "budget 0: expected seconds, more than 0"),
         ([call("cancel")], {"budget": float("inf")}, "budget inf"),

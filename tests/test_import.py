@@ -19,7 +19,7 @@ MODULES = [path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py"]
 FLOORS = [
     ["spec"],
     ["errors"],
-    ["extras", "paths", "scratch", "urls", "words"],
+    ["extras", "paths", "scratch", "streams", "urls", "words"],
     ["explanation", "verification"],
     ["lifecycle"],
     ["order"],

@@ -46,6 +46,10 @@ def test_a_plain_string_becomes_the_state():
     assert Order(1, "issued").state is Order(1, "ISSUED").state is State.ISSUED
 
 
+def test_an_order_has_its_id_by_both_names():
+    assert Order(7, State.ISSUED).order_id == Order(7, State.ISSUED).id == 7
+
+
 def test_an_order_is_a_frozen_slotted_value():
     order = Order(1, State.ISSUED)
     assert order == Order(1, State.ISSUED)

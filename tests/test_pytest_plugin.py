@@ -12,6 +12,8 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
 
+import plain
+
 from orderfsm import ORDER_LIFECYCLE, Event, Operation, State
 from orderfsm.mock import Service, mock_cas
 from orderfsm.testing.pytest_suite import name_of
@@ -22,16 +24,21 @@ NAMES = {name_of(ORDER_LIFECYCLE, state, trigger) for state in STATES for trigge
 
 @pytest.fixture
 def tests_of(tmp_path):
-    """Run pytest against a server, in a directory with a test of its own: its exit status, output and JUnit results."""
+    """Run pytest against a server, in a directory with a test of its own: its exit status, output and JUnit results.
+
+    Without a report, its standard error instead of these.
+    """
     (tmp_path / "test_mine.py").write_text("def test_of_mine():\n    pass\n")
 
-    def run(*options):
-        report = tmp_path / "junit.xml"
+    def run(*options, report=True):
+        wanted, report = report, tmp_path / "junit.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}", *options]
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
         done = subprocess.run(
             command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False, env=environment
         )
+        if not wanted:
+            return done.returncode, done.stdout, done.stderr
         results = {}
         for case in ET.parse(report).iter("testcase"):
             results[case.get("name")] = next((child.tag for child in case), "passed")
@@ -141,3 +148,40 @@ def test_a_server_that_each_test_resets_is_not_shared_by_workers(server, tmp_pat
     status, out, _ = tests_of("test_cas.py", "-n", "2")
     assert status == 1
     assert "ORDERFSM_CAS_CONTROL names one server, which each test resets" in out
+
+
+def test_a_skip_names_the_option_that_may_force_it(server, tests_of):
+    _, out, _ = tests_of("--orderfsm-endpoint", server.api, "-k", "submitted_is_accepted_when_pending_app", "-rs")
+    assert "this state or event could not be forced; --orderfsm-control URL names a control port that may" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--orderfsm-endpoint", "http://127.0.0.1:1"], "--orderfsm-endpoint: http://127.0.0.1:1: no answer ("),
+        (["--orderfsm-endpoint", "127.0.0.1:1"], "--orderfsm-endpoint: http://127.0.0.1:1: no answer ("),
+        (["--orderfsm-endpoint", "ftp://x"], "--orderfsm-endpoint: endpoint 'ftp://x': expected a host"),
+        (["--orderfsm-endpoint", "API", "--orderfsm-control", "http://127.0.0.1:1"], "--orderfsm-control: GET http://"),
+        (["--orderfsm-endpoint", "API", "--orderfsm-control", "x://y"], "--orderfsm-control: control URL 'x://y'"),
+    ],
+)
+def test_a_server_that_is_not_there_is_a_usage_error(server, tests_of, options, named):
+    given = [server.api if option == "API" else option for option in options]
+    status, out, err = tests_of(*given, "-k", "delete_is", report=False)
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: {named}" in err
+    assert "Traceback" not in out + err
+
+
+def test_a_read_that_is_lacking_fails_its_own_tests_alone(tests_of):
+    def spoil(what):
+        return plain.refusal(404, "InvalidAction.NotFound") if what == Operation.LIST else None
+
+    with plain.served(spoil=spoil) as server:
+        urls = ("--orderfsm-endpoint", server.api, "--orderfsm-control", server.control)
+        status, out, results = tests_of(*urls, "-k", "delete_is or list_is_accepted_when_issued")
+    assert status == 1
+    assert {name for name, result in results.items() if result != "passed"} == {"test_list_is_accepted_when_issued"}
+    assert results["test_list_is_accepted_when_issued"] == "failure"
+    assert "ListUserCertificateOrder in no order: expected an answer" in out
+    assert "Traceback" not in out

@@ -86,11 +86,52 @@ def test_events_may_be_said_to_be_missing(replay):
 
 def test_compressed_files_and_bad_lines(tmp_path, capsys):
     file = tmp_path / "trace.jsonl.gz"
-    file.write_bytes(gzip.compress(b'{"trace": 1, "events": "complete"}\nnot a line\n'))
+    text = f"{trace.header()}\nnot a line\n{trace.dumps(CONFORMS[0])}\n"
+    file.write_bytes(gzip.compress(text.encode()))
     assert main(["replay", str(file)]) == 0
     out = capsys.readouterr().out
     assert f"bad line: {file}:2: line 'not a line': expected a JSON object" in out
-    assert out.endswith("1 lines, 1 of them bad\n")
+    assert out.endswith("2 lines, 1 of them bad\n")
+
+
+NOTHING = {
+    "text": b"not json\n",
+    "binary": bytes(range(256)),
+    "Parquet": b"PAR1" + bytes(90),
+    "CSV": b"order_id,time\n7,2026-08-05\n",
+    "an envelope that nobody knows": b'{"Things": []}\n',
+    "lines with short names": trace.dumps(CONFORMS[0]).replace(Operation.CREATE, "create").encode(),
+    "a wrong encoding": trace.dumps(CONFORMS[0]).encode("cp037"),
+    "damaged": gzip.compress(bytes(999))[:-9],
+}
+
+
+@pytest.mark.parametrize("content", NOTHING.values(), ids=NOTHING)
+def test_a_file_of_which_nothing_can_be_read_exits_2_and_is_named(content, tmp_path, capsys, replay):
+    assert replay(CONFORMS)[0] == 0
+    bad = tmp_path / "bad.jsonl"
+    bad.write_bytes(content)
+    for files in ([bad], [tmp_path / "trace.jsonl", bad]):
+        assert main(["replay", *map(str, files), "--json"]) == 2
+        said = capsys.readouterr()
+        assert (said.out, said.err.count("\n")) == ("", 1)
+        assert str(bad) in said.err
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"[]", gzip.compress(b""), trace.header().encode()], ids=str)
+def test_a_file_in_which_nothing_stands_exits_0(content, tmp_path):
+    (tmp_path / "empty").write_bytes(content)
+    assert main(["replay", str(tmp_path / "empty")]) == 0
+
+
+@pytest.mark.parametrize("write", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("by", ["-", "/dev/fd"])
+def test_standard_input_and_pipes_are_files_as_others(by, write, replay, tmp_path, stream, capsys, monkeypatch):  # noqa: PLR0917
+    status, out, _ = replay(VIOLATES, "--json")
+    name = stream(by, write((tmp_path / "trace.jsonl").read_bytes()))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert main(["replay", name, "--json"]) == status == 1
+    assert capsys.readouterr().out == out.replace("trace.jsonl", name)
 
 
 def test_many_violations_are_cut_off_in_text_only(replay):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from functools import cache
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
 
 import attrs
@@ -450,7 +453,7 @@ def test_a_read_with_a_state_is_one_of_the_states_that_the_word_may_mean(word):
         assert seen is (CONFORMS if state in WORDS[word.lower()] else VIOLATES)
 
 
-@pytest.mark.parametrize("word", ["Future_Word", "none", "", "no order"])
+@pytest.mark.parametrize("word", ["Future_Word", "none", " ", "no order"])
 def test_a_word_that_nobody_knows_is_no_state_strictly_and_any_in_the_orders_favour(word):
     assert verdict("create", f"describe={word}") is UNDECIDED
     assert verdict("create", f"describe={word}", "delete") is VIOLATES
@@ -678,6 +681,34 @@ def test_an_order_id_is_an_integer_or_a_string_of_digits(written, number):
     assert t.loads(text(order_id=written)).order_id == number
 
 
+@pytest.mark.parametrize("written", [7.0, Decimal("7.00"), Decimal(MAX_ID), 2.0**53 - 1])
+def test_a_float_is_an_order_id_if_it_is_exactly_one_integer(written):
+    assert t.line_of(GOOD | {"order_id": written}).order_id == int(written)
+    if isinstance(written, float):
+        assert t.loads(text(order_id=written)).order_id == int(written)
+
+
+@pytest.mark.parametrize("nothing", [None, "", float("nan")])
+def test_an_empty_text_and_what_is_no_number_mean_absent_as_null_does(nothing):
+    absent = dict.fromkeys(["event", "code", "state", "new_order_id", "started", "ended"], nothing)
+    assert t.line_of(GOOD | absent) == t.line_of(GOOD)
+    assert Line(time=GOOD["time"], trigger="ListUserCertificateOrder", order_id=nothing, code=nothing).order_id is None
+    assert isinstance(t.line_of({"time": GOOD["time"], "order_id": 7, "event": "submitted", "outcome": nothing}), Line)
+    for key in ("time", "order_id", "operation", "outcome"):
+        assert isinstance(t.line_of(GOOD | {key: nothing}), t.BadLine)
+
+
+def test_a_line_takes_its_trigger_as_the_format_calls_it():
+    made = Line(time=GOOD["time"], order_id=7, trigger="CancelOrderRequest")
+    assert Line(time=GOOD["time"], order_id=7, operation="CancelOrderRequest") == made
+    assert Line(time=GOOD["time"], order_id=7, event="submitted").trigger is Event.SUBMITTED
+    with pytest.raises(InvalidValue, match="operation 'submitted'"):
+        Line(time=GOOD["time"], order_id=7, operation="submitted")
+    for named in ({}, {"operation": "CancelOrderRequest", "event": "submitted"}):
+        with pytest.raises(InvalidValue, match="exactly one of them"):
+            Line(time=GOOD["time"], order_id=7, **named)
+
+
 def test_null_means_absent():
     read = t.loads(text(code=None, state=None, new_order_id=None, client=None, event=None, note=None))
     assert read == t.loads(text())
@@ -693,7 +724,9 @@ BAD = {
     "a number of more digits than Python takes": ('{"a": ' + "9" * 5000 + "}", "expected a JSON object"),
     "not UTF-8": (b"\xff\xfe{}", "expected a JSON object"),
     "no time": (text(time=None), "time None: expected an RFC 3339 time"),
-    "a time that is a number": (text(time=1786255801), "time 1786255801"),
+    "a time in seconds": (text(time=1786255801), "time 1786255801"),
+    "a time in microseconds": (text(time=1786255801000000), "time 1786255801000000"),
+    "a time that is true": (text(time=True), "time True"),
     "a time without an offset": (text(time="2026-08-05T06:10:01"), "time '2026-08-05T06:10:01'"),
     "a date": (text(time="2026-08-05"), "time"),
     "a time without seconds": (text(time="2026-08-05T06:10Z"), "time"),
@@ -717,8 +750,17 @@ BAD = {
     "an order id of a million digits": (text(order_id="1" * 1_000_000), "order id '1111"),
     "an order id that is a name": (text(order_id="cas-7"), "order id 'cas-7'"),
     "an order id in foreign digits": (text(order_id="\u0667"), "order id"),
-    "an empty order id": (text(order_id=""), "order id ''"),
-    "an order id with a fraction": (text(order_id=7.0), "order id 7.0"),
+    "an empty order id": (text(order_id=""), "order id None"),
+    "an order id with a fraction": (text(order_id=7.5), "order id 7.5"),
+    "an order id that may have been rounded": (
+        text(order_id=2.0**53),
+        "order id 9007199254740992.0: expected an int: a",
+    ),
+    "an order id with a fraction in a text": (text(order_id="7.0"), "order id '7.0'"),
+    "an endless order id": (
+        '{"time": "2026-08-05T06:10:01Z", "order_id": 1e999, "event": "submitted"}',
+        "order id inf",
+    ),
     "an order id that is true": (text(order_id=True), "order id True"),
     "a bad id of the account's": (text(operation="ListUserCertificateOrder", order_id="x"), "order id 'x'"),
     "a renewal that names no id": (
@@ -785,8 +827,9 @@ TIMES = [  # in order; those in one row are the same moment
     ["1990-12-31T23:59:59.999Z"],
     ["1990-12-31T23:59:60Z", "1990-12-31T15:59:60-08:00"],
     ["2026-08-05T06:10:01Z", "2026-08-05t06:10:01z", "2026-08-05 06:10:01-00:00", "2026-08-05T14:10:01+08:00"],
-    ["2026-08-05T06:10:01.0000000001Z"],
-    ["2026-08-05T06:10:01.0000000002Z"],
+    ["2026-08-05T06:10:01.001Z", 1785910201001, "2026-08-05 06:10:01.001+00", "2026-08-05 14:10:01.001+0800"],
+    ["2026-08-05T06:10:01.0010000001Z"],
+    ["2026-08-05T06:10:01.0010000002Z"],
     ["2026-08-05T06:10:01.45Z"],
     ["2026-08-05T06:10:01.5Z", "2026-08-05T06:10:01.500+00:00"],
     ["9999-12-31T23:59:59Z"],
@@ -949,7 +992,8 @@ HEADERS = {
     "of a word that nobody knows": (['{"trace": 1, "events": "all"}'], Events.PARTIAL, 1),
     "of another format": (['{"trace": 2, "events": "complete"}'], Events.PARTIAL, 1),
     "not in the first line": ([text(), t.header()], Events.PARTIAL, 1),
-    "twice": ([t.header(), t.header()], Events.COMPLETE, 1),
+    "twice": ([t.header(), t.header()], Events.COMPLETE, 0),
+    "in an array": (["[", t.header(), ",", text(), "]"], Events.COMPLETE, 0),
 }
 
 
@@ -972,11 +1016,67 @@ def test_of_several_files_all_must_say_that_events_are_complete(tmp_path, heads)
     assert t.replay(t.read(paths), events="partial").verdict is CONFORMS
 
 
-def test_parquet_is_one_clear_error_before_anything_is_read(tmp_path):
+@pytest.mark.parametrize("second", [t.header(), t.header(Events.PARTIAL), None])
+@pytest.mark.parametrize("first", [t.header(), t.header(Events.PARTIAL), None])
+def test_files_that_were_joined_are_complete_if_each_says_so_and_another_header_is_told(tmp_path, first, second):
+    create, delete = map(t.dumps, history("create", "delete"))
+    (path,) = files(tmp_path, [*filter(None, [first]), create, *filter(None, [second]), delete])
+    entries = list(t.read(path))
+    bad = [entry for entry in entries if isinstance(entry, t.BadLine)]
+    differ = second is not None and second != (first or t.header(Events.PARTIAL))
+    assert len(bad) == differ
+    if differ:
+        assert "as on line 1, since files were joined here" in bad[0].reason
+        assert bad[0].line == 3 - (first is None)
+    complete = first == t.header() and second in {first, None}
+    assert t.replay(entries).verdict is (VIOLATES if complete else CONFORMS)
+
+
+@pytest.mark.parametrize("name", ["b.parquet", "b.PARQUET", "b.jsonl"])
+def test_parquet_is_one_clear_error_before_anything_is_read(tmp_path, name):
+    (tmp_path / name).write_bytes(b"PAR1" + bytes(90) + b"PAR1")
     with pytest.raises(
-        InvalidValue, match=r"trace file 'b.parquet': expected .jsonl, .jsonl.gz; Parquet is not supported"
+        InvalidValue, match=rf"trace file '.*{name}': expected JSON Lines; Parquet is for orderfsm.audit"
     ):
-        t.read([tmp_path / "missing.jsonl", "b.parquet"])
+        t.read([tmp_path / "missing.jsonl", tmp_path / name])
+
+
+def test_open_files_and_standard_input_are_read_as_paths_are(tmp_path, monkeypatch):
+    (path,) = files(tmp_path, [t.header(), text()])
+    head, good = t.read(path)
+    with path.open() as as_text, path.open("rb") as as_bytes:
+        assert list(t.read(as_text)) == list(t.read([as_bytes])) == [head, good]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
+    assert list(t.read("-")) == [attrs.evolve(head, file="-"), attrs.evolve(good, file="-")]
+    assert list(t.read(io.StringIO(path.read_text()))) == [attrs.evolve(head, file=""), attrs.evolve(good, file="")]
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    with path.open() as as_text, pytest.raises(InvalidValue, match="expected one opened in binary mode"):
+        list(t.read(as_text))
+
+
+@pytest.mark.parametrize("given", [7, [7], [None]])
+def test_what_is_no_file_is_an_error_that_says_what_is(given):
+    with pytest.raises(InvalidValue, match=r"trace file .*: expected a path, - for standard input, or an open file"):
+        t.read(given)
+
+
+@pytest.mark.parametrize("ask", [t.replay, t.judge])
+def test_whoever_gives_a_file_where_lines_are_wanted_is_told_how_to_read_it(ask):
+    for file in ("history.jsonl", Path("history.jsonl"), io.BytesIO()):
+        with pytest.raises(InvalidValue, match=r"expected the lines of a file, as orderfsm.trace.read\(file\)"):
+            ask(file)
+    with pytest.raises(InvalidValue, match=r"line 'history.jsonl': expected a Line, a BadLine or a Header"):
+        ask(["history.jsonl"])
+
+
+def test_of_a_file_of_which_no_line_can_be_read_there_is_no_verdict(tmp_path):
+    good, bad, empty = files(tmp_path, [t.header(), text(), "?"], [t.header(), "", "?", "{}"], [t.header()])
+    assert t.replay(t.read([good, empty])).verdict is CONFORMS
+    for some in ([bad], [good, bad], [bad, good]):
+        with pytest.raises(InvalidValue, match=rf"lines of '{bad}': expected one that can be read; line 3 is none: "):
+            t.replay(t.read(some))
+    with pytest.raises(InvalidValue, match=r"expected one that can be read"):
+        t.judge(t.read(bad))
 
 
 def test_a_missing_file_is_an_os_error_that_names_it(tmp_path):
@@ -987,7 +1087,7 @@ def test_a_missing_file_is_an_os_error_that_names_it(tmp_path):
 def damaged_archives():
     whole = gzip.compress((t.header() + "\n").encode() + b"".join(text(note=n).encode() + b"\n" for n in range(999)))
     yield "cut off", whole[: len(whole) // 2]
-    yield "no gzip at all", text().encode()
+    yield "of no bytes", b""
     yield "wrong in the middle", whole[:60] + bytes(60) + whole[120:]
     yield "wrong sum", whole[:-8] + bytes(8)
 
@@ -1088,7 +1188,7 @@ def test_no_order_is_null_in_the_document():
 def test_one_order_that_violates_decides_the_whole_then_one_that_is_undecided():
     good, vague, bad = (
         history("create"),
-        [line(Said.of("describe="), order_id=8)],
+        [line(Said.of("describe=?"), order_id=8)],
         [line(Said.of("cancel!DeleteFail"), 0, 9)],
     )
     assert t.replay(good).verdict is CONFORMS

@@ -1,22 +1,21 @@
 """ActionTrail: what an event of Alibaba Cloud's audit trail says in the trace format.
 
-Deliveries are JSON: one event a line, or arrays of events, each perhaps wrapped as `event` (as the log service does).
-`null` fields are absent. An event says nothing of an order if it is another service's, or an operation of the
-certificate service that the table does not know.
+Deliveries are JSON: one event a line, or arrays of events, each perhaps wrapped as `event` (as the log service does),
+or what queries answer: see `streams`. `null` fields and empty texts are absent. An event says nothing of an order if it
+is another service's, or an operation of the certificate service that the table does not know.
 """
 
 from __future__ import annotations
 
-import codecs
 import json
-from io import BytesIO
-from itertools import chain
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from orderfsm.errors import InvalidValue
 from orderfsm.spec import TRANSITIONS, Operation
+from orderfsm.streams import values
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Iterator, Mapping
 
 SERVICE = "Cas"
@@ -37,28 +36,10 @@ def is_delivered(event: Any) -> bool:
     return True
 
 
-def events(stream: IO[bytes]) -> Iterator[tuple[int, object]]:
-    """Each event of a delivery with the number of its line, or of its place in the array, from 1.
-
-    What is not JSON is given as its text.
-    """
-    first = stream.read(1 << 16)
-    if first.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
-        text = first + stream.read()
-        found = _value(text.removeprefix(codecs.BOM_UTF8))
-        if not isinstance(found, list):
-            lines = (_value(line.removeprefix(codecs.BOM_UTF8)) for line in text.split(b"\n") if line.strip())
-            found = [event for line in lines for event in (line if isinstance(line, list) else [line])]
-        yield from enumerate(found, 1)
-        return
-    for number, line in enumerate(_lines(first, stream), 1):
-        if not line.isspace():
-            yield number, _value(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
-
-
-def _lines(first: bytes, stream: IO[bytes]) -> Iterator[bytes]:
-    begun = BytesIO(first + stream.readline())
-    return chain(begun, stream)
+def events(stream: io.BufferedReader, name: str) -> Iterator[tuple[int, object]]:
+    """Each event of a delivery with its number; what is not JSON is given as its text."""
+    for number, value in values(stream, name):
+        yield number, _value(value) if isinstance(value, bytes) else value
 
 
 def _value(text: bytes) -> object:
@@ -93,7 +74,7 @@ def unwrapped(event: object) -> Mapping[str, Any]:
 def fields(event: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the trace format that an event of the service says; those that it does not say are None."""
     asked, answered = (_object(event, side) for side in ("requestParameters", "responseElements"))
-    operation, code = event["eventName"], event.get("errorCode")
+    operation, code = event["eventName"], event.get("errorCode") or None
     asked_for, given = asked.get("OrderId"), answered.get("OrderId")
     return {
         "time": event.get("eventTime"),

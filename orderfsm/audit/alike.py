@@ -17,6 +17,8 @@ from orderfsm.trace import BadLine, Line, instant_of, loads
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from orderfsm.streams import Value
+
 _Said = TypeVar("_Said")
 _Rest: TypeAlias = tuple[bytes, bytes, bytes]
 """The text before, between and after the two values."""
@@ -25,8 +27,8 @@ _MOST = 10_000
 """How many texts are remembered at a time."""
 
 _MICROSECONDS = 1_000_000
-_TIME = rb'"time": ?")(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(Z|[+-]\d\d:\d\d)('
-_ORDER = rb'"order_id": ?"?)([1-9]\d{0,17})('
+_TIME = rb'"time": ?")(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(Z|[+-]\d\d(?::?\d\d)?)("'
+_ORDER = rb'"order_id": ?"?)([1-9]\d{0,17}(?![\d.eE]))('
 _TIME_FIRST = re.compile(b"(.*?" + _TIME + b".*?" + _ORDER + b".*)", re.DOTALL)
 _ORDER_FIRST = re.compile(b"(.*?" + _ORDER + b".*?" + _TIME + b".*)", re.DOTALL)
 
@@ -36,14 +38,14 @@ Row: TypeAlias = tuple[int | None, int | None, int, _Said]
 
 
 def read_alike(
-    texts: Iterable[tuple[int, bytes]], file: str, row: Callable[[Line | BadLine], Row[_Said]]
+    texts: Iterable[tuple[int, Value]], file: str, row: Callable[[Line | BadLine], Row[_Said]]
 ) -> Iterator[Row[_Said]]:
     """The lines of these numbers and texts in `file`, as `row` makes them of lines that the core has read."""
     known: dict[_Rest, _Said | None] = {}
     days: dict[tuple[bytes, bytes], int | None] = {}
     clock = _clock()
     for number, text in texts:
-        cut = _cut(text)
+        cut = _cut(text) if type(text) is bytes else None
         if cut is None:
             yield row(loads(text, file, number))
             continue

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.extras import needs
-from orderfsm.trace import BadLine, line_of
+import attrs
 
-from .columns import ABSENT, SAID, at_place
+from orderfsm.extras import needs
+from orderfsm.trace import BadLine, line_of, unreadable
+
+from .columns import ABSENT, LINE_BITS, SAID
 from .meanings import KINDS, kinds
 from .report import moment
 from .targets import written_whole
@@ -29,8 +31,33 @@ if TYPE_CHECKING:
 _IDS = ("order_id", "new_order_id")
 
 
+def check_files(engine: Engine, log: Log, bad: Sequence[Combination]) -> None:
+    """An `InvalidValue` if of a file (or of the frame) that the engine reads itself all lines are bad."""
+    if not (log.typed and bad):
+        return
+    number = nw.col("place") // (2 << LINE_BITS) if log.names else nw.lit(0, nw.Int64)
+    counts = [
+        dict(zip(*engine.table(counted).to_pydict().values(), strict=True))
+        for counted in (
+            lines.with_columns(number=number).group_by("number").agg(count=nw.len()).select("number", "count")
+            for lines in (log.lines, _bad(engine, log, bad))
+        )
+    ]
+    for file in sorted(log.typed):
+        if file in counts[0] and counts[0][file] == counts[1].get(file):
+            only = attrs.evolve(log, lines=log.lines.filter(number == file)) if log.names else log
+            raise unreadable(log.names[file] if log.names else "the frame", next(bad_lines_of(engine, only, bad)))
+
+
 def bad_lines_of(engine: Engine, log: Log, bad: Sequence[Combination]) -> Iterator[BadLine]:
     """The lines of these combinations, none of which means anything, in the order of the files."""
+    lines = _bad(engine, log, bad).select(*SAID, *_IDS, "instant", "bad", "place").sort("place")
+    for batch in engine.stream(lines):
+        for row in batch.to_pylist():
+            yield _bad_line(row, log)
+
+
+def _bad(engine: Engine, log: Log, bad: Sequence[Combination]) -> nw.LazyFrame[Any]:
     texts = {key: f"said_{key}" for key in SAID}
     table = pa.table(
         {
@@ -39,21 +66,16 @@ def bad_lines_of(engine: Engine, log: Log, bad: Sequence[Combination]) -> Iterat
         }
     )
     filled = {texts[key]: nw.col(key).fill_null(ABSENT) for key in SAID}
-    lines = (
+    return (
         log.lines.filter(~nw.col("whole"))  # those are not bad, but of other services
         .with_columns(**filled, **kinds())
         .join(engine.small(table), on=table.column_names, how="semi")
-        .select(*SAID, *_IDS, "instant", "bad", "place")
-        .sort("place")
     )
-    for batch in engine.stream(lines):
-        for row in batch.to_pylist():
-            yield _bad_line(row, log)
 
 
 def _bad_line(row: dict[str, Any], log: Log) -> BadLine:
-    number, line = at_place(row.pop("place"))
-    file = log.names[number] if log.names else ""
+    file, line = log.at(row.pop("place"))
+    file = file or ""
     bad = row.pop("bad")
     if bad is not None:
         return BadLine(file, line, *json.loads(bad))

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 SAID = ("operation", "event", "outcome", "code", "state")
 """What a line says, as text: these five together decide what it means."""
 
-FORMAT = ("time", "order_id", *SAID, "new_order_id", "started", "ended")
+INTERVAL = ("started", "ended")
+
+FORMAT = ("time", "order_id", *SAID, "new_order_id", *INTERVAL)
 """The columns of the trace format that an audit reads."""
 
 CONTEXT = (
@@ -40,6 +42,12 @@ ABSENT = "\0null\0"
 
 EVENTS_KEY = b"orderfsm.events"
 """In a Parquet file's own metadata: what the header of a JSON Lines file says of its events."""
+
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+"""How many of each unit of time a second has."""
+
+FIRST, LAST = -62_135_596_800, 253_402_300_799
+"""The first and the last second of the years 1 to 9999, since 1970: what RFC 3339 can say."""
 
 LINE_BITS = 40
 """`place` is twice the file's number, shifted by so many bits, plus the line's; a line that also begins a second order
@@ -73,3 +81,8 @@ def place(file: int, line: int) -> int:
 def at_place(place: int) -> tuple[int, int]:
     """The number of the file, and of the line in it."""
     return place >> (LINE_BITS + 1), (place >> 1) & ((1 << LINE_BITS) - 1)
+
+
+def row_at(place: int) -> int:
+    """The number of the row in a frame, which may have more than a file has lines: Spark leaves gaps."""
+    return place >> 1

@@ -12,12 +12,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from orderfsm.extras import needs
-from orderfsm.trace import Header, Line, loads, texts
+from orderfsm.streams import opened
+from orderfsm.trace import Line, loads, texts
 
 from . import actiontrail
-from .columns import CONTEXT, at_place
+from .columns import CONTEXT, at_place, row_at
 from .layouts import context_named
-from .sources import opened
 
 with needs("audit"):
     import pyarrow as pa
@@ -68,7 +68,7 @@ def of_rows(rows: Callable[[Collection[int]], Iterable[tuple[int, Mapping[str, A
     def contexts(places: Collection[int]) -> Mapping[int, Who]:
         at: defaultdict[int, list[int]] = defaultdict(list)
         for place in places:
-            at[at_place(place)[1]].append(place)
+            at[row_at(place)].append(place)
         said = ((place, fields) for row, fields in rows(at) for place in at[row])
         return {place: who for place, fields in said if (who := _who(fields))}
 
@@ -91,11 +91,11 @@ def _in_file(
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """What the lines of these numbers say of `CONTEXT`."""
     if source.is_parquet:
-        yield from _in_parquet(source.name, wanted, columns)
+        yield from _in_parquet(source.path, wanted, columns)
         return
     last = max(wanted)
-    for entry in texts(source.name):
-        if isinstance(entry, Header) or entry[0] not in wanted:
+    for entry in texts(source.path, name=source.name):
+        if not isinstance(entry, tuple) or entry[0] not in wanted:
             continue
         line = loads(entry[1])
         if isinstance(line, Line):
@@ -105,16 +105,16 @@ def _in_file(
 
 
 def _delivered(source: Source, wanted: Collection[int]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    with opened(source.name) as stream:
-        for number, event in actiontrail.events(stream):
+    with opened(source.path, source.name) as stream:
+        for number, event in actiontrail.events(stream, source.name):
             if number in wanted:
                 yield number, actiontrail.context(actiontrail.unwrapped(event))
 
 
 def _in_parquet(
-    name: str, wanted: Collection[int], columns: Mapping[str, str] | None
+    path: str, wanted: Collection[int], columns: Mapping[str, str] | None
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    with pq.ParquetFile(name) as file:
+    with pq.ParquetFile(path) as file:
         names = context_named(file.schema_arrow.names, columns)
         if not names:
             return

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import attrs
 
 from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.trace import Events
 
 from . import engines
-from .columns import SCHEMA
+from .columns import FIRST, LAST, SCHEMA, UNITS
 from .context import of_rows, rows_of
 from .layouts import context_named, layout, named
 from .log import Log, fields_of
@@ -24,11 +23,14 @@ with needs("audit"):
     import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from .context import Contexts
-    from .engines.engine import Engine
+    from .engines.engine import Engine, Layout
+    from .parsing import Parsed
+
+_BATCH = 100_000
 
 
 @contextmanager
@@ -41,6 +43,9 @@ def read_frame(
     """
     try:
         frame = nw.from_native(given).lazy()
+    except nw.exceptions.DuplicateError as error:
+        present = list(getattr(given, "column_names", given.columns))
+        raise InvalidValue("columns of the frame", present, ["each name only once"]) from error
     except (TypeError, nw.exceptions.NarwhalsError) as error:
         accepted = "paths, or a frame of Polars, pandas, PyArrow, DuckDB or PySpark"
         raise InvalidValue("log", type(given).__name__, [accepted]) from error
@@ -51,22 +56,21 @@ def read_frame(
         native, head = _native(chosen)
         found = layout(head.schema, names)
         if found is not None:
-            lines, finer = engine.given(native, found), found.unit == "ns"
-            log = Log(lines=lines, headers=frozenset([Events.PARTIAL]), names=[], finer=finer)
+            lines, finer = engine.given(_in_microseconds(native, found), found), found.unit == "ns"
         else:
-            reader = native if isinstance(native, pa.RecordBatchReader) else _reader(chosen)
-            log = _parsed(engine, reader, names)
-        yield engine, attrs.evolve(log, contexts=_contexts(frame, columns, None if found is None else engine))
+            lines, finer = _parsed(engine, native, names)
+        headers, contexts = frozenset([Events.PARTIAL]), _contexts(engine, frame, columns)
+        yield engine, Log(lines=lines, headers=headers, names=[], finer=finer, typed=frozenset([0]), contexts=contexts)
 
 
-def _contexts(frame: nw.LazyFrame[Any], columns: Mapping[str, str] | None, numbered: Engine | None) -> Contexts:
-    """The contexts of the rows of a frame; `numbered`: the engine that has numbered them, if not the core."""
+def _contexts(engine: Engine, frame: nw.LazyFrame[Any], columns: Mapping[str, str] | None) -> Contexts:
+    """The contexts of the rows of a frame."""
     names = context_named(frame.columns, columns)
 
     def rows(wanted: Collection[int]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if not names:
             return
-        found = None if numbered is None else numbered.rows(frame.to_native(), names, wanted)
+        found = engine.rows(frame.to_native(), names, wanted)
         if found is None:
             found = rows_of(_reader(frame.select(*dict.fromkeys(names.values()))), wanted)
         for row, said in found:
@@ -87,29 +91,84 @@ def _engine_of(frame: nw.LazyFrame[Any], folder: Path, memory_limit: str | None)
 
 def _native(frame: nw.LazyFrame[Any]) -> tuple[Any, Any]:
     """What the engine takes, and something in Arrow that shows its columns."""
-    native: Any = frame.to_native()
     if frame.implementation.is_pyspark():
+        native: Any = frame.to_native()
         return native, native.limit(1).toArrow()
     if frame.implementation.is_polars():
-        return native, native.head(1).collect().to_arrow()
+        native = _of_arrow(frame).to_native()
+        with _of_one_type(frame):
+            return native, native.head(1).collect().to_arrow()
     reader = _reader(frame)
     return reader, reader
 
 
-def _parsed(engine: Engine, reader: pa.RecordBatchReader, names: Mapping[str, str]) -> Log:
-    """The log of a frame that the core must read."""
-    lines, (found,) = engine.parsed([Source("", 0)], lambda parsed: parse_rows(parsed, fields_of(reader, names)))
-    frame = engine.small(SCHEMA.empty_table()) if lines is None else lines
-    return Log(lines=frame, headers=frozenset([Events.PARTIAL]), names=[], finer=found.finer)
+def _of_arrow(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """The frame; of one of Polars integers of 128 bits, which Arrow has not, as texts."""
+    if not frame.implementation.is_polars():
+        return frame
+    import polars as pl
+    import polars.selectors as cs
+
+    native: pl.LazyFrame = frame.to_native()
+    return nw.from_native(native.with_columns(cs.by_dtype(pl.Int128, pl.UInt128).cast(pl.String)))
 
 
 def _reader(frame: nw.LazyFrame[Any]) -> pa.RecordBatchReader:
     """The rows of a frame, batch by batch."""
+    frame = _of_arrow(frame)
     native = frame.to_native()
-    if hasattr(native, "to_arrow_reader"):
-        return native.to_arrow_reader(100_000)
+    with _of_one_type(frame):
+        if hasattr(native, "to_arrow_reader"):
+            return native.to_arrow_reader(_BATCH)
+        return frame.collect("pyarrow").to_native().to_reader(_BATCH)
+
+
+@contextmanager
+def _of_one_type(frame: nw.LazyFrame[Any]) -> Iterator[None]:
     try:
-        table = frame.collect("pyarrow").to_native()
+        yield
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise InvalidValue("columns of the frame", frame.columns, [f"each of one type ({error})"]) from error
-    return table.to_reader(100_000)
+
+
+def _in_microseconds(native: Any, layout: Layout) -> Any:
+    """A reader whose times DuckDB can take: one of no year from 1 to 9999 is the first moment after them."""
+    if not isinstance(native, pa.RecordBatchReader) or layout.unit == "ns":
+        return native
+    import pyarrow.compute as pc
+
+    name, unit = layout.names["time"], UNITS[layout.unit]
+    at, kind = native.schema.get_field_index(name), pa.timestamp("us", "UTC")
+    schema = native.schema.set(at, pa.field(name, kind))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in native:
+            times = batch.column(at).cast(pa.int64())
+            fits = pc.and_(pc.greater_equal(times, FIRST * unit), pc.less(times, (LAST + 1) * unit))
+            times = pc.multiply(pc.if_else(fits, times, (LAST + 1) * unit), 10**6 // unit)
+            yield batch.set_column(at, schema.field(at), times.cast(kind))
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _parsed(engine: Engine, native: Any, names: Mapping[str, str]) -> tuple[nw.LazyFrame[Any], bool]:
+    """The lines of a frame that the core must read, and whether there are times finer than microseconds."""
+    if isinstance(native, pa.RecordBatchReader):
+        batches: Iterable[pa.RecordBatch] = native
+    elif hasattr(engine, "parsed_frame"):
+        lines, every = engine.parsed_frame(native, partial(_parse_part, names))
+        return lines, any(parsed.finer for parsed in every)
+    else:
+        batches = native.collect().to_arrow().to_batches(_BATCH)
+    lines, (found,) = engine.parsed(
+        [Source("", 0)], lambda parsed: parse_rows(parsed, fields_of(batches, names), part=True)
+    )
+    return engine.small(SCHEMA.empty_table()) if lines is None else lines, found.finer
+
+
+def _parse_part(
+    names: Mapping[str, str], parsed: Parsed, batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        numbers = [row + 1 for row in batch.column("row_of_the_table").to_pylist()]
+        yield from parse_rows(parsed, fields_of([batch], names), numbers, part=True)

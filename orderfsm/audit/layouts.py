@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 
-from .columns import CONTEXT, FORMAT, REQUIRED, SAID
+from .columns import CONTEXT, FORMAT, INTERVAL, REQUIRED, SAID
 from .engines.engine import Layout
 
 with needs("audit"):
@@ -54,6 +54,7 @@ def layout(schema: pa.Schema, names: Mapping[str, str]) -> Layout | None:
         pa.types.is_timestamp(types["time"])
         and all(pa.types.is_integer(types[key]) for key in ("order_id", "new_order_id") if not _empty(types, key))
         and all(pa.types.is_string(types[key]) for key in SAID if not _empty(types, key))
+        and not any(pa.types.is_string(types[key]) for key in INTERVAL if not _empty(types, key))
     )
     folded = [name.casefold() for name in schema.names]
     if len(set(folded)) < len(folded) or not _OF_ENGINES.isdisjoint(folded):

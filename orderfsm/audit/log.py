@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.trace import Events
 
-from .columns import EVENTS_KEY, SCHEMA
+from .columns import EVENTS_KEY, FIRST, LAST, SCHEMA, UNITS, at_place, row_at
 from .context import Contexts, of_files
 from .layouts import layout, named
 from .parsing import Parsed, parse, parse_rows
@@ -36,7 +35,8 @@ class Log:
     """The `lines`, and what the readers found besides them.
 
     `headers`: what the files say of their events; `names`: of the files, by their numbers; `finer`: times may be finer
-    than microseconds; `whole`: some files are deliveries of ActionTrail; `contexts`: who was behind lines.
+    than microseconds; `whole`: some files are deliveries of ActionTrail; `typed`: the numbers of those that an engine
+    reads itself, or 0 for a frame; `contexts`: who was behind lines.
     """
 
     lines: nw.LazyFrame[Any]
@@ -44,7 +44,15 @@ class Log:
     names: Sequence[str]
     finer: bool = False
     whole: bool = False
+    typed: frozenset[int] = frozenset()
     contexts: Contexts = attrs.field(factory=lambda: lambda _places: {}, eq=False)
+
+    def at(self, place: int) -> tuple[str | None, int]:
+        """The file of the line at a `place`, None for a frame, and the line's number there."""
+        if not self.names:
+            return None, row_at(place)
+        number, line = at_place(place)
+        return self.names[number], line
 
 
 def read_files(
@@ -72,7 +80,7 @@ def read_files(
         headers.add(Events(said))
         mapped[source.number] = names = named(schema.names, columns, source.name)
         found = layout(schema, names)
-        if found is None or (found.unit == "ns" and not _has_nanoseconds(source, names["time"])):
+        if found is None or not _is_safe(source, names["time"], found.unit):
             to_parse.append(source)
         else:
             alike = next((files for other, files in layouts if other == found), None)
@@ -94,6 +102,7 @@ def read_files(
         names=[source.name for source in sources],
         finer=any(each.finer for each in parsed) or any(found.unit == "ns" for found, _ in layouts),
         whole=any(each.whole for each in parsed),
+        typed=frozenset(source.number for _, files in layouts for source in files),
         contexts=of_files(sources, columns, {each.source.number for each in parsed if each.whole}),
     )
 
@@ -102,49 +111,74 @@ def _parse(mapped: Mapping[int, Mapping[str, str]], parsed: Parsed) -> Iterator[
     names = mapped.get(parsed.source.number)
     if names is None:
         return parse(parsed)
-    return parse_rows(parsed, fields_of(_batches(parsed.source.name, names), names))
+    return parse_rows(parsed, fields_of(_batches(parsed.source, names), names))
 
 
-def _batches(file: str, names: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
-    with _undamaged(file):
-        yield from pq.ParquetFile(file).iter_batches(columns=list(names.values()))
+def _batches(source: Source, names: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+    with _undamaged(source):
+        yield from pq.ParquetFile(source.path).iter_batches(columns=list(names.values()))
 
 
 def fields_of(batches: Iterable[pa.RecordBatch], names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """The rows of a table as fields of the trace format."""
-    keys = {name: key for key, name in names.items()}
     for batch in batches:
-        for row in batch.to_pylist():
-            yield {keys[name]: _as_said(keys[name], value) for name, value in row.items() if name in keys}
+        for row in zip(*(_values(batch.column(name)) for name in names.values()), strict=True):
+            yield dict(zip(names, row, strict=True))
 
 
-def _as_said(key: str, value: Any) -> Any:
-    """A value as the format has it: a time without a zone is UTC, text may be bytes, and an id a number of any kind."""
-    match value:
-        case datetime():
-            return (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
-        case bytes():
-            return value.decode("utf-8", "replace")
-        case float() | Decimal() if key.endswith("order_id") and value == value // 1:
-            return int(value)
-    return value
+def _values(column: pa.Array) -> list[Any]:
+    """What is in a column; times as texts, since Python has no nanoseconds, and none after the year 9999."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _values(column.dictionary_decode())
+    if pa.types.is_timestamp(kind):
+        return [None if each is None else _moment(each, kind.unit) for each in column.cast(pa.int64()).to_pylist()]
+    found: list[Any] = (column.cast(pa.float32()) if pa.types.is_float16(kind) else column).to_pylist()
+    return [each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in found]
+
+
+def _moment(value: int, unit: str) -> str:
+    """The time that is so many units after 1970, in RFC 3339."""
+    seconds, fraction = divmod(value, UNITS[unit])
+    digits = len(str(UNITS[unit])) - 1
+    try:
+        moment = (datetime(1970, 1, 1) + timedelta(seconds=seconds)).isoformat()  # noqa: DTZ001  # of UTC
+    except OverflowError:
+        return f"{seconds} s after 1970"
+    return f"{moment}.{fraction:0{digits}}Z" if digits else f"{moment}Z"
 
 
 def _schema(source: Source) -> pa.Schema:
-    with _undamaged(source.name):
-        return pq.read_schema(source.name)
+    with _undamaged(source):
+        return pq.read_schema(source.path)
 
 
-def _has_nanoseconds(source: Source, name: str) -> bool:
-    """Whether its times are really in nanoseconds: those of INT96, an old type, are read as such, but not by all."""
-    with _undamaged(source.name):
-        schema = pq.read_metadata(source.name).schema
-    return any(column.path == name and column.physical_type != "INT96" for column in schema)
+def _is_safe(source: Source, name: str, unit: str) -> bool:
+    """Whether every engine reads the times of a file as they are.
+
+    INT96, an old type, is taken for nanoseconds, but not by all; of times in milliseconds some end in no year from 1 to
+    9999, at which one engine fails, and another goes round.
+    """
+    with _undamaged(source):
+        metadata = pq.read_metadata(source.path)
+    places = [at for at in range(metadata.num_columns) if metadata.schema.column(at).path == name]
+    if unit == "ns":
+        return all(metadata.schema.column(at).physical_type != "INT96" for at in places)
+    if unit == "us":
+        return True
+    for group in range(metadata.num_row_groups):
+        for at in places:
+            known = metadata.row_group(group).column(at).statistics
+            if known is None or not known.has_min_max:
+                return False
+            if known.min_raw // UNITS[unit] < FIRST or known.max_raw // UNITS[unit] > LAST:
+                return False
+    return True
 
 
 @contextmanager
-def _undamaged(name: str) -> Iterator[None]:
+def _undamaged(source: Source) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise InvalidValue("Parquet file", name, [f"an undamaged one ({error})"]) from error
+        raise InvalidValue("Parquet file", source.name, [f"an undamaged one ({error})"]) from error

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import attrs
 
+from orderfsm.errors import OrderStateError, general_code
 from orderfsm.extras import needs
-from orderfsm.trace import BadLine, Outcome, line_of, readings
+from orderfsm.spec import Operation
+from orderfsm.trace import BadLine, Line, Outcome, line_of, readings
 
-from .columns import ABSENT, SAID
+from .columns import ABSENT, FIRST, LAST, LINES, SAID
 
 with needs("audit"):
     import narwhals as nw
     import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.trace import Reading
@@ -28,10 +31,24 @@ _Key: TypeAlias = tuple[str | bool | None, ...]
 
 _TIME = "2026-08-05T06:10:01Z"
 _ORDER, _OTHER_ORDER = 1, 2
+OUT_OF_RANGE = "of no year from 1 to 9999"
 _KEYS = (*SAID, "timed")
 KINDS = ("ordered", "names", "dated")
 """What decides, besides the texts, whether a line is a bad one."""
 _FLAGS = (*KINDS, "timed", "whole")
+
+
+MOST = 10_000
+"""So many combinations are told apart whatever stands in them."""
+OTHERS = "(others)"
+_WHERE: dict[str, dict[str, str]] = {
+    "operation": {"outcome": "accepted"},
+    "event": {},
+    "outcome": {"operation": Operation.CANCEL, "code": OrderStateError.code},
+    "code": {"operation": Operation.CANCEL, "outcome": "refused"},
+    "state": {"operation": Operation.DESCRIBE, "outcome": "accepted"},
+}
+"""A line in which each of the texts says something."""
 
 
 class Symbol(NamedTuple):
@@ -44,8 +61,8 @@ class Symbol(NamedTuple):
 class Combination(NamedTuple):
     """Lines that say the same: the five texts, and what else decides what a line means.
 
-    `ordered`: whether there is an id (0 none, 1 yes, 2 one that is none); `names`: likewise of a new order; `dated`: a
-    time; `timed`: an interval; `whole`: of a whole second. `times`: how many there are.
+    `ordered`: whether there is an id (0 none, 1 yes, 2 one that is none); `names`: likewise of a new order; `dated`: of
+    a time; `timed`: an interval; `whole`: of a whole second. `times`: how many there are.
     """
 
     operation: str | None
@@ -55,7 +72,7 @@ class Combination(NamedTuple):
     state: str | None
     ordered: int
     names: int
-    dated: bool
+    dated: int
     timed: bool
     whole: bool
     times: int
@@ -68,9 +85,10 @@ class Combination(NamedTuple):
     def fields(self) -> dict[str, Any]:
         """A line of this kind, as fields of the trace format."""
         ids = (None, _ORDER, -1)
+        times = (None, _TIME, OUT_OF_RANGE)
         return {
             **dict(zip(SAID, self.said, strict=True)),
-            "time": _TIME if self.dated else None,
+            "time": times[self.dated],
             "order_id": ids[self.ordered],
             "new_order_id": _OTHER_ORDER if self.names == 1 else ids[self.names],
             "started": 0 if self.timed else None,
@@ -104,24 +122,67 @@ class Meanings:
         return max(len(self.symbols).bit_length(), 1)
 
 
-def combinations(engine: Engine, lines: nw.LazyFrame[Any]) -> list[Combination]:
-    """The distinct combinations in a log, in no order."""
+def combinations(engine: Engine, lines: nw.LazyFrame[Any]) -> tuple[list[Combination], nw.LazyFrame[Any]]:
+    """The distinct combinations in a log, in no order, and its lines.
+
+    If there are very many, codes and states stand in both without what makes no difference (`InvalidParameter` for
+    `InvalidDomainName`), and texts that nobody knows are `OTHERS`: they all mean the same.
+    """
+    found = list(islice(_combinations(engine, lines), MOST + 1))
+    if len(found) > MOST:
+        lines = engine.keep(_folded(engine, lines))
+        found = list(_combinations(engine, lines))
+    return found, lines
+
+
+def _combinations(engine: Engine, lines: nw.LazyFrame[Any]) -> Iterator[Combination]:
     grouped = (
         lines.select(*SAID, "timed", "whole", **kinds()).group_by(*SAID, *_FLAGS).agg(count=nw.len().cast(nw.Int64))
     )
-    return [Combination(*row.values()) for row in engine.table(grouped.select(*SAID, *_FLAGS, "count")).to_pylist()]
+    for batch in engine.stream(grouped.select(*SAID, *_FLAGS, "count")):
+        for row in batch.to_pylist():
+            yield Combination(*row.values())
+
+
+def _folded(engine: Engine, lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """`lines` with texts of which there are few."""
+    for key in SAID:
+        texts = [text for batch in engine.stream(lines.select(key).unique()) for text in batch.column(0).to_pylist()]
+        known = {text: general for text in texts if text is not None and (general := _general(key, text)) is not None}
+        table = {key: pa.array(known, pa.string()), "general": pa.array(known.values(), pa.string())}
+        joined = lines.join(engine.small(pa.table(table)), on=key, how="left")
+        text = nw.when(~nw.col(key).is_null()).then(nw.col("general").fill_null(OTHERS))
+        lines = joined.with_columns(text.alias(key)).select(*LINES)
+    return lines
+
+
+def _general(key: str, text: str) -> str | None:
+    """The text that means the same as `text` where it stands as `key`, for all that do; None if nobody knows it."""
+    line = line_of(_WHERE[key] | {"time": _TIME, "order_id": _ORDER, key: text})
+    if not isinstance(line, Line) or any(reading.vague for reading in readings(line, _ORDER)):
+        return None
+    return {"code": general_code(text), "state": text.lower()}.get(key, text)
 
 
 def kinds() -> dict[str, nw.Expr]:
     """The columns `KINDS`, as `Combination` has them."""
     ids = {"ordered": _kind_of_id("order_id"), "names": _kind_of_id("new_order_id")}
-    return {**ids, "dated": ~nw.col("instant").is_null()}
+    return {**ids, "dated": _kind("instant", in_range())}
+
+
+def in_range() -> nw.Expr:
+    """Whether a line has a time, and it is one that can be said."""
+    return (nw.col("instant") >= FIRST * 10**6) & (nw.col("instant") < (LAST + 1) * 10**6)
 
 
 def _kind_of_id(name: str) -> nw.Expr:
-    column = nw.col(name)
-    valid = nw.when(column > 0).then(nw.lit(1, nw.Int64)).otherwise(nw.lit(2, nw.Int64))
-    return nw.when(column.is_null()).then(nw.lit(0, nw.Int64)).otherwise(valid)
+    return _kind(name, nw.col(name) > 0)
+
+
+def _kind(name: str, fits: nw.Expr) -> nw.Expr:
+    """0 of a column that is null, 1 of one that fits, else 2."""
+    valid = nw.when(fits).then(nw.lit(1, nw.Int64)).otherwise(nw.lit(2, nw.Int64))
+    return nw.when(nw.col(name).is_null()).then(nw.lit(0, nw.Int64)).otherwise(valid)
 
 
 def meanings(found: Sequence[Combination], known: Sequence[Symbol], lifecycle: Lifecycle) -> Meanings:
@@ -139,9 +200,10 @@ def meanings(found: Sequence[Combination], known: Sequence[Symbol], lifecycle: L
         if isinstance(line, BadLine):
             bad.append(each)
             continue
-        if each.operation is not None:
-            answer = (each.code or "") if line.outcome is Outcome.REFUSED else str(line.outcome)
-            answers[each.operation, answer] = answers.get((each.operation, answer), 0) + each.times
+        if isinstance(line.trigger, Operation):
+            answer = (line.code or "") if line.outcome is Outcome.REFUSED else str(line.outcome)
+            operation = str(line.trigger)
+            answers[operation, answer] = answers.get((operation, answer), 0) + each.times
         if line.of_the_account:
             other += each.times
             continue

@@ -11,7 +11,6 @@ import attrs
 from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 
-from .columns import at_place
 from .packing import Packing, histories, in_pieces, judged_lines, numbered, packed, packing
 from .report import moment
 from .verdicts import History
@@ -149,8 +148,8 @@ def _refuse_earlier(engine: Engine, joined: nw.LazyFrame[Any], log: Log) -> None
     ):
         its = (nw.col("order_id") == order) | (nw.col("new_order_id") == order)
         places = engine.table(log.lines.filter(its & (nw.col("instant") == first)).select("place").head(1))
-        number, line = at_place(places.column(0)[0].as_py())
-        where = f"{log.names[number]}, line {line}," if log.names else f"the frame, row {line},"
+        file, line = log.at(places.column(0)[0].as_py())
+        where = f"the frame, row {line}," if file is None else f"{file}, line {line},"
         later = f"one later than {moment(last)}, which the state has; or a rescan of all lines"
         asked = f"was {where} audited before, or a part of it?"
         raise InvalidValue("time", f"{moment(first)} of order {order}", [f"{later} ({asked})"])

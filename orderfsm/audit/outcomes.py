@@ -9,7 +9,6 @@ import attrs
 from orderfsm.extras import needs
 from orderfsm.trace import Finding
 
-from .columns import at_place
 from .orders import KNOWN
 from .report import BEFORE, WITH_BEFORE, Held, Seen, Violation
 from .verdicts import is_tied
@@ -146,9 +145,7 @@ class Outcomes:
             stands = None if n is None else near.get((order, n))
             if stands is None:
                 return Seen(said)
-            number, line = at_place(stands.place)
-            names = self._orders.log.names
-            return Seen(said, stands.time, names[number] if names else None, line, who.get(stands.place, {}))
+            return Seen(said, stands.time, *self._orders.log.at(stands.place), who.get(stands.place, {}))
 
         violations = []
         for row in rows:

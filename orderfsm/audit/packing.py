@@ -12,7 +12,7 @@ import attrs
 
 from orderfsm.extras import needs
 
-from .meanings import with_symbols
+from .meanings import in_range, with_symbols
 
 with needs("audit"):
     import narwhals as nw
@@ -79,7 +79,7 @@ def judged_lines(
     `only`: of the orders in its column `order_id`.
     """
     fit = nw.col("new_order_id").is_null() | (nw.col("new_order_id") > 0)
-    good = log.lines.filter((nw.col("order_id") > 0) & ~nw.col("instant").is_null() & fit)
+    good = log.lines.filter((nw.col("order_id") > 0) & in_range() & fit)
     own = with_symbols(engine, _of(good, only), meanings.codes, meanings.keys).select(*_columns(log))
     if not meanings.begun:
         return own

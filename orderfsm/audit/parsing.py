@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from itertools import islice
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
@@ -16,18 +16,21 @@ import attrs
 from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.spec import Event
-from orderfsm.trace import BadLine, Events, Header, Line, line_of, texts
+from orderfsm.streams import opened
+from orderfsm.trace import BadLine, Events, Header, Line, all_or_some, line_of, texts, unreadable
 
 from . import actiontrail
 from .alike import Row, read_alike
-from .columns import SCHEMA, place
-from .sources import is_actiontrail, opened
+from .columns import SCHEMA, at_place, place
+from .sources import is_actiontrail
 
 with needs("audit"):
     import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from orderfsm.streams import Value
 
     from .sources import Source
 
@@ -57,33 +60,44 @@ class _Said(NamedTuple):
 class Parsed:
     """What was read of a file besides its lines.
 
-    `events`: what its header says; `whole`: its times are whole seconds; `finer`: one is finer than microseconds.
+    `events`: what its header says; `whole`: its times are whole seconds; `finer`: one is finer than microseconds;
+    `error`: why it could not be read, if another process tried.
     """
 
     source: Source
     events: Events = Events.PARTIAL
     whole: bool = False
     finer: bool = False
+    error: InvalidValue | None = None
 
 
 def parse(parsed: Parsed) -> Iterator[pa.RecordBatch]:
     """The lines of a JSON file in the columns of `SCHEMA`; what else is found is put into `parsed`.
 
-    A damaged gzip file is an `InvalidValue`.
+    A damaged file, or one of whose lines none can be read, is an `InvalidValue`.
     """
-    parsed.whole = is_actiontrail(parsed.source.name)
+    parsed.whole = is_actiontrail(parsed.source)
     return _batches(_delivered(parsed) if parsed.whole else _traced(parsed), parsed)
 
 
-def parse_rows(parsed: Parsed, rows: Iterable[Mapping[str, Any]]) -> Iterator[pa.RecordBatch]:
-    """The same of lines that are given as fields: those of Parquet files and frames whose times or ids are text."""
-    lines = (line_of(fields, parsed.source.name, number) for number, fields in enumerate(rows, 1))
-    return _batches((_row(parsed, line) for line in lines), parsed)
+def parse_rows(
+    parsed: Parsed, rows: Iterable[Mapping[str, Any]], numbers: Iterable[int] | None = None, *, part: bool = False
+) -> Iterator[pa.RecordBatch]:
+    """The same of lines that are given as fields: those of Parquet files and frames whose times or ids are text.
+
+    `numbers` are theirs, from 1; if None, they count on. With `part` there may be others elsewhere, so that it is no
+    error if none of these can be read.
+    """
+    name = parsed.source.name
+    lines = (line_of(fields, name, number) for number, fields in zip(numbers or count(1), rows))  # noqa: B905
+    return _batches((_row(parsed, line) for line in lines), parsed, part=part)
 
 
-def _batches(rows: Iterator[Row[_Said]], parsed: Parsed) -> Iterator[pa.RecordBatch]:
+def _batches(rows: Iterator[Row[_Said]], parsed: Parsed, *, part: bool = False) -> Iterator[pa.RecordBatch]:
     """The rows as columns; what many rows share is made into columns only once."""
     file = parsed.source.number
+    first_bad: BadLine | None = None
+    any_read = False
     while True:
         instants: list[int | None] = []
         orders: list[int | None] = []
@@ -99,7 +113,13 @@ def _batches(rows: Iterator[Row[_Said]], parsed: Parsed) -> Iterator[pa.RecordBa
                 every[id(said)] = found = len(every), said
             which.append(found[0])
         if not which:
+            if first_bad is not None and not any_read and not part:
+                raise unreadable(parsed.source.name, first_bad)
             return
+        any_read = any_read or any(said.bad is None for _, said in every.values())
+        if first_bad is None and not any_read:
+            _, said = next(iter(every.values()))
+            first_bad = BadLine(parsed.source.name, at_place(places[0])[1], *json.loads(said.bad or "[]"))
         own = [pa.array(column, pa.int64()) for column in (instants, orders, places)]
         at = pa.array(which, pa.int32())
         shared = zip(zip(*(said for _, said in every.values()), strict=True), SCHEMA.types[len(own) :], strict=True)
@@ -108,22 +128,29 @@ def _batches(rows: Iterator[Row[_Said]], parsed: Parsed) -> Iterator[pa.RecordBa
 
 
 def _traced(parsed: Parsed) -> Iterator[Row[_Said]]:
-    return read_alike(_after_header(parsed), parsed.source.name, partial(_row, parsed))
+    told: list[BadLine] = []
+    lines = read_alike(_lines(parsed, told), parsed.source.name, partial(_row, parsed))
+    return chain(lines, (_row(parsed, bad) for bad in told))
 
 
-def _after_header(parsed: Parsed) -> Iterator[tuple[int, bytes]]:
-    for entry in texts(parsed.source.name):
-        if isinstance(entry, Header):
-            parsed.events = entry.events
-        else:
+def _lines(parsed: Parsed, told: list[BadLine]) -> Iterator[tuple[int, Value]]:
+    """The lines of a file in the trace format; what is bad of its headers is put into `told`."""
+    headers: set[Events] = set()
+    for entry in texts(parsed.source.path, name=parsed.source.name):
+        if isinstance(entry, tuple):
             yield entry
+        elif isinstance(entry, Header):
+            headers.add(entry.events)
+            parsed.events = all_or_some(None, headers)
+        else:
+            told.append(entry)
 
 
 def _delivered(parsed: Parsed) -> Iterator[Row[_Said]]:
     """The lines that the events of an ActionTrail delivery are."""
     name = parsed.source.name
-    with opened(name) as stream:
-        for number, event in actiontrail.events(stream):
+    with opened(parsed.source.path, name) as stream:
+        for number, event in actiontrail.events(stream, name):
             try:
                 found = actiontrail.unwrapped(event)
             except InvalidValue as error:

@@ -16,7 +16,7 @@ from orderfsm.trace import Events, Finding, all_or_some
 
 from . import engines
 from . import state as states
-from .bad_lines import bad_lines_of, write_bad_lines
+from .bad_lines import bad_lines_of, check_files, write_bad_lines
 from .columns import place
 from .frames import read_frame
 from .log import Log, read_files
@@ -25,7 +25,7 @@ from .orders import Orders
 from .outcomes import Outcomes
 from .report import New, Report
 from .results import write_results
-from .sources import find
+from .sources import find, spooled
 from .tally import Tally
 from .targets import check_target, stamp
 from .verdicts import LONGEST, Judge
@@ -103,6 +103,7 @@ def audit(
         taken += [] if file is None else [os.fspath(file)]
     tell = progress or _silent
     with scratch.folder() as folder:
+        sources = None if sources is None else spooled(sources, folder)
         reading = _reading(
             paths_or_frame,
             sources,
@@ -113,15 +114,18 @@ def audit(
             memory_limit=memory_limit,
             master=master,
         )
-        with reading as (running, log):
+        with reading as (running, given):
             before = stamp(state)
             known = before is not None and not rescan
             so_far = states.load(state, lifecycle) if state is not None and known else states.State()
-            given = {} if state is None else {states.digest(source.name): source for source in sources or ()}
-            for digest in given.keys() & so_far.files.keys():
-                _refuse_again(running, log, given[digest], so_far.files[digest])
-            found = meanings(combinations(running, log.lines), so_far.symbols, lifecycle)
-            so_far.learn(found, log.headers, {digest: source.name for digest, source in given.items()})
+            digests = {} if state is None else {states.digest(source.path): source for source in sources or ()}
+            for digest in digests.keys() & so_far.files.keys():
+                _refuse_again(running, given, digests[digest], so_far.files[digest])
+            distinct, lines = combinations(running, given.lines)
+            log = attrs.evolve(given, lines=lines)
+            found = meanings(distinct, so_far.symbols, lifecycle)
+            check_files(running, log, found.bad)
+            so_far.learn(found, log.headers, {digest: source.name for digest, source in digests.items()})
             judge = Judge(so_far.symbols, all_or_some(events, so_far.headers), lifecycle)
             orders = Orders.of(
                 running,

@@ -84,9 +84,9 @@ def audit(
 ) -> int:
     """Hold a whole company's history against the table.
 
-    PATHs are files, directories and globs: the trace format as JSON Lines, also compressed, or Parquet; or what
-    ActionTrail delivers. Exit 0 if every order conforms, 1 if one violates the table, 3 if one is undecided; if a state
-    goes on, what earlier audits found does not count.
+    PATHs are files, directories and globs, - is standard input: the trace format as JSON Lines, also compressed, or
+    Parquet; or what ActionTrail delivers. Exit 0 if every order conforms, 1 if one violates the table, 3 if one is
+    undecided, 2 if nothing in a file can be read; if a state goes on, what earlier audits found does not count.
     """
     form = "json" if as_json else format_
     if as_json and format_ not in {"text", "json"}:

@@ -15,7 +15,14 @@ from .printing import as_json, print_columns, print_json
 
 @click.command()
 @click.argument("form", metavar="FORMAT", type=click.Choice(tuple(FORMATS)))
-@click.option("-o", "--output", "file", metavar="FILE", type=click.Path(dir_okay=False), help="Write it to FILE.")
+@click.option(
+    "-o",
+    "--output",
+    "file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Write it to FILE; - is standard output, as without it.",
+)
 @as_json
 def export(form: str, file: str | None, *, as_json: bool) -> int:
     """Write the table as FORMAT.
@@ -24,6 +31,7 @@ def export(form: str, file: str | None, *, as_json: bool) -> int:
     markdown, html, svg.
     """
     text = exported(form)
+    file = None if file == "-" else file
     if file is not None:
         Path(file).write_text(text, encoding="utf-8")
     if as_json:

@@ -19,7 +19,9 @@ EXIT_OF = {trace.Finding.CONFORMS: 0, trace.Finding.VIOLATES: 1, trace.Finding.U
 
 
 @click.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, allow_dash=True)
+)
 @click.option(
     "--events",
     type=click.Choice([each.value for each in trace.Events]),
@@ -29,8 +31,8 @@ EXIT_OF = {trace.Finding.CONFORMS: 0, trace.Finding.VIOLATES: 1, trace.Finding.U
 def replay(files: tuple[str, ...], events: str | None, *, as_json: bool) -> int:
     """Say whether recorded histories obey the table.
 
-    FILEs are in the trace format, as JSON Lines, also compressed (.gz). Exit 0 if every order conforms, 1 if one
-    violates the table, 3 if one is undecided.
+    FILEs are in the trace format, as JSON Lines, also compressed; - is standard input. Exit 0 if every order conforms,
+    1 if one violates the table, 3 if one is undecided, 2 if nothing in a file can be read.
     """
     report = trace.replay(_entries(files), events=None if events is None else trace.Events(events))
     if as_json:
@@ -42,6 +44,6 @@ def replay(files: tuple[str, ...], events: str | None, *, as_json: bool) -> int:
 
 def _entries(files: tuple[str, ...]) -> Iterator[trace.Entry]:
     """What stands in the files; a progress bar on standard error, if that is a terminal."""
-    size = sum(Path(file).stat().st_size for file in files)
+    size = sum(Path(file).stat().st_size for file in files if Path(file).is_file())
     with click.progressbar(length=size, label="reading", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         yield from trace.read(files, progress=bar.update)

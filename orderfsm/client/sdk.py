@@ -45,6 +45,7 @@ with suppress(PackageNotFoundError):  # the import below says what to install
 with needs("client"):
     from alibabacloud_cas20200407 import models
     from alibabacloud_cas20200407.client import Client
+    from alibabacloud_tea_openapi import models as openapi
     from Tea.exceptions import TeaException, UnretryableException
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ __all__ = [
     "response",
     "send",
     "send_async",
+    "send_raw",
 ]
 
 
@@ -196,6 +198,26 @@ async def send_async(operation: Operation, call: Callable[[], Awaitable[Any]], *
     except Exception as error:  # noqa: BLE001  # raised again if it is no answer
         return _answer_or_raise(operation, error, lenient=lenient)
     return Answer.of_response(operation, response)
+
+
+def send_raw(client: Client, action: str, version: str, parameters: Mapping[str, Any], runtime: Any) -> Answer:
+    """What any request came to, of an action that the SDK need not know; its response is the dictionary that came."""
+    params = openapi.Params(
+        action=action,
+        version=version,
+        protocol="HTTPS",
+        pathname="/",
+        method="POST",
+        auth_type="AK",
+        style="RPC",
+        req_body_type="formData",
+        body_type="json",
+    )
+    request = openapi.OpenApiRequest(query={name: str(value) for name, value in parameters.items()})
+    try:
+        return Answer(Outcome.ACCEPTED, response=client.call_api(params, request, runtime))
+    except Exception as error:  # noqa: BLE001  # whatever the SDK makes of an answer that it cannot read
+        return Answer.of_error(error) or Answer(Outcome.UNKNOWN, error=error)
 
 
 def _answer_or_raise(operation: Operation, error: Exception, *, lenient: bool) -> Answer:

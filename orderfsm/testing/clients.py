@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,13 +20,16 @@ from orderfsm.spec import Event, Operation
 from orderfsm.trace import Line, Outcome
 from orderfsm.wire import types
 
+from .driver import Answer, NoAnswer, given
+from .limit import TIMEOUT, Overdue, within_async
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.spec import State, Transition, Trigger
 
-    from .driver import Answer, Driver
+    from .driver import Driver
 
 ORDERS = 4
 """How many orders the clients work on at a time; now and then more, up to twice as many."""
@@ -65,11 +69,11 @@ async def record(
     """Let `clients` clients make `calls` random calls each, all at once; none begins one after `deadline`.
 
     A client is a thread of its own, or a task if a method of the driver is a coroutine function. An error that the
-    driver raises ends them all.
+    driver raises ends them all. A call that takes more than `TIMEOUT` seconds is one that was not answered.
     """
     shared = Shared.of(lifecycle, clients)
     working = [Client(driver, number, Random(f"{seed} {number}"), shared) for number in range(1, clients + 1)]
-    await _at_once(driver, working, lambda client: client.work(calls, deadline))
+    await _at_once(driver, working, lambda client: client.work(calls, deadline), max(deadline, time.monotonic()))
     return shared.recording
 
 
@@ -82,14 +86,21 @@ async def meet(
     """
     shared = Shared.of(lifecycle, len(triggers))
     meeting = [Client(driver, number, Random(number), shared) for number in range(1, len(triggers) + 1)]
-    await _at_once(driver, meeting, lambda client: client.fire(triggers[client.number - 1], order_id, states))
+    work = partial(_fire, triggers, order_id, states)
+    await _at_once(driver, meeting, work, time.monotonic())
     return shared.recording
 
 
+def _fire(
+    triggers: list[Trigger], order_id: int | None, states: frozenset[State | None], client: Client
+) -> Coroutine[Any, Any, None]:
+    return client.fire(triggers[client.number - 1], order_id, states)
+
+
 async def _at_once(
-    driver: Driver, clients: Sequence[Client], work: Callable[[Client], Coroutine[Any, Any, None]]
+    driver: Driver, clients: Sequence[Client], work: Callable[[Client], Coroutine[Any, Any, None]], deadline: float
 ) -> None:
-    """Let all clients begin their work at the same moment, and wait for them."""
+    """Let all clients begin their work at the same moment, and wait for them; they begin nothing after `deadline`."""
     if any(map(inspect.iscoroutinefunction, (driver.create, driver.call, driver.observe, driver.happen))):
         try:
             async with asyncio.TaskGroup() as group:
@@ -98,10 +109,12 @@ async def _at_once(
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
     else:
-        await asyncio.to_thread(_in_threads, clients, work)
+        await asyncio.to_thread(_in_threads, clients, work, deadline)
 
 
-def _in_threads(clients: Sequence[Client], work: Callable[[Client], Coroutine[Any, Any, None]]) -> None:
+def _in_threads(
+    clients: Sequence[Client], work: Callable[[Client], Coroutine[Any, Any, None]], deadline: float
+) -> None:
     errors: list[BaseException] = []
     all_there = threading.Barrier(len(clients))
 
@@ -118,12 +131,14 @@ def _in_threads(clients: Sequence[Client], work: Callable[[Client], Coroutine[An
             for other in clients:
                 other.stop()
 
-    threads = [threading.Thread(target=run, args=(client,)) for client in clients]
+    threads = [threading.Thread(target=run, args=(client,), daemon=True) for client in clients]
     with _switching_often():
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        for client, thread in zip(clients, threads, strict=True):
+            thread.join(max(0.0, deadline - time.monotonic()) + TIMEOUT)
+            if thread.is_alive():
+                client.leave()
     if errors:
         raise errors[0]
 
@@ -268,10 +283,21 @@ class Client:
         self._random = random
         self._shared = shared
         self._stopped = False
+        self._under_way: tuple[Trigger, int | None, float] | None = None
 
     def stop(self) -> None:
         """Begin nothing any more."""
         self._stopped = True
+
+    def leave(self) -> None:
+        """Note a call that is not answered, and nothing after it."""
+        if self._under_way is not None:
+            trigger, order_id, started = self._under_way
+            if isinstance(trigger, Event):
+                self._shared.recording.unsure.add(cast("int", order_id))
+            else:
+                self._note(trigger, order_id, started, Answer.unknown())
+        self.stop()
 
     async def work(self, calls: int, deadline: float) -> None:
         """Make `calls` calls, until `deadline` by the monotonic clock."""
@@ -300,7 +326,7 @@ class Client:
 
     async def _create(self, operation: Operation, states: frozenset[State | None]) -> None:
         started = self._shared.now()
-        answer: Answer | None = await answered(self._driver.create(operation))
+        answer = await self._asked(started, operation, None, "create", operation)
         if answer is None:
             self._shared.choices.never(operation)
             return
@@ -311,7 +337,7 @@ class Client:
 
     async def _call(self, order_id: int, states: frozenset[State | None], operation: Operation) -> None:
         started = self._shared.now()
-        answer: Answer | None = await answered(self._driver.call(operation, order_id))
+        answer = await self._asked(started, operation, order_id, "call", operation, order_id)
         if answer is None:
             self._shared.choices.never(operation)
             return
@@ -322,7 +348,7 @@ class Client:
 
     async def _happen(self, order_id: int, states: frozenset[State | None], event: Event) -> None:
         started = self._shared.now()
-        answer: Answer | None = await answered(self._driver.happen(order_id, event))
+        answer = await self._asked(started, event, order_id, "happen", order_id, event)
         if answer is None:
             self._shared.choices.never(event)
             return
@@ -332,7 +358,23 @@ class Client:
             self._shared.recording.unsure.add(order_id)
         self._shared.pool.learn(order_id, self._shared.choices.means(states, event, answer))
 
+    async def _asked(
+        self, started: float, trigger: Trigger, order_id: int | None, method: str, *arguments: Any
+    ) -> Answer | None:
+        """What a method of the driver answers; None if it cannot do that."""
+        self._under_way = (trigger, order_id, started)
+        try:
+            value = getattr(self._driver, method)(*arguments)
+            value = await within_async(TIMEOUT, value) if inspect.isawaitable(value) else value
+        except (NoAnswer, Overdue):
+            return Answer.unknown()
+        finally:
+            self._under_way = None
+        return cast("Answer | None", given(method, value))
+
     def _note(self, trigger: Trigger, order_id: int | None, started: float, answer: Answer) -> None:
+        if self._stopped:
+            return
         unnamed = order_id is None and answer.outcome is Outcome.ACCEPTED
         self._shared.recording.lines.append(
             Line(

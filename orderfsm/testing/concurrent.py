@@ -18,7 +18,7 @@ from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.trace import Events, Finding, Judged, Line, Outcome, all_or_some, dumps, readings
 
 from .clients import answered, record
-from .driver import NoAnswer
+from .driver import NoAnswer, checked, given
 from .history import History
 from .intervals import calls as by_end
 from .picture import drawn, told
@@ -139,6 +139,7 @@ async def run_concurrent_async(
         raise InvalidValue("budget", budget, ["seconds, more than 0"])
     all_events = all_or_some(events, ())
     seed = secrets.randbits(32) if seed is None else seed
+    checked(driver)
     begun = time.monotonic()
     before = await _quota(driver)
     recording = await record(driver, lifecycle, clients=clients, calls=calls, seed=seed, deadline=begun + budget / 2)
@@ -161,7 +162,7 @@ async def _quota(driver: Driver) -> Quota | None:
     """The counts of the package; None if the driver cannot read them."""
     read = getattr(driver, "quota", None)
     try:
-        return None if read is None else cast("Quota", await answered(read()))
+        return None if read is None else cast("Quota", given("quota", await answered(read())))
     except NoAnswer:
         return None
 

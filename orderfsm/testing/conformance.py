@@ -16,9 +16,10 @@ from orderfsm.trace import Events, Finding, all_or_some
 
 from .counterexample import Counterexample, fewest_calls, of_clients, of_race
 from .cover import Cover
+from .limit import TIMEOUT
 from .model import Contradiction
 from .report import Report, Result
-from .session import TIMEOUT, CannotForce, Failure, Session
+from .session import CannotForce, Failure, Session
 from .ways import NoUnits, Pilot
 
 if TYPE_CHECKING:
@@ -266,13 +267,13 @@ class _Check:
     def report(self) -> Report:
         """What was found."""
         nothing = "" if Result.PASSED in self._results.values() else "no pair of a state and a trigger could be checked"
+        if self._session.not_emptied:
+            nothing = nothing or f"the account could not be emptied: {self._session.not_emptied}"
         if any(self._results[pair] is Result.NOT_FORCED for pair in self._without_units):
             nothing = nothing or "the package had no unit left for everything that was to be tried"
         if self._session.kept_off:
             calls = ", ".join(f"{trigger}: {got}" for trigger, got in self._session.kept_off.items())
             nothing = nothing or f"calls were throttled or not permitted, however often they were made: {calls}"
-        if self._session.not_emptied:
-            nothing = nothing or f"the account could not be emptied: {self._session.not_emptied}"
         reason = "" if self.violations else nothing or self._unfinished
         return Report(
             verdict=Finding.VIOLATES if self.violations else Finding.UNDECIDED if reason else Finding.CONFORMS,

@@ -17,10 +17,11 @@ from orderfsm.spec import Actor, Event, Operation
 from orderfsm.trace import Events
 from orderfsm.wire import PARAMETERS, statuses
 
+from .gateway import asked
 from .model import Contradiction
 from .report import Result
 from .session import TRIES, CannotForce, Failure, Session
-from .steps import Call, Happen, Observe, ReadList, ReadQuota
+from .steps import UNITS, Call, Happen, Observe, ReadList, ReadQuota
 from .ways import NoUnits, Pilot, three_times, ways
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.spec import State, Transition, Trigger
 
+    from .steps import Ask
     from .ways import Way
 
 NO_ORDER = "9223372036854775807"
@@ -100,7 +102,14 @@ class Cover:
 
     def trials(self) -> Iterator[Trial]:
         """Each pair of a state and a trigger, steps amid many orders, ids, quota; then other ways to each state."""
-        return chain(self.pairs(), self._steps_amid_many(), self._ids(), self._quota(), self._other_ways())
+        return chain(
+            self.pairs(),
+            self._steps_amid_many(),
+            self._ids(),
+            self._turned_away(),
+            self._quota(),
+            self._other_ways(),
+        )
 
     def pairs(self) -> Iterator[Trial]:
         """Every trigger in every state, with an older and a younger order standing by, which take turns."""
@@ -188,6 +197,15 @@ class Cover:
             yield Trial(None, operation, partial(self._call_nothing, operation))
         for row in self.lifecycle.outgoing(None):
             yield Trial(None, row.trigger, partial(self._create_after_all_ended, row))
+
+    def _turned_away(self) -> Iterator[Trial]:
+        """Requests that never reach an order, in an account without a package if it can be emptied."""
+        for operation, ask in asked():
+            yield Trial(None, operation, partial(self._ask, ask))
+
+    def _ask(self, ask: Ask, session: Session) -> None:
+        self._pilot.begin(None if session.ours else UNITS)
+        session.do(ask)
 
     def _call_nothing(self, operation: Operation, session: Session) -> None:
         self._pilot.begin()

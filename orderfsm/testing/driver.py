@@ -14,6 +14,7 @@ import attrs
 from orderfsm.errors import BY_CODE, InvalidValue, Meaning, OrderFSMError, Uncertain, meaning_of
 from orderfsm.spec import Operation
 from orderfsm.trace import Outcome
+from orderfsm.wire import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -169,6 +170,10 @@ class AccountDriver(Driver, Protocol):
         """DescribePackageState of the package that `create` uses."""
         ...
 
+    def request(self, action: str, parameters: Mapping[str, str], *, version: str = VERSION) -> Now[Answer | None]:
+        """Send any request to the API: an action and a version that it may not have, parameters by the API's names."""
+        ...
+
     def reset(self, units: int | None) -> Now[bool]:
         """Begin again: no orders, and a package of `units`; with None, no package. False if this driver cannot."""
         ...
@@ -204,3 +209,22 @@ def checked(driver: Driver) -> Driver:
             accepted = f"a method that takes {len(arguments)} argument{'s' * (len(arguments) > 1)} ({error})"
             raise InvalidValue(f"{name}{signature} of driver", driver, [accepted]) from None
     return driver
+
+
+RETURNED = {
+    **dict.fromkeys(("create", "call", "happen"), ((Answer, type(None)), "an Answer, or None")),
+    "observe": ((frozenset, set, type(None)), "a set of states, such as {State.ISSUED}, or None"),
+    "orders": ((Page, type(None)), "a Page, or None"),
+    "quota": ((Quota, type(None)), "a Quota, or None"),
+    "reset": ((bool, type(None)), "True, or False if it cannot"),
+    "request": ((Answer, type(None)), "an Answer, or None"),
+}
+"""What each method of a driver gives, and how that is said."""
+
+
+def given(method: str, value: Any) -> Any:
+    """What a method of a driver gave, if it is what that method gives; else `InvalidValue`."""
+    kinds, said = RETURNED[method]
+    if not isinstance(value, kinds) or (method == "observe" and value is not None and not value):
+        raise InvalidValue(f"what the driver's {method}() gave,", value, [said])
+    return value

@@ -22,7 +22,7 @@ from .answers import application, gone, not_read, of_json, page_of, quota_of, st
 from .driver import Answer, NoAnswer, Page, Quota, kept_out, throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from orderfsm.client import sdk
     from orderfsm.spec import Event
@@ -171,6 +171,12 @@ class HTTPDriver:
         """See `AccountDriver`."""
         return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.product}))
 
+    def request(self, action: str, parameters: Mapping[str, str], *, version: str = wire.VERSION) -> Answer:
+        """See `AccountDriver`."""
+        from orderfsm.client import sdk
+
+        return self._repeated(lambda: sdk.send_raw(self._client, action, version, parameters, self._runtime))
+
     def reset(self, units: int | None) -> bool:
         """By the control port; False if there is none, or none that can."""
         if self._control is None:
@@ -200,30 +206,28 @@ class HTTPDriver:
 
     def _ask(self, operation: Operation, parameters: Mapping[str, Any]) -> Answer:
         """The answer to a call with parameters by the API's names; one that is throttled is made again."""
-        came = self._sent(operation, parameters)
+        return self._repeated(lambda: self._sent(operation, parameters))
+
+    def _repeated(self, send: Callable[[], sdk.Answer]) -> Answer:
+        """The answer to a call, which is made again if it is throttled."""
+        came = send()
         for _ in range(THROTTLED_TRIES):
             if throttled(_answer(came)):
                 time.sleep(min(came.retry_after or 1.0, self._timeout))
-                came = self._sent(operation, parameters)
+                came = send()
         return _answer(came)
 
     def _sent(self, operation: Operation, parameters: Mapping[str, Any]) -> sdk.Answer:
-        """What the SDK makes of the answer to a call."""
+        """What came of a call, as it came: an older SDK's models lack fields."""
         from orderfsm.client import sdk
 
-        fields = {sdk.method_name(name): value for name, value in parameters.items()}
-        method = getattr(self._client, f"{sdk.method_name(operation)}_with_options")
-        try:
-            return sdk.Answer(Outcome.ACCEPTED, response=method(sdk.request(operation, **fields), self._runtime))
-        except Exception as error:  # noqa: BLE001  # whatever the SDK makes of an answer that it cannot read
-            return sdk.Answer.of_error(error) or sdk.Answer(Outcome.UNKNOWN, error=error)
+        return sdk.send_raw(self._client, operation, wire.VERSION, parameters, self._runtime)
 
 
 def _answer(came: sdk.Answer) -> Answer:
     """What the answer that the SDK got says."""
     if came.response is not None:
-        body = came.response.body  # None if the SDK could not read it
-        return of_json(came.response.status_code, None if body is None else body.to_map())
+        return of_json(came.response["statusCode"], came.response.get("body"))
     if came.code is None:
         return Answer.unknown()
     return of_json(getattr(came.error, "statusCode", None) or 500, getattr(came.error, "data", None))

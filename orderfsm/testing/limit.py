@@ -8,7 +8,7 @@ import threading
 import time
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -16,8 +16,19 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+TIMEOUT = 15.0
+"""Seconds that a call of a driver may take, unless it is said otherwise."""
+
+AGAIN = 0.5
+"""Seconds after which a call that goes on all the same is interrupted again."""
+
+
 class Overdue(BaseException):
     """A call took too long. It passes through what handles every `Exception`, as drivers do."""
+
+
+class Cancelled(Overdue):
+    """It was awaited, and has been cancelled."""
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
@@ -33,13 +44,13 @@ def within(seconds: float, call: Callable[[], T]) -> T:
 
 
 async def within_async(seconds: float, work: Awaitable[T]) -> T:
-    """What `work` comes to; `Overdue` if that takes longer."""
+    """What `work` comes to; `Cancelled` if that takes longer."""
     try:
         async with asyncio.timeout(seconds) as limit:
             return await work
     except TimeoutError:
         if limit.expired():
-            raise Overdue from None
+            raise Cancelled from None
         raise
 
 
@@ -51,19 +62,23 @@ def _alarm(seconds: float) -> Iterator[None]:
         yield
         return
     begun = time.monotonic()
-    before = signal.signal(signal.SIGALRM, _ring)
+    armed = True
+
+    def ring(_signal: int, _frame: Any) -> None:
+        if armed:
+            raise Overdue
+
+    before = signal.signal(signal.SIGALRM, ring)
     try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        # It rings again: an exception that is raised while garbage is collected is lost.
+        signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
         yield
     finally:
+        armed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         if left:
             signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - begun), 1e-6), interval)
-
-
-def _ring(_signal: int, _frame: Any) -> NoReturn:
-    raise Overdue
 
 
 def _elsewhere(seconds: float, call: Callable[[], T]) -> T:

@@ -16,7 +16,7 @@ from orderfsm.spec import Actor, Event, Operation
 from orderfsm.trace import Events, Outcome
 
 from .driver import says_nothing
-from .shapes import flaw
+from .shapes import failed, flaw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from orderfsm.spec import State, Transition, Trigger
 
     from .driver import Answer, Page, Quota
-    from .steps import ReadList
+    from .steps import Ask, ReadList
 
 COUNTED = {"used": "units used", "issued": "orders issued"}
 
@@ -45,12 +45,21 @@ class Contradiction(Exception):
     """An answer that the table does not explain: what was `expected`, and what was `got` instead.
 
     `passing`: the server did not answer, or failed, or was busy. That contradicts the table only if it does so always.
-    `itself`: it is the answer's own fault, and shows no effect of what was done before.
+    `itself`: it is the answer's own fault, and shows no effect of what was done before. `once`: what it is of, if every
+    program would show it.
     """
 
-    def __init__(self, expected: str, got: str, *, passing: bool = False, itself: bool = False) -> None:
+    def __init__(
+        self,
+        expected: str,
+        got: str,
+        *,
+        passing: bool = False,
+        itself: bool = False,
+        once: tuple[object, ...] | None = None,
+    ) -> None:
         super().__init__(expected, got)
-        self.expected, self.got, self.passing, self.itself = expected, got, passing, itself
+        self.expected, self.got, self.passing, self.itself, self.once = expected, got, passing, itself, once
 
     def __str__(self) -> str:
         return f"expected {self.expected}, got {self.got}"
@@ -137,7 +146,7 @@ class Account:
     def called(self, operation: Operation, order: int | str, answer: Answer, begins: int | None = None) -> None:
         """Learn the answer to a call on an order."""
         if isinstance(order, str) and not _is_order_id(order):
-            self._malformed(operation, answer)
+            self._malformed(operation, order, answer)
             return
         rows = self._fired(operation, order, answer)
         if operation is Operation.DESCRIBE and answer.outcome is Outcome.ACCEPTED and answer.body is not None:
@@ -168,6 +177,18 @@ class Account:
             if field == "used" or self._ours or not self._acting:  # others' orders may be issued meanwhile
                 self._others[field] = max(low, got - most), min(high, got - least)
 
+    def turned_away(self, asked: Ask, code: str, status: int, answer: Answer) -> None:
+        """Learn the answer to a request that no order is to see."""
+        expected = f"{code} (HTTP {status}) to {asked}"
+        if says_nothing(answer):
+            raise Contradiction(expected, str(answer), passing=True)
+        if answer.code != code or answer.http_status not in {None, status}:
+            raise Contradiction(expected, str(answer), itself=True)
+        wrong = failed(answer.body) if answer.body is not None else None
+        if wrong is not None:
+            shape = ("the shape of refusals by the gateway",)
+            raise Contradiction("a failure of the documented shape", wrong, itself=True, once=shape)
+
     def listed(self, asked: ReadList, page: Page) -> None:
         """Learn a page of the list. Pages of one list that follow one another must make up that list."""
         self._shape(Operation.LIST, page.body)
@@ -185,6 +206,11 @@ class Account:
             if asked.like is not None and self._domains[asked.like] not in entry.domain:
                 raise Contradiction(f"only domains that contain {self._domains[asked.like]}", entry.domain)
         self._follow(asked, page)
+        shown = [entry.order_id for entry in page.entries]
+        begun = [order_id for order_id in self.ids.values() if order_id in shown]
+        if begun != [order_id for order_id in shown if order_id in names]:
+            got = f"order ids {', '.join(map(str, shown))}"
+            raise Contradiction("orders oldest first", got, itself=True, once=("the order of the list",))
 
     # -- inside: calls and events ------------------------------------------------------------------------------------
 
@@ -231,17 +257,17 @@ class Account:
         if isinstance(trigger, Operation):
             self._shape(trigger, answer.body, refused=refused)
 
-    def _malformed(self, operation: Operation, answer: Answer) -> None:
+    def _malformed(self, operation: Operation, order: str, answer: Answer) -> None:
         """An id that is no OrderId is turned away, over HTTP by the gateway with its own codes."""
-        accepted = ("InvalidOrderId", "MissingOrderId")
-        expected = f"{' or '.join(accepted)} (HTTP 400)"
+        code = "InvalidOrderId" if order else "MissingOrderId"
+        expected = f"{code} (HTTP 400)"
         if says_nothing(answer):
             raise Contradiction(expected, str(answer), passing=True)
         if answer.outcome is Outcome.ACCEPTED:
             raise Contradiction(expected, str(answer))
         if answer.http_status is None:
             return
-        if answer.code not in accepted or answer.http_status != 400:
+        if answer.code != code or answer.http_status != 400:
             raise Contradiction(expected, str(answer))
         self._shape(operation, answer.body, refused=True)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from orderfsm.spec import Operation
 
 from .answers import application
-from .steps import Call, Create, Happen, Observe, ReadList, ReadQuota
+from .steps import Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,7 +27,9 @@ import urllib.request
 
 from alibabacloud_cas20200407 import models
 from alibabacloud_cas20200407.client import Client
+from alibabacloud_tea_openapi import models as openapi
 from alibabacloud_tea_openapi.models import Config
+from alibabacloud_tea_util.models import RuntimeOptions
 from Tea.exceptions import TeaException
 
 API, CONTROL, PRODUCT = {api!r}, {control!r}, {product!r}
@@ -47,6 +49,16 @@ def call(method, model, **parameters):
         return {{}}
     print(f"{{method}}({{parameters}}): {{body}}")
     return body
+
+
+def ask(action, version, **parameters):
+    """Send any request with the official SDK, and print the answer."""
+    params = openapi.Params(action, version, "HTTPS", "/", "POST", "AK", "json", "formData", "RPC")
+    try:
+        body = client.call_api(params, openapi.OpenApiRequest(query=parameters), RuntimeOptions())["body"]
+    except TeaException as error:
+        body = f"{{error.code}} (HTTP {{error.statusCode}})"
+    print(f"{{action}}({{parameters}}): {{body}}")
 
 
 def control(method, path, document=None):
@@ -120,6 +132,8 @@ def _sdk_call(step: Step, domains: Mapping[int, str]) -> str:
             return _called(Operation.LIST, **{name: value for name, value in filters.items() if value is not None})
         case ReadQuota():
             return _called(Operation.DESCRIBE_PACKAGE, "product_code=PRODUCT")
+        case Ask(action, _, _, parameters, version):
+            return f"ask({str(action)!r}, {version!r}, **{dict(parameters)!r})"
     return _called(Operation.DESCRIBE, f"order_id=order_{step.order}")
 
 
@@ -152,13 +166,16 @@ def _driver_step(step: Step) -> str:
             made = f"driver.call(Operation.{operation.name}, {_variable(order)})"
             return f"print({made})" if begins is None else f"print(answer := {made})\norder_{begins} = answer.order_id"
         case Happen(event, order):
-            return f"print(driver.happen({_variable(order)}, Event.{event.name}))"
+            done = f"happen({_variable(order)}, Event.{event.name})"
         case Observe(order):
-            return f"print(driver.observe(order_{order}))"
+            done = f"observe(order_{order})"
         case ReadList(status, _, page, size):
-            return f"print(driver.orders(status={status!r}, page={page}, size={size}))"
+            done = f"orders(status={status!r}, page={page}, size={size})"
+        case Ask(action, _, _, parameters, version):
+            done = f"request({str(action)!r}, {dict(parameters)!r}, version={version!r})"
         case ReadQuota():
-            return "print(driver.quota())"
+            done = "quota()"
+    return f"print(driver.{done})"
 
 
 def _variable(order: int | str) -> str:

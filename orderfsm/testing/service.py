@@ -39,11 +39,11 @@ class ServiceDriver:
 
     def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE) -> Answer:
         """See `Driver`."""
-        return self._ask(operation, application(operation, next(self._created)))
+        return self.request(operation, application(operation, next(self._created)))
 
     def call(self, operation: Operation, order_id: int | str) -> Answer:
         """See `Driver`."""
-        return self._ask(operation, {"OrderId": order_id})
+        return self.request(operation, {"OrderId": order_id})
 
     def observe(self, order_id: int) -> frozenset[State | None]:
         """See `Driver`."""
@@ -76,15 +76,16 @@ class ServiceDriver:
             self.service.put_package(DEFAULT_PRODUCT, units)
         return True
 
-    def _ask(self, operation: Operation, parameters: Mapping[str, Any]) -> Answer:
-        headers = {"x-acs-version": VERSION, "x-acs-action": operation}
+    def request(self, action: str, parameters: Mapping[str, Any], *, version: str = VERSION) -> Answer:
+        """See `AccountDriver`."""
+        headers = {"x-acs-version": version, "x-acs-action": action}
         response = self.service.handle(Request("POST", "/", parameters, headers))
         if response.transport is not None:
             return Answer.unknown()
         return of_json(response.status, response.json)
 
     def _read(self, operation: Operation, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        answer = self._ask(operation, parameters)
+        answer = self.request(operation, parameters)
         if answer.body is None or answer.outcome is not Outcome.ACCEPTED:
             raise not_read(operation, answer)
         return answer.body

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+import re
 import time
 from contextlib import suppress
 from functools import partial
@@ -12,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from orderfsm.errors import InvalidValue, Meaning, OrderFSMError, meaning_of
+from orderfsm.errors import Meaning, OrderFSMError, meaning_of
 from orderfsm.spec import Operation
 from orderfsm.trace import Outcome
 
-from .driver import Answer, NoAnswer, Page, Quota, checked, kept_out, says_nothing, throttled
-from .limit import Overdue, within, within_async
+from .driver import Answer, NoAnswer, Page, Quota, checked, given, kept_out, says_nothing, throttled
+from .limit import TIMEOUT, Cancelled, Overdue, within, within_async
 from .model import Account, Contradiction
-from .steps import Call, Create, Happen, Observe, Program, ReadList, ReadQuota, orders_of, trigger_of
+from .steps import Ask, Call, Create, Happen, Observe, Program, ReadList, ReadQuota, orders_of, trigger_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from .steps import Step
 
     _T = TypeVar("_T")
-    Once: TypeAlias = tuple[type[Step], Trigger | None, frozenset[State | None] | None]
+    Once: TypeAlias = tuple[object, ...]
 
 READS = frozenset({Operation.DESCRIBE, Operation.LIST, Operation.DESCRIBE_PACKAGE})
 
@@ -48,20 +49,11 @@ MOST_STEPS_TO_GIVE_UP = 4
 PAUSES = (0.0, 0.05, 0.2, 0.5)
 """Seconds after which a call is made again that was throttled or kept out, and so came to nothing."""
 
+UUID = "[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"
+"""The form of a RequestId."""
+
 MOST_SILENT = 2
 """Of so many orders that could not be given up since no answer came, no other is given up either."""
-
-TIMEOUT = 15.0
-"""Seconds that a call of a driver may take, unless it is said otherwise."""
-
-RETURNED = {
-    **dict.fromkeys(("create", "call", "happen"), ((Answer, type(None)), "an Answer, or None")),
-    "observe": ((frozenset, set, type(None)), "a set of states, such as {State.ISSUED}, or None"),
-    "orders": ((Page, type(None)), "a Page, or None"),
-    "quota": ((Quota, type(None)), "a Quota, or None"),
-    "reset": ((bool, type(None)), "True, or False if it cannot"),
-}
-"""What each method of a driver gives, and how that is said."""
 
 
 @attrs.frozen
@@ -177,8 +169,13 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._loop is not None:
-            self._loop.close()
+        self._close_loop()
+
+    def _close_loop(self) -> None:
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            with suppress(RuntimeError):  # in a thread that was left behind, it is still running
+                loop.close()
 
     def can(self, method: str) -> bool:
         """Whether the driver has a method that not every driver has."""
@@ -243,7 +240,7 @@ class Session:
         """Whether the program just played is to be played again without what failed, since all would fail of it."""
         if failure.kept_off:
             self.kept_off.setdefault(failure.trigger, failure.got)
-        if failure.once is None:
+        if failure.once is None or failure.once in self._left_out:
             return False
         if not failure.kept_off:
             self.told.setdefault(failure.once, Told(failure, self.done, self.units))
@@ -257,11 +254,14 @@ class Session:
 
     def learn(self, step: Step, result: Any) -> None:
         """Hold the result of a step against the model."""
-        trigger = trigger_of(step)
-        if trigger is not None and not (isinstance(result, Answer) and _is_turned_away(result)):
-            self._let_in.add(trigger)
+        if isinstance(step, Call) and isinstance(step.order, int) and not _is_turned_away(result):
+            self._let_in.add(step.operation)
         self._fresh(getattr(result, "body", None))
-        tell(self.account, step, result)
+        try:
+            tell(self.account, step, result)
+        except Contradiction as found:
+            if found.once not in self._left_out:
+                raise
 
     def quota(self) -> Quota | None:
         """The counts of the package, as they are; None if they cannot be read."""
@@ -316,7 +316,7 @@ class Session:
         last = self.done[-1]
         answer = last.result if isinstance(last.result, Answer) else last.instead
         off = answer is not None and (throttled(answer) or (kept_out(answer) and trigger not in self._let_in))
-        return Failure(state, trigger, found.expected, found.got, found.passing, off, self._once(last))
+        return Failure(state, trigger, found.expected, found.got, found.passing, off, found.once or self._once(last))
 
     def _once(self, last: Done) -> Once | None:
         """What every program would fail of, if the last step shows such a thing: a read that came to nothing.
@@ -327,9 +327,9 @@ class Session:
         if _is_unread(last, self.lifecycle):
             return type(step), trigger_of(step), None
         is_read = isinstance(step, Call) and isinstance(step.order, int) and step.operation in READS
-        if not is_read or result.outcome is Outcome.ACCEPTED:
+        if not is_read or (result is not None and result.outcome is Outcome.ACCEPTED):
             return None
-        everywhere = says_nothing(result) or meaning_of(result.code) is Meaning.NOT_OFFERED
+        everywhere = result is None or says_nothing(result) or meaning_of(result.code) is Meaning.NOT_OFFERED
         return type(step), trigger_of(step), None if everywhere else last.before
 
     def give_up_orders(self, others: Iterable[int] = ()) -> None:
@@ -383,7 +383,7 @@ class Session:
 
     def _let_in_at_last(self, step: Step) -> Any:
         """The result of a step; what is throttled or kept out is tried again, a few times."""
-        for pause in PAUSES:
+        for pause in () if trigger_of(step) in self.kept_off else PAUSES:
             try:
                 result = answer = self._perform(step)
             except NoAnswer as error:
@@ -405,15 +405,22 @@ class Session:
                 return self._called("happen", int(self._id(order)), event)
             case Observe(order):
                 return self._called("observe", self._id(order))
-            case ReadList(status, like, page, size):
-                if not self.can("orders") or (like is not None and not self.account.knows_domain(like)):
+            case _:
+                return self._perform_if_it_can(step)
+
+    def _perform_if_it_can(self, step: Step) -> Any:
+        """Do what not every driver can."""
+        match step:
+            case ReadList(status, like, page, size) if self.can("orders"):
+                if like is not None and not self.account.knows_domain(like):
                     raise CannotForce
                 keyword = None if like is None else self.account.domain(like)
                 return self._called("orders", status=status, keyword=keyword, page=page, size=size)
-            case ReadQuota():
-                if not self.can("quota"):
-                    raise CannotForce
+            case ReadQuota() if self.can("quota"):
                 return self._called("quota")
+            case Ask(action, _, _, parameters, version) if self.can("request"):
+                return self._called("request", action, dict(parameters), version=version)
+        raise CannotForce
 
     def _id(self, order: int | str) -> int | str:
         return self.account.ids[order] if isinstance(order, int) else order
@@ -426,20 +433,21 @@ class Session:
         try:
             value = within(self._timeout, partial(getattr(self.driver, method), *arguments, **named))
             if inspect.isawaitable(value):
-                value = within(self._timeout + 1, partial(self.wait_for, within_async(self._timeout, value)))
-        except Overdue:
-            self._loop = None  # something may still be running in it
+                value = within(2 * self._timeout, partial(self.wait_for, within_async(self._timeout, value)))
+        except Overdue as overdue:
+            if not isinstance(overdue, Cancelled):
+                self._close_loop()
             raise NoAnswer(f"{method}: no answer in {self._timeout:g} seconds") from None
-        kinds, said = RETURNED[method]
-        if not isinstance(value, kinds) or (method == "observe" and value is not None and not value):
-            raise InvalidValue(f"what the driver's {method}() gave,", value, [said])
-        return value
+        return given(method, value)
 
     def _fresh(self, body: Mapping[str, Any] | None) -> None:
         """No two answers have the same RequestId."""
         request_id = (body or {}).get("RequestId")
         if request_id is None:
             return
+        form = ("the form of RequestIds",)
+        if form not in self._left_out and not re.fullmatch(UUID, str(request_id)):
+            raise Contradiction("a RequestId that is an upper-case UUID", f"{request_id!r}", itself=True, once=form)
         if request_id in self._request_ids:
             raise Contradiction("a RequestId of its own", f"{request_id}, which another answer had")
         self._request_ids.add(request_id)
@@ -476,6 +484,8 @@ def tell(account: Account, step: Step, result: Any) -> None:
             account.listed(step, result)
         case ReadQuota():
             account.counted(result)
+        case Ask(_, code, status):
+            account.turned_away(step, code, status, result)
 
 
 def culprit(done: list[Done], lifecycle: Lifecycle, *, itself: bool = False) -> tuple[State | None, Trigger]:

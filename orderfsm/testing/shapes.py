@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Shape = dict[str, type]
 
 REFUSAL: Shape = {"Code": str, "Message": str, "RequestId": str}
+FAILURE: Shape = {**REFUSAL, "HostId": str, "Recommend": str}
+"""Everything that a failure has; the calls of programs are held to what clients need of it."""
+
 LISTED: Shape = {"OrderId": int, "Domain": str, "Status": str}
 CERTIFICATE: Shape = {"Certificate": str, "CertId": str}
 VALIDATION: Mapping[str, Shape] = {
@@ -40,17 +43,25 @@ def flaw(operation: Operation, body: Mapping[str, Any], lifecycle: Lifecycle, *,
     """What is wrong with the JSON of an answer, as a sentence; None if nothing is."""
     if refused:
         return _flaw(body, REFUSAL)
-    return (
-        _flaw(body, ACCEPTED[operation] | {"RequestId": str})
-        or (_flaw(body, _described(body, lifecycle)) if operation is Operation.DESCRIBE else None)
-        or next(filter(None, (_flaw(entry, LISTED) for entry in body.get("CertificateOrderList", ()))), None)
-    )
+    wrong = _flaw(body, ACCEPTED[operation] | {"RequestId": str})
+    if wrong is None and operation is Operation.DESCRIBE:
+        wrong = _flaw(body, _described(body, lifecycle))
+    if wrong is None and operation is Operation.LIST:
+        listed = body["CertificateOrderList"]
+        flaws = (_flaw(each, LISTED) if isinstance(each, dict) else f"an entry is {each!r:.60}" for each in listed)
+        wrong = next(filter(None, flaws), None)
+    return wrong
+
+
+def failed(body: Mapping[str, Any]) -> str | None:
+    """What is wrong with the JSON of a failure, as a sentence; None if nothing is."""
+    return _flaw(body, FAILURE)
 
 
 def _described(body: Mapping[str, Any], lifecycle: Lifecycle) -> Shape:
     """What a describe has besides its `Type`: the certificate, or how to validate the domain if it says that."""
     certified = {rule.type for rule in lifecycle.states if rule.certified}
-    return CERTIFICATE if body["Type"] in certified else VALIDATION.get(body.get("ValidateType", ""), {})
+    return CERTIFICATE if body["Type"] in certified else VALIDATION.get(str(body.get("ValidateType")), {})
 
 
 def _flaw(body: Mapping[str, Any], shape: Shape) -> str | None:
@@ -58,6 +69,6 @@ def _flaw(body: Mapping[str, Any], shape: Shape) -> str | None:
         value = body.get(name)
         if not isinstance(value, kind) or isinstance(value, bool):
             return f"{name} is {value!r:.60}" if name in body else f"no {name}"
-        if kind is str and not value and name != "Message":
+        if kind is str and not value and name not in {"Message", "Recommend"}:
             return f"{name} is empty"
     return None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from orderfsm.spec import Operation
+from orderfsm.wire import VERSION
 
 if TYPE_CHECKING:
     from orderfsm.spec import Event, Trigger
@@ -88,7 +89,23 @@ class ReadQuota:
         return f"{Operation.DESCRIBE_PACKAGE}"
 
 
-Step: TypeAlias = Create | Call | Happen | Observe | ReadList | ReadQuota
+@attrs.frozen
+class Ask:
+    """Send a request that is to be turned away with `code` and an HTTP `status`: any action, parameters, version."""
+
+    action: str
+    code: str
+    status: int
+    parameters: tuple[tuple[str, str], ...] = ()
+    version: str = VERSION
+
+    def __str__(self) -> str:
+        version = "" if self.version == VERSION else f" of version {self.version}"
+        given = ", ".join(f"{name}={value!r:.40}" for name, value in self.parameters)
+        return f"{self.action}{version} with {given or 'no parameters'}"
+
+
+Step: TypeAlias = Create | Call | Happen | Observe | ReadList | ReadQuota | Ask
 
 
 @attrs.frozen
@@ -113,6 +130,8 @@ def trigger_of(step: Step) -> Trigger | None:
             return Operation.LIST
         case ReadQuota():
             return Operation.DESCRIBE_PACKAGE
+        case Ask(action):
+            return Operation(action) if action in tuple(Operation) else Operation.DESCRIBE_PACKAGE
         case Observe():
             return None
 
@@ -132,21 +151,25 @@ def begun_by(step: Step) -> int | None:
 
 def as_json(step: Step, got: str) -> dict[str, Any]:
     """A step and what came of it, for a report: a `call`, `force` or `read`, the `order`'s number, what it `got`."""
+    call: dict[str, Any]
     match step:
         case Create(operation, order):
-            return {"call": operation, "order": order, "got": got}
+            call = {"call": operation, "order": order}
         case Call(operation, order, begins):
             second = {} if begins is None else {"begins": begins}
-            return {"call": operation, "order": order, **second, "got": got}
+            call = {"call": operation, "order": order, **second}
         case Happen(event, order):
-            return {"force": event, "order": order, "got": got}
+            call = {"force": event, "order": order}
         case Observe(order):
-            return {"read": "state", "order": order, "got": got}
+            call = {"read": "state", "order": order}
         case ReadList(status, like, page, size):
             filters = {"status": status, "like": like, "page": page, "size": size}
-            return {"call": Operation.LIST, **{k: v for k, v in filters.items() if v is not None}, "got": got}
+            call = {"call": Operation.LIST, **{k: v for k, v in filters.items() if v is not None}}
+        case Ask(action, _, _, parameters, version):
+            call = {"call": action, "version": version, **dict(parameters)}
         case ReadQuota():
-            return {"call": Operation.DESCRIBE_PACKAGE, "got": got}
+            call = {"call": Operation.DESCRIBE_PACKAGE}
+    return {**call, "got": got}
 
 
 def _named(order: int | str) -> str:

@@ -41,6 +41,8 @@ class Broken(Service):
     def handle(self, request):
         """See `Service`."""
         response = super().handle(request)
+        if request.headers["x-acs-action"] not in tuple(Operation):
+            return response
         operation, given, body = Operation(request.headers["x-acs-action"]), request.parameters, response.json
         if response.status == 200:
             return Response.of(200, self.answered(operation, given, body))

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from orderfsm.audit.sources import Source
 
 
+FLOATS = ("halffloat", "float", "double")
+
+
 @attrs.frozen
 class Layout:
     """How lines in the trace format stand in a table: the `names` of its columns, by the format's keys.
@@ -45,9 +48,10 @@ class Layout:
         return {key: self.names.get(key) for key in SAID}
 
     @property
-    def intervals(self) -> list[str]:
-        """The columns that give a call an interval."""
-        return [self.names[key] for key in ("started", "ended") if key in self.names]
+    def intervals(self) -> dict[str, bool]:
+        """The columns that give a call an interval; and whether NaN may stand there, which is none."""
+        kinds = dict(zip(self.names, self.kinds, strict=True))
+        return {self.names[key]: kinds[key] in FLOATS for key in ("started", "ended") if key in self.names}
 
 
 class EngineFailed(OrderFSMError):

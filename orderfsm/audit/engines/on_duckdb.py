@@ -63,7 +63,7 @@ class DuckDBEngine(Engine):
         return cls(connection, folder)
 
     def typed(self, files: Sequence[Source], layout: Layout) -> nw.LazyFrame[Any]:
-        names = ", ".join(_quoted(self._plain(file.name)) for file in files)
+        names = ", ".join(_quoted(self._plain(file.path)) for file in files)
         numbers = [file.number for file in files]
         first = numbers[0]
         number = f"(file_index + {first})"
@@ -92,7 +92,7 @@ class DuckDBEngine(Engine):
             "order_id": _id(names["order_id"], layout),
             **{key: f"{names[key]}::VARCHAR" if key in names else "NULL::VARCHAR" for key in layout.said},
             "new_order_id": _id(names["new_order_id"], layout) if "new_order_id" in names else "NULL::BIGINT",
-            "timed": " OR ".join(f"{_name(name)} IS NOT NULL" for name in layout.intervals) or "false",
+            "timed": " OR ".join(_is_there(*each) for each in layout.intervals.items()) or "false",
             "whole": "false",
             **dict.fromkeys(("event_id", "bad"), "NULL::VARCHAR"),
             "place": place,
@@ -165,6 +165,11 @@ def _quoted(text: str) -> str:
 
 def _name(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
+
+
+def _is_there(name: str, is_float: bool) -> str:
+    present = f"{_name(name)} IS NOT NULL"
+    return f"({present} AND NOT isnan({_name(name)}))" if is_float else present
 
 
 def _id(name: str, layout: Layout) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.audit.columns import LINE_BITS, LINES
+from orderfsm.audit.columns import FIRST, LAST, LINE_BITS, LINES
 from orderfsm.extras import needs
 
 from .engine import Engine, Layout, put_aside
@@ -37,7 +37,7 @@ class PolarsEngine(Engine):
     def typed(self, files: Sequence[Source], layout: Layout) -> nw.LazyFrame[Any]:
         frames = []
         for file in files:
-            frame = pl.scan_parquet(file.name, row_index_name="row_of_the_table", glob=False, hive_partitioning=False)
+            frame = pl.scan_parquet(file.path, row_index_name="row_of_the_table", glob=False, hive_partitioning=False)
             frames.append(self._lines(frame, layout, file.number))
         return nw.from_native(pl.concat(frames))
 
@@ -48,11 +48,14 @@ class PolarsEngine(Engine):
     def _lines(self, frame: pl.LazyFrame, layout: Layout, number: int) -> pl.LazyFrame:
         names = layout.names
         nothing = pl.lit(None, pl.String)
-        time, finer = pl.col(names["time"]).dt.cast_time_unit("us").dt.timestamp("us"), pl.lit(0, pl.Int64)
+        time, finer = pl.col(names["time"]).dt.timestamp("us"), pl.lit(0, pl.Int64)
+        if layout.unit == "ms":
+            # So far and no further: a time of no year from 1 to 9999 remains one, and goes into 64 bits.
+            time = pl.col(names["time"]).dt.timestamp("ms").clip((FIRST - 1) * 1000, (LAST + 1) * 1000) * 1000
         if layout.unit == "ns":
             nanoseconds = pl.col(names["time"]).dt.timestamp("ns")
             time, finer = nanoseconds.floordiv(1000), nanoseconds.mod(1000) * 10**15
-        timed = pl.any_horizontal([pl.col(name).is_not_null() for name in layout.intervals] or [pl.lit(value=False)])
+        timed = pl.any_horizontal([_is_there(*each) for each in layout.intervals.items()] or [pl.lit(value=False)])
         return frame.select(
             time.alias("instant"),
             finer.cast(pl.Int64).alias("finer"),
@@ -93,6 +96,11 @@ class PolarsEngine(Engine):
 
     def close(self) -> None:
         """There is nothing to give back."""
+
+
+def _is_there(name: str, is_float: bool) -> pl.Expr:
+    present = pl.col(name).is_not_null()
+    return present & pl.col(name).is_not_nan() if is_float else present
 
 
 def _id(name: str) -> pl.Expr:

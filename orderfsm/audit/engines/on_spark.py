@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from orderfsm.audit.columns import LINE_BITS, LINES
 from orderfsm.audit.parsing import Parsed
+from orderfsm.audit.sources import Source
 from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from pyspark.sql import Column
-
-    from orderfsm.audit.sources import Source
 
 _MEMORY = re.compile(r"(\d{1,9})\s*([KMGT])I?B", re.IGNORECASE | re.ASCII)
 _KINDS = {pa.int64(): "bigint", pa.string(): "string", pa.bool_(): "boolean"}
@@ -90,8 +89,8 @@ class SparkEngine(Engine):
         return cls(session, ours=True)
 
     def typed(self, files: Sequence[Source], layout: Layout) -> nw.LazyFrame[Any]:
-        frame = self.session.read.parquet(*(file.name for file in files))
-        numbers = {Path(file.name).resolve().as_uri(): file.number for file in files}
+        frame = self.session.read.parquet(*(file.path for file in files))
+        numbers = {Path(file.path).resolve().as_uri(): file.number for file in files}
         if set(frame.inputFiles()) == set(numbers):
             known = f.create_map(*(f.lit(each) for pair in numbers.items() for each in pair))
             path = f.regexp_replace(f.col("_metadata.file_path"), "^file:/+", "file:///")
@@ -101,7 +100,7 @@ class SparkEngine(Engine):
             return nw.from_native(self._lines(frame, layout, f.col("number_of_the_file"))).lazy()
         frames = []
         for file in files:
-            frame = self.session.read.parquet(file.name).withColumn("row_of_the_table", f.col("_metadata.row_index"))
+            frame = self.session.read.parquet(file.path).withColumn("row_of_the_table", f.col("_metadata.row_index"))
             frames.append(self._lines(frame, layout, f.lit(file.number)))
         return nw.from_native(reduce(DataFrame.unionAll, frames)).lazy()
 
@@ -120,12 +119,13 @@ class SparkEngine(Engine):
         names = {key: f.col(f"`{name}`") for key, name in layout.names.items()}
         time, finer = names["time"], f.lit(0)
         if layout.unit == "ns":
-            time, finer = f.floor(names["time"] / 1000), f.pmod(names["time"], f.lit(1000)) * 10**15
+            below = f.pmod(names["time"], f.lit(1000))
+            time, finer = f.call_function("div", names["time"] - below, f.lit(1000)), below * 10**15
         elif dict(frame.dtypes)[layout.names["time"]] == "timestamp_ntz":
             time = f.unix_micros(f.to_utc_timestamp(time, "UTC"))
         else:
             time = f.unix_micros(time)
-        timed = [f.col(f"`{name}`").isNotNull() for name in layout.intervals]
+        timed = [_is_there(f.col(f"`{name}`"), is_float=each) for name, each in layout.intervals.items()]
         columns = {
             "instant": time,
             "finer": finer,
@@ -145,24 +145,38 @@ class SparkEngine(Engine):
         parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
         progress: Callable[[int], object] | None = None,  # noqa: ARG002
     ) -> tuple[nw.LazyFrame[Any] | None, list[Parsed]]:
-        """Each file is read by one worker, whose last row says what else it found."""
-        told = f.col("found")
+        """Each file is read by one worker."""
 
         def found(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 for number in batch.column(0).to_pylist():
-                    parsed = Parsed(sources[number])
-                    for lines in parse(parsed):
-                        yield lines.append_column("found", pa.nulls(lines.num_rows, pa.binary()))
-                    last = [pa.nulls(1, kind) for kind in LINES.values()]
-                    yield pa.record_batch([*last, pa.array([pickle.dumps(parsed)])], [*LINES, "found"])
+                    yield from _told(Parsed(sources[number]), parse)
 
         numbers = self.session.createDataFrame([(at,) for at in range(len(sources))], "number bigint")
         workers = min(len(sources), 2 * self.session.sparkContext.defaultParallelism)
         numbers = numbers.repartition(workers, "number")
-        lines = self._put_aside(numbers.mapInArrow(found, f"{_PARSED}, found binary"))
+        return self._parsed(numbers.mapInArrow(found, f"{_PARSED}, found binary"))
+
+    def parsed_frame(
+        self,
+        frame: DataFrame,
+        parse: Callable[[Parsed, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
+    ) -> tuple[nw.LazyFrame[Any], list[Parsed]]:
+        """The lines that `parse` makes of a user's frame, to which it adds the column `row_of_the_table`, from 0."""
+
+        def found(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            return _told(Parsed(Source("", 0)), lambda parsed: parse(parsed, batches))
+
+        return self._parsed(_numbered(frame).mapInArrow(found, f"{_PARSED}, found binary"))
+
+    def _parsed(self, frame: DataFrame) -> tuple[nw.LazyFrame[Any], list[Parsed]]:
+        told = f.col("found")
+        lines = self._put_aside(frame)
         every = [pickle.loads(row.found) for row in lines.filter(told.isNotNull()).select("found").collect()]  # noqa: S301  # ours
         every.sort(key=lambda parsed: parsed.source.number)
+        for parsed in every:
+            if parsed.error is not None:
+                raise parsed.error
         return nw.from_native(lines.filter(told.isNull()).drop("found")).lazy(), every
 
     def small(self, table: pa.Table) -> nw.LazyFrame[Any]:
@@ -199,7 +213,19 @@ class SparkEngine(Engine):
 
 
 def _numbered(frame: DataFrame) -> DataFrame:
-    return frame.withColumn("row_of_the_table", f.monotonically_increasing_id() % (1 << LINE_BITS))
+    """The rows with their numbers, from 0 and with gaps between partitions: the same ones each time."""
+    return frame.withColumn("row_of_the_table", f.monotonically_increasing_id())
+
+
+def _told(parsed: Parsed, parse: Callable[[Parsed], Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+    """The lines that `parse` makes, and a last row that says what else it found."""
+    try:
+        for lines in parse(parsed):
+            yield lines.append_column("found", pa.nulls(lines.num_rows, pa.binary()))
+    except InvalidValue as error:
+        parsed.error = error
+    last = [pa.nulls(1, kind) for kind in LINES.values()]
+    yield pa.record_batch([*last, pa.array([pickle.dumps(parsed)])], [*LINES, "found"])
 
 
 def _size(text: str) -> str:
@@ -207,6 +233,10 @@ def _size(text: str) -> str:
     if match is None:
         raise InvalidValue("memory limit", text, ["a size such as 500MB or 4GB"])
     return f"{match[1]}{match[2].lower()}"
+
+
+def _is_there(column: Column, *, is_float: bool) -> Column:
+    return column.isNotNull() & ~f.isnan(column) if is_float else column.isNotNull()
 
 
 def _cast(column: Column, key: str) -> Column:

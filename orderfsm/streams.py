@@ -1,0 +1,473 @@
+"""What stands in a file of JSON, whatever it is called: opened by its first bytes, read value by value.
+
+`opened` gives the bytes of a text, in UTF-8: out of gzip, bzip2, xz and zstd, and out of UTF-16 and UTF-32. What is
+something else (Parquet, Arrow, CSV, an archive) is an `InvalidValue` that names what is accepted.
+
+`values` gives its JSON objects. As a rule each is a line, and then it is given as its text. But objects may also follow
+each other without a line end, span lines, or stand in arrays and in the envelope of a query's answer
+(`{"Events": [..]}`, `{"Records": [..]}`), however long those are: no more than one object is held at a time.
+"""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import io
+import json
+import lzma
+import os
+import re
+import sys
+import zlib
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
+
+from .errors import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Readable: TypeAlias = "str | os.PathLike[str] | IO[bytes] | IO[str]"
+"""A path, `-` for standard input, or an open file."""
+
+Value: TypeAlias = "bytes | dict[str, Any]"
+"""The text of a line, which may be anything; or an object that is more or less than a line."""
+
+STANDARD_INPUT = "-"
+ACCEPTED = "JSON Lines in UTF-8 or UTF-16, plain or compressed by gzip, bzip2, xz or zstd"
+
+LONGEST = 1 << 24
+"""How many bytes an object may have. What is longer is no line of a log."""
+
+_HEAD = 1 << 9
+_PIECE = 1 << 20
+_BLOCK = 1 << 16
+_NESTED = 4
+"""How often a file may be compressed anew."""
+
+_PARQUET = (b"PAR1", b"PARE")
+_OTHERS = {
+    **dict.fromkeys(_PARQUET, "Parquet"),
+    b"ARROW1": "an Arrow file",
+    b"\xff\xff\xff\xff": "an Arrow stream",
+    b"FEA1": "Feather",
+    b"ORC": "ORC",
+    b"Obj\x01": "Avro",
+    b"SQLite format 3": "an SQLite database",
+    b"PK\x03\x04": "a zip archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\xff\x06\x00\x00sNaPpY": "snappy",
+    b"LZIP": "lzip",
+    b"\x1f\x9d": "compress",
+    b"\x89HDF": "HDF5",
+}
+"""What is recognized by its first bytes, but not read."""
+
+_PROMISED = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd", ".parquet": "Parquet", ".pq": "Parquet"}
+"""What is never of no bytes at all, by the end of its name."""
+
+_COLUMNS = {b"time", b"order_id"}
+_FIELD = re.compile(rb"[^,;\t|\r\n]+")
+
+
+# -- opening -----------------------------------------------------------------------------------------------------------
+
+
+def name_of(given: Readable) -> str:
+    """What a path or an open file is called."""
+    if isinstance(given, str | os.PathLike):
+        return os.fspath(given)
+    name = getattr(given, "name", "")
+    return name if isinstance(name, str) else ""
+
+
+def is_parquet(path: str) -> bool:
+    """Whether a file is Parquet, by its first bytes; one without any is what its name says."""
+    with Path(path).open("rb") as file:
+        head = file.read(len(_PARQUET[0]))
+    return head in _PARQUET or (not head and _PROMISED.get(_suffix(path)) == "Parquet")
+
+
+@contextmanager
+def opened(
+    given: Readable, name: str | None = None, read: Callable[[int], object] | None = None
+) -> Iterator[io.BufferedReader]:
+    """The text of a file in UTF-8, out of whatever it is compressed by; a path is closed in the end.
+
+    `name` is what errors call it; `read` is told how many of its bytes were taken. `InvalidValue` if it is no text, or
+    damaged.
+    """
+    with ExitStack() as stack:
+        file: Any = given
+        if isinstance(given, str | os.PathLike):
+            is_input = os.fspath(given) == STANDARD_INPUT
+            file = sys.stdin.buffer if is_input else stack.enter_context(Path(given).open("rb"))
+        called = name_of(given) if name is None else name
+        yield _text(_first(file, called, read), called)
+
+
+class _Source(io.RawIOBase):
+    """Bytes as `take` gives them, at most as many as it is asked for; those that were looked at first."""
+
+    def __init__(self, take: Callable[[int], bytes]) -> None:
+        self._take = take
+        self.head = b""
+        while len(self.head) < _HEAD and (more := take(_BLOCK)):
+            self.head += more
+        self._begun = self.head
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        taken = self._begun or self._take(len(buffer))
+        self._begun = taken[len(buffer) :]
+        taken = taken[: len(buffer)]
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+
+def _first(file: Any, name: str, read: Callable[[int], object] | None) -> _Source:
+    """The bytes of an open file; those of one that gives text are what it says in UTF-8."""
+
+    def take(size: int) -> bytes:
+        try:
+            taken = file.read1(size) if hasattr(file, "read1") else file.read(size)
+        except UnicodeDecodeError as error:
+            raise InvalidValue("file", name, ["one opened in binary mode, or in its own encoding"]) from error
+        found: bytes = taken.encode("utf-8", "surrogatepass") if isinstance(taken, str) else taken
+        if read is not None:
+            read(len(found))
+        return found
+
+    return _Source(take)
+
+
+def _text(source: _Source, name: str) -> io.BufferedReader:
+    """What is in `source`, without compression, in UTF-8."""
+    if not source.head and (kind := _PROMISED.get(_suffix(name))):
+        raise InvalidValue(f"{kind} file", name, ["an undamaged one (it is empty)"])
+    for _ in range(_NESTED):
+        found = next((kind for magic, kind in _COMPRESSED.items() if source.head.startswith(magic)), None)
+        if found is None:
+            break
+        kind, decompressed = found
+        source = _Source(_undamaged(decompressed(io.BufferedReader(source, _BLOCK), name), kind, name))
+    else:
+        raise InvalidValue("file", name, [f"one that is compressed less than {_NESTED} times"])
+    _check(source.head, name)
+    encoding = json.detect_encoding(source.head)
+    if encoding != "utf-8":
+        source = _Source(_undamaged(_decoded(source, encoding), encoding.upper(), name))
+    return io.BufferedReader(source, _BLOCK)
+
+
+def _check(head: bytes, name: str) -> None:
+    """An `InvalidValue` if a file that begins so is known to be no text."""
+    kind = next((kind for magic, kind in _OTHERS.items() if head.startswith(magic)), None)
+    first = head.removeprefix(codecs.BOM_UTF8).partition(b"\n")[0]
+    fields = {field.strip(b'" ') for field in _FIELD.findall(first)}
+    if kind is None and fields >= _COLUMNS and b"{" not in head:
+        kind = "CSV"
+    if kind is not None:
+        accepted = f"{ACCEPTED}; this is {kind}, which `orderfsm audit` takes as a file (Parquet) or a frame"
+        raise InvalidValue("file", name, [accepted])
+
+
+def _suffix(name: str) -> str:
+    return Path(name).suffix.lower()
+
+
+def _undamaged(take: Callable[[int], bytes], kind: str, name: str) -> Callable[[int], bytes]:
+    def taken(size: int) -> bytes:
+        try:
+            return take(size)
+        except (EOFError, zlib.error, lzma.LZMAError, UnicodeError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # of the disk
+            raise InvalidValue(f"{kind} file", name, [f"an undamaged one ({error})"]) from error
+
+    return taken
+
+
+def _zstd(stream: IO[bytes], name: str) -> Callable[[int], bytes]:
+    """Python has it from 3.14 on; the extra `audit` brings it in PyArrow."""
+    try:
+        from compression.zstd import ZstdFile  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        try:
+            from pyarrow import CompressedInputStream, PythonFile
+        except ImportError:
+            accepted = "one by gzip, bzip2 or xz, Python 3.14, or pip install 'orderfsm[audit]'"
+            raise InvalidValue("zstd file", name, [accepted]) from None
+        return cast("Callable[[int], bytes]", CompressedInputStream(PythonFile(stream, "r"), "zstd").read)
+    return cast("Callable[[int], bytes]", ZstdFile(stream).read)
+
+
+_COMPRESSED: dict[bytes, tuple[str, Callable[[IO[bytes], str], Callable[[int], bytes]]]] = {
+    b"\x1f\x8b": ("gzip", lambda stream, _: gzip.GzipFile(fileobj=stream).read1),
+    b"BZh": ("bzip2", lambda stream, _: bz2.BZ2File(stream).read1),
+    b"\xfd7zXZ\0": ("xz", lambda stream, _: lzma.LZMAFile(stream).read1),  # noqa: SIM115
+    b"\x28\xb5\x2f\xfd": ("zstd", _zstd),
+}
+"""How what begins so is decompressed."""
+
+
+def _decoded(source: io.RawIOBase, encoding: str) -> Callable[[int], bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)()
+
+    def take(size: int) -> bytes:
+        while taken := source.read(max(size // 4, 1)):
+            if text := decoder.decode(taken):
+                return text.encode()
+        return decoder.decode(b"", final=True).encode()
+
+    return take
+
+
+# -- values ------------------------------------------------------------------------------------------------------------
+
+_FLAT = re.compile(rb"\{[^{}\[\]]*\}\s*").fullmatch
+_JOINED = re.compile(rb'\}[^,"{}]*\{').search
+_BETWEEN = re.compile("[\\s,\ufeff\x1e]*")
+_ARRAY = re.compile("\\[[\\s,\ufeff]*(?:[\\[\\]{]|$)").match
+_LINE_END = re.compile(r"[\r\n]")
+_NOT_UTF_8 = re.compile("[\udc80-\udcff]")
+_LISTS = ("Events", "Records", "events", "records")
+_OWN = ("time", "operation", "event", "order_id", "trace", "eventName", "eventId", "eventTime")
+"""Keys of what is no envelope, whatever else is in it."""
+_SCALAR = r'(?:"[^"\\]*"|-?\d[\d.eE+-]*|true|false|null)'
+_OTHER = rf'"(?!(?:{"|".join(_OWN)})")\w+"\s*:\s*{_SCALAR}\s*,\s*'
+_ENVELOPE = rf'\{{\s*(?:{_OTHER})*"(?:{"|".join(_LISTS)})"\s*:\s*\['
+_envelope = re.compile(_ENVELOPE).match
+_MEMBER = '{"":0'
+_CUT_OFF = 12
+"""How near to the end of the text an error may be that more of it would mend: two escaped halves of a character."""
+_SHOWN = 1 << 10
+
+
+def values(stream: io.BufferedReader, name: str = "") -> Iterator[tuple[int, Value]]:
+    """Each object in `stream` with the number of its line, from 1; in a file that is an array, with that of its place.
+
+    No two have one number: where several stand on a line, they count on. What is no object is given as its text, up to
+    the end of the line; empty lines are left out. Of an object longer than `LONGEST` the beginning is given. If many
+    stand on a line, and one of them cannot be read, it is an `InvalidValue`, since nobody knows how many are lost.
+    """
+    reader = _Reader(stream, name)
+    while block := reader.block():
+        if _are_flat(block):
+            yield from reader.numbered(block[:-1].split(b"\n"))
+            continue
+        while block:
+            line, end, block = block.partition(b"\n")
+            line += end
+            reader.line += 1
+            if _FLAT(line) or _is_one(line):
+                yield reader.number(), line
+            elif not line.isspace():
+                reader.left = block
+                yield from reader.read(line)
+                block, reader.left = reader.left, b""
+
+
+def _are_flat(block: bytes) -> bool:
+    """Whether each line of a block is one object without another in it; if that is easily seen."""
+    return (
+        block.startswith(b"{")
+        and block.endswith(b"}\n")
+        and block.count(b"}\n{") + 1 == block.count(b"{") == block.count(b"}") == block.count(b"\n")
+        and block.find(b"[") < 0
+        and block.find(b"\r") < 0
+    )
+
+
+def _is_one(line: bytes) -> bool:
+    """Whether a line looks like one object and nothing besides."""
+    return (
+        line[:1] == b"{"
+        and line.endswith(b"\n")
+        and line.rstrip()[-1:] != b","
+        and line.count(b"{") == line.count(b"}")
+        and not _JOINED(line)
+        and line.find(b'vents"') < 0  # of an envelope
+        and line.find(b'ecords"') < 0
+    )
+
+
+class _Reader:
+    """Reads what is not one object on one line: from a line on, to the end of one at which nothing is open."""
+
+    def __init__(self, stream: io.BufferedReader, name: str) -> None:
+        self.line = 0
+        self.left = b""
+        self._stream = stream
+        self._name = name
+        self._last = 0
+        self._counts = False
+        self._text = ""
+        self._at = 0
+        self._opened: list[bool] = []
+        """Of each array that is open, whether it is an envelope's."""
+        self._read_on = 0
+        self._read_there = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._strange: list[str] = []
+        self._scan = json.JSONDecoder(parse_constant=self._strange.append).raw_decode
+
+    def block(self) -> bytes:
+        """What comes next, up to the end of a line if one is near."""
+        block = self._stream.read(_BLOCK)
+        return block if block.endswith(b"\n") else block + self._stream.readline(_PIECE)
+
+    def numbered(self, lines: list[bytes]) -> Iterator[tuple[int, bytes]]:
+        """Lines with their numbers."""
+        first = self.number(self.line + 1)
+        self.line += len(lines)
+        self._last += len(lines) - 1
+        return enumerate(lines, first)
+
+    def number(self, line: int | None = None) -> int:
+        """The number of what begins on this line."""
+        self._last += 1
+        if not self._counts:
+            self._last = max(self._last, self.line if line is None else line)
+        return self._last
+
+    def read(self, line: bytes) -> Iterator[tuple[int, Value]]:
+        """What stands in `line`, and in those after it, until nothing is open."""
+        self._text, self._at = self._decoder.decode(line), 0
+        self._opened.clear()
+        while self._skip(inside=bool(self._opened)):
+            char = self._text[self._at]
+            if char == "]" and self._opened:
+                self._go(self._at + 1)
+                if self._opened.pop():
+                    yield from self._rest_of_envelope()
+                continue
+            begun = _envelope(self._text, self._at) if char == "{" else self._array()
+            if begun is not None:
+                self._counts = self._counts or not self._last
+                self._opened.append(char == "{")
+                self._go(begun.end() if char == "{" else self._at + 1)
+                continue
+            number = self.line
+            for value in self._object() if char == "{" else [self._bad(self._at)]:
+                yield self.number(number), value
+        if self._opened:
+            yield self.number(), b"an array that is not closed"
+        if self._text.endswith("\n"):
+            self.line -= 1
+
+    def _skip(self, *, inside: bool) -> bool:
+        """Go to where the next thing begins; False if that is for lines to say, or nothing is left."""
+        while True:
+            between = _BETWEEN.match(self._text, self._at)
+            self._go(between.end() if between else self._at)
+            if self._at < len(self._text):
+                return True
+            if (self._text.endswith("\n") and not inside) or not self._more():
+                return False
+
+    def _go(self, to: int) -> None:
+        self.line += self._text.count("\n", self._at, to) or self._text.count("\r", self._at, to)
+        self._at = to
+
+    def _more(self) -> bool:
+        """Read on, up to the end of a line if it is near; what was gone through is forgotten."""
+        left = self._text[self._at :]
+        taken, self.left = self.left, b""
+        while len(taken) <= len(left) and (block := self.block()):
+            taken += block
+        self._text, self._at = left + self._decoder.decode(taken, final=not taken), 0
+        return len(self._text) > len(left)
+
+    def _array(self) -> re.Match[str] | None:
+        """An array of objects, or of more arrays; others, as `[2026-08-05]`, are just text."""
+        while (found := _ARRAY(self._text, self._at)) and found.end() == len(self._text) and self._more():
+            pass
+        return found
+
+    def _decoded(self, before: str = "") -> tuple[Any, int] | int | None:
+        """The JSON object that begins here, and where it ends; or where its fault is. `before` is put before it.
+
+        None if it turns out to be an envelope.
+        """
+        while True:
+            text, at = (before + self._text[self._at :], 0) if before else (self._text, self._at)
+            try:
+                value, end = self._scan(text, at)
+            except json.JSONDecodeError as error:
+                is_cut = error.msg.startswith("Unterminated") or error.pos >= len(text) - _CUT_OFF
+                if is_cut and len(text) - at <= LONGEST and self._more():
+                    if not before and _envelope(self._text, self._at):
+                        return None
+                    continue
+                return self._at + max(error.pos - at - len(before), 0)
+            except (ValueError, RecursionError):  # a number, or a nesting, that Python does not take
+                return self._at
+            return value, self._at + end - at - len(before)
+
+    def _object(self) -> list[Value]:
+        """The object that begins here; those in it if it is an envelope after all."""
+        found = self._decoded()
+        if found is None:
+            return []
+        if isinstance(found, int):
+            return [self._bad(found)]
+        value, end = found
+        text = self._text[self._at : end]
+        self._go(end)
+        self._read_there = self._read_there + 1 if self._read_on == self.line else 1
+        self._read_on = self.line
+        if self._strange or not (text.isascii() or not _NOT_UTF_8.search(text)):
+            self._strange.clear()
+            return [text.encode("utf-8", "surrogateescape")]
+        inside = _inside(value)
+        if inside is None:
+            return [value]
+        self._counts = self._counts or not self._last
+        return inside
+
+    def _rest_of_envelope(self) -> Iterator[tuple[int, Value]]:
+        found = self._decoded(_MEMBER)
+        if not isinstance(found, tuple):
+            yield self.number(), self._bad(found or 0)
+            return
+        rest, end = found
+        self._go(end)
+        for value in _inside(rest) or []:
+            yield self.number(), value
+
+    def _bad(self, fault: int) -> bytes:
+        """How what is here begins; go behind it: to the end of the line, or to an object behind mere text.
+
+        `fault` is where an object is wrong.
+        """
+        shown, line = "", self.line
+        read = self._read_there if self._read_on == line else 0
+        is_object = self._text[self._at] == "{"
+        while True:
+            end = _LINE_END.search(self._text, self._at)
+            stop = end.start() if end else len(self._text)
+            following = self._text.find("{", max(fault, self._at), stop) if read else -1
+            behind = stop if is_object or following < 0 else following
+            shown = shown or self._text[self._at : min(behind, self._at + _SHOWN)]
+            if following >= 0 and is_object and (read > 1 or self._opened):
+                accepted = f"one whose objects can be read, since nobody knows how many are lost on line {line}"
+                raise InvalidValue("JSON file", self._name, [accepted])
+            self._go(behind)
+            if behind < len(self._text) or not self._more():
+                break
+            fault = 0
+        return shown.encode("utf-8", "surrogateescape")
+
+
+def _inside(value: dict[str, Any]) -> list[Value] | None:
+    """What stands in the lists of an envelope; None if `value` is none."""
+    lists = [value[key] for key in _LISTS if isinstance(value.get(key), list)]
+    if not lists or any(key in value for key in _OWN):
+        return None
+    return [each if isinstance(each, dict) else json.dumps(each).encode() for one in lists for each in one]

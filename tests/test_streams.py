@@ -1,0 +1,287 @@
+"""Files are what their first bytes say, and their objects are read one by one, whatever stands between them."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import sys
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orderfsm import InvalidValue, streams
+from orderfsm.streams import opened, values
+
+ONE, TWO, THREE = ({"a": number} for number in (1, 2, 3))
+NESTED = {"a": {"b": [1, {"c": "}{ ]["}]}}
+
+
+def read(given):
+    """What `values` gives of a text: the objects, and the texts of what is none, with their numbers."""
+    stream = io.BufferedReader(io.BytesIO(given.encode() if isinstance(given, str) else given))
+    found = []
+    for number, value in values(stream, "log"):
+        try:
+            found.append((number, json.loads(value) if isinstance(value, bytes) else value))
+        except ValueError:
+            found.append((number, value.decode("utf-8", "replace").strip()))
+    return found
+
+
+WRITTEN = {
+    "lines": ('{"a":1}\n{"a":2}', [(1, ONE), (2, TWO)]),
+    "lines with empty ones": ('\n \r\n{"a":1}\r\n\n{"a":2}\n', [(3, ONE), (5, TWO)]),
+    "lines ended by CR alone": ('{"a":1}\r{"a":2}\r\r{"a":3}\r', [(1, ONE), (2, TWO), (4, THREE)]),
+    "without anything between them": ('{"a":1}{"a":2}\n{"a":3}', [(1, ONE), (2, TWO), (3, THREE)]),
+    "with commas behind them": ('{"a":1},\n{"a":2},\n', [(1, ONE), (2, TWO)]),
+    "as JSON text sequences": ('\x1e{"a":1}\n\x1e{"a":2}\n', [(1, ONE), (2, TWO)]),
+    "with marks of byte order": ('\ufeff{"a":1}\n\ufeff{"a":2}\n', [(1, ONE), (2, TWO)]),
+    "printed over lines": ('{\n  "a": 1\n}\n{\n  "a": 2\n}\n{"a":3}\n', [(1, ONE), (4, TWO), (7, THREE)]),
+    "begun like a line": ('{"a":{"b":[1,{"c":"}{ ]["}]}\n}\n{"a":1}\n', [(1, NESTED), (3, ONE)]),
+    "an array": ('[{"a":1},{"a":2}]', [(1, ONE), (2, TWO)]),
+    "an array of lines": ('[\n{"a":1},\n{"a":2}\n]\n', [(1, ONE), (2, TWO)]),
+    "arrays without anything between them": ('[{"a":1}][{"a":2}]', [(1, ONE), (2, TWO)]),
+    "arrays in an array": ('[[{"a":1}],[{"a":2}]]', [(1, ONE), (2, TWO)]),
+    "an object, then an array": ('{"a":1}\n[{"a":2},{"a":3}]\n', [(1, ONE), (2, TWO), (3, THREE)]),
+    "an array, then an object": ('[{"a":2},{"a":3}]\n{"a":1}\n', [(1, TWO), (2, THREE), (3, ONE)]),
+    "what a query answers": ('{"Events":[{"a":1},{"a":2}],"RequestId":"x"}\n', [(1, ONE), (2, TWO)]),
+    "what a query answers, behind more": ('{"N":1,"x":{"y":[]},"Records":[{"a":1}]}\n{"a":2}', [(1, ONE), (2, TWO)]),
+    "answers over lines": (
+        '{\n"Id": "x",\n"Events": [\n{"a":1}\n],\n"y": [1]\n}{"Records":[{"a":2}]}',
+        [(1, ONE), (2, TWO)],
+    ),
+    "a line with a list of that name": ('{"time":1,"Events":[{"a":1}]}\n', [(1, {"time": 1, "Events": [ONE]})]),
+    "nothing": ("", []),
+    "an empty array": ("[]", []),
+    "empty arrays": ("[ ]\n[][]\n", []),
+    "an answer without events": ('{"Events":[]}\n{"RequestId":{},"Records":[]}', []),
+    "a line that is none": ('garbage\n{"a":1}\n', [(1, "garbage"), (2, ONE)]),
+    "a line of a log": ('[2026-08-05] begun\n["x"]\n{"a":1}\n', [(1, "[2026-08-05] begun"), (2, ["x"]), (3, ONE)]),
+    "a line that is more": ('{"a":1} x\n{"a":2}\n', [(1, '{"a":1} x'), (2, TWO)]),
+    "a line that is cut off": ('{"a": 1, \n{"a":1}\n{"a":2}\n', [(1, '{"a": 1,'), (2, ONE), (3, TWO)]),
+    "a line that is cut off in a text": ('{"a": "x\n{"a":1}\n', [(1, '{"a": "x'), (2, ONE)]),
+    "a line within the line before": ('{"a":1}{"a":{"a":2}\n{"a":3}\n', [(1, ONE), (2, '{"a":{"a":2}'), (3, THREE)]),
+    "text between objects": ('{"a":1}--{"a":2}--{"a":3}\n', [(1, ONE), (2, "--"), (3, TWO), (4, "--"), (5, THREE)]),
+    "a bad element": ('[\n{"a":1},\noops\n{"a":2}\n]\n', [(1, ONE), (2, "oops"), (3, TWO)]),
+    "an array that breaks off": ('[{"a":1},{"a":2', [(1, ONE), (2, '{"a":2'), (3, "an array that is not closed")]),
+    "a mark of an end alone": ('{"a":1}\n]\n', [(1, ONE), (2, "]")]),
+    "a number that is none": ('[{"a":NaN},{"a":1}]', [(1, {"a": pytest.approx(float("nan"), nan_ok=True)}), (2, ONE)]),
+    "a number without end": ('{"a":\n' + "9" * 5000 + '}\n{"a":1}\n', [(1, '{"a":'), (2, int("9" * 1024)), (3, ONE)]),
+    "what is not UTF-8": (b'[{"a":"\xff"},{"a":1}]', [(1, '{"a":"\ufffd"}'), (2, ONE)]),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), WRITTEN.values(), ids=WRITTEN)
+def test_each_object_is_read_once_however_it_is_written(given, expected):
+    assert read(given) == expected
+
+
+OBJECTS = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text('a{}[]"\\,\n é', max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
+).map(lambda value: {"a": value})
+BETWEEN = st.sampled_from(["\n", "\r\n", "\r", "", " ", ",\n", "\n\n", "\x1e", "\ufeff", "\t"])
+DUMPS = st.sampled_from([{}, {"indent": 1}, {"ensure_ascii": False}, {"separators": (",\n", ":\n")}])
+
+
+@given(
+    st.lists(st.tuples(st.lists(OBJECTS, max_size=4), st.sampled_from(["lines", "array", "answer"]), DUMPS, BETWEEN)),
+    st.integers(2, 40),
+)
+def test_whatever_stands_between_them_and_wherever_it_is_cut_into_blocks(written, block):
+    text, expected = "", []
+    for some, form, options, between in written:
+        texts = [json.dumps(each, **options) for each in some]
+        text += {
+            "lines": between.join(texts),
+            "array": f"[{f',{between}'.join(texts)}]",
+            "answer": f'{{"Events": [{f",{between}".join(texts)}], "x": 1}}',
+        }[form] + between
+        expected += some
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(streams, "_BLOCK", block)
+        patched.setattr(streams, "_PIECE", block)
+        found = read(text)
+    assert [value for _, value in found] == expected
+    assert [number for number, _ in found] == sorted({number for number, _ in found})
+
+
+@pytest.mark.parametrize(
+    "text", ['[{"a":1},{"b":},{"a":2}]', '{"a":1}{"a":2}{"b":}{"a":2}', '[{"a":1},{"b":"\\x"},{"a":2}\n]']
+)
+def test_if_nobody_knows_how_many_are_lost_it_is_an_error(text):
+    with pytest.raises(InvalidValue, match=r"JSON file 'log': expected one whose objects can be read.* line 1"):
+        read(text)
+
+
+class Endless(io.RawIOBase):
+    """So many bytes of a text that goes on and on."""
+
+    def __init__(self, begin, again, end, size):
+        self.parts, self.again, self.left = [begin], again, size
+        self.end = end
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        if not self.parts:
+            self.parts.append(self.again * (len(buffer) // len(self.again) or 1) if self.left > 0 else self.end)
+            self.end = b"" if self.left <= 0 else self.end
+        part = self.parts.pop()
+        self.left -= len(part)
+        buffer[: len(part)] = part
+        return len(part)
+
+
+OBJECT = b'{"a":"%s"},' % (b"x" * 1000)
+
+
+@pytest.mark.parametrize(
+    ("begin", "again", "end", "count"),
+    [
+        (b'{"a":1}\n{"a":"', b"x", b'"}\n{"a":2}\n', 3),
+        (b'{"a":1}\n', b"x", b'\n{"a":2}\n', 3),
+        (b"[", OBJECT, b"{}]", None),
+        (b'{"Events":[', OBJECT, b"{}]}", None),
+    ],
+    ids=["an object of one line", "a line", "an array", "an answer"],
+)
+def test_no_more_than_an_object_is_held_at_a_time(begin, again, end, count, monkeypatch):
+    monkeypatch.setattr(streams, "LONGEST", 1 << 18)
+    stream = io.BufferedReader(Endless(begin, again, end, 1 << 24))
+    tracemalloc.start()
+    try:
+        last, bad = None, 0
+        for number, value in values(stream):
+            last, bad = number, bad + (isinstance(value, bytes) and not value.strip().endswith(b"}"))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 << 20
+    assert (last, bad) == (count, 1) if count else (last > 8_000, bad) == (True, 0)
+
+
+# -- opening -----------------------------------------------------------------------------------------------------------
+
+LINES = b'{"a": 1}\n{"a": 2}\n'
+
+
+def zstd(data):
+    return pytest.importorskip("pyarrow").compress(data, "zstd", asbytes=True)
+
+
+COMPRESSED = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "zstd": zstd}
+ENCODED = {
+    "UTF-8 with a mark": lambda data: b"\xef\xbb\xbf" + data,
+    "UTF-16 with a mark": lambda data: data.decode().encode("utf-16"),
+    "UTF-16, little end first": lambda data: data.decode().encode("utf-16-le"),
+    "UTF-16, big end first": lambda data: data.decode().encode("utf-16-be"),
+    "UTF-32": lambda data: data.decode().encode("utf-32"),
+}
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.gz", "a.parquet", "a"])
+@pytest.mark.parametrize("write", [*COMPRESSED.values(), *ENCODED.values()], ids=[*COMPRESSED, *ENCODED])
+def test_a_file_is_what_its_first_bytes_say(write, name, tmp_path):
+    (tmp_path / name).write_bytes(write(LINES))
+    with opened(tmp_path / name) as stream:
+        assert stream.read() == LINES
+
+
+@pytest.mark.parametrize("compress", COMPRESSED.values(), ids=COMPRESSED)
+def test_what_was_joined_after_it_was_compressed_is_read_whole(compress, tmp_path):
+    (tmp_path / "a").write_bytes(compress(LINES) * 3)
+    with opened(tmp_path / "a") as stream:
+        assert stream.read() == LINES * 3
+
+
+def test_what_is_compressed_and_encoded_is_both(tmp_path):
+    (tmp_path / "a").write_bytes(bz2.compress(gzip.compress(LINES.decode().encode("utf-16"))))
+    with opened(tmp_path / "a") as stream:
+        assert stream.read() == LINES
+
+
+def quine():
+    data = LINES
+    for _ in range(9):
+        data = gzip.compress(data)
+    return data
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        (b"PAR1" + bytes(90), "Parquet"),
+        (gzip.compress(b"PAR1" + bytes(90)), "Parquet"),
+        (b"ARROW1\0\0", "an Arrow file"),
+        (b"\xff\xff\xff\xff\x10\0\0\0", "an Arrow stream"),
+        (b"FEA1", "Feather"),
+        (b"PK\x03\x04" + bytes(90), "a zip archive"),
+        (b"SQLite format 3\0", "an SQLite database"),
+        (b"Obj\x01", "Avro"),
+        (b"ORC", "ORC"),
+        (b"time,order_id,operation\n2026-08-05T06:10:01Z,7,x\n", "CSV"),
+        (b'\xef\xbb\xbf"order_id";"time"\n', "CSV"),
+        (quine(), "compressed less than"),
+        (b"\x1f\x8b" + bytes(90), "gzip file '.*a': expected an undamaged one"),
+        (bz2.compress(LINES)[:-5], "bzip2 file"),
+        (lzma.compress(LINES)[:-5], "xz file"),
+        (b"\x28\xb5\x2f\xfd" + bytes(90), "zstd file"),
+        (LINES.decode().encode("utf-16")[:-1], "UTF-16 file"),
+        (b"\0\0\0\1" + b"\xff" * 90, "UTF-"),
+    ],
+    ids=lambda given: given[:12] if isinstance(given, bytes) else "",
+)
+def test_what_is_no_text_or_damaged_is_an_error_that_names_it(data, named, tmp_path):
+    if named == "zstd file":
+        pytest.importorskip("pyarrow")
+    (tmp_path / "a").write_bytes(data)
+    with pytest.raises(InvalidValue, match=named), opened(tmp_path / "a") as stream:
+        stream.read()
+
+
+def test_a_file_of_no_bytes_is_empty_unless_its_name_promises_more(tmp_path):
+    for name in ("a.jsonl", "a"):
+        (tmp_path / name).touch()
+        with opened(tmp_path / name) as stream:
+            assert stream.read() == b""
+    for name in ("a.GZ", "a.parquet", "a.zst"):
+        (tmp_path / name).touch()
+        with pytest.raises(InvalidValue, match=r"expected an undamaged one \(it is empty\)"), opened(tmp_path / name):
+            pass
+
+
+def test_without_a_library_for_zstd_it_is_an_error_that_says_what_helps(tmp_path, monkeypatch):
+    for name in ("compression.zstd", "pyarrow"):
+        monkeypatch.setitem(sys.modules, name, None)
+    (tmp_path / "a.zst").write_bytes(b"\x28\xb5\x2f\xfd" + bytes(90))
+    with (
+        pytest.raises(InvalidValue, match=r"zstd file .*a\.zst': .*pip install 'orderfsm\[audit\]'"),
+        opened(tmp_path / "a.zst"),
+    ):
+        pass
+
+
+def test_a_disk_that_fails_is_no_damaged_file(tmp_path):
+    given = [gzip.compress(LINES * 10**5)[:900]]
+
+    class Failing(io.RawIOBase):
+        def readable(self):
+            return True
+
+        def readinto(self, buffer):
+            if not given:
+                raise OSError(5, "Input/output error")
+            data = given.pop()
+            buffer[: len(data)] = data
+            return len(data)
+
+    with pytest.raises(OSError, match="Input/output error"), opened(Failing()) as stream:
+        stream.read()
