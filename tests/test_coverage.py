@@ -308,7 +308,7 @@ def run_pytest(folder, *options):
 
 def test_the_plugin_reports_at_the_end_and_writes_text_json_and_a_drawing(tmp_path):
     pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
-    files = [tmp_path / f"coverage.{suffix}" for suffix in ("txt", "json", "svg")]
+    files = [tmp_path / "not" / "there" / f"coverage.{suffix}" for suffix in ("txt", "json", "svg")]
     options = [f"--orderfsm-coverage-to={file}" for file in files]
     done = run_pytest(tmp_path, "--orderfsm-coverage", *options)
     assert done.returncode == 0, done.stdout + done.stderr
