@@ -114,12 +114,12 @@ class _FromTable(Machine):
         super().__init_subclass__(**options)
         for attribute, own in cls._own_classes.items():
             inherited = getattr(cls, attribute)
-            given = (vars(base)[attribute] for base in cls.__mro__ if attribute in vars(base))
-            foreign = next(each for each in given if not issubclass(each, own))
+            bases = [base for base in cls.__mro__ if base is not _FromTable and attribute in vars(base)]
+            foreign = next(each for base in bases if not issubclass(each := vars(base)[attribute], own))
             if not (issubclass(inherited, own) and issubclass(inherited, foreign)):
-                bases = (inherited if issubclass(inherited, own) else own, foreign)
+                both = (inherited if issubclass(inherited, own) else own, foreign)
                 named = {"__module__": cls.__module__, "__qualname__": f"{cls.__qualname__}.{attribute}"}
-                setattr(cls, attribute, type(attribute, bases, named))
+                setattr(cls, attribute, type(attribute, both, named))
 
     def __init__(
         self,

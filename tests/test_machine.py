@@ -500,6 +500,10 @@ def test_a_class_of_events_of_your_own_is_kept():
     assert issubclass(LockedAndNoting.event_cls, LockedMachine.event_cls)
 
 
+def test_a_state_of_the_asynchronous_machine_is_none_of_the_synchronous_one():
+    assert not issubclass(AsyncOrderMachine.state_cls, OrderMachine.state_cls)
+
+
 def test_a_drawn_order_shows_where_it_is():
     order = Drawn(graph_engine="mermaid")
     order.cancel()
