@@ -182,7 +182,7 @@ class _FromTable(Machine):
     # -- who is held -------------------------------------------------------------------------------------------------
 
     @property
-    def models(self) -> _Models:
+    def models(self) -> _Models:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The models that the machine holds, in the order in which they were added."""
         return self._models
 
@@ -378,7 +378,7 @@ class _Turn:
 _NO_TURN = _Turn(over=True)
 
 
-class AsyncOrderMachine(_FromTable, AsyncMachine):
+class AsyncOrderMachine(_FromTable, AsyncMachine):  # pyright: ignore[reportIncompatibleVariableOverride, reportIncompatibleMethodOverride]
     """The same with `await order.cancel()`; callbacks may be coroutines.
 
     Triggers of one model wait for one another, and each is judged when its turn comes. Those of a callback run at once.

@@ -125,9 +125,10 @@ def _coverage(config: pytest.Config) -> Coverage:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A worker of pytest-xdist says which rules its tests tried."""
     config = session.config
-    if hasattr(config, "workeroutput") and _covers(config):
+    workeroutput = getattr(config, "workeroutput", None)
+    if workeroutput is not None and _covers(config):
         tried = _coverage(config).tried  # execnet takes plain strings only
-        config.workeroutput[_OF_A_WORKER] = [[state and str(state), str(trigger)] for state, trigger in tried]
+        workeroutput[_OF_A_WORKER] = [[state and str(state), str(trigger)] for state, trigger in tried]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -158,7 +159,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(str(coverage))
     if silent:
         terminalreporter.write_line(f"{silent} workers ended without telling what they tried: at least this was tried")
-    for name in config.getoption("--orderfsm-coverage-to"):
+    for name in config.getoption("--orderfsm-coverage-to") or ():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(_written(coverage, Path(name).suffix), encoding="utf-8")
 

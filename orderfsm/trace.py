@@ -58,7 +58,6 @@ import gzip
 import json
 import os
 import re
-from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -67,7 +66,7 @@ from enum import StrEnum
 from functools import lru_cache
 from operator import attrgetter, ge, mul
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeAlias, TypeVar, cast
 
 import attrs
 
@@ -115,6 +114,11 @@ class Finding(Uncertain, StrEnum):
         return cls.UNDECIDED if undecided else cls.CONFORMS
 
 
+class _HasVerdict(Protocol):
+    @property
+    def verdict(self) -> Finding: ...
+
+
 class Judged(Uncertain):
     """What has a `verdict` on histories or a server. It is no condition: ask `ok`."""
 
@@ -122,18 +126,13 @@ class Judged(Uncertain):
     _instead = "ask its `.ok`, or call `.raise_for_violations()`"
 
     @property
-    @abstractmethod
-    def verdict(self) -> Finding:
-        """What was found."""
-
-    @property
-    def ok(self) -> bool:
+    def ok(self: _HasVerdict) -> bool:
         """Whether it conforms: not if it violates the table, nor if that is undecided."""
         return self.verdict is Finding.CONFORMS
 
-    def raise_for_violations(self) -> None:
+    def raise_for_violations(self: _HasVerdict) -> None:
         """`NotConforming`, with the report as its message, unless it conforms."""
-        if not self.ok:
+        if self.verdict is not Finding.CONFORMS:
             raise NotConforming(self)
 
 
@@ -170,7 +169,7 @@ def _trigger(value: Trigger) -> Trigger:
     return _member("trigger", _TRIGGERS, value)
 
 
-def _outcome(value: Outcome) -> Outcome:
+def _outcome(value: Outcome | str) -> Outcome:
     return _member("outcome", _OUTCOMES, value)
 
 
@@ -203,7 +202,7 @@ def _order_id(value: Any) -> int | None:
         if isinstance(value, float) and abs(value) >= _EXACT:
             raise InvalidValue("order id", value, ["an int: a float of this size may have been rounded"])
         return order_id(int(value))
-    return order_id(value)
+    return order_id(cast("int", value))
 
 
 def _given(value: Any) -> Any:
@@ -273,17 +272,42 @@ class Line:
     def __init__(
         self,
         *,
+        time: str | datetime | int,
         trigger: Trigger | str | None = None,
         operation: Operation | str | None = None,
         event: Event | str | None = None,
-        **fields: Any,
+        order_id: int | str | None = None,
+        outcome: Outcome | str = Outcome.ACCEPTED,
+        code: str | None = None,
+        state: str | None = None,
+        new_order_id: int | str | None = None,
+        client: Any = None,
+        started: Any = None,
+        ended: Any = None,
+        extra: Mapping[str, Any] | None = None,
+        file: str = "",
+        number: int = 0,
     ) -> None:
         given = {"trigger": trigger, "operation": operation, "event": event}
         named = {kind: value for kind, value in given.items() if value is not None}
         if len(named) != 1:
             raise InvalidValue("trigger, operation and event", tuple(given.values()), ["exactly one of them"])
         ((kind, value),) = named.items()
-        self.__attrs_init__(trigger=_member(kind, _MEMBERS[kind], value), **fields)
+        self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue]
+            time=time,
+            trigger=_member(kind, _MEMBERS[kind], value),
+            order_id=order_id,
+            outcome=_outcome(outcome),
+            code=code,
+            state=state,
+            new_order_id=new_order_id,
+            client=client,
+            started=started,
+            ended=ended,
+            extra={} if extra is None else extra,
+            file=file,
+            number=number,
+        )
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "instant", instant_of(self.time))
@@ -457,7 +481,7 @@ def _headed(lines: Iterator[tuple[int, Value]], name: str) -> Iterator[Header | 
     events = (head or Header(name)).events
     for entry in lines:
         number, value = entry
-        may_be = b'"trace"' in value if type(value) is bytes else "trace" in value
+        may_be = b'"trace"' in value if isinstance(value, bytes) else "trace" in value
         other = _header(value, name) if may_be else None
         if other is None:
             yield entry
@@ -496,7 +520,7 @@ def _line(fields: dict[str, Any], file: str, number: int) -> Line:
         outcome = Outcome.ACCEPTED
     take = fields.pop
     line: Line = Line.__new__(Line)
-    line.__attrs_init__(  # its trigger is known
+    line.__attrs_init__(  # its trigger is known  # pyright: ignore[reportAttributeAccessIssue]
         time=take("time", None),
         order_id=take("order_id", None),
         trigger=trigger,

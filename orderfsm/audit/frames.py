@@ -135,7 +135,9 @@ def _in_microseconds(native: Any, layout: Layout) -> Any:
     """A reader whose times DuckDB can take: one of no year from 1 to 9999 is the first moment after them."""
     if not isinstance(native, pa.RecordBatchReader) or layout.unit == "ns":
         return native
-    import pyarrow.compute as pc
+    from pyarrow import compute
+
+    pc: Any = compute  # its functions are made when it is imported
 
     name, unit = layout.names["time"], UNITS[layout.unit]
     at, kind = native.schema.get_field_index(name), pa.timestamp("us", "UTC")
@@ -155,8 +157,8 @@ def _parsed(engine: Engine, native: Any, names: Mapping[str, str]) -> tuple[nw.L
     """The lines of a frame that the core must read, and whether there are times finer than microseconds."""
     if isinstance(native, pa.RecordBatchReader):
         batches: Iterable[pa.RecordBatch] = native
-    elif hasattr(engine, "parsed_frame"):
-        lines, every = engine.parsed_frame(native, partial(_parse_part, names))
+    elif (parsed_frame := getattr(engine, "parsed_frame", None)) is not None:
+        lines, every = parsed_frame(native, partial(_parse_part, names))
         return lines, any(parsed.finer for parsed in every)
     else:
         batches = native.collect().to_arrow().to_batches(_BATCH)

@@ -11,8 +11,10 @@ from .targets import written_whole
 
 with needs("audit"):
     import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
+    from pyarrow import compute
+
+pc: Any = compute  # its functions are made when it is imported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

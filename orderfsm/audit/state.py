@@ -32,8 +32,10 @@ from .witnessed import reading_of, said_of, trigger_of, witness
 
 with needs("audit"):
     import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
+    from pyarrow import compute
+
+pc: Any = compute  # its functions are made when it is imported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

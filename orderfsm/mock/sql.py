@@ -14,7 +14,7 @@ import threading
 import time
 from contextlib import contextmanager, nullcontext, suppress
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
@@ -37,7 +37,8 @@ with needs("mock"):
 try:
     import fcntl
 except ModuleNotFoundError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = cast("Any", None)
+_HAS_LOCKS = fcntl is not None
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -638,7 +639,7 @@ class Turn:
             return
         held = False
         try:
-            held = fcntl is not None and self._held()
+            held = _HAS_LOCKS and self._held()
             yield
         finally:
             if held and self._file is not None:
