@@ -12,11 +12,12 @@ none. Plans and recorded histories try nothing. The account's reads, which are a
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import attrs
 
 from .drawing import svg
+from .errors import Uncertain
 from .lifecycle import ORDER_LIFECYCLE, Lifecycle, Verdict
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ _Value = TypeVar("_Value")
 
 
 @attrs.frozen
-class Coverage:
+class Coverage(Uncertain):
     """What was `tried` of the rules of `lifecycle`; rules and rows are in table order."""
 
+    _instead: ClassVar[str] = "ask its `.untried_rows` and its `.untried_refusals`"
     lifecycle: Lifecycle
     tried: frozenset[Rule]
 
@@ -171,6 +173,7 @@ class RecordingLifecycle(Lifecycle):
     def judge(self, states: Collection[State | None], trigger: Trigger) -> Verdict:
         """See `Lifecycle.judge`."""
         verdict = self.watched.judge(states, trigger)
+        trigger = self.trigger(trigger)
         answers = {state: self.watched.can(state, trigger) for state in self.members(states)}
         for state in answers:
             others = {answer for other, answer in answers.items() if other != state}
@@ -183,13 +186,14 @@ class RecordingLifecycle(Lifecycle):
         after = self.watched.narrow(states, trigger, accepted=accepted)
         members = set(self.members(states))
         if len(members) == 1:
-            self.asked[members.pop()][trigger]
+            self.asked[members.pop()][self.trigger(trigger)]
         return after
 
     def explain(self, state: State | None, trigger: Trigger) -> Explanation:
         """See `Lifecycle.explain`."""
         why = self.watched.explain(state, trigger)
-        self.asked[why.state][trigger]
+        if len(why.states) == 1:
+            self.asked[why.state][why.trigger]
         return why
 
     def _noting(self, state: State | None) -> Callable[[Trigger], object]:

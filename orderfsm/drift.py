@@ -11,11 +11,11 @@ import ast
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from .errors import InvalidValue
+from .errors import InvalidValue, Uncertain
 from .extras import needs
 from .lifecycle import ORDER_LIFECYCLE, Lifecycle
 from .spec import Operation
@@ -54,9 +54,10 @@ class Finding:
 
 
 @attrs.frozen
-class Drift:
+class Drift(Uncertain):
     """What the SDK of `version` says otherwise than the spec."""
 
+    _instead: ClassVar[str] = "ask its `.findings`"
     version: str
     findings: tuple[Finding, ...]
 

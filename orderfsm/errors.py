@@ -159,18 +159,16 @@ class Meaning(StrEnum):
 class Uncertain:
     """What has three values, or says more than yes or no: as a condition it is a TypeError, like `pandas.NA`.
 
-    An enum of verdicts, or a class that says `what_to_ask` instead.
+    A member of an enum, or of a class whose `_instead` is what to write in a condition, for the message.
     """
 
     __slots__ = ()
+    _instead: ClassVar[str] = ""
 
     def __bool__(self) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} is no condition: {self.what_to_ask()}")
-
-    @classmethod
-    def what_to_ask(cls) -> str:
-        """What to write in a condition, for the message."""
-        return f"compare it, as in `... is {cls.__name__}.{next(iter(cls)).name}`"  # type: ignore[call-overload]
+        cls = type(self)
+        instead = self._instead or f"compare it, as in `... is {cls.__name__}.{next(iter(cls)).name}`"  # type: ignore[call-overload]
+        raise TypeError(f"{cls.__name__} is no condition: {instead}")
 
 
 class NotConforming(OrderFSMError, AssertionError):

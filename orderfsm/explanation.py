@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
@@ -21,11 +21,13 @@ class Others(Uncertain, tuple["Operation", ...]):
     """Operations other than the one that was asked about: that there are some is no answer to that question."""
 
     __slots__ = ()
+    _instead = (
+        "`.allowed` lists other operations (len() counts them, list() is fit for JSON); ask `.legal` whether this one "
+        "is allowed"
+    )
 
-    @classmethod
-    def what_to_ask(cls) -> str:
-        """See `Uncertain`."""
-        return "`.allowed` lists other operations (len() counts them); ask `.legal` whether this one is allowed"
+    def __repr__(self) -> str:
+        return super().__repr__()  # pprint asks for the truth of what is shown as a tuple itself is
 
 
 @attrs.frozen
@@ -36,6 +38,7 @@ class Explanation(Uncertain):
     them. Everything is worked out when it is asked for.
     """
 
+    _instead: ClassVar[str] = "ask its `.legal`, which is True, False, or None where that depends on the state"
     lifecycle: Lifecycle
     states: tuple[State | None, ...]
     trigger: Trigger
@@ -55,11 +58,6 @@ class Explanation(Uncertain):
         """Whether the trigger is allowed in every one of the states; None if only in some."""
         answers = {row is not None for row in self._rows.values()}
         return answers.pop() if len(answers) == 1 else None
-
-    @classmethod
-    def what_to_ask(cls) -> str:
-        """See `Uncertain`."""
-        return "ask its `.legal`, which is True, False, or None where that depends on the state"
 
     @property
     def target(self) -> State | None:

@@ -183,8 +183,8 @@ class Lifecycle:
 
         It differs from `transition` for a deleted order, which the service does not find: `NotFoundOrder`.
         """
-        state = self.state(state)
-        row = self.asked[state][self.trigger(trigger)]
+        state, trigger = self.state(state), self.trigger(trigger)
+        row = self.asked[state][trigger]
         if row is None:
             raise self.service_refusals[state](self, state, trigger)
         return row

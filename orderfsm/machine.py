@@ -114,12 +114,12 @@ class _FromTable(Machine):
         super().__init_subclass__(**options)
         for attribute, own in cls._own_classes.items():
             inherited = getattr(cls, attribute)
-            given = (vars(base)[attribute] for base in cls.__mro__ if attribute in vars(base))
-            foreign = next(each for each in given if not issubclass(each, own))
+            bases = [base for base in cls.__mro__ if base is not _FromTable and attribute in vars(base)]
+            foreign = next(each for base in bases if not issubclass(each := vars(base)[attribute], own))
             if not (issubclass(inherited, own) and issubclass(inherited, foreign)):
-                bases = (inherited if issubclass(inherited, own) else own, foreign)
+                both = (inherited if issubclass(inherited, own) else own, foreign)
                 named = {"__module__": cls.__module__, "__qualname__": f"{cls.__qualname__}.{attribute}"}
-                setattr(cls, attribute, type(attribute, bases, named))
+                setattr(cls, attribute, type(attribute, both, named))
 
     def __init__(
         self,
@@ -207,7 +207,8 @@ class _FromTable(Machine):
                 for one, name in product(models.values(), self._names):
                     with suppress(Exception):
                         delattr(one, name)
-                accepted = f"an object that takes new attributes, its state among them, as this does not ({error}): "
+                why = " ".join(str(error).split())
+                accepted = f"an object that takes new attributes, its state among them, as this does not ({why}): "
                 raise InvalidValue("model", each, [accepted + _AS_AN_ATTRIBUTE]) from error
 
     def _refuse_taken(self, model: object, names: Iterable[str]) -> None:
@@ -251,6 +252,10 @@ class _FromTable(Machine):
             return self.states[self._state_names.get(state, state)]
         except (KeyError, TypeError):
             raise InvalidValue("state", state, self._state_names) from None
+
+    def is_state(self, state: Any, model: object) -> bool:
+        """Whether `model` is in the state, however either is said; `InvalidValue` if one of them is no state."""
+        return self.get_model_state(model) is self.get_state(state)
 
     def _trigger_name(self, trigger: Any) -> str:
         """The name of the methods for a trigger, given as a member, its value, or that name; else `InvalidValue`."""
@@ -302,7 +307,7 @@ class _FromTable(Machine):
         """Add a transition by a trigger of your own; states are members, their values or their names."""
         if self.triggers:
             self._refuse_unless_own(trigger)
-            source, dest = self._names_of(source), dest if dest in {None, "="} else self.get_state(dest).name
+            source, dest = self._names_of(source), dest if dest in (None, "=") else self.get_state(dest).name
             if trigger not in self.events:
                 for model in self.models:
                     self._refuse_taken(model, [trigger, f"may_{trigger}"])

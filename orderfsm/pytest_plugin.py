@@ -160,6 +160,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if silent:
         terminalreporter.write_line(f"{silent} workers ended without telling what they tried: at least this was tried")
     for name in config.getoption("--orderfsm-coverage-to") or ():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(_written(coverage, Path(name).suffix), encoding="utf-8")
 
 

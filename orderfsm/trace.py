@@ -123,6 +123,7 @@ class Judged(Uncertain):
     """What has a `verdict` on histories or a server. It is no condition: ask `ok`."""
 
     __slots__ = ()
+    _instead = "ask its `.ok`, or call `.raise_for_violations()`"
 
     @property
     def ok(self: _HasVerdict) -> bool:
@@ -133,11 +134,6 @@ class Judged(Uncertain):
         """`NotConforming`, with the report as its message, unless it conforms."""
         if self.verdict is not Finding.CONFORMS:
             raise NotConforming(self)
-
-    @classmethod
-    def what_to_ask(cls) -> str:
-        """See `Uncertain`."""
-        return "ask its `.ok`, or call `.raise_for_violations()`"
 
 
 # -- lines -------------------------------------------------------------------------------------------------------------
@@ -572,7 +568,7 @@ def _excerpt(text: str | bytes) -> str:
 # -- what a line says of an order --------------------------------------------------------------------------------------
 
 
-class Answer(StrEnum):
+class Answer(Uncertain, StrEnum):
     """How a trigger went, as far as the rules tell answers apart."""
 
     ACCEPTED = "accepted"

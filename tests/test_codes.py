@@ -144,6 +144,7 @@ def test_judge_guard_kit_faults_and_audit_say_the_same_of_a_code(code):
     guard = said_by_the_guard(code, BY_CODE[code].http_status if code in BY_CODE else 400)
     kit = says_nothing(Answer.refused(code))
     backend = Fault(code=code).is_backend
+    assert (Fault(code=code).answers == (code, 429)) is (meaning is Meaning.THROTTLED)
     match meaning:
         case Meaning.STATE_FORBIDS:  # the table allows that deletion
             expected = Finding.VIOLATES, "state", False, False

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+from pprint import pformat
 
 import attrs
 import pytest
 
-from orderfsm import ORDER_LIFECYCLE, Operation, State, Verdict, check, explain, judge, plan
+from orderfsm import ORDER_LIFECYCLE, Operation, State, Verdict, check, drift, explain, judge, plan
+from orderfsm.coverage import Coverage
 from orderfsm.errors import NotConforming, OrderStateError
+from orderfsm.export import diff, document
+from orderfsm.trace import Answer as WhatCame
 from orderfsm.trace import Events, Finding, Line, Outcome, replay
 from orderfsm.trace import judge as judge_history
 
@@ -18,7 +24,7 @@ REFUSED = Line(time="2026-08-05T06:10:02Z", order_id=7, trigger=Operation.CANCEL
 MOVED = Line(time="2026-08-05T06:10:03Z", order_id=7, trigger=Operation.CANCEL)
 
 
-@pytest.mark.parametrize("enum", [Verdict, Finding, Outcome], ids=lambda enum: enum.__name__)
+@pytest.mark.parametrize("enum", [Verdict, Finding, Outcome, WhatCame], ids=lambda enum: enum.__name__)
 def test_a_member_of_an_enum_of_verdicts_is_no_condition(enum):
     for member in enum:
         with pytest.raises(TypeError, match=rf"{enum.__name__} is no condition: compare it, as in `... is"):
@@ -35,6 +41,27 @@ def test_the_answer_to_whether_a_trigger_is_allowed_is_no_condition(state):
         bool(why.allowed)
     assert why.legal is ORDER_LIFECYCLE.can(state, Operation.DELETE)
     assert isinstance(why.allowed, tuple)
+
+
+@pytest.mark.parametrize("state", [None, *State])
+def test_the_other_operations_are_shown_as_any_tuple_is(state):
+    others = explain(state, Operation.DELETE).allowed
+    assert repr(others) == pformat(others, width=1000) == repr(tuple(others))
+    assert json.loads(json.dumps(list(others), indent=1)) == [str(operation) for operation in others]
+
+
+SAYING_NO = {
+    "a drift": (drift.Drift("4.2.0", ()), r"`\.findings`"),
+    "a difference": (diff(document(), document()), r"`\.breaks` or its `\.changes`"),
+    "a coverage": (Coverage(ORDER_LIFECYCLE, frozenset()), r"`\.untried_rows` and its `\.untried_refusals`"),
+}
+
+
+@pytest.mark.parametrize(("said", "ask"), SAYING_NO.values(), ids=SAYING_NO)
+def test_what_may_say_no_is_no_condition(said, ask):
+    with pytest.raises(TypeError, match=rf"{type(said).__name__} is no condition: ask its {ask}"):
+        bool(said)
+    assert said == copy.copy(said) == pickle.loads(pickle.dumps(said))
 
 
 def test_legal_is_none_where_that_depends_on_the_state():

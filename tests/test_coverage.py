@@ -55,8 +55,9 @@ def tried(lifecycle):
 
 def refused(call, *arguments):
     """Call what the table refuses."""
-    with pytest.raises(ServiceError):
+    with pytest.raises(ServiceError) as caught:
         call(*arguments)
+    assert str(caught.value)
 
 
 @pytest.mark.parametrize("rule", [PAIR, LEGAL], ids=["refused", "legal"])
@@ -77,6 +78,28 @@ def refused(call, *arguments):
 def test_a_question_about_one_state_tries_just_that_rule(lifecycle, ask, rule):
     ask(*rule, lifecycle)
     assert tried(lifecycle) == {rule}
+
+
+@pytest.mark.parametrize("state", ["issued", "ISSUED", State.ISSUED])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        can,
+        explain,
+        judge,
+        lambda state, trigger, lifecycle: narrow({state}, trigger, accepted=False, lifecycle=lifecycle),
+        lambda state, trigger, lifecycle: refused(check, state, trigger, lifecycle),
+        lambda state, trigger, lifecycle: refused(lifecycle.service_transition, state, trigger),
+    ],
+)
+def test_a_question_in_other_words_for_a_state_and_a_trigger_tries_the_rule_that_they_name(lifecycle, ask, state):
+    ask(state, "delete", lifecycle)
+    assert tried(lifecycle) == {PAIR}
+
+
+def test_an_explanation_of_a_word_for_several_states_tries_none_of_them(lifecycle):
+    assert explain("CHECKING", "delete", lifecycle).legal is False
+    assert tried(lifecycle) == set()
 
 
 @pytest.mark.parametrize(
@@ -285,7 +308,7 @@ def run_pytest(folder, *options):
 
 def test_the_plugin_reports_at_the_end_and_writes_text_json_and_a_drawing(tmp_path):
     pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
-    files = [tmp_path / f"coverage.{suffix}" for suffix in ("txt", "json", "svg")]
+    files = [tmp_path / "not" / "there" / f"coverage.{suffix}" for suffix in ("txt", "json", "svg")]
     options = [f"--orderfsm-coverage-to={file}" for file in files]
     done = run_pytest(tmp_path, "--orderfsm-coverage", *options)
     assert done.returncode == 0, done.stdout + done.stderr

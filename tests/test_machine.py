@@ -250,7 +250,10 @@ def test_a_state_is_its_member_its_value_or_pytransitions_name_wherever_it_is_sa
         assert order.state is state
         order.add_model(model := Plain(), said)
         assert model.state is state
-        model.state = said  # reloaded from a database
+        for held in State:
+            model.state = said if held is state else held  # reloaded from a database
+            assert getattr(model, f"is_{state.name}")() is order.is_state(said, model) is (held is state)
+        model.state = said
         assert order.get_model_state(model).value is state
         assert order.get_triggers(said) == order.get_triggers(state)
         order.initial = said
@@ -272,11 +275,18 @@ def test_a_model_whose_state_comes_back_as_a_string_obeys_the_table():
 @pytest.mark.parametrize("unknown", ["isued", "", None, Operation.CANCEL, 1, []])
 def test_anything_else_is_no_state(unknown):
     order = OrderMachine()
-    for say in (order.set_state, order.get_state, order.get_triggers, lambda state: setattr(order, "initial", state)):
+    for say in (
+        order.set_state,
+        order.get_state,
+        order.get_triggers,
+        lambda state: setattr(order, "initial", state),
+        lambda state: order.is_state(state, order),
+        lambda state: order.add_transition("escalate", State.ISSUED, [state]),
+    ):
         with pytest.raises(InvalidValue, match=r"^state .*: expected pending_application, "):
             say(unknown)
     order.state = unknown
-    for ask in (order.delete, order.may_delete):
+    for ask in (order.delete, order.may_delete, order.is_ISSUED):
         with pytest.raises(InvalidValue, match=r"^state "):
             ask()
 
@@ -488,6 +498,10 @@ def test_a_class_of_events_of_your_own_is_kept():
         order.cancel()
         assert order.noted == "cancel"
     assert issubclass(LockedAndNoting.event_cls, LockedMachine.event_cls)
+
+
+def test_a_state_of_the_asynchronous_machine_is_none_of_the_synchronous_one():
+    assert not issubclass(AsyncOrderMachine.state_cls, OrderMachine.state_cls)
 
 
 def test_a_drawn_order_shows_where_it_is():

@@ -287,7 +287,7 @@ class LikePydantic:
     """What a pydantic model does with attributes that it does not know."""
 
     def __setattr__(self, name, value):
-        raise ValueError(f'"LikePydantic" object has no field "{name}"')
+        raise ValueError(f'1 validation error for LikePydantic\n  object has no field "{name}"')
 
 
 UNFIT = [

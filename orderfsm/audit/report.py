@@ -145,7 +145,7 @@ class Refused:
 
 
 @attrs.frozen
-class New:
+class New(Judged):
     """What is new since the last audit of a state; if none went before, all is.
 
     `goes_on`: one did. `violates`, `undecided`: how many orders are that which were not. The rest: how many lines this

@@ -8,6 +8,7 @@ from enum import StrEnum
 from logging import INFO, WARNING
 from typing import TYPE_CHECKING, Any, cast
 
+from orderfsm.errors import Uncertain
 from orderfsm.explanation import explain
 from orderfsm.lifecycle import Lifecycle, Verdict
 from orderfsm.spec import Basis
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from orderfsm.spec import Operation, State
 
 
-class Settled(StrEnum):
+class Settled(Uncertain, StrEnum):
     """What became of a call whose answer was lost."""
 
     DONE = "done"

@@ -9,12 +9,12 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 import attrs
 
 from orderfsm import wire
-from orderfsm.errors import InvalidValue, OrderFSMError, ServiceError, Unreachable
+from orderfsm.errors import InvalidValue, OrderFSMError, ServiceError, Uncertain, Unreachable
 from orderfsm.extras import needs
 from orderfsm.spec import UNSPECIFIC_STATUS, Operation, State
 from orderfsm.trace import Outcome
@@ -56,7 +56,7 @@ ROUNDS = 3
 
 
 @attrs.frozen
-class SweepReport:
+class SweepReport(Uncertain):
     """What a sweep did: `deleted`, the ids of the orders that are gone, and `left`, the reasons of those that are not.
 
     `selected` are all candidates. `unverified`: why the list could not be read again in the end, which tells whether an
@@ -67,6 +67,7 @@ class SweepReport:
     counted in `perhaps_freed`.
     """
 
+    _instead: ClassVar[str] = "ask its `.left` and its `.unverified`"
     selected: tuple[Candidate, ...]
     deleted: tuple[int, ...] = ()
     left: Mapping[int, str] = attrs.field(factory=dict)

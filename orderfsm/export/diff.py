@@ -9,10 +9,11 @@ leads, say, or which error a refusal is, can break both. Sources, notes and word
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import attrs
 
+from orderfsm.errors import Uncertain
 from orderfsm.explanation import listed
 from orderfsm.spec import DAY
 
@@ -46,9 +47,10 @@ class Change:
 
 
 @attrs.frozen
-class Diff:
+class Diff(Uncertain):
     """The editions `old` and `new`, and the `changes` from one to the other, in table order."""
 
+    _instead: ClassVar[str] = "ask its `.breaks` or its `.changes`"
     old: str
     new: str
     changes: tuple[Change, ...]

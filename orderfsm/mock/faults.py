@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.errors import BY_CODE, InvalidValue, meaning_of
+from orderfsm.errors import BY_CODE, InvalidValue, Meaning, meaning_of
 from orderfsm.lifecycle import ORDER_LIFECYCLE
 from orderfsm.order import MAX_ID
 from orderfsm.spec import Operation
@@ -143,8 +143,8 @@ class Fault:
         if self.code is None and self.status is None and self.retry_after is None and self.delay:
             return None
         code = self.code or ("Error" if self.retry_after is None else THROTTLED)
-        known = BY_CODE[code].http_status if code in BY_CODE else 429 if code == THROTTLED else 500
-        return code, self.status or known
+        otherwise = 429 if meaning_of(code) is Meaning.THROTTLED else 500
+        return code, self.status or (BY_CODE[code].http_status if code in BY_CODE else otherwise)
 
     @classmethod
     def parse(cls, rule: Any) -> Fault:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree as ET
 
 import attrs
 
-from orderfsm.errors import OrderFSMError
+from orderfsm.errors import OrderFSMError, Uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,13 +50,14 @@ class Request:
 
 
 @attrs.frozen
-class Response:
+class Response(Uncertain):
     """An HTTP response: `status`, `headers`, and `body` as bytes.
 
     It is to be sent after `delay` seconds; `transport` is how a fault lets it perish: `reset`, `truncate`, `empty`,
     or None.
     """
 
+    _instead: ClassVar[str] = "ask its `.status`"
     status: int
     body: bytes = b""
     headers: dict[str, str] = attrs.field(factory=lambda: {"content-type": "application/json;charset=utf-8"})

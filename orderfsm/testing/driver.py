@@ -7,11 +7,11 @@ enough; whatever more of `AccountDriver` a driver has is checked as well. Any me
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import attrs
 
-from orderfsm.errors import BY_CODE, InvalidValue, Meaning, OrderFSMError, meaning_of
+from orderfsm.errors import BY_CODE, InvalidValue, Meaning, OrderFSMError, Uncertain, meaning_of
 from orderfsm.spec import Operation
 from orderfsm.trace import Outcome
 from orderfsm.wire import VERSION
@@ -41,7 +41,7 @@ class NoAnswer(OrderFSMError):
 
 
 @attrs.frozen
-class Answer:
+class Answer(Uncertain):
     """What came of a create, of a call, or of an event.
 
     `code` is the error code of a refusal; None if the server has none. `http_status` is None where there is no HTTP.
@@ -53,6 +53,7 @@ class Answer:
     (7, 'OrderStateError')
     """
 
+    _instead: ClassVar[str] = "ask its `.outcome`"
     outcome: Outcome = attrs.field(converter=Outcome)
     code: str | None = None
     http_status: int | None = None
