@@ -230,15 +230,21 @@ def _problem(body: object) -> str | None:
     """Why `body`, as the SDK has it, is none that the API documents; None if it is, in all that is read here."""
     if body is None:
         return "its body is not the object that is documented"
-    here = {name: types for name, types in _IN_BODY.items() if hasattr(body, name)}
-    each = [(body, here), *((row, _IN_LIST) for row in getattr(body, "certificate_order_list", None) or ())]
-    for fields, types in each:
-        for name, accepted in types.items():
-            value = getattr(fields, name, None)
-            digits = name != "order_id" or isinstance(value, int) or (isinstance(value, str) and value.isdecimal())
-            if not isinstance(value, accepted) or isinstance(value, bool) or not digits:
+    for name, accepted in _IN_BODY.items():
+        if hasattr(body, name) and not _is_one(value := getattr(body, name), name, accepted):
+            return f"{name} is {value!r:.80}"
+    for row in getattr(body, "certificate_order_list", None) or ():
+        for name, accepted in _IN_LIST.items():
+            if not _is_one(value := getattr(row, name, None), name, accepted):
                 return f"{name} is {value!r:.80}"
     return None
+
+
+def _is_one(value: object, name: str, accepted: tuple[type, ...]) -> bool:
+    """Whether `value` is one that the field `name` may have."""
+    if name == "order_id" and isinstance(value, str):
+        return value.isdecimal()
+    return isinstance(value, accepted) and not isinstance(value, bool)
 
 
 def _retry_after(error: Exception) -> float | None:
