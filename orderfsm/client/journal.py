@@ -11,6 +11,7 @@ import json
 import stat
 import threading
 from collections import defaultdict
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -77,7 +78,12 @@ class Journal:
 
     def _locked(self, mode: str, **settings: Any) -> BinaryIO:
         """The file, opened; nobody else has it open so."""
-        file: BinaryIO = self._path.open(mode, **settings)  # type: ignore[assignment]
+        try:
+            file: BinaryIO = self._path.open(mode, **settings)  # type: ignore[assignment]
+        except FileExistsError:
+            raise self._invalid("one that no other sweep has begun meanwhile") from None
+        except OSError as error:
+            raise JournalFailed(str(self._path), error) from error
         if fcntl is not None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -137,10 +143,7 @@ class Journal:
             extra = {"domain": each.domain, "product": each.product, "bought": each.bought}
             line = _line(Operation.LIST, order_id=each.order_id, state=each.status, extra=extra)
             lines.append(trace.dumps(line))
-        try:
-            self._file = self._locked("xb", buffering=0)
-        except FileExistsError:
-            raise self._invalid("one that no other sweep has begun meanwhile") from None
+        self._file = self._locked("xb", buffering=0)
         try:
             self._write("".join(f"{line}\n" for line in lines))
         except BaseException:
@@ -167,11 +170,15 @@ class Journal:
 
     def _write(self, text: str) -> None:
         """Write all of `text`, at once: nothing waits in a buffer that closing the file would have to write."""
-        left = memoryview(text.encode())
+        file: BinaryIO = self._file  # type: ignore[assignment]
+        whole, left = file.tell(), memoryview(text.encode())
         try:
             while left:
-                left = left[self._file.write(left) :]  # type: ignore[union-attr]
+                left = left[file.write(left) :]
         except OSError as error:
+            with suppress(OSError):  # what another worker writes next does not follow half a line
+                file.seek(whole)
+                file.truncate()
             raise JournalFailed(str(self._path), error) from error
 
     def close(self) -> None:
