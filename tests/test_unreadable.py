@@ -13,6 +13,7 @@ pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
 from between import acceptance
 from orders import create, in_form, invoke, invoke_async, order_in, state_of
+from Tea.exceptions import UnretryableException
 
 from orderfsm import Operation, State
 from orderfsm.client import (
@@ -111,6 +112,17 @@ def test_nor_by_the_asynchronous_forms(service, server, vague):
     ):
         with pytest.raises(UnreadableAnswer):
             run(server.client(), order_id)
+
+
+@pytest.mark.parametrize("body", [b'{"Type":"\xff"}', b"\xff"], ids=str)
+def test_bytes_that_are_no_text_are_such_an_answer(service, server, between, form, body):
+    order_id = order_in(service, State.VERIFY_FAIL)
+    between.answers[Operation.DESCRIBE] = Response(200, body)
+    with pytest.raises((UnreadableAnswer, UnretryableException)) as caught:
+        in_form(form, observe, observe_async)(server.client(), order_id)
+    assert caught.value.order_id == order_id
+    in_form(form, invoke, invoke_async)(guard(server.client()), Operation.DELETE, order_id)
+    assert state_of(service, order_id) is State.DELETED
 
 
 @pytest.mark.parametrize("document", [None, {"Type": 5}], ids=json.dumps)

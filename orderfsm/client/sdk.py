@@ -211,7 +211,7 @@ def _answer_or_raise(operation: Operation, error: Exception, *, lenient: bool) -
     raise error
 
 
-READING = "from_map", "assert_as_map"
+READING = "from_map", "assert_as_map", "read_as_json", "read_as_json_async"
 """The SDK's functions that read an answer: what older versions raise there is about the answer, and not the call."""
 
 _IN_BODY: Mapping[str, tuple[type, ...]] = {"order_id": (int, str), "type": (str,), "total_count": (int, NoneType)}
