@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.errors import Meaning, OrderFSMError, meaning_of
+from orderfsm.errors import InvalidValue, Meaning, OrderFSMError, meaning_of
 from orderfsm.extras import needs
 from orderfsm.trace import Outcome
 
+from .arguments import order_id_of
 from .errors import UnreadableAnswer
 
 PACKAGE = "alibabacloud-cas20200407"
@@ -242,8 +243,11 @@ def _problem(body: object) -> str | None:
 
 def _is_one(value: object, name: str, accepted: tuple[type, ...]) -> bool:
     """Whether `value` is one that the field `name` may have."""
-    if name == "order_id" and isinstance(value, str):
-        return value.isdecimal()
+    if name == "order_id":
+        try:
+            return bool(order_id_of(value))
+        except InvalidValue:
+            return False
     return isinstance(value, accepted) and not isinstance(value, bool)
 
 
