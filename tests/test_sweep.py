@@ -542,6 +542,16 @@ def test_a_full_disk_ends_the_sweep_before_it_begins_and_leaves_no_file(service,
     assert {state_of(service, order) for order in orders} == {State.VERIFY_FAIL}
 
 
+@pytest.mark.parametrize("changed", [{"bought": "x"}, {"bought": [1]}, {"domain": 5}, {"product": {}}], ids=str)
+def test_a_journal_whose_selection_was_changed_is_refused(service, server, sweeping, tmp_path, changed):
+    order_in(service, State.VERIFY_FAIL)
+    path = tmp_path / "journal.jsonl"
+    header, line, *_ = begun(server, path)
+    path.write_bytes(header + json.dumps(json.loads(line) | changed).encode() + b"\n")
+    with pytest.raises(InvalidValue, match=r"^journal '.*: expected a file that a sweep has written$"):
+        sweeping(journal=path)
+
+
 def test_a_line_for_which_there_was_no_room_is_not_there_by_half(service, server, tmp_path, small_disk):
     order_in(service, State.VERIFY_FAIL)
     path = tmp_path / "journal.jsonl"

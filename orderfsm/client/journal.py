@@ -111,7 +111,9 @@ class Journal:
                 raise self._foreign(number)
             self.lines[line.order_id].append(line)
             if line.trigger is Operation.LIST:
-                named = (line.extra.get(name) for name in ("domain", "product", "bought"))
+                named = [line.extra.get(name) for name in _NAMED]
+                if not all(map(isinstance, named, _NAMED.values())):
+                    raise self._foreign(number)
                 self.selection.append((line.order_id, line.state, *named))
         if len(self.selection) != selected:
             raise self._invalid(f"its whole selection, {selected} orders, and not {len(self.selection)}")
@@ -186,6 +188,9 @@ class Journal:
         if self._file is not None:
             self._file.close()
 
+
+_NAMED = {"domain": str | None, "product": str | None, "bought": float | None}
+"""What the selection has of an order besides its id and status."""
 
 _HEADER = json.loads(trace.header(trace.Events.PARTIAL))
 
