@@ -6,6 +6,7 @@ ListUserCertificateOrder. A word of either means a set of states: see `spec.STAT
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import attrs
@@ -26,12 +27,12 @@ VERSION = "2020-04-07"
 
 def types(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, frozenset[State | None]]:
     """Every `Type`, and the states that it may mean."""
-    return words.types(lifecycle.states)
+    return dict(_types(lifecycle))
 
 
 def statuses(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, frozenset[State | None]]:
     """Every `Status`, and the states that it may mean."""
-    return words.statuses(lifecycle.states)
+    return dict(_statuses(lifecycle))
 
 
 def type_of(state: State | None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str | None:
@@ -51,12 +52,12 @@ def states_from_type(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> froze
     >>> states_from_type("process")
     frozenset({<State.BEING_REVIEWED: 'being_reviewed'>})
     """
-    return _states(word, "Type", types(lifecycle))
+    return _states(word, "Type", _types(lifecycle))
 
 
 def states_from_status(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
     """The states that `word`, a `Status`, may mean; `InvalidValue` if the spec does not know it."""
-    return _states(word, "Status", statuses(lifecycle))
+    return _states(word, "Status", _statuses(lifecycle))
 
 
 def parse_states(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
@@ -98,6 +99,16 @@ def judge_type(
     if lenient and isinstance(word, str) and word not in types(lifecycle):
         return Verdict.UNDECIDED
     return lifecycle.judge(states_from_type(word, lifecycle), trigger)
+
+
+@lru_cache
+def _types(lifecycle: Lifecycle) -> Mapping[str, frozenset[State | None]]:
+    return words.types(lifecycle.states)
+
+
+@lru_cache
+def _statuses(lifecycle: Lifecycle) -> Mapping[str, frozenset[State | None]]:
+    return words.statuses(lifecycle.states)
 
 
 def _states(word: str, kind: str, meanings: Mapping[str, frozenset[State | None]]) -> frozenset[State | None]:

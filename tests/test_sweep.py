@@ -10,10 +10,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
@@ -24,7 +27,12 @@ from Tea.exceptions import TeaException
 
 from orderfsm import Event, InvalidValue, Operation, State, trace
 from orderfsm.client import JournalFailed, sweep, sweep_async
+from orderfsm.client.journal import Journal
+from orderfsm.client.sdk import Answer, request
+from orderfsm.client.steps import Send
+from orderfsm.client.sweep import _rate
 from orderfsm.mock import Fault, MemoryStore, Service, mock_cas
+from orderfsm.trace import Outcome
 from orderfsm.wire import RATE_LIMITS
 
 FAST = {"rate": 2000}
@@ -174,6 +182,8 @@ def test_another_rate_is_kept_by_all_workers_together(service, sweeping):
         ({"rate": float("nan")}, "rate nan"),
         ({"rate": float("inf")}, "rate inf"),
         ({"rate": "10"}, "rate '10'"),
+        ({"rate": True}, "rate True"),
+        ({"older_than": 10**400}, "duration"),
         ({"concurrency": 0}, "concurrency 0: expected an int, 1 or more"),
         ({"older_than": -1}, "duration -1"),
         ({"states": set()}, "possible states"),
@@ -509,6 +519,19 @@ def small_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@given(st.floats(1e-6, 1e4))
+def test_no_rate_is_so_small_that_more_calls_are_made(per_second):
+    rate = _rate(per_second)
+    assert rate.limit * 1000 <= rate.interval * per_second * 1.01
+
+
+def test_a_journal_that_cannot_be_made_ends_the_sweep_before_it_begins(service, sweeping, tmp_path):
+    order = order_in(service, State.VERIFY_FAIL)
+    with pytest.raises(JournalFailed, match=r"^journal .*/no/journal\.jsonl: No such file or directory$"):
+        sweeping(journal=tmp_path / "no" / "journal.jsonl")
+    assert state_of(service, order) is State.VERIFY_FAIL
+
+
 def test_a_full_disk_ends_the_sweep_before_it_begins_and_leaves_no_file(service, sweeping, tmp_path, small_disk):
     orders = [order_in(service, State.VERIFY_FAIL) for _ in range(20)]
     small_disk(1000)
@@ -517,6 +540,32 @@ def test_a_full_disk_ends_the_sweep_before_it_begins_and_leaves_no_file(service,
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
     assert list(tmp_path.iterdir()) == []
     assert {state_of(service, order) for order in orders} == {State.VERIFY_FAIL}
+
+
+@pytest.mark.parametrize("changed", [{"bought": "x"}, {"bought": [1]}, {"domain": 5}, {"product": {}}], ids=str)
+def test_a_journal_whose_selection_was_changed_is_refused(service, server, sweeping, tmp_path, changed):
+    order_in(service, State.VERIFY_FAIL)
+    path = tmp_path / "journal.jsonl"
+    header, line, *_ = begun(server, path)
+    path.write_bytes(header + json.dumps(json.loads(line) | changed).encode() + b"\n")
+    with pytest.raises(InvalidValue, match=r"^journal '.*: expected a file that a sweep has written$"):
+        sweeping(journal=path)
+
+
+def test_a_line_for_which_there_was_no_room_is_not_there_by_half(service, server, tmp_path, small_disk):
+    order_in(service, State.VERIFY_FAIL)
+    path = tmp_path / "journal.jsonl"
+    header, *lines = begun(server, path)
+    with closing(Journal(path, json.loads(header)["sweep"])) as journal:
+        step = Send(Operation.CANCEL, request(Operation.CANCEL, order_id=7))
+        small_disk(path.stat().st_size + 20)
+        with pytest.raises(JournalFailed):
+            journal.note(step, Answer(Outcome.ACCEPTED))
+        small_disk(10**9)
+        journal.note(step, Answer(Outcome.ACCEPTED))
+    last = path.read_bytes().splitlines()[-1]
+    assert json.loads(last)["order_id"] == 7
+    assert path.read_bytes().splitlines() == [header.rstrip(), *map(bytes.rstrip, lines), last]
 
 
 def test_a_disk_that_gets_full_ends_the_sweep_and_it_goes_on_when_there_is_room(

@@ -13,6 +13,7 @@ pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
 from between import acceptance
 from orders import create, in_form, invoke, invoke_async, order_in, state_of
+from Tea.exceptions import UnretryableException
 
 from orderfsm import Operation, State
 from orderfsm.client import (
@@ -43,6 +44,10 @@ NO_LISTS = [
     {"CertificateOrderList": [[]]},
     {"CertificateOrderList": [{"OrderId": None, "Status": "ISSUED"}]},
     {"CertificateOrderList": [{"OrderId": "x", "Status": "ISSUED"}]},
+    {"CertificateOrderList": [{"OrderId": 0, "Status": "ISSUED"}]},
+    {"CertificateOrderList": [{"OrderId": -1, "Status": "ISSUED"}]},
+    {"CertificateOrderList": [{"OrderId": 2**63, "Status": "ISSUED"}]},
+    {"CertificateOrderList": [{"OrderId": "1" * 20, "Status": "ISSUED"}]},
     {"CertificateOrderList": [{"OrderId": 7}]},
     {"CertificateOrderList": [{"OrderId": 7, "Status": 5}]},
     {"CertificateOrderList": [{"OrderId": 7, "Status": "ISSUED", "Domain": 5}]},
@@ -113,6 +118,17 @@ def test_nor_by_the_asynchronous_forms(service, server, vague):
             run(server.client(), order_id)
 
 
+@pytest.mark.parametrize("body", [b'{"Type":"\xff"}', b"\xff"], ids=str)
+def test_bytes_that_are_no_text_are_such_an_answer(service, server, between, form, body):
+    order_id = order_in(service, State.VERIFY_FAIL)
+    between.answers[Operation.DESCRIBE] = Response(200, body)
+    with pytest.raises((UnreadableAnswer, UnretryableException)) as caught:
+        in_form(form, observe, observe_async)(server.client(), order_id)
+    assert caught.value.order_id == order_id
+    in_form(form, invoke, invoke_async)(guard(server.client()), Operation.DELETE, order_id)
+    assert state_of(service, order_id) is State.DELETED
+
+
 @pytest.mark.parametrize("document", [None, {"Type": 5}], ids=json.dumps)
 def test_a_wait_goes_on_after_such_a_read(service, server, vague, form, document):
     order_id = order_in(service, State.BEING_REVIEWED)
@@ -181,7 +197,9 @@ def test_a_call_whose_answer_cannot_be_read_is_a_lost_one(server, between, form,
 
 
 @pytest.mark.parametrize(
-    "document", [{}, {"OrderId": None}, {"OrderId": "x"}, {"OrderId": [7]}, {"OrderId": True}], ids=json.dumps
+    "document",
+    [{}, {"OrderId": None}, {"OrderId": "x"}, {"OrderId": [7]}, {"OrderId": True}, {"OrderId": 0}],
+    ids=json.dumps,
 )
 def test_a_create_whose_answer_has_no_id_is_looked_for(service, server, between, document):
     handle = between._handle
@@ -194,6 +212,18 @@ def test_a_create_whose_answer_has_no_id_is_looked_for(service, server, between,
     order_id = create(guard(server.client()))
     assert state_of(service, order_id) is State.PENDING_REVIEW
     assert (service.count(), between.sent(Operation.CREATE_FOR_PACKAGE)) == (1, 1)
+
+
+@pytest.mark.parametrize("date", [10**400, -1, float("nan")], ids=["great", "negative", "nan"])
+def test_a_listed_date_that_is_none_of_this_world_is_no_other_error(service, server, between, date):
+    order_id = order_in(service, State.PENDING_REVIEW)
+    row = {"OrderId": order_id, "Status": "CHECKING", "Domain": "other.example.com", "BuyDate": date}
+    between.answers |= {
+        Operation.CREATE_FOR_PACKAGE: answer(None),
+        Operation.LIST: acceptance(CertificateOrderList=[row]),
+    }
+    with pytest.raises(UnreadableAnswer):  # it is not there, and each try was answered so
+        create(guard(server.client(), grace=0))
 
 
 def test_ids_may_be_written_as_their_digits(service, server, between, form):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from fractions import Fraction
 from itertools import count
 
 import pytest
@@ -17,6 +19,7 @@ from Tea.exceptions import TeaException
 from orderfsm import Event, InvalidValue, NotFoundOrder, Operation, OrderFSMError, State, Unreachable
 from orderfsm.client import Undecided, WaitTimeout, carry_out, guard, observe, observe_async, wait, wait_async
 from orderfsm.client.connection import Connection
+from orderfsm.client.steps import Pause
 from orderfsm.mock import Fault
 
 QUICK = {"timeout": 60, "interval": 0.1}
@@ -230,7 +233,13 @@ def test_a_wait_can_be_cancelled(service, server):
         ({"until": None}, "possible states None"),
         ({"until": {None}}, "state None"),
         ({"until": "none"}, "state 'none': expected pending_application, "),
-        ({"until": "isued"}, "state 'isued'"),
+        (
+            {"until": "isued"},
+            "state 'isued': expected pending_application, [a-z_, ]*, deleted; did you mean issued\\?$",
+        ),
+        ({"until": {None}}, "state None: expected pending_application, [a-z_, ]*, deleted$"),
+        ({"until": "issued", "timeout": 10**400}, "duration of type|duration 1000"),
+        ({"until": "issued", "timeout": True}, "duration True"),
         ({"until": {State.ISSUED}, "timeout": -1}, "duration -1"),
         ({"until": {State.ISSUED}, "interval": 0}, "interval 0"),
     ],
@@ -239,6 +248,27 @@ def test_a_wait_can_be_cancelled(service, server):
 def test_bad_settings_are_named(server, settings, named):
     with pytest.raises(InvalidValue, match=named):
         wait(server.client(), 7, **settings)
+
+
+@pytest.mark.parametrize("form", ["sync", "async"])
+@pytest.mark.parametrize(
+    "settings",
+    [{"timeout": float("inf")}, {"timeout": 1e308}, {"timeout": Fraction(7200)}, {"timeout": 60, "interval": 1e308}],
+    ids=str,
+)
+def test_a_wait_may_be_as_long_as_one_likes(service, server, settings, form):
+    order_id = order_in(service, State.ISSUED)
+    if form == "sync":
+        assert wait(server.client(), order_id, until="issued", **settings) is State.ISSUED
+    else:
+        assert asyncio.run(wait_async(server.client(), order_id, until="issued", **settings)) is State.ISSUED
+
+
+def test_no_pause_is_longer_than_the_machine_can_sleep(server, monkeypatch):
+    slept = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    Connection.of(server.client()).perform(Pause(float("inf")))
+    assert slept == [threading.TIMEOUT_MAX]
 
 
 def test_only_a_client_of_the_sdk_can_wait():

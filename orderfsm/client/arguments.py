@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from operator import index
 from typing import TYPE_CHECKING
 
-from orderfsm import wire
 from orderfsm.errors import InvalidValue
 from orderfsm.order import MAX_ID
+from orderfsm.words import states_meant
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,12 +41,10 @@ def states_of(given: State | str | Collection[State | str], lifecycle: Lifecycle
 
 
 def _named(word: str, lifecycle: Lifecycle) -> frozenset[State | None]:
-    try:
-        states = wire.parse_states(word, lifecycle)
-    except InvalidValue as error:
-        raise InvalidValue("state", word, [known for known in error.accepted if known != "none"]) from None
+    accepted = [state for state in lifecycle.state_rules if state is not None]
+    states = states_meant(word, lifecycle.states, accepted)
     if None in states:
-        raise InvalidValue("state", word, filter(None, lifecycle.state_rules))
+        raise InvalidValue("state", word, accepted)
     return states
 
 

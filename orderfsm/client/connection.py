@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from copy import copy
+from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -61,7 +62,7 @@ class Connection:
     def perform(self, step: Step) -> Answer | None:
         """What a step comes to, by the SDK's synchronous methods."""
         if isinstance(step, Pause):
-            time.sleep(step.seconds)
+            time.sleep(min(step.seconds, TIMEOUT_MAX))
             return None
         method = getattr(self.unguarded, f"{method_name(step.operation)}_with_options")
         runtime = self._runtime(step.timeout)
@@ -87,5 +88,5 @@ class Connection:
         runtime = copy(self.runtime)
         for name in ("connect_timeout", "read_timeout"):
             usual = getattr(runtime, name, None) or getattr(self.client, f"_{name}", None) or USUAL_TIMEOUT
-            setattr(runtime, name, max(1, min(usual, int(timeout * 1000))))
+            setattr(runtime, name, max(1, int(min(usual, timeout * 1000))))
         return runtime

@@ -76,7 +76,7 @@ class Application:
         for row in rows:
             states = meaning(Operation.LIST, row.status, lifecycle)
             domains = _domains(row)
-            recent = row.buy_date is None or row.buy_date / 1000 >= since
+            recent = row.buy_date is None or row.buy_date >= since * 1000
             if not states & later or self.product not in {None, row.product_code}:
                 continue
             if recent and domains and domains == self.domains:

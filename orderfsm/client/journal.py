@@ -11,6 +11,7 @@ import json
 import stat
 import threading
 from collections import defaultdict
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -77,7 +78,12 @@ class Journal:
 
     def _locked(self, mode: str, **settings: Any) -> BinaryIO:
         """The file, opened; nobody else has it open so."""
-        file: BinaryIO = self._path.open(mode, **settings)  # type: ignore[assignment]
+        try:
+            file: BinaryIO = self._path.open(mode, **settings)  # type: ignore[assignment]
+        except FileExistsError:
+            raise self._invalid("one that no other sweep has begun meanwhile") from None
+        except OSError as error:
+            raise JournalFailed(str(self._path), error) from error
         if fcntl is not None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,7 +111,9 @@ class Journal:
                 raise self._foreign(number)
             self.lines[line.order_id].append(line)
             if line.trigger is Operation.LIST:
-                named = (line.extra.get(name) for name in ("domain", "product", "bought"))
+                named = [line.extra.get(name) for name in _NAMED]
+                if not all(map(isinstance, named, _NAMED.values())):
+                    raise self._foreign(number)
                 self.selection.append((line.order_id, line.state, *named))
         if len(self.selection) != selected:
             raise self._invalid(f"its whole selection, {selected} orders, and not {len(self.selection)}")
@@ -137,10 +145,7 @@ class Journal:
             extra = {"domain": each.domain, "product": each.product, "bought": each.bought}
             line = _line(Operation.LIST, order_id=each.order_id, state=each.status, extra=extra)
             lines.append(trace.dumps(line))
-        try:
-            self._file = self._locked("xb", buffering=0)
-        except FileExistsError:
-            raise self._invalid("one that no other sweep has begun meanwhile") from None
+        self._file = self._locked("xb", buffering=0)
         try:
             self._write("".join(f"{line}\n" for line in lines))
         except BaseException:
@@ -167,11 +172,15 @@ class Journal:
 
     def _write(self, text: str) -> None:
         """Write all of `text`, at once: nothing waits in a buffer that closing the file would have to write."""
-        left = memoryview(text.encode())
+        file: BinaryIO = self._file  # type: ignore[assignment]
+        whole, left = file.tell(), memoryview(text.encode())
         try:
             while left:
-                left = left[self._file.write(left) :]  # type: ignore[union-attr]
+                left = left[file.write(left) :]
         except OSError as error:
+            with suppress(OSError):  # what another worker writes next does not follow half a line
+                file.seek(whole)
+                file.truncate()
             raise JournalFailed(str(self._path), error) from error
 
     def close(self) -> None:
@@ -179,6 +188,9 @@ class Journal:
         if self._file is not None:
             self._file.close()
 
+
+_NAMED = {"domain": str | None, "product": str | None, "bought": float | None}
+"""What the selection has of an order besides its id and status."""
 
 _HEADER = json.loads(trace.header(trace.Events.PARTIAL))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -63,6 +64,7 @@ def everything(lifecycle: Lifecycle) -> frozenset[State | None]:
     return frozenset(lifecycle.state_rules)
 
 
+@lru_cache
 def gone(lifecycle: Lifecycle) -> frozenset[State | None]:
     """The states in which the service does not find the order: deleted, or never there."""
     return frozenset(state for state, error in lifecycle.service_refusals.items() if error is NotFoundOrder)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -90,9 +91,17 @@ def _choice(kind: str, value: object, accepted: type[_Choice]) -> _Choice:
 
 def seconds(value: object) -> float:
     """`value`, if it is a duration in seconds; else `InvalidValue`."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-        return value
+    if number(value) >= 0:
+        return number(value)
     raise InvalidValue("duration", value, ["seconds, 0 or more"])
+
+
+def number(value: object) -> float:
+    """`value` as a float; NaN if it is no number, or too large a one."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            return float(value)
+    return float("nan")
 
 
 def backoff(attempt: int, answer: Answer | None = None, wait: wait_base = BACKOFF) -> Pause:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.errors import Meaning, OrderFSMError, meaning_of
+from orderfsm.errors import InvalidValue, Meaning, OrderFSMError, meaning_of
 from orderfsm.extras import needs
 from orderfsm.trace import Outcome
 
+from .arguments import order_id_of
 from .errors import UnreadableAnswer
 
 PACKAGE = "alibabacloud-cas20200407"
@@ -233,7 +234,7 @@ def _answer_or_raise(operation: Operation, error: Exception, *, lenient: bool) -
     raise error
 
 
-READING = "from_map", "assert_as_map"
+READING = "from_map", "assert_as_map", "read_as_json", "read_as_json_async"
 """The SDK's functions that read an answer: what older versions raise there is about the answer, and not the call."""
 
 _IN_BODY: Mapping[str, tuple[type, ...]] = {"order_id": (int, str), "type": (str,), "total_count": (int, NoneType)}
@@ -252,15 +253,24 @@ def _problem(body: object) -> str | None:
     """Why `body`, as the SDK has it, is none that the API documents; None if it is, in all that is read here."""
     if body is None:
         return "its body is not the object that is documented"
-    here = {name: types for name, types in _IN_BODY.items() if hasattr(body, name)}
-    each = [(body, here), *((row, _IN_LIST) for row in getattr(body, "certificate_order_list", None) or ())]
-    for fields, types in each:
-        for name, accepted in types.items():
-            value = getattr(fields, name, None)
-            digits = name != "order_id" or isinstance(value, int) or (isinstance(value, str) and value.isdecimal())
-            if not isinstance(value, accepted) or isinstance(value, bool) or not digits:
+    for name, accepted in _IN_BODY.items():
+        if hasattr(body, name) and not _is_one(value := getattr(body, name), name, accepted):
+            return f"{name} is {value!r:.80}"
+    for row in getattr(body, "certificate_order_list", None) or ():
+        for name, accepted in _IN_LIST.items():
+            if not _is_one(value := getattr(row, name, None), name, accepted):
                 return f"{name} is {value!r:.80}"
     return None
+
+
+def _is_one(value: object, name: str, accepted: tuple[type, ...]) -> bool:
+    """Whether `value` is one that the field `name` may have."""
+    if name == "order_id":
+        try:
+            return bool(order_id_of(value))
+        except InvalidValue:
+            return False
+    return isinstance(value, accepted) and not isinstance(value, bool)
 
 
 def _retry_after(error: Exception) -> float | None:

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
+from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 import attrs
@@ -26,7 +27,7 @@ from .connection import Connection
 from .errors import OutcomeUnknown, UnreadableAnswer
 from .journal import Journal
 from .observation import meaning
-from .preflight import seconds
+from .preflight import number, seconds
 from .sdk import Answer
 from .steps import Send, run, run_async
 
@@ -173,15 +174,17 @@ _Step: TypeAlias = "Send | Pause | _Each"
 
 def _limiters(rate: object) -> dict[Operation, Limiter]:
     """One limiter for each operation, shared by all workers."""
-    if rate is not None and not (isinstance(rate, int | float) and 0 < rate < float("inf")):
+    if rate is not None and not 0 < number(rate) < float("inf"):
         raise InvalidValue("rate", rate, ["calls a second, more than 0"])
-    rates = wire.RATE_LIMITS if rate is None else dict.fromkeys(Operation, rate)
+    rates = wire.RATE_LIMITS if rate is None else dict.fromkeys(Operation, number(rate))
     return {each: Limiter(_rate(per_second)) for each, per_second in rates.items()}
 
 
 def _rate(per_second: float) -> Rate:
+    if per_second < 1:
+        return Rate(1, ceil(Duration.SECOND.value / per_second))
     whole = Fraction(per_second).limit_denominator(100)
-    return Rate(max(whole.numerator, 1), whole.denominator * Duration.SECOND)
+    return Rate(whole.numerator, whole.denominator * Duration.SECOND)
 
 
 def _at_least_one(value: object) -> int:
@@ -300,11 +303,11 @@ class _Sweep:
         for each in filter(self._done_before, selected):
             outcomes[each.order_id] = _Outcome()
             self._dealt_with(each, None)
-        for number in range(1, ROUNDS + 1):
+        for attempt in range(1, ROUNDS + 1):
             todo = [each for each in selected if each.order_id not in outcomes or outcomes[each.order_id].again]
             if not todo:
                 break
-            attempts = [self._attempt(each, last=number == ROUNDS) for each in todo]
+            attempts = [self._attempt(each, last=attempt == ROUNDS) for each in todo]
             results = yield _Each(attempts, self.concurrency)
             outcomes |= dict(zip((each.order_id for each in todo), results, strict=True))
             unverified = yield from self._verify(outcomes)
