@@ -139,6 +139,22 @@ def test_calls_fail_as_they_are_told_to(server):
         server.fail("delete", cod="Error")
 
 
+def test_calls_on_one_order_fail(server):
+    order, other = server.order("verify_fail", count=2)
+    assert server.fail("delete", order_id=order, code="DeleteFail").order_id == order.id
+    assert call(server.service, Operation.DELETE, OrderId=order.id).json["Code"] == "DeleteFail"
+    assert call(server.service, Operation.DELETE, OrderId=other.id).status == 200
+    with pytest.raises(InvalidValue, match="OrderId '7'"):
+        server.fail("delete", order_id="7")
+
+
+@pytest.mark.parametrize("rule", [{"Operation": "DeleteCertificateRequest"}, "delete", None], ids=str)
+def test_a_rule_that_is_no_fault_is_refused(server, rule):
+    with pytest.raises(InvalidValue, match="a Fault"):
+        server.add_fault(rule)
+    assert server.service.fault_rules() == []
+
+
 def test_the_clock_goes_forward_by_seconds_or_a_timedelta(server):
     order = server.order("issued")
     began = server.clock.now()
@@ -178,6 +194,32 @@ def test_packages_are_bought_beside_the_default_one_and_of_a_given_service():
     with mock_cas(service, packages={"p": 1}) as server:
         server.reset()
         assert [(package.product_code, package.total) for package in server.packages()] == [(FREE, 7), ("p", 1)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"domain": ["a.example"]}, "Domain"),
+        ({"domain": 5}, "Domain"),
+        ({"csr": b"a request"}, "Csr"),
+        ({"product_code": 5}, "ProductCode"),
+        ({"tags": {"a": 5}}, "Tags.1.Value"),
+        ({"tags": {5: "a"}}, "Tags.1.Key"),
+        ({"tags": [("a", "b")]}, "tags"),
+    ],
+    ids=str,
+)
+def test_an_order_is_asked_for_in_words(server, asked, named):
+    with pytest.raises(InvalidValue, match=named):
+        server.order(**asked)
+    assert server.orders() == []
+
+
+def test_what_is_none_is_not_asked_for(server):
+    order = server.order(domain=None, csr=None, product_code=None, validate_type=None, tags=None)
+    assert (order.domains, order.product_code, order.tags) == (("example.com",), FREE, ())
+    with pytest.raises(GatewayError, match="MissingDomain"):
+        server.service.begin("issued", {})
 
 
 @pytest.mark.parametrize("packages", [{"p": -1}, {"p": "1"}, {"": 1}])

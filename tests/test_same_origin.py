@@ -40,6 +40,8 @@ REBOUND = [
     "127.0.0.1.evil.example",
     "localhost.evil.example",
     "aliyuncs.com.evil.example",
+    "test.evil.example",
+    "eviltest.example",
 ]
 CROSS_SITE = [
     {"Origin": "http://evil.example"},
@@ -78,6 +80,9 @@ OURS = [
     "192.168.0.7",
     "mock:8080",
     "mock.svc.cluster.local",
+    "mock.namespace.svc",
+    "cas.test:8080",
+    "cas.home.arpa",
     "host.docker.internal",
     "cas.aliyuncs.com",
     None,

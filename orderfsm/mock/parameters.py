@@ -123,6 +123,8 @@ def domains(given: dict[str, str]) -> tuple[str, ...]:
     That is the common name of the `Csr`, if there is one, else those of `Domain`.
     """
     csr = given.get("Csr")
+    if not csr and not given.get("Domain"):
+        raise missing("Domain")
     names = (common_name(csr),) if csr else tuple(given["Domain"].split(","))
     if len(names) > MAX_DOMAINS or not all(len(name) <= MAX_DOMAIN and _DOMAIN.fullmatch(name) for name in names):
         raise invalid("Csr" if csr else "Domain", "a domain name" if csr else f"1 to {MAX_DOMAINS} domain names")

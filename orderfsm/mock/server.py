@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
@@ -23,7 +24,7 @@ from .records import Record
 from .service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import timedelta
 
     from alibabacloud_cas20200407.client import Client
@@ -130,9 +131,15 @@ class Server:
         """Buy a package, or change its size; what is held stays held."""
         return self.service.put_package(product_code, total)
 
-    def fail(self, operation: Operation | str | None = None, **members: Any) -> Fault:
-        """Let calls of `operation` (None: any) fail; `members` are those of a `Fault`, which is given back."""
-        fault = Fault(operation=operation, **members)
+    def fail(
+        self, operation: Operation | str | None = None, *, order_id: Record | int | None = None, **members: Any
+    ) -> Fault:
+        """Let calls of `operation` (None: any) fail, on an order or on any.
+
+        `members` are those of a `Fault`, which is given back.
+        """
+        number = order_id.id if isinstance(order_id, Record) else order_id
+        fault = Fault(operation=operation, order_id=number, **members)
         self.service.add_fault(fault)
         return fault
 
@@ -165,8 +172,11 @@ def _parameters(asked: Mapping[str, Any]) -> dict[str, str]:
     for name in asked:
         if name not in Asked.__annotations__:
             raise TypeError(f"{name} of an order: it is asked for by {', '.join(Asked.__annotations__)}")
-    given = {_NAMES[name]: value for name, value in asked.items() if name in _NAMES}
-    for number, (key, value) in enumerate(asked.get("tags", {}).items(), 1):
+    given = {_NAMES[name]: value for name, value in asked.items() if name in _NAMES and value is not None}
+    tags = asked.get("tags") or {}
+    if not isinstance(tags, Mapping):
+        raise InvalidValue("tags", tags, ["a mapping of keys to values"])
+    for number, (key, value) in enumerate(tags.items(), 1):
         given |= {f"Tags.{number}.Key": key, f"Tags.{number}.Value": value}
     return given if "Csr" in given else {"Domain": "example.com"} | given
 

@@ -122,13 +122,19 @@ class Service:
         request_id = str(uuid.uuid4()).upper()
         try:
             response = self._handled(request, request_id)
-        except Exception as error:
-            expected = isinstance(error, StoreError)
-            logging.getLogger(__name__).error(
-                "orderfsm: request %s failed: %s", request_id, error, exc_info=not expected
-            )
-            response = _failure(InternalError.code, InternalError.http_status, InternalError.text, request_id)
-        return _in_xml(response, request) if answers_in_xml(request) else response
+        except Exception as error:  # noqa: BLE001  (it is logged)
+            return self._unknown(request, request_id, error, exc_info=not isinstance(error, StoreError))
+        return _in_format(response, request)
+
+    def gave_up(self, request: Request, reason: str) -> Response:
+        """The response to a call that nobody waits for any more, `reason` being for the log alone."""
+        return self._unknown(request, str(uuid.uuid4()).upper(), reason)
+
+    def _unknown(self, request: Request, request_id: str, reason: object, **logged: Any) -> Response:
+        """The answer to a call of which nobody knows whether it was carried out."""
+        logging.getLogger(__name__).error("orderfsm: request %s failed: %s", request_id, reason, **logged)
+        response = _failure(InternalError.code, InternalError.http_status, InternalError.text, request_id)
+        return _in_format(response, request)
 
     def _handled(self, request: Request, request_id: str) -> Response:
         fault: Fault | None = None
@@ -228,6 +234,9 @@ class Service:
         goal = self.lifecycle.state(cast("State", state))
         if goal is None:
             raise InvalidValue("state", state, map(str, self._live))
+        for name, value in parameters.items():
+            if not isinstance(value, str):
+                raise InvalidValue(name, value, ["a text"])
         create, *steps = self.lifecycle.plan(None, goal, events=True).steps
         order_id: int = self._create(cast("Operation", create.trigger), dict(parameters))["OrderId"]
         for step in steps:
@@ -297,6 +306,8 @@ class Service:
 
     def add_fault(self, fault: Fault) -> None:
         """Let calls fail by a rule, after those that there are."""
+        if not isinstance(fault, Fault):
+            raise InvalidValue("fault", fault, ["a Fault"])
         self.store.add_fault(fault)
 
     def clear_faults(self) -> None:
@@ -518,9 +529,9 @@ class Service:
         return Response.of(200, stale | {"RequestId": request_id})
 
 
-def _in_xml(response: Response, request: Request) -> Response:
-    """`response` as XML, with the root that the documents give it."""
-    if not response.body:
+def _in_format(response: Response, request: Request) -> Response:
+    """`response`, as XML if `request` is for it, with the root that the documents give it."""
+    if not (response.body and answers_in_xml(request)):
         return response
     succeeded = response.status == HTTPStatus.OK and "HostId" not in response.json
     return response.as_xml(f"{operation_of(request)}Response" if succeeded else "Error")
