@@ -150,6 +150,18 @@ def test_without_a_format_a_query_signature_has_xml_and_all_others_have_json(ser
     assert ask(service, SYSTEM | SIGNED, authorization="any", x_acs_action=SYSTEM["Action"]).json["TotalCount"] == 20
 
 
+def test_the_legacy_sdk_that_was_told_no_format_has_xml(server):
+    client = pytest.importorskip("aliyunsdkcore.client", reason="the legacy SDK is not installed")
+    request = pytest.importorskip("aliyunsdkcas.request.v20200407.DescribePackageStateRequest")
+    asked = request.DescribePackageStateRequest()
+    asked.set_endpoint(server.api.removeprefix("http://"))
+    asked.set_protocol_type("http")
+    with pytest.deprecated_call():
+        answer = client.AcsClient("key", "secret", "cn-hangzhou").do_action(asked)
+    document = ET.fromstring(answer)
+    assert document.tag == "DescribePackageStateResponse"
+
+
 def test_a_format_that_nobody_knows_is_refused(service):
     assert ask(service, SYSTEM | {"Format": "YAML"}).json["Code"] == "InvalidFormat"
 
