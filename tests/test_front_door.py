@@ -45,6 +45,17 @@ def test_an_order_is_in_the_state_that_was_asked_for(server, state, said):
     assert {package.product_code: package.used for package in server.packages()}[FREE] <= max(held, 1)
 
 
+@pytest.mark.parametrize("review", ["at-once", "after=0", "reads=1"])
+@pytest.mark.parametrize("share", [0.0, 1.0])
+@pytest.mark.parametrize("state", [state for state in State if state is not State.DELETED])
+def test_an_order_is_in_that_state_whatever_the_ca_does_by_itself(review, share, state):
+    service = Service(review=Review.parse(review, share), validity=0.5)
+    order = service.begin(state, {"Domain": "a.example"})
+    assert order.order.state is state
+    service.catch_up()
+    obeyed(service)
+
+
 def test_an_order_may_be_asked_for_by_a_word_of_the_api(server):
     assert server.order("payed").state is State.PENDING_APPLICATION
     assert server.order("process").state is State.BEING_REVIEWED
@@ -259,8 +270,27 @@ def test_a_certificate_is_issued_for_any_validity_that_is_taken(validity):
 
 
 @pytest.mark.parametrize(
-    ("mode", "amount"), [("atonce", 0), ("after", float("nan")), ("after", -1), ("reads", float("inf"))]
+    ("mode", "amount"),
+    [("atonce", 0), ("after", float("nan")), ("after", -1), ("reads", float("inf")), ("after", "5"), ("reads", None)],
 )
 def test_a_review_that_makes_no_sense_is_refused(mode, amount):
     with pytest.raises(InvalidValue, match="review"):
         Review(mode, amount)
+
+
+def test_a_review_may_be_said_in_the_words_of_the_command_line():
+    assert Service(review="reads=3").review == Review("reads", 3)
+    with pytest.raises(InvalidValue, match="review 'atonce'"):
+        Service(review="atonce")
+
+
+def test_a_limit_is_of_an_operation_by_any_of_its_names():
+    service = Service(limits={"list": 0})
+    assert call(service, Operation.LIST).status == 429
+    assert call(service, Operation.DESCRIBE_PACKAGE).status == 200
+
+
+@pytest.mark.parametrize("limits", [{"lits": 1}, {"list": -1}, {"list": True}, {"list": 0.5}, {"list": "1"}], ids=str)
+def test_a_limit_that_makes_no_sense_is_refused(limits):
+    with pytest.raises(InvalidValue, match=r"lits|limit of list"):
+        Service(limits=limits)
