@@ -46,18 +46,19 @@ def create_app(service: Service, *, deadline: float = DEADLINE) -> Starlette:
     return _application(_Port(service, threads), middleware=door)
 
 
-def create_control_app(service: Service, *, deadline: float = DEADLINE) -> Starlette:
+def create_control_app(service: Service, *, deadline: float = DEADLINE, exposed: bool = False) -> Starlette:
     """The control port of `service`, and its dashboard.
 
-    It answers only requests whose `Host` is an address or `localhost`, and whose `Origin`, if there is one, is itself:
-    a web page somewhere else cannot reach it through a visitor's browser.
+    It answers only requests whose `Host` is an address or `localhost` (if `exposed`: or a name that no stranger can
+    register), and whose `Origin`, if there is one, is itself: a web page somewhere else cannot reach it through a
+    visitor's browser.
     """
     threads = Threads(deadline)
     port = _Port(Control(service), threads if service.store.blocking else None)
     return _application(
         port,
         dashboard.routes(service, threads.run),
-        middleware=[Middleware(SameOrigin, refusal=forbidden, guards_reads=False, strict=True)],
+        middleware=[Middleware(SameOrigin, refusal=forbidden, guards_reads=False, strict=not exposed)],
         exception_handlers={StoreError: _failed, TimeoutError: _failed, TooLarge: _too_large},  # of the dashboard
     )
 
