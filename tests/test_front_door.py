@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
-from orders import call, obeyed
+from orders import call, create, obeyed
 from test_mock import csr
 
 from orderfsm import Event, InvalidValue, Operation, OrderFSMError, OrderStateError, State
@@ -148,6 +148,14 @@ def test_calls_fail_as_they_are_told_to(server):
         server.fail("delet")
     with pytest.raises(TypeError, match="in a Fault"):
         server.fail("delete", cod="Error")
+
+
+def test_a_client_signs_with_a_key_that_the_server_has():
+    pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
+    with mock_cas(keys={"id": "secret", "another": "other"}) as server:
+        assert create(server.client()) == server.orders()[0].id
+        assert create(server.client(access_key_id="another", access_key_secret="other"))
+        assert "secret" not in repr(server)
 
 
 def test_calls_on_one_order_fail(server):

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from .records import Package
 
 LOOPBACK = "127.0.0.1"
+ANY_KEY = ("test", "test")
+"""The access key of clients where every key is accepted."""
+
 _NAMES = {"domain": "Domain", "csr": "Csr", "product_code": "ProductCode", "validate_type": "ValidateType"}
 
 
@@ -58,6 +61,7 @@ class Server:
     control: str
     _service: Service | None = None
     _packages: Mapping[str, int] = attrs.field(factory=dict)
+    _key: tuple[str, str] = attrs.field(default=ANY_KEY, repr=False)
 
     @property
     def service(self) -> Service:
@@ -67,14 +71,18 @@ class Server:
         return self._service
 
     def client(self, **config: Any) -> Client:
-        """An official SDK client of this server; `config` overrides fields of the SDK's `Config`."""
+        """An official SDK client of this server, with the first of its keys, if it was given some.
+
+        `config` overrides fields of the SDK's `Config`.
+        """
         with needs("client"):
             from alibabacloud_cas20200407.client import Client
             from alibabacloud_tea_openapi.models import Config
 
+        key_id, secret = self._key
         settings: dict[str, Any] = {
-            "access_key_id": "test",
-            "access_key_secret": "test",
+            "access_key_id": key_id,
+            "access_key_secret": secret,
             "protocol": "http",
             "endpoint": self.api.removeprefix("http://"),
             # The SDK obeys HTTP_PROXY even for loopback; the server takes what a proxy would get.
@@ -206,7 +214,7 @@ def mock_cas(
         service.put_package(product_code, total)
     bought = {package.product_code: package.total for package in service.packages()}
     with _serve(create_app(service)) as api, _serve(create_control_app(service)) as control:
-        yield Server(api, control, service, bought)
+        yield Server(api, control, service, bought, next(iter((options.get("keys") or {}).items()), ANY_KEY))
 
 
 def configured(app: Starlette, limits: Limits | None = None) -> uvicorn.Server:
