@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -184,10 +182,14 @@ def mock_cas(order_lifecycle: Lifecycle, pytestconfig: pytest.Config) -> Iterato
     """A mock on free loopback ports, for one test, ruled by the table of `order_lifecycle`.
 
     If the environment variable ORDERFSM_CAS_ENDPOINT names the URL of a running one, the test gets that; if
-    ORDERFSM_CAS_CONTROL names its control port as well, it is reset before the test.
+    ORDERFSM_CAS_CONTROL names its control port as well, it is reset before the test, and has the package of a new mock.
     """
+    from .errors import OrderFSMError
     from .mock import Server
     from .mock import mock_cas as serve
+    from .mock.parameters import DEFAULT_PRODUCT
+    from .mock.service import DEFAULT_UNITS
+    from .testing.http import ControlClient, url_of_control
 
     endpoint, control = os.environ.get(ENDPOINT), os.environ.get(CONTROL, "")
     if not endpoint:
@@ -197,9 +199,10 @@ def mock_cas(order_lifecycle: Lifecycle, pytestconfig: pytest.Config) -> Iterato
     if control and getattr(pytestconfig, "workerinput", {}).get("workercount", 1) > 1:
         pytest.fail(f"{CONTROL} names one server, which each test resets: run in one process (-n 0)", pytrace=False)
     if control:
-        url = urlsplit(control)
-        connection = HTTPConnection(url.hostname or "", url.port, timeout=10)
-        connection.request("POST", "/reset")
-        connection.getresponse().close()
-        connection.close()
+        try:
+            port = ControlClient(url_of_control(control), timeout=10)
+            port.do("POST", "/reset")
+            port.do("PUT", f"/packages/{DEFAULT_PRODUCT}", {"TotalCount": DEFAULT_UNITS})
+        except OrderFSMError as error:
+            pytest.fail(f"{CONTROL}: {error}", pytrace=False)
     yield Server(endpoint.rstrip("/"), control.rstrip("/"))

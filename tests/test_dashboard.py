@@ -294,7 +294,9 @@ def test_wrong_addresses_are_answered_clearly(server):
     status, _, body = fetch(server.control + "/?state=nowhere")
     assert status == 400
     assert "state &#39;nowhere&#39;: expected" in body
-    assert fetch(f"{server.control}/dashboard/orders/seven")[0] == 404
+    for number in ("seven", "9" * 20, "9" * 5000):
+        status, _, body = fetch(f"{server.control}/dashboard/orders/{number}")
+        assert (status, json.loads(body)["Code"]) == (404, "NotFound")
     assert fetch(f"{server.control}/dashboard/secret")[0] == 404
     assert fetch(f"{server.control}/dashboard/../service.py")[0] == 404
 

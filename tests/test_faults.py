@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import http.client
 import json
@@ -10,12 +11,13 @@ import time
 from urllib.parse import urlsplit
 
 import attrs
+import httpx
 import pytest
 
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
-from orderfsm import InvalidValue, Operation, State
-from orderfsm.mock import Fault, Request, Service
+from orderfsm import InvalidValue, Operation, OrderFSMError, State
+from orderfsm.mock import Fault, Request, Service, create_app
 from orderfsm.mock.control import Control
 
 HEADERS = {"x-acs-version": "2020-04-07"}
@@ -277,6 +279,18 @@ def test_a_connection_is_reset_before_or_after_the_commit(server):
         with pytest.raises(ConnectionResetError):
             posted(server, "CancelOrderRequest", OrderId=order_id)
         assert state_of(server.service, order_id) is state
+
+
+@pytest.mark.parametrize("transport", ["reset", "truncate"])
+def test_a_server_that_cannot_end_a_connection_says_so(service, transport):
+    async def call():
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app=create_app(service)), base_url="http://mock")
+        async with client:
+            await client.get("/", params={"Action": "DescribePackageState", "Version": "2020-04-07"})
+
+    service.add_fault(Fault(transport=transport))
+    with pytest.raises(OrderFSMError, match=transport):
+        asyncio.run(call())
 
 
 def test_a_body_is_truncated_or_empty(server):

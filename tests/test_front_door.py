@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
-from orders import call, obeyed
+from orders import call, create, obeyed
 from test_mock import csr
 
 from orderfsm import Event, InvalidValue, Operation, OrderFSMError, OrderStateError, State
@@ -43,6 +43,17 @@ def test_an_order_is_in_the_state_that_was_asked_for(server, state, said):
     assert server.service.store.get(order.id) == order
     held = 0 if state in {State.DELETED, State.REVOKED} else 1
     assert {package.product_code: package.used for package in server.packages()}[FREE] <= max(held, 1)
+
+
+@pytest.mark.parametrize("review", ["at-once", "after=0", "reads=1"])
+@pytest.mark.parametrize("share", [0.0, 1.0])
+@pytest.mark.parametrize("state", [state for state in State if state is not State.DELETED])
+def test_an_order_is_in_that_state_whatever_the_ca_does_by_itself(review, share, state):
+    service = Service(review=Review.parse(review, share), validity=0.5)
+    order = service.begin(state, {"Domain": "a.example"})
+    assert order.order.state is state
+    service.catch_up()
+    obeyed(service)
 
 
 def test_an_order_may_be_asked_for_by_a_word_of_the_api(server):
@@ -139,6 +150,30 @@ def test_calls_fail_as_they_are_told_to(server):
         server.fail("delete", cod="Error")
 
 
+def test_a_client_signs_with_a_key_that_the_server_has():
+    pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
+    with mock_cas(keys={"id": "secret", "another": "other"}) as server:
+        assert create(server.client()) == server.orders()[0].id
+        assert create(server.client(access_key_id="another", access_key_secret="other"))
+        assert "secret" not in repr(server)
+
+
+def test_calls_on_one_order_fail(server):
+    order, other = server.order("verify_fail", count=2)
+    assert server.fail("delete", order_id=order, code="DeleteFail").order_id == order.id
+    assert call(server.service, Operation.DELETE, OrderId=order.id).json["Code"] == "DeleteFail"
+    assert call(server.service, Operation.DELETE, OrderId=other.id).status == 200
+    with pytest.raises(InvalidValue, match="OrderId '7'"):
+        server.fail("delete", order_id="7")
+
+
+@pytest.mark.parametrize("rule", [{"Operation": "DeleteCertificateRequest"}, "delete", None], ids=str)
+def test_a_rule_that_is_no_fault_is_refused(server, rule):
+    with pytest.raises(InvalidValue, match="a Fault"):
+        server.add_fault(rule)
+    assert server.service.fault_rules() == []
+
+
 def test_the_clock_goes_forward_by_seconds_or_a_timedelta(server):
     order = server.order("issued")
     began = server.clock.now()
@@ -180,6 +215,32 @@ def test_packages_are_bought_beside_the_default_one_and_of_a_given_service():
         assert [(package.product_code, package.total) for package in server.packages()] == [(FREE, 7), ("p", 1)]
 
 
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"domain": ["a.example"]}, "Domain"),
+        ({"domain": 5}, "Domain"),
+        ({"csr": b"a request"}, "Csr"),
+        ({"product_code": 5}, "ProductCode"),
+        ({"tags": {"a": 5}}, "Tags.1.Value"),
+        ({"tags": {5: "a"}}, "Tags.1.Key"),
+        ({"tags": [("a", "b")]}, "tags"),
+    ],
+    ids=str,
+)
+def test_an_order_is_asked_for_in_words(server, asked, named):
+    with pytest.raises(InvalidValue, match=named):
+        server.order(**asked)
+    assert server.orders() == []
+
+
+def test_what_is_none_is_not_asked_for(server):
+    order = server.order(domain=None, csr=None, product_code=None, validate_type=None, tags=None)
+    assert (order.domains, order.product_code, order.tags) == (("example.com",), FREE, ())
+    with pytest.raises(GatewayError, match="MissingDomain"):
+        server.service.begin("issued", {})
+
+
 @pytest.mark.parametrize("packages", [{"p": -1}, {"p": "1"}, {"": 1}])
 def test_a_package_that_makes_no_sense_is_refused(packages):
     with pytest.raises(InvalidValue), mock_cas(packages=packages):
@@ -217,8 +278,27 @@ def test_a_certificate_is_issued_for_any_validity_that_is_taken(validity):
 
 
 @pytest.mark.parametrize(
-    ("mode", "amount"), [("atonce", 0), ("after", float("nan")), ("after", -1), ("reads", float("inf"))]
+    ("mode", "amount"),
+    [("atonce", 0), ("after", float("nan")), ("after", -1), ("reads", float("inf")), ("after", "5"), ("reads", None)],
 )
 def test_a_review_that_makes_no_sense_is_refused(mode, amount):
     with pytest.raises(InvalidValue, match="review"):
         Review(mode, amount)
+
+
+def test_a_review_may_be_said_in_the_words_of_the_command_line():
+    assert Service(review="reads=3").review == Review("reads", 3)
+    with pytest.raises(InvalidValue, match="review 'atonce'"):
+        Service(review="atonce")
+
+
+def test_a_limit_is_of_an_operation_by_any_of_its_names():
+    service = Service(limits={"list": 0})
+    assert call(service, Operation.LIST).status == 429
+    assert call(service, Operation.DESCRIBE_PACKAGE).status == 200
+
+
+@pytest.mark.parametrize("limits", [{"lits": 1}, {"list": -1}, {"list": True}, {"list": 0.5}, {"list": "1"}], ids=str)
+def test_a_limit_that_makes_no_sense_is_refused(limits):
+    with pytest.raises(InvalidValue, match=r"lits|limit of list"):
+        Service(limits=limits)

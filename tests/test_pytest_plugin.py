@@ -140,6 +140,44 @@ def test_each_worker_for_itself_is_refused(server, tests_of):
     assert "share an account" in out
 
 
+OF_A_NEW_ONE = """
+import http.client, json, urllib.parse
+
+def ask(url, method, path, body=None):
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=10)
+    connection.request(method, path, body)
+    response = connection.getresponse()
+    return response.status, json.loads(response.read())
+
+def of_a_new_one(mock_cas):
+    create = "/?Action=CreateCertificateForPackageRequest&Version=2020-04-07&Domain=a.example"
+    assert [ask(mock_cas.api, "GET", create)[0] for _ in range(21)] == [200] * 20 + [404]
+
+test_one = test_another = of_a_new_one
+"""
+
+
+def test_a_server_of_elsewhere_is_reset_to_what_a_new_one_has(server, tmp_path, tests_of, monkeypatch):
+    (tmp_path / "test_cas.py").write_text(OF_A_NEW_ONE)
+    assert tests_of("test_cas.py")[0] == 0
+    monkeypatch.setenv("ORDERFSM_CAS_ENDPOINT", server.api)
+    monkeypatch.setenv("ORDERFSM_CAS_CONTROL", server.control)
+    assert tests_of("test_cas.py")[0] == 0
+
+
+@pytest.mark.parametrize("control", ["http://127.0.0.1:1", "http://127.0.0.1:99999", "ftp://127.0.0.1"])
+def test_a_control_port_that_is_none_is_named_in_one_line(server, tmp_path, tests_of, monkeypatch, control):
+    (tmp_path / "test_cas.py").write_text("def test_one(mock_cas):\n    pass\n")
+    monkeypatch.setenv("ORDERFSM_CAS_ENDPOINT", server.api)
+    monkeypatch.setenv("ORDERFSM_CAS_CONTROL", control)
+    status, out, _ = tests_of("test_cas.py")
+    assert status == 1
+    assert f"ORDERFSM_CAS_CONTROL: {'' if control.endswith(':1') else 'control URL '}" in out
+    assert control in out
+    assert "Traceback" not in out
+    assert "_socket" not in out
+
+
 def test_a_server_that_each_test_resets_is_not_shared_by_workers(server, tmp_path, tests_of, monkeypatch):
     (tmp_path / "test_cas.py").write_text("def test_one(mock_cas):\n    pass\n")
     monkeypatch.setenv("ORDERFSM_CAS_ENDPOINT", server.api)

@@ -14,7 +14,9 @@ from chromium import chromium
 
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
-from orderfsm.mock import mock_cas
+from orderfsm.mock import Service, mock_cas
+from orderfsm.mock.app import create_control_app
+from orderfsm.mock.server import _serve
 
 CREATE = "/?Action=CreateCertificateForPackageRequest&Version=2020-04-07&Domain=a.example"
 KEYS = {"the-key-id": "not really a secret"}
@@ -40,6 +42,8 @@ REBOUND = [
     "127.0.0.1.evil.example",
     "localhost.evil.example",
     "aliyuncs.com.evil.example",
+    "test.evil.example",
+    "eviltest.example",
 ]
 CROSS_SITE = [
     {"Origin": "http://evil.example"},
@@ -78,6 +82,9 @@ OURS = [
     "192.168.0.7",
     "mock:8080",
     "mock.svc.cluster.local",
+    "mock.namespace.svc",
+    "cas.test:8080",
+    "cas.home.arpa",
     "host.docker.internal",
     "cas.aliyuncs.com",
     None,
@@ -88,6 +95,14 @@ OURS = [
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_client_is_answered_by_the_api_port_under_any_name_that_is_no_web_page(server, host, method):
     assert asked(server.api, method, CREATE, Host=host)[0] == 200
+
+
+def test_a_control_port_that_is_exposed_is_reached_by_the_names_that_containers_have():
+    with _serve(create_control_app(Service(), exposed=True)) as control:
+        for host in ("mock:8080", "mock.namespace.svc", "127.0.0.1"):
+            assert asked(control, "GET", "/health", Host=host)[0] == 200
+        for marks in [*({"Host": host} for host in REBOUND), *CROSS_SITE]:
+            assert asked(control, "POST", "/faults", **marks)[0] == 403
 
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])

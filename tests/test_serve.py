@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -9,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,7 +23,7 @@ from orderfsm.mock.serve import Settings, access_keys
 PROGRAM = [sys.executable, "-m", "orderfsm.cli", "serve"]
 
 
-@contextmanager
+@contextlib.contextmanager
 def served(*arguments, **environment):
     """A running server: its process, and its two URLs."""
     process = subprocess.Popen(
@@ -71,6 +71,15 @@ def test_the_first_line_says_where_and_sigterm_ends_it_cleanly():
         assert complained == (
             "orderfsm: every access key and signature is accepted; ORDERFSM_ACCESS_KEYS names those to verify\n"
         )
+
+
+@pytest.mark.parametrize(("options", "status"), [((), 403), (("--expose-control",), 200)], ids=str)
+def test_the_control_port_is_reached_by_a_containers_name_if_it_is_exposed(options, status):
+    with served(*options) as (_, ready):
+        parts = urlsplit(ready["control"])
+        with contextlib.closing(http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)) as connection:
+            connection.request("GET", "/health", headers={"Host": "mock:8080"})
+            assert connection.getresponse().status == status
 
 
 def test_with_access_keys_an_unsigned_call_is_turned_away():

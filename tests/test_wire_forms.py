@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import shutil
@@ -10,6 +11,7 @@ from contextlib import closing
 from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,8 @@ pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 from orders import created, order_in
 
 from orderfsm import Operation, State
-from orderfsm.mock import Fault, Request, Response, Service
+from orderfsm.mock import Fault, MemoryStore, Request, Response, Service, create_app
+from orderfsm.mock.threads import Threads
 
 SYSTEM = {"Action": "DescribePackageState", "Version": "2020-04-07"}
 FORM = "application/x-www-form-urlencoded"
@@ -147,6 +150,18 @@ def test_without_a_format_a_query_signature_has_xml_and_all_others_have_json(ser
     assert ask(service, SYSTEM | SIGNED, authorization="any", x_acs_action=SYSTEM["Action"]).json["TotalCount"] == 20
 
 
+def test_the_legacy_sdk_that_was_told_no_format_has_xml(server):
+    client = pytest.importorskip("aliyunsdkcore.client", reason="the legacy SDK is not installed")
+    request = pytest.importorskip("aliyunsdkcas.request.v20200407.DescribePackageStateRequest")
+    asked = request.DescribePackageStateRequest()
+    asked.set_endpoint(server.api.removeprefix("http://"))
+    asked.set_protocol_type("http")
+    with pytest.deprecated_call():
+        answer = client.AcsClient("key", "secret", "cn-hangzhou").do_action(asked)
+    document = ET.fromstring(answer)
+    assert document.tag == "DescribePackageStateResponse"
+
+
 def test_a_format_that_nobody_knows_is_refused(service):
     assert ask(service, SYSTEM | {"Format": "YAML"}).json["Code"] == "InvalidFormat"
 
@@ -183,6 +198,23 @@ def test_a_fault_and_what_the_service_does_not_survive_are_error_elements(servic
     assert read(ask(service, SYSTEM | {"Format": "XML"}), "Error").findtext("Code") == "Odd"
     monkeypatch.setattr(service.store, "package", lambda *_: 1 / 0)
     assert read(ask(service, SYSTEM | {"Format": "XML"}), "Error").findtext("Code") == "Error"
+
+
+@pytest.mark.parametrize("ends", [TimeoutError, asyncio.CancelledError])
+def test_a_call_that_nobody_waits_for_any_more_is_answered_in_its_format(monkeypatch, ends):
+    async def run(*_):
+        raise ends
+
+    monkeypatch.setattr(Threads, "run", run)
+    monkeypatch.setattr(MemoryStore, "blocking", True)
+
+    async def late(app):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://mock") as client:
+            return await client.get("/", params=SYSTEM | {"Format": "XML"})
+
+    response = asyncio.run(late(create_app(Service())))
+    assert response.status_code == 500
+    assert ET.fromstring(response.content).findtext("Code") == "Error"
 
 
 def test_a_list_is_one_element_for_each_of_its_members(service):

@@ -15,10 +15,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount
 
 from orderfsm import wire
-from orderfsm.errors import InternalError
+from orderfsm.errors import OrderFSMError
 
 from . import dashboard
-from .connection import LOG, TRANSPORT, TooLarge, read_body
+from .connection import TRANSPORT, TooLarge, read_body
 from .control import Control, forbidden, unavailable
 from .message import Request, Response
 from .same_origin import SameOrigin
@@ -27,7 +27,7 @@ from .store import StoreError
 from .threads import DEADLINE, Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from starlette.routing import BaseRoute
     from starlette.types import Receive, Scope, Send
@@ -43,21 +43,22 @@ def create_app(service: Service, *, deadline: float = DEADLINE) -> Starlette:
     """
     threads = Threads(deadline) if service.store.blocking else None
     door = [] if service.verifies else [Middleware(SameOrigin, refusal=_forbidden)]
-    return _application(_Port(service, threads, _unknown), middleware=door)
+    return _application(_Port(service, threads), middleware=door)
 
 
-def create_control_app(service: Service, *, deadline: float = DEADLINE) -> Starlette:
+def create_control_app(service: Service, *, deadline: float = DEADLINE, exposed: bool = False) -> Starlette:
     """The control port of `service`, and its dashboard.
 
-    It answers only requests whose `Host` is an address or `localhost`, and whose `Origin`, if there is one, is itself:
-    a web page somewhere else cannot reach it through a visitor's browser.
+    It answers only requests whose `Host` is an address or `localhost` (if `exposed`: or a name that no stranger can
+    register), and whose `Origin`, if there is one, is itself: a web page somewhere else cannot reach it through a
+    visitor's browser.
     """
     threads = Threads(deadline)
-    port = _Port(Control(service), threads if service.store.blocking else None, unavailable)
+    port = _Port(Control(service), threads if service.store.blocking else None)
     return _application(
         port,
         dashboard.routes(service, threads.run),
-        middleware=[Middleware(SameOrigin, refusal=forbidden, guards_reads=False, strict=True)],
+        middleware=[Middleware(SameOrigin, refusal=forbidden, guards_reads=False, strict=not exposed)],
         exception_handlers={StoreError: _failed, TimeoutError: _failed, TooLarge: _too_large},  # of the dashboard
     )
 
@@ -75,12 +76,11 @@ def _forbidden(reason: str) -> Response:
 
 
 class _Port:
-    """The ASGI application of anything that has a `handle`; what takes too long is answered by `gave_up`."""
+    """The ASGI application of anything that has a `handle`, and a `gave_up` for what takes too long."""
 
-    def __init__(self, handler: Service | Control, threads: Threads | None, gave_up: Callable[[str], Response]) -> None:
+    def __init__(self, handler: Service | Control, threads: Threads | None) -> None:
         self._handler = handler
         self._threads = threads
-        self._gave_up = gave_up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -113,19 +113,12 @@ class _Port:
                 await asyncio.sleep(response.delay)
             return response
         except TimeoutError:
-            return self._gave_up(_LATE)
+            return self._handler.gave_up(request, _LATE)
         except asyncio.CancelledError:
-            return self._gave_up("the server ends")
+            return self._handler.gave_up(request, "the server ends")
 
 
 _LATE = "the store did not answer in time"
-
-
-def _unknown(reason: str) -> Response:
-    """The API port's answer to a call of which nobody knows whether it was carried out."""
-    request_id = str(uuid.uuid4()).upper()
-    LOG.error("orderfsm: request %s failed: %s", request_id, reason)
-    return Response.of(500, wire.error_body(InternalError.code, InternalError.text, request_id, HOST))
 
 
 async def _failed(_request: Any, error: Exception) -> JSONResponse:
@@ -153,7 +146,12 @@ async def _start(send: Send, response: Response, length: int) -> None:
 
 async def _break_off(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
     """Reset the connection before the answer, or close it after half of the body."""
-    transport: asyncio.Transport = scope["extensions"][TRANSPORT]["transport"]
+    extension = scope.get("extensions", {}).get(TRANSPORT)
+    if extension is None:
+        raise OrderFSMError(
+            f"this server cannot let an answer perish by {response.transport!r}: `mock_cas` and `orderfsm serve` can"
+        )
+    transport: asyncio.Transport = extension["transport"]
     if response.transport == "truncate":
         await _start(send, response, len(response.body))
         half = response.body[: len(response.body) // 2]

@@ -78,6 +78,10 @@ class Control:
             logging.getLogger(__name__).exception("%s %s failed", request.method, request.path[:200])
             return _problem(500, "InternalError", "the mock failed: see its standard error")
 
+    def gave_up(self, _request: Request, reason: str) -> Response:
+        """The response to a call that nobody waits for any more."""
+        return unavailable(reason)
+
     def _handled(self, request: Request) -> Response:
         self.service.refresh()
         allowed = set()

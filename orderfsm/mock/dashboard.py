@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlencode
 import attrs
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -262,13 +263,22 @@ def _link(chosen: int | None, filtered: State | None, **other: Any) -> str:
 # -- how it is served --------------------------------------------------------------------------------------------------
 
 
+class _OrderId(IntegerConvertor):
+    """As many digits as an OrderId can have: of far more, `int` makes no number."""
+
+    regex = "[0-9]{1,19}"
+
+
+register_url_convertor("order_id", _OrderId())
+
+
 def routes(service: Service, run: Callable[..., Awaitable[Any]]) -> list[Route]:
     """The dashboard of `service`: `GET /`, and what it needs under `/dashboard/`. `run` runs a call in a thread."""
     pages = _Pages(service, run)
     return [
         Route("/", pages.home),
-        Route("/dashboard/orders/{order_id:int}", pages.order),
-        Route("/dashboard/orders/{order_id:int}/events", pages.happen, methods=["POST"]),
+        Route("/dashboard/orders/{order_id:order_id}", pages.order),
+        Route("/dashboard/orders/{order_id:order_id}/events", pages.happen, methods=["POST"]),
         Route("/dashboard/stream", pages.stream),
         Route("/dashboard/dashboard.css", partial(_static, "dashboard.css", "text/css")),
         Route("/dashboard/dashboard.js", partial(_static, "dashboard.js", "text/javascript")),

@@ -16,6 +16,8 @@ from .message import GatewayError, invalid, missing
 from .signature import contradicted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orderfsm.lifecycle import Lifecycle
 
     from .message import Request
@@ -72,9 +74,16 @@ def _system(request: Request, header: str, name: str) -> str | None:
 def answers_in_xml(request: Request) -> bool:
     """Whether the answer is XML: if `Format` says so, or is absent from a query signature, whose default that is."""
     given = request.parameters
-    if not given.get("Format"):
+    asked_for = _format(given)
+    if asked_for is None:
         return "Signature" in given and "authorization" not in request.headers
-    return given["Format"].upper() == XML
+    return asked_for == XML
+
+
+def _format(given: Mapping[str, str]) -> str | None:
+    """The `Format` in capitals; None if there is none, for which `aliyun-python-sdk-core` writes the word `None`."""
+    asked_for = given.get("Format", "").upper()
+    return None if asked_for in {"", "NONE"} else asked_for
 
 
 def parameters_of(operation: Operation, request: Request) -> dict[str, str]:
@@ -84,7 +93,7 @@ def parameters_of(operation: Operation, request: Request) -> dict[str, str]:
     for name in () if "authorization" in request.headers else contradicted(request):
         if name in given:
             raise invalid(name, "what the header beside it says")
-    if given.get("Format", JSON).upper() not in {JSON, XML}:
+    if _format(given) not in {JSON, XML, None}:
         raise invalid("Format", f"{JSON} or {XML}")
     for name in taken.required:
         if name not in given:
@@ -123,6 +132,8 @@ def domains(given: dict[str, str]) -> tuple[str, ...]:
     That is the common name of the `Csr`, if there is one, else those of `Domain`.
     """
     csr = given.get("Csr")
+    if not csr and not given.get("Domain"):
+        raise missing("Domain")
     names = (common_name(csr),) if csr else tuple(given["Domain"].split(","))
     if len(names) > MAX_DOMAINS or not all(len(name) <= MAX_DOMAIN and _DOMAIN.fullmatch(name) for name in names):
         raise invalid("Csr" if csr else "Domain", "a domain name" if csr else f"1 to {MAX_DOMAINS} domain names")

@@ -26,9 +26,9 @@ class Review:
     def __attrs_post_init__(self) -> None:
         if self.mode not in {MANUAL, AT_ONCE, AFTER, READS}:
             raise InvalidValue("review", self.mode, [MANUAL, AT_ONCE, AFTER, READS])
-        if not 0 <= self.amount < math.inf:
+        if not (isinstance(self.amount, int | float) and 0 <= self.amount < math.inf):
             raise InvalidValue(f"amount of a review {self.mode}", self.amount, ["a number from 0"])
-        if not 0 <= self.reject_share <= 1:
+        if not (isinstance(self.reject_share, int | float) and 0 <= self.reject_share <= 1):
             raise InvalidValue("reject share", self.reject_share, ["a number in 0 .. 1"])
 
     @classmethod

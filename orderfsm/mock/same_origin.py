@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from .message import Response
 
-NO_STRANGERS = (".aliyuncs.com", ".internal", ".local", ".localhost")
-"""How names end that nobody can register: the vendor's, and those that public name servers do not know."""
+NO_STRANGERS = (".aliyuncs.com", ".home.arpa", ".internal", ".local", ".localhost", ".svc", ".test")
+"""How names end that nobody can register: the vendor's, those that are reserved (RFC 6761, 6762, 8375), a cluster's."""
 
 
 class SameOrigin:
@@ -50,7 +50,7 @@ class SameOrigin:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get("host", "")
         if not self._is_ours(host):
-            return f"the Host {host[:100]!r} is no address and not localhost: it may be the name of any web page"
+            return f"the Host {host[:100]!r} may be the name of any web page: use an address, or localhost"
         from_here = headers.get("sec-fetch-site") in {None, "same-origin", "none"}
         leads_here = not self._guards_reads and scope["method"] in {"GET", "HEAD"}
         if headers.get("origin") in {None, f"http://{host}", f"https://{host}"} and (from_here or leads_here):

@@ -116,7 +116,8 @@ def _serve(settings: Settings, stop: threading.Event) -> None:
             stack.enter_context(_in_thread(create_app(service), api, settings.connections))
         else:
             workers = stack.enter_context(_Workers(settings, api, stop))
-        stack.enter_context(_in_thread(create_control_app(service), control, settings.connections))
+        control_app = create_control_app(service, exposed=settings.expose_control)
+        stack.enter_context(_in_thread(control_app, control, settings.connections))
         if not stop.is_set():
             print(json.dumps({"api": _url(api), "control": _url(control)}), flush=True)
         stop.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
@@ -23,7 +24,7 @@ from .records import Record
 from .service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import timedelta
 
     from alibabacloud_cas20200407.client import Client
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from .records import Package
 
 LOOPBACK = "127.0.0.1"
+ANY_KEY = ("test", "test")
+"""The access key of clients where every key is accepted."""
+
 _NAMES = {"domain": "Domain", "csr": "Csr", "product_code": "ProductCode", "validate_type": "ValidateType"}
 
 
@@ -57,6 +61,7 @@ class Server:
     control: str
     _service: Service | None = None
     _packages: Mapping[str, int] = attrs.field(factory=dict)
+    _key: tuple[str, str] = attrs.field(default=ANY_KEY, repr=False)
 
     @property
     def service(self) -> Service:
@@ -66,14 +71,18 @@ class Server:
         return self._service
 
     def client(self, **config: Any) -> Client:
-        """An official SDK client of this server; `config` overrides fields of the SDK's `Config`."""
+        """An official SDK client of this server, with the first of its keys, if it was given some.
+
+        `config` overrides fields of the SDK's `Config`.
+        """
         with needs("client"):
             from alibabacloud_cas20200407.client import Client
             from alibabacloud_tea_openapi.models import Config
 
+        key_id, secret = self._key
         settings: dict[str, Any] = {
-            "access_key_id": "test",
-            "access_key_secret": "test",
+            "access_key_id": key_id,
+            "access_key_secret": secret,
             "protocol": "http",
             "endpoint": self.api.removeprefix("http://"),
             # The SDK obeys HTTP_PROXY even for loopback; the server takes what a proxy would get.
@@ -130,9 +139,15 @@ class Server:
         """Buy a package, or change its size; what is held stays held."""
         return self.service.put_package(product_code, total)
 
-    def fail(self, operation: Operation | str | None = None, **members: Any) -> Fault:
-        """Let calls of `operation` (None: any) fail; `members` are those of a `Fault`, which is given back."""
-        fault = Fault(operation=operation, **members)
+    def fail(
+        self, operation: Operation | str | None = None, *, order_id: Record | int | None = None, **members: Any
+    ) -> Fault:
+        """Let calls of `operation` (None: any) fail, on an order or on any.
+
+        `members` are those of a `Fault`, which is given back.
+        """
+        number = order_id.id if isinstance(order_id, Record) else order_id
+        fault = Fault(operation=operation, order_id=number, **members)
         self.service.add_fault(fault)
         return fault
 
@@ -165,8 +180,11 @@ def _parameters(asked: Mapping[str, Any]) -> dict[str, str]:
     for name in asked:
         if name not in Asked.__annotations__:
             raise TypeError(f"{name} of an order: it is asked for by {', '.join(Asked.__annotations__)}")
-    given = {_NAMES[name]: value for name, value in asked.items() if name in _NAMES}
-    for number, (key, value) in enumerate(asked.get("tags", {}).items(), 1):
+    given = {_NAMES[name]: value for name, value in asked.items() if name in _NAMES and value is not None}
+    tags = asked.get("tags") or {}
+    if not isinstance(tags, Mapping):
+        raise InvalidValue("tags", tags, ["a mapping of keys to values"])
+    for number, (key, value) in enumerate(tags.items(), 1):
         given |= {f"Tags.{number}.Key": key, f"Tags.{number}.Value": value}
     return given if "Csr" in given else {"Domain": "example.com"} | given
 
@@ -196,7 +214,7 @@ def mock_cas(
         service.put_package(product_code, total)
     bought = {package.product_code: package.total for package in service.packages()}
     with _serve(create_app(service)) as api, _serve(create_control_app(service)) as control:
-        yield Server(api, control, service, bought)
+        yield Server(api, control, service, bought, next(iter((options.get("keys") or {}).items()), ANY_KEY))
 
 
 def configured(app: Starlette, limits: Limits | None = None) -> uvicorn.Server:

@@ -65,9 +65,10 @@ class Service:
     """A certificate service in process: `handle` answers its API, the other methods do what happens behind its back.
 
     `lifecycle` is the table that rules it, `store` where the orders are (memory), `clock` by which certificates
-    expire and reviews end, `random` from which every choice is drawn. `review` is what the CA does by itself. With
-    `keys`, secrets by access key id, signatures are verified; without, every key is accepted. `limits` are calls a
-    second by operation. `validity` is how long a certificate is valid: seconds, or a timedelta. Safe between threads.
+    expire and reviews end, `random` from which every choice is drawn. `review` is what the CA does by itself, or
+    the words for it. With `keys`, secrets by access key id, signatures are verified; without, every key is
+    accepted. `limits` are calls a second by operation. `validity` is how long a certificate is valid: seconds, or a
+    timedelta. Safe between threads.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Service:
         store: Store | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
-        review: Review | None = None,
+        review: Review | str | None = None,
         keys: Mapping[str, str] | None = None,
         limits: Mapping[Operation, int] | None = None,
         validity: float | timedelta = VALIDITY,
@@ -85,8 +86,8 @@ class Service:
         self.lifecycle = lifecycle
         self.store: Store = MemoryStore() if store is None else store
         self.clock = Clock() if clock is None else clock
-        self.review = Review() if review is None else review
-        self.limits = limits or {}
+        self.review = Review.parse(review) if isinstance(review, str) else review or Review()
+        self.limits = dict(_limit(lifecycle, *limit) for limit in (limits or {}).items())
         self.validity = seconds("validity", validity, MAX_VALIDITY)
         self._seed = (Random() if random is None else random).getrandbits(64)
         self._ca = CertificateAuthority(self.store)
@@ -122,13 +123,19 @@ class Service:
         request_id = str(uuid.uuid4()).upper()
         try:
             response = self._handled(request, request_id)
-        except Exception as error:
-            expected = isinstance(error, StoreError)
-            logging.getLogger(__name__).error(
-                "orderfsm: request %s failed: %s", request_id, error, exc_info=not expected
-            )
-            response = _failure(InternalError.code, InternalError.http_status, InternalError.text, request_id)
-        return _in_xml(response, request) if answers_in_xml(request) else response
+        except Exception as error:  # noqa: BLE001  (it is logged)
+            return self._unknown(request, request_id, error, exc_info=not isinstance(error, StoreError))
+        return _in_format(response, request)
+
+    def gave_up(self, request: Request, reason: str) -> Response:
+        """The response to a call that nobody waits for any more, `reason` being for the log alone."""
+        return self._unknown(request, str(uuid.uuid4()).upper(), reason)
+
+    def _unknown(self, request: Request, request_id: str, reason: object, **logged: Any) -> Response:
+        """The answer to a call of which nobody knows whether it was carried out."""
+        logging.getLogger(__name__).error("orderfsm: request %s failed: %s", request_id, reason, **logged)
+        response = _failure(InternalError.code, InternalError.http_status, InternalError.text, request_id)
+        return _in_format(response, request)
 
     def _handled(self, request: Request, request_id: str) -> Response:
         fault: Fault | None = None
@@ -228,14 +235,24 @@ class Service:
         goal = self.lifecycle.state(cast("State", state))
         if goal is None:
             raise InvalidValue("state", state, map(str, self._live))
+        for name, value in parameters.items():
+            if not isinstance(value, str):
+                raise InvalidValue(name, value, ["a text"])
         create, *steps = self.lifecycle.plan(None, goal, events=True).steps
-        order_id: int = self._create(cast("Operation", create.trigger), dict(parameters))["OrderId"]
-        for step in steps:
-            self._perform(order_id, step.trigger)
-        record = self.store.get(order_id)
-        if record is None:
-            raise NotFoundOrder
-        return record
+        row = self.lifecycle.transition(None, create.trigger)
+        begun = self._begun(row.target, self.clock.now(), application(dict(parameters)), holds_unit=row.quota > 0)
+        # Nothing is due before the order is where it should be.
+        begins = Happening(begun.created, begun.id, create.trigger)
+        self.store.commit(None, None, attrs.evolve(begun, due=None), [begins])
+        while (old := self.store.get(begun.id)) is not None:
+            new, happened = attrs.evolve(old, due=begun.due), []
+            for step in steps:
+                now = max(self.clock.now(), new.updated)
+                new = self._stepped(new, self.lifecycle.transition(new.order.state, step.trigger), now)
+                happened.append(Happening(now, new.id, step.trigger))
+            if self.store.commit(old, new, None, happened):
+                return new
+        raise NotFoundOrder  # by a reset
 
     def happen(self, order_id: int, event: Trigger) -> Record:
         """Let an `Event` happen to an order; the table's refusal where it cannot, which names the order."""
@@ -297,6 +314,8 @@ class Service:
 
     def add_fault(self, fault: Fault) -> None:
         """Let calls fail by a rule, after those that there are."""
+        if not isinstance(fault, Fault):
+            raise InvalidValue("fault", fault, ["a Fault"])
         self.store.add_fault(fault)
 
     def clear_faults(self) -> None:
@@ -518,9 +537,15 @@ class Service:
         return Response.of(200, stale | {"RequestId": request_id})
 
 
-def _in_xml(response: Response, request: Request) -> Response:
-    """`response` as XML, with the root that the documents give it."""
-    if not response.body:
+def _limit(lifecycle: Lifecycle, operation: Operation, number: int) -> tuple[Trigger, int]:
+    if type(number) is not int or number < 0:
+        raise InvalidValue(f"limit of {operation}", number, ["an integer from 0"])
+    return lifecycle.trigger(operation), number
+
+
+def _in_format(response: Response, request: Request) -> Response:
+    """`response`, as XML if `request` is for it, with the root that the documents give it."""
+    if not (response.body and answers_in_xml(request)):
         return response
     succeeded = response.status == HTTPStatus.OK and "HostId" not in response.json
     return response.as_xml(f"{operation_of(request)}Response" if succeeded else "Error")

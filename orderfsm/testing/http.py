@@ -77,13 +77,13 @@ class HTTPDriver:
         from orderfsm.client.connect import connect, url_of
 
         self.api_url = url_of(api_url).geturl().rstrip("/")
-        self.control_url = None if control_url is None else _control_url(control_url)
+        self.control_url = None if control_url is None else url_of_control(control_url)
         self.product = product
         self._client = connect(api_url, key=key)
         milliseconds = int(timeout * 1000)
         self._runtime = sdk.RuntimeOptions(connect_timeout=milliseconds, read_timeout=milliseconds)
         self._timeout = timeout
-        self._control = None if self.control_url is None else _Control(self.control_url, timeout)
+        self._control = None if self.control_url is None else ControlClient(self.control_url, timeout)
         self._lifecycle = lifecycle
         self._numbers = count(1)
         self._domains: dict[int, str] = {}
@@ -233,7 +233,7 @@ def _answer(came: sdk.Answer) -> Answer:
     return of_json(getattr(came.error, "statusCode", None) or 500, getattr(came.error, "data", None))
 
 
-def _control_url(text: str) -> str:
+def url_of_control(text: str) -> str:
     """The URL of a control port; `InvalidValue` if it is none."""
     try:
         url = urlsplit(text if "://" in text else f"http://{text}")
@@ -244,7 +244,7 @@ def _control_url(text: str) -> str:
     raise InvalidValue("control URL", without_credentials(text), ["http://HOST:PORT"])
 
 
-class _Control:
+class ControlClient:
     """A client of a control port."""
 
     def __init__(self, url: str, timeout: float) -> None:
