@@ -182,12 +182,12 @@ class _FromTable(Machine):
     # -- who is held -------------------------------------------------------------------------------------------------
 
     @property
-    def models(self) -> _Models:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def models(self) -> _Models:
         """The models that the machine holds, in the order in which they were added."""
         return self._models
 
     @models.setter
-    def models(self, models: Iterable[object]) -> None:
+    def models(self, models: Iterable[object]) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self._models = _Models(models)
 
     def add_model(self, model: Any, initial: Any = None, **options: Any) -> None:
@@ -241,15 +241,15 @@ class _FromTable(Machine):
         return self._initial
 
     @initial.setter
-    def initial(self, state: Any) -> None:
-        self._initial = self.get_state(state).name
+    def initial(self, value: Any) -> None:
+        self._initial = self.get_state(value).name
 
     # -- what may be said --------------------------------------------------------------------------------------------
 
     def get_state(self, state: Any) -> Any:
         """Pytransitions' object for a state, given as a member, its value, or its name; else `InvalidValue`."""
         try:
-            return self.states[self._state_names.get(state, state)]
+            return self.states[str(self._state_names.get(state, state))]
         except (KeyError, TypeError):
             raise InvalidValue("state", state, self._state_names) from None
 
