@@ -73,11 +73,12 @@ def test_what_calls_alone_cannot_force_is_skipped_and_said(server, tests_of):
     assert "this state or event could not be forced" in out
 
 
-def test_a_violation_fails_its_test_alone_and_is_printed_with_its_program(tests_of):
+def test_a_violation_fails_its_test_alone_and_its_program_is_written_if_it_is_asked_for(tests_of, tmp_path):
     row = ORDER_LIFECYCLE.transition(State.VERIFY_FAIL, Operation.DELETE)
     with mock_cas(Service(lifecycle=ORDER_LIFECYCLE.without(row))) as server:
         status, out, results = tests_of(
-            "--orderfsm-endpoint", server.api, "--orderfsm-control", server.control, "-k", "delete_is or mine"
+            *("--orderfsm-endpoint", server.api, "--orderfsm-control", server.control),
+            *("-k", "delete_is or mine", "--orderfsm-repro", str(tmp_path / "programs")),
         )
     assert status == 1
     assert [name for name, result in results.items() if result == "failure"] == [
@@ -85,7 +86,10 @@ def test_a_violation_fails_its_test_alone_and_is_printed_with_its_program(tests_
     ]
     assert "DeleteCertificateRequest in verify_fail: expected accepted, got OrderStateError (HTTP 403)" in out
     assert "  3. DeleteCertificateRequest(order=1): OrderStateError (HTTP 403)" in out
-    assert "from alibabacloud_cas20200407.client import Client" in out
+    [program] = (tmp_path / "programs").iterdir()
+    assert f"as a program: {program}" in out
+    assert "from alibabacloud_cas20200407.client import Client" in program.read_text()
+    assert "import Client" not in out
     assert "Traceback" not in out
 
 
@@ -98,6 +102,21 @@ def test_what_accuses_a_pair_without_a_test_fails_the_test_that_found_it(tests_o
     assert status == 1
     assert results == {"test_describe_is_accepted_when_pending_application": "failure"}
     assert "CancelOrderRequest in pending_review: expected accepted" in out
+
+
+def test_random_programs_are_one_test_more(server, tests_of):
+    where = ("--orderfsm-endpoint", server.api, "--orderfsm-control", server.control, "-k", "random")
+    assert "test_random_programs" not in tests_of(*where)[2]
+    assert tests_of(*where, "--orderfsm-random", "2", "--orderfsm-seed", "1")[2] == {"test_random_programs": "passed"}
+
+
+def test_what_is_left_when_the_budget_ends_is_skipped_and_said(server, tests_of):
+    status, out, results = tests_of(
+        "--orderfsm-endpoint", server.api, "-k", "delete_is", "--orderfsm-budget", "1e-9", "-rs"
+    )
+    assert status == 0
+    assert set(results.values()) == {"skipped"}
+    assert "the budget ended before everything was tried" in out
 
 
 @pytest.mark.long

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from orderfsm.spec import State
 
+OTHER_PRODUCT = "symantec-free-1-free"
+"""A second package: what happens to orders of one must leave the units of the other alone."""
+
 CONTACT = {"Email": "test@example.com", "Phone": "13800000000", "Username": "test"}
 CSR = """-----BEGIN CERTIFICATE REQUEST-----
 MIHTMHwCAQAwGjEYMBYGA1UEAwwPY3NyLmV4YW1wbGUuY29tMFkwEwYHKoZIzj0C
@@ -44,7 +47,7 @@ def of_json(status: int, body: Any) -> Answer:
 
 def not_read(operation: Operation, answer: Answer) -> NoAnswer:
     """What is to be raised where `operation`, a read, got that answer."""
-    return NoAnswer(f"{operation}: {answer}", passing=says_nothing(answer))
+    return NoAnswer(f"{operation}: {answer}", passing=says_nothing(answer), code=answer.code)
 
 
 def page_of(body: Mapping[str, Any]) -> Page:

@@ -14,22 +14,25 @@ from orderfsm.errors import InvalidValue
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.trace import Events, Finding, all_or_some
 
-from .counterexample import fewest_calls, of_clients, of_race
-from .cover import Cover
-from .model import Contradiction
+from .counterexample import fewest_calls, of_clients, of_race, others_may_have, violation_of, without_bystanders
+from .cover import Cover, Tried
+from .model import Contradiction, Kind
 from .report import Report, Result
-from .session import CannotForce, Failure, Session
+from .selection import Selection
+from .session import CannotForce, Session
 from .ways import NoUnits, Pilot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from typing import TypeVar
 
-    from .counterexample import Counterexample
     from .cover import Trial
     from .driver import Driver
-    from .races import Raced
+    from .races import Race
     from .report import Pair, Violation
+    from .session import Failure, Key
 
+    _T = TypeVar("_T")
     Progress: TypeAlias = Callable[[str, int, int], None]
 
 FEW_UNITS = 3
@@ -39,12 +42,18 @@ RACES = 5
 """How often each race is run."""
 
 SHOWN = 10
-"""How many violations are shrunk and shown; the coverage has every pair that failed."""
+"""How many violations are shrunk and shown; the report names all of them."""
+
+LEAST_SHRINKING = 10.0
+"""Seconds for which violations are shrunk, all together, if the budget is used up."""
+
+KEPT = 6
+"""Units that are kept to show violations with, where units are lost."""
 
 
 @attrs.frozen(kw_only=True)
 class Effort:
-    """How far a check goes: see `check_conformance`. `deadline` is a time of `time.monotonic`."""
+    """How far a check goes, and in what: see `check_conformance`. `deadline` is a time of `time.monotonic`."""
 
     random: int
     concurrent: tuple[int, int] | None
@@ -53,6 +62,9 @@ class Effort:
     patience: float
     fail_fast: bool
     progress: Progress | None
+    selection: Selection
+    known: frozenset[Key]
+    strict: bool
 
     @property
     def shown(self) -> int:
@@ -81,18 +93,27 @@ def check_conformance(
     patience: float = 0.5,
     fail_fast: bool = False,
     progress: Progress | None = None,
+    only: Collection[str | None] = (),
+    exclude: Collection[str | None] = (),
+    known: Collection[Key] = (),
+    strict_operations: bool = False,
 ) -> Report:
     """Whether the server behind `driver` obeys the table.
 
-    First every trigger is tried in every state. After a violation the rest is still tried, unless `fail_fast`; the
-    first violations are shrunk to the fewest calls. If there was none, `random` programs are played; and if there still
-    is none and `concurrent` is (clients, calls), clients race for orders and units, and then so many clients make so
-    many calls each, at once.
+    First every trigger is tried in every state. After a violation the rest is still tried, unless `fail_fast`; what was
+    found is then shrunk to the fewest calls, the gravest first. If there was none, `random` programs are played; and if
+    there still is none and `concurrent` is (clients, calls), clients race for orders and units, and then so many
+    clients make so many calls each, at once.
 
     `events` are COMPLETE if nothing happens to orders but by the driver, and PARTIAL if owner, CA and calendar may act
     by themselves; None finds out. `seed` repeats the random choices. After `budget` seconds it ends, UNDECIDED if
     there was no violation up to then. `patience` is how many seconds it waits for others to move an order. `progress`
-    is told of each step: the part, how much of it is done, of how much. `InvalidValue` for what makes no sense.
+    is told of each step: the part, how much of it is done, of how much.
+
+    `only` and `exclude` are states and triggers to which the check is limited, and which it leaves out (`Selection`). A
+    failure that is `known`, by its state, trigger and kind, is told apart and decides nothing. An operation that the
+    server says it does not have is not offered, and no violation, unless `strict_operations`. `InvalidValue` for what
+    makes no sense.
     """
     if type(random) is not int or random < 0:
         raise InvalidValue("random", random, ["a number of programs, 0 or more"])
@@ -112,6 +133,9 @@ def check_conformance(
         patience=patience,
         fail_fast=fail_fast,
         progress=progress,
+        selection=Selection.of(lifecycle, only, exclude),
+        known=frozenset(known),
+        strict=strict_operations,
     )
     try:
         return _checked(driver, lifecycle, assumed, effort, may_widen=events is None)
@@ -120,13 +144,12 @@ def check_conformance(
 
 
 def _checked(driver: Driver, lifecycle: Lifecycle, events: Events, effort: Effort, *, may_widen: bool) -> Report:
-    with Session(driver, lifecycle, events) as session:
+    with Session(driver, lifecycle, events, left_out=effort.selection.left_out, strict=effort.strict) as session:
         check = _Check(session, effort, may_widen=may_widen)
-        check.systematic()
-        if not check.violations:
-            check.random()
-        if not check.violations:
-            check.concurrent()
+        for part in (check.systematic, check.random, check.concurrent):
+            if not check.has_failed:
+                part()
+        check.show()
         return check.report()
 
 
@@ -134,42 +157,81 @@ class _Check:
     """A check under one assumption about events; with `may_widen`, it is `_ActsByItself` if that was wrong."""
 
     def __init__(self, session: Session, effort: Effort, *, may_widen: bool) -> None:
-        self.violations: list[Violation] = []
         self._session = session
         self._effort = effort
         self._may_widen = may_widen
+        self._pilot = Pilot(session, effort.patience)
         self._results: dict[Pair, Result] = {
             (state, trigger): Result.NOT_FORCED
             for state in session.lifecycle.state_rules
             for trigger in session.lifecycle.trigger_rules
+            if effort.selection.has((state, trigger))
         }
-        self._without_units: set[Pair] = set()
+        self._why: dict[Pair, str] = {}
+        self._failures: dict[Key, tuple[Failure, str]] = {}
+        self._known: dict[Key, None] = {}
+        self._violations: dict[Key, Violation] = {}
         self._unfinished = ""
+        self._used: int | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether anything was found that was not known."""
+        return bool(self._failures or self._violations)
 
     def systematic(self) -> None:
-        """Play every trial."""
-        trials = list(Cover(self._session.lifecycle, Pilot(self._session, self._effort.patience)).trials())
-        for number, trial in enumerate(trials, 1):
+        """Play every trial; where the account cannot be emptied, first those that take the fewest units."""
+        before = self._session.quota()
+        self._used = None if before is None else before.used
+        cover = Cover(self._session.lifecycle, self._pilot)
+        self._play(cover.surveys())
+        trials = list(cover.trials())
+        self._play(self._told("systematic", trials))
+
+    def _play(self, trials: Iterable[Trial]) -> None:
+        for trial in trials:
+            if self._effort.fail_fast and self.has_failed:
+                return
             if self._effort.is_used_up:
                 self._unfinished = "the budget ended before everything was tried"
-                break
-            self._tell("systematic", number, len(trials))
-            self._attempt(trial)
-            self._session.give_up_orders()
-            if self._effort.fail_fast and self.violations:
-                break
+                return
+            selected = any(
+                trial.state == state and trial.trigger in {None, trigger} for state, trigger in self._results
+            )
+            if selected:
+                self._attempt(trial)
+
+    def _told(self, part: str, tried: Sequence[_T]) -> Iterator[_T]:
+        for number, each in enumerate(tried, 1):
+            if self._effort.progress is not None and not self._effort.is_used_up:
+                self._effort.progress(part, number, len(tried))
+            yield each
 
     def _attempt(self, trial: Trial) -> None:
-        pair = trial.state, trial.trigger
-        try:
-            came = trial.attempt(self._session)
-        except NoUnits:
-            self._without_units.add(pair)
-            return
-        if isinstance(came, Failure):
-            self._failed(came, "systematic")
-        elif self._results[pair] is Result.NOT_FORCED:
-            self._results[pair] = came
+        if self._pilot.is_frugal and self._takes_a_unit(trial) and self._few_units_are_left():
+            tried = Tried((), (), f"units are lost, and the last {KEPT} were kept to show that")
+        else:
+            tried = trial.attempt(self._pilot)
+        for failure in tried.failures:
+            self._failed(failure, "systematic")
+            self._pilot.is_frugal |= failure.kind is Kind.QUOTA and self._are_units_lost()
+        for trigger in tried.passed:
+            if self._results.get((trial.state, trigger)) is Result.NOT_FORCED:
+                self._results[trial.state, trigger] = Result.PASSED
+        if trial.trigger is not None and tried.why:
+            self._why.setdefault((trial.state, trial.trigger), tried.why)
+
+    def _takes_a_unit(self, trial: Trial) -> bool:
+        return trial.state is not None or (trial.trigger is not None and self._pilot.creates(trial.trigger))
+
+    def _are_units_lost(self) -> bool:
+        """Whether orders that were given up hold units."""
+        now = self._session.quota()
+        return not (self._session.ours or now is None or self._used is None) and now.used > self._used
+
+    def _few_units_are_left(self) -> bool:
+        quota = self._session.quota()
+        return quota is not None and quota.total - quota.used <= KEPT
 
     def random(self) -> None:
         """Play random programs until one fails."""
@@ -177,7 +239,9 @@ class _Check:
             return
         from .stateful import failing_program
 
-        failure = failing_program(self._session, self._effort.random, self._effort.seed, self._effort.deadline)
+        failure = failing_program(
+            self._session, self._effort.random, self._effort.seed, self._effort.deadline, self._is_new
+        )
         if failure is not None:
             self._failed(failure, "random")
         elif self._effort.is_used_up:
@@ -188,29 +252,32 @@ class _Check:
         if self._effort.concurrent is not None:
             clients, calls = self._effort.concurrent
             self._race(clients)
-            if not self.violations:
+            if not self.has_failed:
                 self._call_at_once(clients, calls)
 
     def _race(self, clients: int) -> None:
         from .races import raced, races
 
-        pilot = Pilot(self._session, self._effort.patience)
-        all_races = list(races(self._session.lifecycle, clients)) * RACES
-        for number, race in enumerate(all_races, 1):
+        selected = [race for race in races(self._session.lifecycle, clients) if self._is_to_be_run(race)]
+        for race in self._told("races", selected * RACES):
             if self._effort.is_used_up:
                 self._unfinished = self._unfinished or "the budget ended before every race was run"
                 break
-            self._tell("races", number, len(all_races))
             with suppress(CannotForce):
                 try:
-                    for found in raced(self._session, pilot, race, self._effort.deadline):
-                        self._lost(found)
+                    for found in raced(self._session, self._pilot, race, self._effort.deadline):
+                        self._lost(of_race(found, self._session.lifecycle))
                 except Contradiction as found:
                     failure = self._session.failure(found)
                     if not failure.passing:
                         self._failed(failure, "concurrent")
-            if self._effort.fail_fast and self.violations:
+            if self._effort.fail_fast and self.has_failed:
                 break
+
+    def _is_to_be_run(self, race: Race) -> bool:
+        selection = self._effort.selection
+        tried = any(selection.has((race.state, trigger)) for trigger in race.triggers)
+        return tried and not selection.left_out & {*race.triggers}
 
     def _call_at_once(self, clients: int, calls: int) -> None:
         from .concurrent import run_concurrent_async
@@ -225,71 +292,112 @@ class _Check:
                 lifecycle=self._session.lifecycle,
                 events=self._session.events,
                 budget=max(1.0, self._effort.deadline - time.monotonic()),
+                left_out=self._session.left_out,
             )
         )
         self._session.checked += report.answers
         self._session.give_up_orders(line.order_id for line in report.lines if line.order_id is not None)
-        problems = report.problems[: self._effort.shown]
-        self.violations += [of_clients(problem, self._session.lifecycle) for problem in problems]
+        for problem in report.problems:
+            self._lost(of_clients(problem, self._session.lifecycle))
         if report.verdict is Finding.UNDECIDED:
             self._unfinished = self._unfinished or "what concurrent clients were told could not be decided"
 
+    def show(self) -> None:
+        """Show failures with the fewest calls, some of each kind; and what else shorter programs show."""
+        chosen = _some_of_each_kind([failure for failure, _ in self._failures.values()], self._effort.shown)
+        if not self._session.ours:  # each costs an order at most, and then there may be no unit left for the others
+            chosen = [without_bystanders(self._session, failure) for failure in chosen]
+        until = max(self._effort.deadline, time.monotonic() + LEAST_SHRINKING)
+        for left, failure in zip(range(len(chosen), 0, -1), chosen, strict=True):
+            part = self._failures[failure.key][1]
+            now = time.monotonic()
+            share = now + max(0.0, until - now) / left
+            found = fewest_calls(self._session, failure, self._is_new, share)
+            self._widen(found)
+            self._show(found, part)
+            if not found.names(failure):
+                self._show(fewest_calls(self._session, failure, lambda _other: False, share), part)
+
+    def _show(self, failure: Failure, part: str) -> None:
+        if len(self._violations) < self._effort.shown:
+            self._failures.setdefault(failure.key, (failure, part))
+            self._results[failure.state, failure.trigger] = Result.FAILED
+            self._violations[failure.key] = violation_of(failure, self._session, part)
+
     def report(self) -> Report:
         """What was found."""
-        nothing = "" if Result.PASSED in self._results.values() else "no pair of a state and a trigger could be checked"
-        if any(self._results[pair] is Result.NOT_FORCED for pair in self._without_units):
+        for pair in self._results:
+            if self._results[pair] is Result.NOT_FORCED and pair[1] in self._session.not_offered:
+                self._results[pair] = Result.NOT_OFFERED
+        why = {
+            pair: self._why.get(pair, self._unfinished or str(CannotForce()))
+            for pair, result in self._results.items()
+            if result is Result.NOT_FORCED
+        }
+        was_tried = {Result.PASSED, Result.FAILED} & {*self._results.values()}
+        nothing = "" if was_tried else "no pair of a state and a trigger could be checked"
+        if str(NoUnits()) in why.values():
             nothing = nothing or "the package had no unit left for everything that was to be tried"
-        reason = "" if self.violations else nothing or self._unfinished
+        reason = "" if self.has_failed else nothing or self._unfinished
         return Report(
-            verdict=Finding.VIOLATES if self.violations else Finding.UNDECIDED if reason else Finding.CONFORMS,
+            verdict=Finding.VIOLATES if self.has_failed else Finding.UNDECIDED if reason else Finding.CONFORMS,
             checked=self._session.checked,
             coverage=self._results,
-            violations=tuple(self.violations),
+            violations=tuple(sorted(self._violations.values(), key=lambda violation: _gravity(violation.kind))),
             events=self._session.events,
             seed=self._effort.seed,
             reason=reason,
+            failed=tuple(sorted({**self._failures, **self._violations}, key=lambda key: _gravity(key[2]))),
+            known=tuple(self._known),
+            not_forced=why,
         )
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _tell(self, part: str, done: int, of: int) -> None:
-        if self._effort.progress is not None:
-            self._effort.progress(part, done, of)
-
     def _failed(self, failure: Failure, part: str) -> None:
-        """Note a failure of the program that was just played, and show it with the fewest calls if it is a new one.
+        """Note a failure, unless it was known, or accuses what was not to be tried."""
+        pair = failure.state, failure.trigger
+        if pair not in self._results:
+            return
+        self._widen(failure)
+        self._results[pair] = Result.FAILED
+        if failure.key in self._effort.known:
+            self._known[failure.key] = None
+            return
+        self._failures.setdefault(failure.key, (failure, part))
 
-        A shorter program that fails in another way is shown besides.
-        """
-        if self._is_shown(failure) or self._may_widen:
-            done, units = self._session.done, self._session.units
-            found = fewest_calls(self._session, failure, self._is_new)
-            if self._may_widen and found.others_may_have(self._session) and self._acts_by_itself:
-                raise _ActsByItself
-            self._show(found, part)
-            if self._is_shown(failure):
-                self._session.done, self._session.units = done, units
-                self._show(fewest_calls(self._session, failure, lambda _other: False), part)
-        self._results[failure.state, failure.trigger] = Result.FAILED
+    def _widen(self, failure: Failure) -> None:
+        """`_ActsByItself` if that may be what a failure shows."""
+        if self._may_widen and others_may_have(failure, self._session) and self._acts_by_itself:
+            raise _ActsByItself
 
     @cached_property
     def _acts_by_itself(self) -> bool:
         return Pilot(self._session, self._effort.patience).orders_move_by_themselves()
 
-    def _show(self, found: Counterexample, part: str) -> None:
-        if self._is_shown(found.failure):
-            self.violations.append(found.violation(self._session, part))
-        self._results[found.failure.state, found.failure.trigger] = Result.FAILED
-
-    def _is_shown(self, failure: Failure) -> bool:
-        return self._is_new(failure) and len(self.violations) < self._effort.shown
-
-    def _lost(self, found: Raced) -> None:
-        """Note what cannot be of the answers in a race, if it is new."""
-        pair = found.race.state, found.problem.culprit.trigger
-        if self._results.get(pair) is not Result.FAILED and len(self.violations) < self._effort.shown:
-            self.violations.append(of_race(found, self._session.lifecycle))
+    def _lost(self, violation: Violation) -> None:
+        """Note what cannot be of the answers of concurrent clients, if it is new."""
+        pair = violation.state, violation.trigger
+        if not self._effort.selection.has(pair):
+            return
         self._results[pair] = Result.FAILED
+        if violation.key in self._effort.known:
+            self._known[violation.key] = None
+        elif len(self._violations) < self._effort.shown:
+            self._violations.setdefault(violation.key, violation)
 
     def _is_new(self, failure: Failure) -> bool:
-        return self._results[failure.state, failure.trigger] is not Result.FAILED
+        pair = failure.state, failure.trigger
+        return pair in self._results and failure.key not in {*self._failures, *self._effort.known}
+
+
+def _gravity(kind: Kind) -> int:
+    return list(Kind).index(kind)
+
+
+def _some_of_each_kind(failures: list[Failure], number: int) -> list[Failure]:
+    """The gravest of `failures`, but at least one of each kind as long as there is room, the gravest first."""
+    by_kind = sorted(failures, key=lambda failure: _gravity(failure.kind))
+    first = {failure.kind: failure for failure in reversed(by_kind)}.values()
+    chosen = sorted(by_kind, key=lambda failure: not any(failure is each for each in first))[:number]
+    return sorted(chosen, key=lambda failure: _gravity(failure.kind))

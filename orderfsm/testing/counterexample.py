@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -10,12 +12,12 @@ import attrs
 from orderfsm.spec import Event
 from orderfsm.trace import Events
 
-from .model import Account, Contradiction
+from .model import Account, Kind
 from .report import Violation
 from .script import script
-from .session import TRIES, tell
+from .session import READS, TRIES, tell
 from .shrink import shrunk
-from .steps import Observe, as_json, renumbered
+from .steps import Observe, Program, ReadQuota, as_json, begun_by, orders_of, renumbered, trigger_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,77 +29,104 @@ if TYPE_CHECKING:
     from .concurrent import Problem
     from .races import Raced
     from .session import Done, Failure, Session
-    from .steps import Program
+    from .steps import Step
 
-SHRINKING = 20.0
-"""Seconds for which a program is shrunk at most."""
+PLAYS = 500
+"""How often a program is played at most to shrink it."""
 
 
-@attrs.frozen
-class Counterexample:
-    """How a program failed, and what was done."""
-
-    failure: Failure
-    done: tuple[Done, ...]
-
-    def others_may_have(self, session: Session) -> bool:
-        """Whether the table explains it if owner, CA and calendar act by themselves."""
-        account = Account(session.lifecycle, Events.PARTIAL, units=session.units, ours=session.ours)
-        try:
-            for each in self.done:
-                account.time_passes()
-                tell(account, each.step, each.result)
-        except Contradiction:
+def others_may_have(failure: Failure, session: Session) -> bool:
+    """Whether the table explains a failure if owner, CA and calendar act by themselves."""
+    packages = len(session.packages)
+    account = Account(session.lifecycle, Events.PARTIAL, units=failure.units, ours=session.ours, packages=packages)
+    for each in failure.done:
+        account.time_passes()
+        if each.result is None or any(wrong.kind is failure.kind for wrong in tell(account, each.step, each.result)):
             return False
-        return True
-
-    def violation(self, session: Session, part: str) -> Violation:
-        """It, for a report; `part` is the part of the check that found it."""
-        failure = self.failure
-        why = session.lifecycle.explain(failure.state, failure.trigger)
-        return Violation(
-            state=failure.state,
-            trigger=failure.trigger,
-            expected=failure.expected,
-            got=failure.got,
-            part=part,
-            rule=f"{why.reason} ({why.basis})",
-            reference=why.reference,
-            calls=tuple(as_json(each.step, each.got) for each in self.done),
-            script=script(session.driver, session.units, failure, self.done),
-        )
+    return True
 
 
-def fewest_calls(session: Session, failure: Failure, is_new: Callable[[Failure], bool]) -> Counterexample:
-    """The program that was just played and failed, shrunk while it fails in that way, or in another that `is_new`."""
-    found = Counterexample(failure, tuple(session.done))
-    until = time.monotonic() + SHRINKING
+def violation_of(failure: Failure, session: Session, part: str) -> Violation:
+    """A failure, for a report; `part` is the part of the check that found it."""
+    why = session.lifecycle.explain(failure.state, failure.trigger)
+    return Violation(
+        state=failure.state,
+        trigger=failure.trigger,
+        kind=failure.kind,
+        expected=failure.expected,
+        got=failure.got,
+        part=part,
+        rule=f"{why.reason} ({why.basis})",
+        reference=why.reference,
+        calls=tuple(as_json(each.step, each.got) for each in failure.done),
+        script=script(session.driver, failure.units, failure, failure.done),
+    )
+
+
+def fewest_calls(
+    session: Session, failure: Failure, is_new: Callable[[Failure], bool], until: float = math.inf
+) -> Failure:
+    """A failure with its program shrunk while it fails in that way, or in another that `is_new`.
+
+    It ends `until` a time of `time.monotonic`, or after so many `PLAYS`.
+    """
+    found = failure
+    plays = count(1)
 
     def fails(program: Program) -> Program | None:
         nonlocal found
-        again = _failure(session, program, failure) if time.monotonic() < until else None
-        if again is None or not (again.names(failure) or is_new(again)):
+        is_over = next(plays) > PLAYS or time.monotonic() > until
+        again = None if is_over else _failure(session, program, failure, is_new)
+        if again is None:
             return None
-        found = Counterexample(again, tuple(session.done))
-        return session.program
+        found = again
+        return again.program
 
-    session.give_up_orders()
-    program = session.program
+    program = found.program
     fails(renumbered(shrunk(fails(program) or program, fails)))
     return found
 
 
-def _failure(session: Session, program: Program, like: Failure) -> Failure | None:
-    """How a program fails; None if it does not, or if only one of it and `like` is passing.
+def without_bystanders(session: Session, failure: Failure) -> Failure:
+    """A failure with nothing in its program but what moved the order that it is about, if it fails in the same way.
+
+    It costs one order, where the units of more are not to be had.
+    """
+    *before, last = failure.done
+    moved = [each.step for each in before if _has_moved(each)]
+    about = orders_of(last.step) or {order for step in moved[-1:] for order in _orders(step)}
+    kept = [step for step in moved if _orders(step) & about]
+    if isinstance(last.step, ReadQuota):
+        kept[1:1] = [last.step]
+    program = Program((*kept, last.step), failure.units)
+    if not kept or len(program) >= len(failure.done):
+        return failure
+    return _failure(session, program, failure, lambda _other: False) or failure
+
+
+def _has_moved(done: Done) -> bool:
+    """Whether a step was accepted, and is one that changes something."""
+    return done.accepted and trigger_of(done.step) not in READS
+
+
+def _orders(step: Step) -> set[int]:
+    begun = begun_by(step)
+    return {*orders_of(step), *(() if begun is None else (begun,))}
+
+
+def _failure(session: Session, program: Program, like: Failure, is_new: Callable[[Failure], bool]) -> Failure | None:
+    """How a program fails, if it does so as `like`, or in a way that `is_new`; None if only one of them is passing.
 
     Where others act as well, it has more than one try. What passes must come every time.
     """
+
+    def wanted(failure: Failure) -> bool:
+        return failure.passing is like.passing and (failure.names(like) or is_new(failure))
+
     again: Failure | None = None
     for _ in range(TRIES if like.passing or session.events is Events.PARTIAL else 1):
-        again = session.play(program)
+        again = session.play(program, wanted)
         session.give_up_orders()
-        if again is not None and again.passing is not like.passing:
-            again = None
         if (again is None) is like.passing:
             break
     return again
@@ -134,6 +163,7 @@ def of_clients(problem: Problem, lifecycle: Lifecycle, state: State | None = Non
     return Violation(
         state=state,
         trigger=culprit.trigger,
+        kind=Kind.STATE_MACHINE if history is not None else Kind.QUOTA,
         expected="answers that the table explains in some order of the calls",
         got=problem.sentence,
         part="concurrent",

@@ -30,12 +30,12 @@ PASSING = ("Throttling", "FlowControlError", "Error", DeleteFail.code, CreateCer
 class NoAnswer(OrderFSMError):
     """The server did not answer, or not in a way that could be read; the message says what came instead.
 
-    `passing`: it may well answer if it is asked again.
+    `passing`: it may well answer if it is asked again. `code` is that of a refusal.
     """
 
-    def __init__(self, message: str, *, passing: bool = True) -> None:
+    def __init__(self, message: str, *, passing: bool = True, code: str | None = None) -> None:
         super().__init__(message)
-        self.passing = passing
+        self.passing, self.code = passing, code
 
 
 @attrs.frozen
@@ -140,7 +140,16 @@ class Driver(Protocol):
 
 
 class AccountDriver(Driver, Protocol):
-    """What a driver may have besides: the account's reads, and a way to begin again."""
+    """What a driver may have besides: the account's reads, a way to begin again, and more than one package.
+
+    With `packages` more than 1, `create` and `quota` are given the number of another package as `package=2`. Units of
+    one package must not move when an order of another one takes a unit, or gives it back.
+    """
+
+    @property
+    def packages(self) -> int:
+        """How many packages `create` and `quota` take; 1 where there is no such attribute."""
+        ...
 
     def orders(
         self, *, status: str | None = None, keyword: str | None = None, page: int = 1, size: int = 50
@@ -148,10 +157,10 @@ class AccountDriver(Driver, Protocol):
         """ListUserCertificateOrder: a page of the orders that have `status` and whose domain contains `keyword`."""
         ...
 
-    def quota(self) -> Now[Quota]:
-        """DescribePackageState of the package that `create` uses."""
+    def quota(self, package: int = 1) -> Now[Quota]:
+        """DescribePackageState of the package that `create` uses, or of another one."""
         ...
 
     def reset(self, units: int | None) -> Now[bool]:
-        """Begin again: no orders, and a package of `units`; with None, no package. False if this driver cannot."""
+        """Begin again: no orders, and packages of `units` each; with None, no package. False if this driver cannot."""
         ...

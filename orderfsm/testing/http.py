@@ -17,7 +17,7 @@ from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.spec import Operation, State
 from orderfsm.trace import Outcome
 
-from .answers import application, gone, not_read, of_json, page_of, quota_of
+from .answers import OTHER_PRODUCT, application, gone, not_read, of_json, page_of, quota_of
 from .driver import Answer, NoAnswer, Page, Quota
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class HTTPDriver:
     is emptied before each program: **everything in it is lost**. Without a control port, only what calls can do is
     checked, in an account that nobody else uses meanwhile; the units that orders hold are given back where the API can.
 
-    `product` is the package that is used; `timeout` is how many seconds an answer may take. Safe between threads.
+    `product` is the package that is used, with a control port beside a second one; `timeout` is how many seconds an
+    answer may take. Safe between threads.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class HTTPDriver:
 
         self.api_url, self.control_url = api_url, control_url
         self.product = product
+        self.products = [product] if control_url is None or product == OTHER_PRODUCT else [product, OTHER_PRODUCT]
         self._client = connect(api_url, key=key)
         milliseconds = int(timeout * 1000)
         self._runtime = sdk.RuntimeOptions(connect_timeout=milliseconds, read_timeout=milliseconds)
@@ -91,9 +93,14 @@ class HTTPDriver:
         if self._control is not None:
             self._control.ask("GET", "/orders/1")
 
-    def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE) -> Answer:
+    @property
+    def packages(self) -> int:
+        """See `AccountDriver`."""
+        return len(self.products)
+
+    def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE, package: int = 1) -> Answer:
         """See `Driver`."""
-        asked = application(operation, next(self._numbers), self.product)
+        asked = application(operation, next(self._numbers), self.products[package - 1])
         answer = self._ask(operation, asked)
         if answer.order_id is not None and "Domain" in asked:
             self._domains[answer.order_id] = asked["Domain"]
@@ -141,17 +148,22 @@ class HTTPDriver:
         given = {"Status": status, "Keyword": keyword, "CurrentPage": page, "ShowSize": size}
         return page_of(self._read(Operation.LIST, {name: value for name, value in given.items() if value is not None}))
 
-    def quota(self) -> Quota:
+    def quota(self, package: int = 1) -> Quota:
         """See `AccountDriver`."""
-        return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.product}))
+        return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.products[package - 1]}))
 
     def reset(self, units: int | None) -> bool:
         """By the control port; False if there is none."""
         if self._control is None:
             return False
         self._control.do("POST", "/reset")
-        if units is not None:
-            self._control.do("PUT", f"/packages/{quote(self.product, safe='')}", {"TotalCount": units})
+        for product in () if units is None else tuple(self.products):
+            try:
+                self._control.do("PUT", f"/packages/{quote(product, safe='')}", {"TotalCount": units})
+            except NoAnswer:
+                if product == self.product:
+                    raise
+                self.products.remove(product)
         return True
 
     def _in_the_list(self, order_id: int) -> frozenset[State | None]:

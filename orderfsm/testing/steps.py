@@ -21,13 +21,14 @@ UNITS = 20
 
 @attrs.frozen
 class Create:
-    """Create the order `order`."""
+    """Create the order `order`, from the first package or another one."""
 
     operation: Operation
     order: int
+    package: int = 1
 
     def __str__(self) -> str:
-        return f"order {self.order} = {self.operation}"
+        return f"order {self.order} = {self.operation}{_of_package(self.package)}"
 
 
 @attrs.frozen
@@ -82,10 +83,12 @@ class ReadList:
 
 @attrs.frozen
 class ReadQuota:
-    """Read the counts of the package."""
+    """Read the counts of a package."""
+
+    package: int = 1
 
     def __str__(self) -> str:
-        return f"{Operation.DESCRIBE_PACKAGE}"
+        return f"{Operation.DESCRIBE_PACKAGE}{_of_package(self.package)}"
 
 
 Step: TypeAlias = Create | Call | Happen | Observe | ReadList | ReadQuota
@@ -93,7 +96,7 @@ Step: TypeAlias = Create | Call | Happen | Observe | ReadList | ReadQuota
 
 @attrs.frozen
 class Program:
-    """Steps on an account that is empty but for a package of `units` (None: no package)."""
+    """Steps on an account that is empty but for packages of `units` each (None: no package)."""
 
     steps: tuple[Step, ...]
     units: int | None = UNITS
@@ -133,8 +136,8 @@ def begun_by(step: Step) -> int | None:
 def as_json(step: Step, got: str) -> dict[str, Any]:
     """A step and what came of it, for a report: a `call`, `force` or `read`, the `order`'s number, what it `got`."""
     match step:
-        case Create(operation, order):
-            return {"call": operation, "order": order, "got": got}
+        case Create(operation, order, package):
+            return {"call": operation, "order": order, **_other(package), "got": got}
         case Call(operation, order, begins):
             second = {} if begins is None else {"begins": begins}
             return {"call": operation, "order": order, **second, "got": got}
@@ -145,8 +148,16 @@ def as_json(step: Step, got: str) -> dict[str, Any]:
         case ReadList(status, like, page, size):
             filters = {"status": status, "like": like, "page": page, "size": size}
             return {"call": Operation.LIST, **{k: v for k, v in filters.items() if v is not None}, "got": got}
-        case ReadQuota():
-            return {"call": Operation.DESCRIBE_PACKAGE, "got": got}
+        case ReadQuota(package):
+            return {"call": Operation.DESCRIBE_PACKAGE, **_other(package), "got": got}
+
+
+def _other(package: int) -> dict[str, int]:
+    return {} if package == 1 else {"package": package}
+
+
+def _of_package(package: int) -> str:
+    return "" if package == 1 else f" of package {package}"
 
 
 def _named(order: int | str) -> str:
