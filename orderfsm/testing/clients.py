@@ -19,6 +19,8 @@ from orderfsm.spec import Event, Operation
 from orderfsm.trace import Line, Outcome
 from orderfsm.wire import types
 
+from .driver import NoAnswer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 
@@ -38,6 +40,12 @@ PROGRESS, READING = 0.55, 0.2
 
 LOSING = 0.1
 """How often a client may end an order in a way that never gives its unit back, so that the package lasts."""
+
+WHO_LOOKS = "after"
+"""The client of what is seen after all calls."""
+
+AFTER = 1e-6
+"""Seconds by which what is seen after all calls comes after them."""
 
 SWITCH_INTERVAL = 1e-5
 """Seconds after which Python lets another thread go on, so that clients meet in a server of this process as well."""
@@ -93,6 +101,26 @@ async def meet(
     meeting = [Client(driver, number, Random(number), shared) for number in range(1, len(triggers) + 1)]
     await _at_once(driver, meeting, lambda client: client.fire(triggers[client.number - 1], order_id, states))
     return shared.recording
+
+
+async def seen_after(driver: Driver, order_id: int, recording: Recording) -> list[Line]:
+    """The state that an order is seen in once all calls of a recording have ended, as a line; none if it is not one."""
+    try:
+        states = await answered(driver.observe(order_id))
+    except NoAnswer:
+        return []
+    after = max([line.ended for line in recording.lines], default=0.0) + AFTER
+    line = Line(
+        time=datetime.fromtimestamp(after, UTC),
+        order_id=order_id,
+        trigger=Operation.DESCRIBE,
+        client=WHO_LOOKS,
+        started=after,
+        ended=after,
+    )
+    if None in states:
+        return [attrs.evolve(line, outcome=Outcome.REFUSED, code=NotFoundOrder.code)]
+    return [attrs.evolve(line, state=state) for state in states if len(states) == 1]
 
 
 async def _at_once(

@@ -14,7 +14,7 @@ from orderfsm.errors import InvalidValue
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.trace import Events, Finding, all_or_some
 
-from .counterexample import fewest_calls, of_clients, of_race, others_may_have, violation_of, without_bystanders
+from .counterexample import exact, fewest_calls, of_clients, of_race, others_may_have, violation_of, without_bystanders
 from .cover import Cover, Tried
 from .model import Contradiction, Kind
 from .report import Report, Result
@@ -243,7 +243,7 @@ class _Check:
             self._session, self._effort.random, self._effort.seed, self._effort.deadline, self._is_new
         )
         if failure is not None:
-            self._failed(failure, "random")
+            self._failed(exact(self._session, failure), "random")
         elif self._effort.is_used_up:
             self._unfinished = self._unfinished or "the budget ended before every random program was played"
 

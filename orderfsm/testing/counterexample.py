@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from itertools import count
+from itertools import count, takewhile
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,6 +12,7 @@ import attrs
 from orderfsm.spec import Event
 from orderfsm.trace import Events
 
+from .clients import WHO_LOOKS
 from .model import Account, Kind
 from .report import Violation
 from .script import script
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State
+    from orderfsm.spec import State, Trigger
     from orderfsm.trace import Line
 
     from .concurrent import Problem
@@ -61,6 +62,22 @@ def violation_of(failure: Failure, session: Session, part: str) -> Violation:
         calls=tuple(as_json(each.step, each.got) for each in failure.done),
         script=script(session.driver, failure.units, failure, failure.done),
     )
+
+
+def exact(session: Session, failure: Failure) -> Failure:
+    """A failure, which accuses the step that is wrong: where units are miscounted, with a count after every step."""
+    last = failure.done[-1].step
+    if failure.kind is not Kind.QUOTA or not isinstance(last, ReadQuota):
+        return failure
+    steps = [each.step for each in failure.done]
+    uncounted = list(takewhile(lambda step: step != last, reversed(steps[:-1])))
+    if sum(trigger_of(step) not in {None, *READS} for step in uncounted) == 1 and len(uncounted) < len(steps) - 1:
+        return failure
+    counts = [ReadQuota(number) for number in range(1, last.package + 1)]
+    counted = [each for step in steps for each in (step, *([] if isinstance(step, Observe) else counts))]
+    found = session.play(Program((*counts, *counted), failure.units), lambda found: found.kind is Kind.QUOTA)
+    session.give_up_orders()
+    return failure if found is None else found
 
 
 def fewest_calls(
@@ -117,11 +134,13 @@ def _orders(step: Step) -> set[int]:
 def _failure(session: Session, program: Program, like: Failure, is_new: Callable[[Failure], bool]) -> Failure | None:
     """How a program fails, if it does so as `like`, or in a way that `is_new`; None if only one of them is passing.
 
-    Where others act as well, it has more than one try. What passes must come every time.
+    Where others act as well, it has more than one try. What passes must come every time. A new way must be told by the
+    answer itself: of an effect that is seen later, a shorter program may accuse the wrong call.
     """
 
     def wanted(failure: Failure) -> bool:
-        return failure.passing is like.passing and (failure.names(like) or is_new(failure))
+        tells_itself = not isinstance(failure.done[-1].step, Observe | ReadQuota)
+        return failure.passing is like.passing and (failure.names(like) or (tells_itself and is_new(failure)))
 
     again: Failure | None = None
     for _ in range(TRIES if like.passing or session.events is Events.PARTIAL else 1):
@@ -145,24 +164,31 @@ def _of_client(line: Line) -> dict[str, Any]:
 
 
 def of_race(raced: Raced, lifecycle: Lifecycle) -> Violation:
-    """What clients were told in a race and cannot be, and what was done before it."""
+    """What clients were told in a race and cannot be, and what was done before it.
+
+    What was seen after the race is the doing of the first of those that raced.
+    """
     done = tuple(as_json(each.step, each.got) for each in raced.done if not isinstance(each.step, Observe))
-    violation = of_clients(raced.problem, lifecycle, raced.race.state)
+    seen = raced.problem.culprit.client == WHO_LOOKS
+    violation = of_clients(raced.problem, lifecycle, raced.race.state, raced.race.triggers[0] if seen else None)
     return attrs.evolve(violation, calls=done + violation.calls)
 
 
-def of_clients(problem: Problem, lifecycle: Lifecycle, state: State | None = None) -> Violation:
-    """What concurrent clients were told and cannot be; the call that nothing explains accuses itself.
+def of_clients(
+    problem: Problem, lifecycle: Lifecycle, state: State | None = None, trigger: Trigger | None = None
+) -> Violation:
+    """What concurrent clients were told and cannot be; it accuses `trigger`, or else the call that nothing explains.
 
     `state` is the one in which its order was before all calls, if that is known.
     """
     history, culprit = problem.history, problem.culprit
     if state is None and history is not None and history.possible:
         state = history.possible[0]
-    why = lifecycle.explain(state, culprit.trigger)
+    accused = culprit.trigger if trigger is None else trigger
+    why = lifecycle.explain(state, accused)
     return Violation(
         state=state,
-        trigger=culprit.trigger,
+        trigger=accused,
         kind=Kind.STATE_MACHINE if history is not None else Kind.QUOTA,
         expected="answers that the table explains in some order of the calls",
         got=problem.sentence,

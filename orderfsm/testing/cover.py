@@ -17,6 +17,7 @@ from orderfsm.spec import Actor, Event, Operation
 from orderfsm.trace import Events
 from orderfsm.wire import PARAMETERS, statuses
 
+from .counterexample import exact
 from .model import Contradiction, Kind
 from .session import TRIES, CannotForce
 from .steps import Call, Happen, Observe, ReadList, ReadQuota
@@ -72,11 +73,11 @@ class Trial:
         found: dict[Key, Failure] = {}
         for number in range(1, TRIES + 1):
             passed, why, contradiction = self._played(pilot)
-            failures = pilot.session.found
+            failures = list(pilot.session.found)
             if contradiction is not None and (number == TRIES or not contradiction.passing):
                 failures = [*failures, pilot.session.failure(contradiction)]
-            found = {failure.key: failure for failure in failures} | found
             pilot.session.give_up_orders()
+            found = {failure.key: failure for failure in (exact(pilot.session, each) for each in failures)} | found
             if contradiction is None or not contradiction.passing:
                 break
         return Tried(passed, tuple(found.values()), why)
@@ -310,6 +311,7 @@ class Cover:
             for _ in repeat(None, _free(session, each)):
                 self._pilot.fire(create, package=each)
         self._pilot.fire(row.trigger, order)
+        _count(session)
         for each in session.packages:
             self._pilot.fire(create, package=each)
         _count(session)
@@ -330,11 +332,13 @@ def _look(session: Session, order: int | None, *, thoroughly: bool = False) -> N
     What a read says of a state that cannot be is the read's fault only if the state is still the same after it.
     """
     _observe_all(session)
+    _count(session)
     if order is not None:
         with suppress(CannotForce):
             session.do(Call(Operation.DESCRIBE, order))
+            if session.done[-1].refused:
+                _count(session)
             session.do(Observe(order))
-    _count(session)
     with suppress(CannotForce):
         _read_list(session)
         _observe_all(session)
