@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
 
-from mutants.servers import SERVERS
+from mutants import SERVERS, TABLES
 
-from orderfsm import InvalidValue, Operation, State
+from orderfsm import Event, InvalidValue, Operation, State
 from orderfsm.mock import Service, mock_cas
 from orderfsm.testing import HTTPDriver, Result, ServiceDriver, check_conformance
 from orderfsm.testing.model import Kind
@@ -45,6 +45,13 @@ def test_a_refused_read_that_takes_a_unit_is_accused_and_not_the_call_before_it(
 def test_a_list_that_is_wrong_stops_no_trial():
     name = "the list shows the status before the last change"
     assert failed(name) == {(None, Operation.LIST, kind) for kind in (Kind.STATE_MACHINE, Kind.SHAPES)}
+
+
+def test_a_step_without_effect_is_accused_and_not_what_was_called_before_somebody_looked():
+    name = "domain_validated in pending_review leaves the order there"
+    mutant = next(each for each in TABLES if each.name == name)
+    report = check_conformance(ServiceDriver(mutant.make()), events="complete", random=0, seed=1, budget=1e6)
+    assert set(report.failed) == {(State.PENDING_REVIEW, Event.DOMAIN_VALIDATED, Kind.STATE_MACHINE)}
 
 
 class OnePackage(Service):

@@ -65,17 +65,29 @@ def violation_of(failure: Failure, session: Session, part: str) -> Violation:
 
 
 def exact(session: Session, failure: Failure) -> Failure:
-    """A failure, which accuses the step that is wrong: where units are miscounted, with a count after every step."""
+    """A failure, which accuses the step that is wrong: what earlier steps did is looked for after each of them.
+
+    That is done where more than one step came since the last look at what is wrong: at the state of an order, or at a
+    count of units. An answer that is wrong may also be the effect of a step before, at which nobody looked.
+    """
     last = failure.done[-1].step
-    if failure.kind is not Kind.QUOTA or not isinstance(last, ReadQuota):
-        return failure
     steps = [each.step for each in failure.done]
-    uncounted = list(takewhile(lambda step: step != last, reversed(steps[:-1])))
-    if sum(trigger_of(step) not in {None, *READS} for step in uncounted) == 1 and len(uncounted) < len(steps) - 1:
+    answered = not isinstance(last, Observe | ReadQuota)
+    if answered and (failure.kind is not Kind.STATE_MACHINE or not orders_of(last)):
         return failure
-    counts = [ReadQuota(number) for number in range(1, last.package + 1)]
-    counted = [each for step in steps for each in (step, *([] if isinstance(step, Observe) else counts))]
-    found = session.play(Program((*counts, *counted), failure.units), lambda found: found.kind is Kind.QUOTA)
+    look = Observe(*orders_of(last)) if answered else last
+    reads = READS if isinstance(look, ReadQuota) else frozenset()
+    since = list(takewhile(lambda step: step != look, reversed(steps[:-1])))
+    unseen = sum(trigger_of(step) not in {None, *reads} for step in since)
+    if len(since) < len(steps) - 1 and unseen == (0 if answered else 1):
+        return failure
+    looks: list[Step] = [ReadQuota(number) for number in session.packages] if isinstance(look, ReadQuota) else []
+    looked = list(looks)
+    for step in steps:
+        begun = begun_by(step)
+        looks += [Observe(begun)] if begun is not None and isinstance(look, Observe) else []
+        looked += [step, *(() if isinstance(step, Observe) else looks)]
+    found = session.play(Program(tuple(looked), failure.units), lambda found: found.kind is failure.kind)
     session.give_up_orders()
     return failure if found is None else found
 
