@@ -31,6 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("orderfsm", "conformance to the life cycle of certificate orders")
     group.addoption("--orderfsm-endpoint", metavar="URL", help="add a test for each state and trigger of this server")
     group.addoption("--orderfsm-control", metavar="URL", help="its control port, by which its account is emptied")
+    group.addoption(
+        "--orderfsm-budget", metavar="SECONDS", type=float, help="skip what is left of its tests after that"
+    )
+    group.addoption("--orderfsm-random", metavar="N", type=int, default=0, help="play N random programs as well")
+    group.addoption("--orderfsm-seed", metavar="SEED", type=int, help="repeats the random programs")
+    group.addoption("--orderfsm-repro", metavar="DIR", help="write each violation to a file in DIR, as a program")
     group.addoption("--orderfsm-coverage", action="store_true", help="say which rules of the table were never tried")
     group.addoption(
         "--orderfsm-coverage-to",

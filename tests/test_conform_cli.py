@@ -60,18 +60,65 @@ def test_with_a_control_port_every_pair_is_tried(server, conform):
     assert f"of {PAIRS} pairs {PAIRS} passed, 0 failed, 0 not forced" in out
 
 
-def test_a_violation_exits_1_and_is_printed_with_its_program(broken, conform):
-    status, out, err = conform(broken.api, "--random", "0", "--budget", "300s")
+def test_a_violation_exits_1_and_its_program_is_written_if_it_is_asked_for(broken, conform, tmp_path):
+    arguments = [broken.api, "--random", "0", "--budget", "300s", "--only", "pending_review", "--only", "cancel"]
+    status, out, err = conform(*arguments)
     assert (status, err) == (1, "")
     assert out.startswith("CancelOrderRequest in pending_review: expected accepted, got OrderStateError (HTTP 403)\n")
-    assert re.search("\npending_review: [0-9]+ of 17 triggers passed; failed: cancel; not forced: ", out)
-    program = out.split("The first violation as a program:\n\n")[1]
+    assert out.endswith("with --repro DIR, each violation is written to a file, as a program\n")
+    assert "import" not in out
+    out = conform(*arguments, "--repro", str(tmp_path / "new"))[1]
+    [program] = (tmp_path / "new").iterdir()
+    assert program.name == "cancel_in_pending_review_state_machine.py"
+    assert out.endswith(f"a violation as a program: {program}\n")
     done = subprocess.run(
-        [sys.executable, "-"], input=program, capture_output=True, text=True, timeout=60, check=False, env={}
+        [sys.executable, str(program)], capture_output=True, text=True, timeout=60, check=False, env={}
     )
     *_, cancelled, expected = done.stdout.splitlines()
     assert re.fullmatch(r"cancel_order_request\(.*\): OrderStateError \(HTTP 403\)", cancelled)
     assert expected == "expected of the last answer: accepted"
+
+
+def test_what_a_baseline_names_is_told_apart_and_does_not_decide(broken, conform, tmp_path):
+    baseline = tmp_path / "known.json"
+    arguments = [broken.api, "--random", "2", "--budget", "300s", "--only", "pending_review", "--only", "cancel"]
+    assert conform(*arguments, "--write-baseline", str(baseline))[0] == 1
+    known = {"state": "pending_review", "trigger": "CancelOrderRequest", "kind": "state machine"}
+    assert json.loads(baseline.read_text()) == {"known": [known]}
+    status, out, _ = conform(*arguments, "--baseline", str(baseline), "--json")
+    document = json.loads(out)
+    assert (status, document["verdict"], document["violations"], document["known"]) == (0, "conforms", [], [known])
+    assert {"state": "pending_review", "trigger": "CancelOrderRequest", "result": "failed"} in document["coverage"]
+    out = conform(*arguments, "--baseline", str(baseline))[1]
+    assert "known before: CancelOrderRequest in pending_review (state machine)\n" in out
+
+
+def test_what_is_left_out_is_not_tried(broken, conform):
+    arguments = [broken.api, "--random", "2", "--budget", "300s", "--only", "CHECKING"]
+    document = json.loads(conform(*arguments, "--exclude", "cancel", "--json")[1])
+    assert {each["state"] for each in document["coverage"]} == {"pending_review", "being_reviewed"}
+    assert "CancelOrderRequest" not in {each["trigger"] for each in document["coverage"]}
+    assert document["violations"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("[]", "known"), ("not json", "known.json"), ('{"known": [{"state": "x"}]}', "known.json")],
+)
+def test_a_baseline_that_is_none_is_named(conform, tmp_path, text, named):
+    path = tmp_path / "known.json"
+    path.write_text(text)
+    status, out, err = conform("http://127.0.0.1:1", "--baseline", str(path))
+    assert (status, out) == (2, "")
+    assert named in err
+    assert err.count("\n") == 1
+
+
+def test_the_help_says_what_a_control_port_must_answer(conform):
+    status, out, _ = conform("--help")
+    assert status == 0
+    for request in ("POST /reset", "PUT /packages/", "POST /orders/{OrderId}/events", "GET /orders/{OrderId}"):
+        assert request in out
 
 
 def test_json_is_one_document(broken, conform):
@@ -124,6 +171,9 @@ def test_a_server_is_found_without_a_scheme(server, conform):
         (["http://127.0.0.1:1", "--budget", "0"], "budget '0'"),
         (["http://127.0.0.1:1", "--random", "-1"], "-1"),
         (["http://127.0.0.1:1", "--events", "some"], "some"),
+        (["http://127.0.0.1:1", "--only", "delet"], "only 'delet': expected "),
+        (["http://127.0.0.1:1", "--only", "issued", "--exclude", "ISSUED"], "exclude ['ISSUED']"),
+        (["http://127.0.0.1:1", "--baseline", "/nonexistent/x"], "/nonexistent/x"),
     ],
     ids=str,
 )

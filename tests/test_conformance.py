@@ -8,7 +8,6 @@ import random
 import re
 import subprocess
 import sys
-import time
 
 import attrs
 import pytest
@@ -17,7 +16,7 @@ pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
 
 import stores
-from hypothesis import Phase, settings
+from hypothesis import Phase, seed, settings
 from mutants.servers import SERVERS
 from mutants.stores import STORES
 
@@ -33,12 +32,16 @@ from orderfsm.testing import (
     Result,
     ServiceDriver,
     check_conformance,
+    conformance,
     lifecycle_machine,
 )
 from orderfsm.trace import Events, Finding
 
+AGES = 1e6
+"""Seconds that no check ever takes: it ends when everything was tried."""
+
 CONFORMS, VIOLATES, UNDECIDED = Finding
-PASSED, FAILED, NOT_FORCED = Result
+PASSED, FAILED, NOT_FORCED, NOT_OFFERED = Result
 PAIRS = [(state, trigger) for state in (None, *State) for trigger in (*Operation, *Event)]
 
 
@@ -77,7 +80,7 @@ REVIEWS = ["manual", "at-once", pytest.param("after=0.02", marks=pytest.mark.lon
 
 def conforms(driver, **options):
     """Check that the server behind a driver conforms."""
-    report = check_conformance(driver, **{"seed": 1, "budget": 500, **options})
+    report = check_conformance(driver, **{"seed": 1, "budget": AGES, **options})
     assert report.verdict is CONFORMS, str(report)
     assert report.violations == ()
     return report
@@ -145,7 +148,7 @@ def test_faults_are_no_violations(seed):
         return True
 
     driver.reset = and_fail_now_and_then
-    report = check_conformance(driver, events="complete", random=20, seed=seed, concurrent=(4, 50))
+    report = check_conformance(driver, events="complete", random=20, seed=seed, concurrent=(4, 50), budget=AGES)
     assert report.verdict is CONFORMS, str(report)
 
 
@@ -213,6 +216,7 @@ def stocked(units=10**6, **options):
 def test_the_four_methods_are_enough():
     report = conforms(Bare(stocked()), random=5, concurrent=(4, 20))
     assert {trigger for _, trigger in with_result(report, NOT_FORCED)} == {Operation.LIST, Operation.DESCRIBE_PACKAGE}
+    assert set(report.not_forced.values()) == {"the driver has no such method"}
 
 
 @pytest.mark.parametrize(
@@ -226,11 +230,11 @@ def test_the_four_methods_are_enough():
     ],
     ids=lambda triggers: " and ".join(sorted(trigger.name for trigger in triggers)),
 )
-def test_what_a_driver_cannot_do_is_not_forced(missing):
+def test_an_operation_that_a_driver_cannot_do_is_not_offered_and_an_event_not_forced(missing):
     report = conforms(Bare(stocked(), lambda trigger: trigger not in missing), random=1, concurrent=(2, 10))
-    not_forced = with_result(report, NOT_FORCED)
-    assert {(state, trigger) for state in State for trigger in missing} <= not_forced
-    assert (State.PENDING_REVIEW, Operation.CANCEL) not in not_forced
+    results = {report.coverage[state, trigger] for state in State for trigger in missing}
+    assert results == {NOT_FORCED if missing <= set(Event) else NOT_OFFERED}
+    assert report.coverage[State.PENDING_REVIEW, Operation.CANCEL] is PASSED
 
 
 # -- verdicts ----------------------------------------------------------------------------------------------------------
@@ -239,7 +243,7 @@ def test_what_a_driver_cannot_do_is_not_forced(missing):
 def test_where_nothing_could_be_checked_nothing_is_proved():
     report = check_conformance(Bare(stocked(), lambda _trigger: False), random=5, concurrent=(2, 5), seed=1)
     assert report.verdict is UNDECIDED
-    assert set(report.coverage.values()) == {NOT_FORCED}
+    assert set(report.coverage.values()) == {NOT_FORCED, NOT_OFFERED}
     assert report.reason == "no pair of a state and a trigger could be checked"
     assert "undecided because no pair of a state and a trigger could be checked" in str(report)
 
@@ -263,17 +267,31 @@ def test_a_server_that_never_answers_violates_the_table():
     assert report.violations[0].got == "no answer"
 
 
-def test_when_the_budget_is_used_up_it_is_undecided():
-    report = check_conformance(ServiceDriver(Service()), budget=0.2, seed=1)
+class Steps:
+    """A clock that stands still for so many questions, and then is far in the future."""
+
+    def __init__(self, steps):
+        self._left = steps
+
+    def monotonic(self):
+        """The time."""
+        self._left -= 1
+        return 0.0 if self._left > 0 else 1e9
+
+
+def test_when_the_budget_is_used_up_it_is_undecided(monkeypatch):
+    monkeypatch.setattr(conformance, "time", Steps(30))
+    report = check_conformance(ServiceDriver(Service()), events="complete", seed=1)
     assert report.verdict is UNDECIDED
     assert report.reason == "the budget ended before everything was tried"
     assert NOT_FORCED in report.coverage.values()
     assert PASSED in report.coverage.values()
 
 
-def test_a_violation_decides_even_if_the_budget_is_used_up():
+def test_a_violation_decides_even_if_the_budget_is_used_up(monkeypatch):
+    monkeypatch.setattr(conformance, "time", Steps(30))
     service = mutant("refusals have HTTP status 400").make()
-    assert check_conformance(ServiceDriver(service), budget=0.5, seed=1).verdict is VIOLATES
+    assert check_conformance(ServiceDriver(service), events="complete", seed=1).verdict is VIOLATES
 
 
 def test_a_failed_pair_is_failed_and_the_rest_is_tried_all_the_same():
@@ -285,9 +303,11 @@ def test_a_failed_pair_is_failed_and_the_rest_is_tried_all_the_same():
 def test_every_refusal_that_is_broken_is_a_violation_of_its_own_up_to_ten():
     service = mutant("a refused call is answered as if it had been accepted").make()
     report = check_conformance(ServiceDriver(service), random=0, seed=1)
-    pairs = [(violation.state, violation.trigger) for violation in report.violations]
-    assert len(pairs) == len(set(pairs)) == 10
-    assert set(pairs) <= with_result(report, FAILED)
+    keys = [violation.key for violation in report.violations]
+    assert len(keys) == len(set(keys)) == 10
+    assert {(state, trigger) for state, trigger, _ in keys} <= with_result(report, FAILED)
+    assert len(report.failed) > 10
+    assert f"not shown: {len(report.failed) - 10} violations more" in str(report)
 
 
 def test_after_the_first_failure_it_ends_if_it_is_told_to():
@@ -320,7 +340,7 @@ def test_options_that_make_no_sense_are_named_before_anything_is_asked(options, 
 
 def first_violation(service, **options):
     """The first violation of a broken service."""
-    report = check_conformance(ServiceDriver(service), **{"random": 0, "seed": 1, **options})
+    report = check_conformance(ServiceDriver(service), **{"random": 0, "seed": 1, "budget": AGES, **options})
     assert report.verdict is VIOLATES, str(report)
     return report.violations[0]
 
@@ -330,6 +350,7 @@ def test_a_violation_has_the_fewest_calls_the_rule_and_its_source():
     assert violation.as_json() | {"script": "", "picture": ""} == {
         "state": "issued",
         "trigger": "DeleteCertificateRequest",
+        "kind": "state machine",
         "expected": "OrderStateError (HTTP 403)",
         "got": "accepted",
         "calls": [
@@ -448,7 +469,9 @@ def test_the_seed_repeats_the_random_part():
     name = "an order that was submitted twice cannot be validated"
 
     def found(seed):
-        report = check_conformance(ServiceDriver(mutant(name).make()), random=200, seed=seed, events="complete")
+        report = check_conformance(
+            ServiceDriver(mutant(name).make()), random=200, seed=seed, events="complete", budget=AGES
+        )
         return report.seed, [call.get("call") or call.get("force") for call in report.violations[0].calls]
 
     assert found(5) == found(5)
@@ -456,7 +479,7 @@ def test_the_seed_repeats_the_random_part():
 
 
 def test_without_a_seed_there_is_one_that_is_told():
-    report = check_conformance(ServiceDriver(Service()), random=0, budget=0.05)
+    report = check_conformance(ServiceDriver(Service()), random=0, only=[State.DELETED])
     assert 0 <= report.seed < 2**32
     assert str(report).endswith(f"seed: {report.seed}")
 
@@ -468,7 +491,8 @@ TestOrderMachine.settings = settings(max_examples=20, deadline=None)
 
 
 def test_a_lifecycle_machine_fails_with_what_was_done():
-    case = lifecycle_machine(ServiceDriver(Service(lifecycle=allowing(State.PENDING_REVIEW, Operation.RENEW)))).TestCase
+    renews = Service(lifecycle=allowing(State.PENDING_REVIEW, Operation.RENEW))
+    case = seed(1)(lifecycle_machine(ServiceDriver(renews))).TestCase
     case.settings = settings(case.settings, phases=[Phase.generate], database=None)
     with pytest.raises(AssertionError, match="RenewCertificateOrderForPackageRequest in pending_review"):
         case("runTest").runTest()
@@ -486,10 +510,10 @@ def test_random_programs_delete_and_cancel_in_every_state():
         def learn(self, step, result):
             before = self.done[-1].before
             tried.update((state, trigger_of(step)) for state in before)
-            super().learn(step, result)
+            return super().learn(step, result)
 
     with Watched(ServiceDriver(Service()), ORDER_LIFECYCLE, Events.COMPLETE) as session:
-        assert failing_program(session, 300, 1, time.monotonic() + 60) is None
+        assert failing_program(session, 300, 1) is None
     assert tried >= {(state, trigger) for state in State for trigger in (Operation.DELETE, Operation.CANCEL)}
 
 
@@ -499,7 +523,12 @@ def test_random_programs_delete_and_cancel_in_every_state():
 def test_the_report_is_a_document():
     report = check_conformance(ServiceDriver(Service(lifecycle=DELETES_ISSUED)), random=0, seed=7)
     document = json.loads(json.dumps(report.as_json()))
-    assert list(document) == ["verdict", "checked", "coverage", "violations", "events", "reason", "seed"]
+    assert list(document) == [
+        *("verdict", "checked", "coverage", "violations", "failed", "known", "events", "reason", "seed")
+    ]
+    assert document["failed"] == [
+        {"state": "issued", "trigger": "DeleteCertificateRequest", "kind": "state machine"},
+    ]
     assert (document["verdict"], document["seed"], document["checked"]) == ("violates", 7, report.checked)
     assert {"state": "issued", "trigger": "DeleteCertificateRequest", "result": "failed"} in document["coverage"]
     assert {"state": None, "trigger": "CreateCertificateRequest", "result": "passed"} in document["coverage"]

@@ -27,6 +27,7 @@ from orderfsm.testing import (
     run_concurrent,
 )
 from orderfsm.testing.limit import Overdue, within
+from orderfsm.testing.model import Kind
 from orderfsm.trace import Finding
 
 # -- at the door -------------------------------------------------------------------------------------------------------
@@ -147,7 +148,7 @@ def test_an_unknown_state_is_a_violation_of_the_read_that_showed_it(unknown):
 
     report = check_conformance(Odd(Service()), random=0, seed=1, budget=300)
     [violation] = report.violations
-    assert (violation.state, violation.trigger) == (State.ISSUED, Operation.DESCRIBE)
+    assert violation.key == (State.ISSUED, Operation.DESCRIBE, Kind.SHAPES)
     assert violation.expected == "a state of the table"
     assert violation.calls[-1]["read"] == "state"
     assert {pair for pair, result in report.coverage.items() if result is Result.NOT_FORCED} == set()
@@ -246,12 +247,22 @@ def test_a_driver_stays_in_the_thread_that_made_it():
     threads = set()
 
     class Watched(ServiceDriver):
-        def create(self, operation=Operation.CREATE_FOR_PACKAGE):
+        def create(self, operation=Operation.CREATE_FOR_PACKAGE, package=1):
             threads.add(threading.current_thread())
-            return super().create(operation)
+            return super().create(operation, package)
 
     check_conformance(Watched(Service()), random=0, seed=1, budget=0.2)
     assert threads == {threading.main_thread()}
+
+
+def test_a_driver_whose_create_takes_no_package_is_used_with_one():
+    class OfOne(ServiceDriver):
+        def create(self, operation=Operation.CREATE_FOR_PACKAGE):
+            return super().create(operation)
+
+    report = check_conformance(OfOne(Service()), random=0, seed=1, budget=300, only=["verify_fail"])
+    assert report.verdict is Finding.CONFORMS, str(report)
+    assert {*report.coverage.values()} == {Result.PASSED}
 
 
 def test_the_alarm_of_another_is_set_again():

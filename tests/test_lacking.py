@@ -21,8 +21,9 @@ from orderfsm.trace import Finding
 
 READS = (Operation.DESCRIBE, Operation.LIST, Operation.DESCRIBE_PACKAGE)
 PAIRS = {(state, trigger) for state in (None, *State) for trigger in (*Operation, *Event)}
+NO_SUCH_ACTION = plain.refusal(404, "InvalidAction.NotFound")
 WAYS = {
-    "no such action": plain.refusal(404, "InvalidAction.NotFound"),
+    "no such action": NO_SUCH_ACTION,
     "not found": plain.refusal(404, "NotFound"),
     "it fails": plain.refusal(500, "Error"),
     "no JSON object": (200, ["this", "is", "no", "answer"]),
@@ -111,12 +112,26 @@ def conform(capsys):
 @pytest.mark.parametrize("read", READS, ids=lambda read: read.name.lower())
 def test_over_http_a_read_that_is_lacking_is_a_violation_and_no_traceback(conform, read, way, has_control):
     with plain.served(spoil=lambda what: WAYS[way] if what == read else None) as server:
-        arguments = [server.api, *(["--control", server.control] if has_control else [])]
+        arguments = [server.api, *(["--control", server.control] if has_control else []), "--strict-operations"]
         status, document, err = conform(*arguments, "--budget", "1")
     assert (status, err) == (1, "")
     assert {violation["trigger"] for violation in document["violations"]} == {read}
     passed = {(p["state"], p["trigger"]) for p in document["coverage"] if p["result"] == "passed"}
     assert {trigger for _, trigger in passed} - {read}
+
+
+@pytest.mark.parametrize("has_control", [True, pytest.param(False, marks=pytest.mark.long)])
+@pytest.mark.parametrize("read", READS, ids=lambda read: read.name.lower())
+def test_over_http_a_read_that_the_server_says_it_does_not_have_is_not_offered_and_no_violation(
+    conform, read, has_control
+):
+    with plain.served(spoil=lambda what: NO_SUCH_ACTION if what == read else None) as server:
+        arguments = [server.api, *(["--control", server.control] if has_control else [])]
+        status, document, err = conform(*arguments, "--budget", "300", "--only", "pending_review", "--only", read.name)
+    assert (document["violations"], err) == ([], "")
+    assert status == 3, "nothing else was tried"
+    results = {(each["trigger"], each["result"]) for each in document["coverage"]}
+    assert results == {(read, "not offered")}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -23,7 +22,6 @@ from orderfsm.trace import Events, Finding
 
 PAGE = (Path(__file__).parent.parent / "docs" / "conformance.md").read_text()
 LISTED = PAGE.partition(BEGINS)[2].splitlines()
-PATIENCE = 60
 MOST_CALLS = 6
 A_FEW = slice(None, None, 40)
 PRODUCT = "digicert-free-1-free"
@@ -36,11 +34,9 @@ def name(mutant):
 
 def caught(mutant, driver, events=Events.COMPLETE):
     """The report that says that a mutant violates the table."""
-    begun = time.perf_counter()
     report = check(mutant, driver, events)
     assert report.verdict is Finding.VIOLATES, report
     assert len(report.violations[0].calls) <= MOST_CALLS, report
-    assert time.perf_counter() - begun < PATIENCE
     return report
 
 

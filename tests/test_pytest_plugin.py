@@ -14,7 +14,7 @@ pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is no
 
 import plain
 
-from orderfsm import ORDER_LIFECYCLE, Event, Operation, State
+from orderfsm import ORDER_LIFECYCLE, Basis, Event, Operation, State, Transition
 from orderfsm.mock import Service, mock_cas
 from orderfsm.testing.pytest_suite import name_of
 
@@ -80,11 +80,12 @@ def test_what_calls_alone_cannot_force_is_skipped_and_said(server, tests_of):
     assert "this state or event could not be forced" in out
 
 
-def test_a_violation_fails_its_test_alone_and_is_printed_with_its_program(tests_of):
+def test_a_violation_fails_its_test_alone_and_its_program_is_written_if_it_is_asked_for(tests_of, tmp_path):
     row = ORDER_LIFECYCLE.transition(State.VERIFY_FAIL, Operation.DELETE)
     with mock_cas(Service(lifecycle=ORDER_LIFECYCLE.without(row))) as server:
         status, out, results = tests_of(
-            "--orderfsm-endpoint", server.api, "--orderfsm-control", server.control, "-k", "delete_is or mine"
+            *("--orderfsm-endpoint", server.api, "--orderfsm-control", server.control),
+            *("-k", "delete_is or mine", "--orderfsm-repro", str(tmp_path / "programs")),
         )
     assert status == 1
     assert [name for name, result in results.items() if result == "failure"] == [
@@ -92,8 +93,27 @@ def test_a_violation_fails_its_test_alone_and_is_printed_with_its_program(tests_
     ]
     assert "DeleteCertificateRequest in verify_fail: expected accepted, got OrderStateError (HTTP 403)" in out
     assert "  3. DeleteCertificateRequest(order=1): OrderStateError (HTTP 403)" in out
-    assert "from alibabacloud_cas20200407.client import Client" in out
+    [program] = (tmp_path / "programs").iterdir()
+    assert f"as a program: {program}" in out
+    assert "from alibabacloud_cas20200407.client import Client" in program.read_text()
+    assert "import Client" not in out
     assert "Traceback" not in out
+
+
+DELETED_TOO = (State.PENDING_REVIEW, State.BEING_REVIEWED, State.ISSUED, State.EXPIRED)
+"""States in which a broken table lets an order be deleted."""
+
+
+def test_each_of_several_pairs_that_violate_fails_its_own_test_and_none_is_skipped(tests_of):
+    rows = [Transition(state, Operation.DELETE, State.DELETED, Basis.INFERRED, "nobody") for state in DELETED_TOO]
+    with mock_cas(Service(lifecycle=ORDER_LIFECYCLE.with_rows(*rows))) as server:
+        urls = ("--orderfsm-endpoint", server.api, "--orderfsm-control", server.control)
+        _, out, results = tests_of(*urls, "-k", "delete_is")
+    expected = {name_of(ORDER_LIFECYCLE, state, Operation.DELETE) for state in DELETED_TOO}
+    assert {name for name, result in results.items() if result == "failure"} == expected
+    assert "skipped" not in results.values()
+    for state in DELETED_TOO:
+        assert f"DeleteCertificateRequest in {state}: expected OrderStateError (HTTP 403), got accepted" in out
 
 
 def test_what_accuses_a_pair_without_a_test_fails_the_test_that_found_it(tests_of):
@@ -105,6 +125,21 @@ def test_what_accuses_a_pair_without_a_test_fails_the_test_that_found_it(tests_o
     assert status == 1
     assert results == {"test_describe_is_accepted_when_pending_application": "failure"}
     assert "CancelOrderRequest in pending_review: expected accepted" in out
+
+
+def test_random_programs_are_one_test_more(server, tests_of):
+    where = ("--orderfsm-endpoint", server.api, "--orderfsm-control", server.control, "-k", "random")
+    assert "test_random_programs" not in tests_of(*where)[2]
+    assert tests_of(*where, "--orderfsm-random", "2", "--orderfsm-seed", "1")[2] == {"test_random_programs": "passed"}
+
+
+def test_what_is_left_when_the_budget_ends_is_skipped_and_said(server, tests_of):
+    status, out, results = tests_of(
+        "--orderfsm-endpoint", server.api, "-k", "delete_is", "--orderfsm-budget", "1e-9", "-rs"
+    )
+    assert status == 0
+    assert [*results.values()].count("skipped") >= len(results) - 1
+    assert "the budget ended before everything was tried" in out
 
 
 @pytest.mark.long
@@ -213,7 +248,7 @@ def test_a_server_that_is_not_there_is_a_usage_error(server, tests_of, options, 
 
 def test_a_read_that_is_lacking_fails_its_own_tests_alone(tests_of):
     def spoil(what):
-        return plain.refusal(404, "InvalidAction.NotFound") if what == Operation.LIST else None
+        return plain.refusal(404, "NotFound") if what == Operation.LIST else None
 
     with plain.served(spoil=spoil) as server:
         urls = ("--orderfsm-endpoint", server.api, "--orderfsm-control", server.control)
@@ -223,3 +258,15 @@ def test_a_read_that_is_lacking_fails_its_own_tests_alone(tests_of):
     assert results["test_list_is_accepted_when_issued"] == "failure"
     assert "ListUserCertificateOrder in no order: expected an answer" in out
     assert "Traceback" not in out
+
+
+def test_an_operation_that_the_server_does_not_have_is_skipped_and_said(tests_of):
+    def spoil(what):
+        return plain.refusal(404, "InvalidAction.NotFound") if what == Operation.LIST else None
+
+    with plain.served(spoil=spoil) as server:
+        urls = ("--orderfsm-endpoint", server.api, "--orderfsm-control", server.control)
+        status, out, results = tests_of(*urls, "-k", "list_is_accepted_when_issued", "-rs")
+    assert status == 0
+    assert results["test_list_is_accepted_when_issued"] == "skipped"
+    assert "the server does not offer this operation" in out

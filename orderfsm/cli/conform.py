@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
 from orderfsm.errors import InvalidValue, OrderFSMError
 from orderfsm.extras import needs
+from orderfsm.lifecycle import ORDER_LIFECYCLE
 from orderfsm.trace import Events
 
 from .printing import as_json, print_json
 from .replay import EXIT_OF
 
-if TYPE_CHECKING:
-    from orderfsm.testing import Report
+FILE = click.Path(path_type=Path)
 
 
 def _clients_and_calls(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -35,10 +35,24 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> fl
     return float(match[1])
 
 
-@click.command(
-    epilog="The calls are signed with the first key of ORDERFSM_ACCESS_KEYS=id:secret,id:secret in the environment; "
-    "without it, with one that only servers accept that verify no signature."
-)
+CONTROL = """
+Of a control port, --control needs these requests, in JSON:
+
+\b
+  POST /reset                      no orders, no packages, 204
+  PUT /packages/{ProductCode}      {"TotalCount": n}: a package of n units, 200
+  POST /orders/{OrderId}/events    {"Event": "review_passed"}: it happens, 200; refused, 409;
+                                   no such order, 404; cannot be forced here, 501
+  GET /orders/{OrderId}            {"OrderId", "State"}, 200; no such order, or a deleted one, 404
+"""
+
+KEYS = """
+The calls are signed with the first key of ORDERFSM_ACCESS_KEYS=id:secret,id:secret in the environment; without it, with
+one that only servers accept that verify no signature.
+"""
+
+
+@click.command(epilog=CONTROL + KEYS)
 @click.argument("api_url")
 @click.option(
     "--control", "control_url", metavar="URL", help="Its control port. The account is emptied again and again."
@@ -54,6 +68,14 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> fl
     type=click.Choice([each.value for each in Events]),
     help="complete: nothing happens to orders by itself; partial: it may. Default: find out.",
 )
+@click.option("--only", metavar="WORD", multiple=True, help="Try this state or trigger only; may be given again.")
+@click.option("--exclude", metavar="WORD", multiple=True, help="Leave out this state, or never fire this trigger.")
+@click.option("--strict-operations", is_flag=True, help="An operation that the server does not have is a violation.")
+@click.option(
+    "--baseline", type=FILE, metavar="FILE", help="Failures that this file names are known, and decide nothing."
+)
+@click.option("--write-baseline", type=FILE, metavar="FILE", help="Write all failures that were found to this file.")
+@click.option("--repro", type=FILE, metavar="DIR", help="Write each violation to a file in DIR, as a program.")
 @as_json
 def conform(
     *,
@@ -64,6 +86,12 @@ def conform(
     seed: int | None,
     budget: float,
     events: str | None,
+    only: tuple[str, ...],
+    exclude: tuple[str, ...],
+    strict_operations: bool,
+    baseline: Path | None,
+    write_baseline: Path | None,
+    repro: Path | None,
     as_json: bool,
 ) -> int:
     """Say whether the server at API_URL obeys the table.
@@ -73,8 +101,11 @@ def conform(
     violates the table, 3 if that cannot be decided.
     """
     with needs("testing"):
-        from orderfsm.testing import HTTPDriver, check_conformance
+        from orderfsm.testing import HTTPDriver, Result, check_conformance, selection
         from orderfsm.testing.http import key_of_environment
+        from orderfsm.testing.script import write_script
+    known = frozenset() if baseline is None else selection.read_baseline(baseline, ORDER_LIFECYCLE)
+    selection.Selection.of(ORDER_LIFECYCLE, only, exclude)
     driver = HTTPDriver(api_url, control_url, key=key_of_environment())
     HTTPDriver(api_url, key=key_of_environment()).probe()
     try:
@@ -89,23 +120,27 @@ def conform(
         seed=seed,
         budget=budget,
         progress=_progress if sys.stderr.isatty() else None,
+        only=only,
+        exclude=exclude,
+        known=known,
+        strict_operations=strict_operations,
     )
+    if write_baseline is not None:
+        selection.write_baseline(write_baseline, report)
+    written = [] if repro is None else [write_script(repro, each) for each in report.violations if each.script]
     if as_json:
         print_json(report.as_json())
     else:
-        _print(report, has_control=control_url is not None)
+        click.echo(str(report))
+        not_forced = report.counted(Result.NOT_FORCED)
+        if not_forced and control_url is None:
+            click.echo(f"{not_forced} pairs were not forced; --control URL names a control port, by which more can be")
+        if report.violations and repro is None:
+            click.echo("with --repro DIR, each violation is written to a file, as a program")
+        for path in written:
+            click.echo(f"a violation as a program: {path}")
     return EXIT_OF[report.verdict]
 
 
 def _progress(part: str, done: int, of: int) -> None:
     click.echo(f"\r\x1b[K{part}: {done} of {of}" if done < of else "\r\x1b[K", nl=False, err=True)
-
-
-def _print(report: Report, *, has_control: bool) -> None:
-    click.echo(str(report))
-    not_forced = sum(result == "not forced" for result in report.coverage.values())
-    if not_forced and not has_control:
-        click.echo(f"{not_forced} pairs were not forced; --control URL names a control port, by which more can be")
-    if report.violations and report.violations[0].script:
-        click.echo("\nThe first violation as a program:\n")
-        click.echo(report.violations[0].script, nl=False)

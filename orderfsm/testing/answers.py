@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from orderfsm.spec import State
 
+OTHER_PRODUCT = "symantec-free-1-free"
+"""A second package: what happens to orders of one must leave the units of the other alone."""
+
 CONTACT = {"Email": "test@example.com", "Phone": "13800000000", "Username": "test"}
 CSR = """-----BEGIN CERTIFICATE REQUEST-----
 MIHTMHwCAQAwGjEYMBYGA1UEAwwPY3NyLmV4YW1wbGUuY29tMFkwEwYHKoZIzj0C

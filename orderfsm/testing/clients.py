@@ -24,7 +24,7 @@ from .driver import Answer, NoAnswer, given
 from .limit import TIMEOUT, Overdue, within_async
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.spec import State, Transition, Trigger
@@ -42,6 +42,12 @@ PROGRESS, READING = 0.55, 0.2
 
 LOSING = 0.1
 """How often a client may end an order in a way that never gives its unit back, so that the package lasts."""
+
+WHO_LOOKS = "after"
+"""The client of what is seen after all calls."""
+
+AFTER = 1e-6
+"""Seconds by which what is seen after all calls comes after them."""
 
 SWITCH_INTERVAL = 1e-5
 """Seconds after which Python lets another thread go on, so that clients meet in a server of this process as well."""
@@ -64,14 +70,24 @@ class Recording:
 
 
 async def record(
-    driver: Driver, lifecycle: Lifecycle, *, clients: int, calls: int, seed: int, deadline: float
+    driver: Driver,
+    lifecycle: Lifecycle,
+    *,
+    clients: int,
+    calls: int,
+    seed: int,
+    deadline: float,
+    left_out: Collection[Trigger] = (),
 ) -> Recording:
     """Let `clients` clients make `calls` random calls each, all at once; none begins one after `deadline`.
 
-    A client is a thread of its own, or a task if a method of the driver is a coroutine function. An error that the
-    driver raises ends them all. A call that takes more than `TIMEOUT` seconds is one that was not answered.
+    Triggers that are `left_out` are not fired. A client is a thread of its own, or a task if a method of the driver is
+    a coroutine function. An error that the driver raises ends them all. A call that takes more than `TIMEOUT` seconds
+    is one that was not answered.
     """
-    shared = Shared.of(lifecycle, clients)
+    shared = Shared.of(lifecycle, clients, left_out)
+    if shared.choices.are_none:
+        return shared.recording
     working = [Client(driver, number, Random(f"{seed} {number}"), shared) for number in range(1, clients + 1)]
     await _at_once(driver, working, lambda client: client.work(calls, deadline), max(deadline, time.monotonic()))
     return shared.recording
@@ -95,6 +111,24 @@ def _fire(
     triggers: list[Trigger], order_id: int | None, states: frozenset[State | None], client: Client
 ) -> Coroutine[Any, Any, None]:
     return client.fire(triggers[client.number - 1], order_id, states)
+
+
+def seen_after(
+    states: frozenset[State | None], order_id: int, recording: Recording, lifecycle: Lifecycle
+) -> list[Line]:
+    """What an order was seen in once all calls of a recording had ended, as a line; none if that is not one state."""
+    after = max([line.ended for line in recording.lines], default=0.0) + AFTER
+    line = Line(
+        time=datetime.fromtimestamp(after, UTC),
+        order_id=order_id,
+        trigger=Operation.DESCRIBE,
+        client=WHO_LOOKS,
+        started=after,
+        ended=after,
+    )
+    if None in states:
+        return [attrs.evolve(line, outcome=Outcome.REFUSED, code=lifecycle.service_refusals[None].code)]
+    return [attrs.evolve(line, state=state) for state in states if len(states) == 1 and state in lifecycle.state_rules]
 
 
 async def _at_once(
@@ -161,21 +195,28 @@ def _clock() -> Callable[[], float]:
 class Choices:
     """What can be called on an order, and what a client chooses of it."""
 
-    def __init__(self, lifecycle: Lifecycle) -> None:
+    def __init__(self, lifecycle: Lifecycle, left_out: Collection[Trigger]) -> None:
         self.lifecycle = lifecycle
         self.anywhere = frozenset(lifecycle.state_rules)
         self._words = types(lifecycle)
-        rows = [row for row in lifecycle.transitions if row.source is not None]
+        possible = [row for row in lifecycle.transitions if row.trigger not in left_out]
+        rows = [row for row in possible if row.source is not None]
         self._targets = {
             row.trigger: frozenset(other.target for other in rows if other.trigger == row.trigger) for row in rows
         }
-        self.creates = [row for row in lifecycle.transitions if row.source is None]
+        self.creates = [row for row in possible if row.source is None]
         self._operations = [trigger for trigger in self._targets if isinstance(trigger, Operation)]
         changing = {row.trigger for row in rows if row.changes}
-        self._reads = [operation for operation in self._operations if operation not in changing]
+        reads = [operation for operation in self._operations if operation not in changing]
+        self._reads = reads or self._operations
         ends = {rule.state for rule in lifecycle.states if rule.terminal}
         self._losing = [row for row in rows if row.target in ends and not row.gives_back(age=0)]
-        self._impossible: set[Trigger] = set()
+        self._impossible: set[Trigger] = set(left_out)
+
+    @property
+    def are_none(self) -> bool:
+        """Whether nothing can be created, or nothing be called on an order."""
+        return not (self.creates and self._operations)
 
     def draw(self, states: frozenset[State | None], random: Random) -> Trigger:
         """What to do with an order that is in one of `states`."""
@@ -269,9 +310,9 @@ class Shared:
     now: Callable[[], float]
 
     @classmethod
-    def of(cls, lifecycle: Lifecycle, clients: int) -> Shared:
+    def of(cls, lifecycle: Lifecycle, clients: int, left_out: Collection[Trigger] = ()) -> Shared:
         """What so many clients share at first."""
-        return cls(Pool(lifecycle, linger=clients), Choices(lifecycle), Recording(), _clock())
+        return cls(Pool(lifecycle, linger=clients), Choices(lifecycle, left_out), Recording(), _clock())
 
 
 class Client:

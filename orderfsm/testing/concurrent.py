@@ -28,7 +28,7 @@ from .smallest import smallest_history
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from orderfsm.spec import State
+    from orderfsm.spec import State, Trigger
 
     from .clients import Recording
     from .driver import Driver, Quota
@@ -121,6 +121,7 @@ async def run_concurrent_async(
     lifecycle: Lifecycle = ORDER_LIFECYCLE,
     events: Events = Events.PARTIAL,
     budget: float = 30.0,
+    left_out: Collection[Trigger] = (),
 ) -> ConcurrentReport:
     """Let `clients` clients make `calls` calls each on a few orders, all at once, and check what they are told.
 
@@ -130,7 +131,8 @@ async def run_concurrent_async(
     that it must. For that, nobody else may use the package or these orders.
 
     `events` are COMPLETE if nothing happens to orders but by the driver. The clients begin nothing once half of the
-    `budget`, in seconds, is used up; a history that cannot be decided in the rest is undecided.
+    `budget`, in seconds, is used up; a history that cannot be decided in the rest is undecided. Triggers that are
+    `left_out` are not fired.
     """
     for name, value in (("clients", clients), ("calls", calls)):
         if type(value) is not int or value < 1:
@@ -142,7 +144,9 @@ async def run_concurrent_async(
     checked(driver)
     begun = time.monotonic()
     before = await _quota(driver)
-    recording = await record(driver, lifecycle, clients=clients, calls=calls, seed=seed, deadline=begun + budget / 2)
+    recording = await record(
+        driver, lifecycle, clients=clients, calls=calls, seed=seed, deadline=begun + budget / 2, left_out=left_out
+    )
     after = await _quota(driver)
     problems, undecided = found_in(recording, lifecycle, all_events, begun + budget)
     if before is not None and after is not None:

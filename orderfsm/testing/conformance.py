@@ -14,23 +14,26 @@ from orderfsm.errors import InvalidValue
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.trace import Events, Finding, all_or_some
 
-from .counterexample import Counterexample, fewest_calls, of_clients, of_race
-from .cover import Cover
+from .counterexample import exact, fewest_calls, of_clients, of_race, others_may_have, violation_of, without_bystanders
+from .cover import Cover, Tried
 from .limit import TIMEOUT
-from .model import Contradiction
+from .model import Contradiction, Kind
 from .report import Report, Result
-from .session import CannotForce, Failure, Session
+from .selection import Selection
+from .session import CannotForce, Session
 from .ways import NoUnits, Pilot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from typing import TypeVar
 
     from .cover import Trial
     from .driver import Driver
-    from .races import Raced
+    from .races import Race
     from .report import Pair, Violation
-    from .session import Done
+    from .session import Failure, Key
 
+    _T = TypeVar("_T")
     Progress: TypeAlias = Callable[[str, int, int], None]
 
 FEW_UNITS = 3
@@ -40,15 +43,18 @@ RACES = 5
 """How often each race is run."""
 
 SHOWN = 10
-"""How many violations are shrunk and shown; the coverage has every pair that failed."""
+"""How many violations are shrunk and shown; the report names all of them."""
 
-LEFT_TO_SHRINK = 20.0
-"""Seconds that are left to shrink them in, even if the budget is used up."""
+LEAST_SHRINKING = 20.0
+"""Seconds for which violations are shrunk, all together, if the budget is used up."""
+
+KEPT = 6
+"""Units that are kept to show violations with, where units are lost."""
 
 
 @attrs.frozen(kw_only=True)
 class Effort:
-    """How far a check goes: see `check_conformance`. `deadline` is a time of `time.monotonic`."""
+    """How far a check goes, and in what: see `check_conformance`. `deadline` is a time of `time.monotonic`."""
 
     random: int
     concurrent: tuple[int, int] | None
@@ -58,6 +64,9 @@ class Effort:
     timeout: float
     fail_fast: bool
     progress: Progress | None
+    selection: Selection
+    known: frozenset[Key]
+    strict: bool
 
     @property
     def shown(self) -> int:
@@ -68,16 +77,6 @@ class Effort:
     def is_used_up(self) -> bool:
         """Whether the time is over."""
         return time.monotonic() > self.deadline
-
-
-@attrs.frozen
-class _Found:
-    """A failure that is to be shrunk, with the program that showed it, and the part of the check that played that."""
-
-    failure: Failure
-    done: list[Done]
-    units: int | None
-    part: str
 
 
 class _ActsByItself(Exception):
@@ -97,20 +96,29 @@ def check_conformance(
     timeout: float = TIMEOUT,
     fail_fast: bool = False,
     progress: Progress | None = None,
+    only: Collection[str | None] = (),
+    exclude: Collection[str | None] = (),
+    known: Collection[Key] = (),
+    strict_operations: bool = False,
 ) -> Report:
     """Whether the server behind `driver` obeys the table.
 
     First every trigger is tried in every state. After a violation the rest is still tried, unless `fail_fast`; a read
-    that is never answered is one violation, and the rest is tried without it. If there was none, `random` programs are
-    played; and if there still is none and `concurrent` is (clients, calls), clients race for orders and units, and then
-    so many clients make so many calls each, at once. In the end the first violations are shrunk to the fewest calls.
+    that is never answered is one violation, and the rest is tried without it. What was found is then shrunk to the
+    fewest calls, the gravest first. If there was none, `random` programs are played; and if there still is none and
+    `concurrent` is (clients, calls), clients race for orders and units, and then so many clients make so many calls
+    each, at once.
 
     `events` are COMPLETE if nothing happens to orders but by the driver, and PARTIAL if owner, CA and calendar may act
     by themselves; None finds out. `seed` repeats the random choices. After `budget` seconds it ends, UNDECIDED if
     there was no violation up to then; what it found is shrunk for a few seconds more. A call of the driver that takes
     longer than `timeout` seconds is one that was not answered. `patience` is how many seconds it waits for others to
-    move an order. `progress` is told of each step: the part, how much of it is done, of how much. `InvalidValue` for
-    what makes no sense, and for a driver that is none.
+    move an order. `progress` is told of each step: the part, how much of it is done, of how much.
+
+    `only` and `exclude` are states and triggers to which the check is limited, and which it leaves out (`Selection`). A
+    failure that is `known`, by its state, trigger and kind, is told apart and decides nothing. An operation that the
+    server says it does not have is not offered, and no violation, unless `strict_operations`. `InvalidValue` for what
+    makes no sense, and for a driver that is none.
     """
     if type(random) is not int or random < 0:
         raise InvalidValue("random", random, ["a number of programs, 0 or more"])
@@ -132,6 +140,9 @@ def check_conformance(
         timeout=min(timeout, budget),
         fail_fast=fail_fast,
         progress=progress,
+        selection=Selection.of(lifecycle, only, exclude),
+        known=frozenset(known),
+        strict=strict_operations,
     )
     try:
         return _checked(driver, lifecycle, assumed, effort, may_widen=events is None)
@@ -140,12 +151,20 @@ def check_conformance(
 
 
 def _checked(driver: Driver, lifecycle: Lifecycle, events: Events, effort: Effort, *, may_widen: bool) -> Report:
-    with Session(driver, lifecycle, events, timeout=effort.timeout, deadline=effort.deadline) as session:
+    with Session(
+        driver,
+        lifecycle,
+        events,
+        timeout=effort.timeout,
+        deadline=effort.deadline,
+        left_out=effort.selection.left_out,
+        strict=effort.strict,
+    ) as session:
         check = _Check(session, effort, may_widen=may_widen)
         for part in (check.systematic, check.random, check.concurrent):
-            if not check.has_found_some:
+            if not check.has_failed:
                 part()
-        check.shrink()
+        check.show()
         return check.report()
 
 
@@ -153,53 +172,83 @@ class _Check:
     """A check under one assumption about events; with `may_widen`, it is `_ActsByItself` if that was wrong."""
 
     def __init__(self, session: Session, effort: Effort, *, may_widen: bool) -> None:
-        self.violations: list[Violation] = []
         self._session = session
         self._effort = effort
         self._may_widen = may_widen
+        self._pilot = Pilot(session, effort.patience)
         self._results: dict[Pair, Result] = {
             (state, trigger): Result.NOT_FORCED
             for state in session.lifecycle.state_rules
             for trigger in session.lifecycle.trigger_rules
+            if effort.selection.has((state, trigger))
         }
-        self._found: list[_Found] = []
-        self._told = 0
-        self._without_units: set[Pair] = set()
+        self._passed: set[Pair] = set()
+        self._why: dict[Pair, str] = {}
+        self._failures: dict[Key, tuple[Failure, str]] = {}
+        self._known: dict[Key, None] = {}
+        self._violations: dict[Key, Violation] = {}
         self._unfinished = ""
+        self._used: int | None = None
 
     @property
-    def has_found_some(self) -> bool:
-        """Whether there is a violation."""
-        return bool(self.violations or self._found)
+    def has_failed(self) -> bool:
+        """Whether anything was found that was not known."""
+        return bool(self._failures or self._violations)
 
     def systematic(self) -> None:
-        """Play every trial."""
-        trials = list(Cover(self._session.lifecycle, Pilot(self._session, self._effort.patience)).trials())
-        for number, trial in enumerate(trials, 1):
+        """Play every trial; where the account cannot be emptied, first those that take the fewest units."""
+        before = self._session.quota()
+        self._used = None if before is None else before.used
+        cover = Cover(self._session.lifecycle, self._pilot)
+        self._play(cover.surveys())
+        trials = list(cover.trials())
+        self._play(self._told("systematic", trials))
+
+    def _play(self, trials: Iterable[Trial]) -> None:
+        for trial in trials:
+            if self._effort.fail_fast and self.has_failed:
+                return
             if self._effort.is_used_up:
                 self._unfinished = "the budget ended before everything was tried"
-                break
-            self._tell("systematic", number, len(trials))
-            self._attempt(trial)
-            self._session.give_up_orders()
-            if self._effort.fail_fast and self.has_found_some:
-                break
+                return
+            selected = any(
+                trial.state == state and trial.trigger in {None, trigger} for state, trigger in self._results
+            )
+            if selected:
+                self._attempt(trial)
+
+    def _told(self, part: str, tried: Sequence[_T]) -> Iterator[_T]:
+        for number, each in enumerate(tried, 1):
+            if self._effort.progress is not None and not self._effort.is_used_up:
+                self._effort.progress(part, number, len(tried))
+            yield each
 
     def _attempt(self, trial: Trial) -> None:
-        pair = trial.state, trial.trigger
-        try:
-            came = trial.attempt(self._session)
-        except NoUnits:
-            self._without_units.add(pair)
-            return
-        finally:
-            for told in list(self._session.told.values())[self._told :]:
-                self._told += 1
-                self._failed(told.failure, told.done, told.units, "systematic")
-        if isinstance(came, Failure):
-            self._failed(came, self._session.done, self._session.units, "systematic")
-        elif self._results[pair] is Result.NOT_FORCED:
-            self._results[pair] = came
+        if self._pilot.is_frugal and self._takes_a_unit(trial) and self._few_units_are_left():
+            tried = Tried((), (), f"units are lost, and the last {KEPT} were kept to show that")
+        else:
+            tried = trial.attempt(self._pilot)
+        for failure in tried.failures:
+            self._failed(failure, "systematic")
+            self._pilot.is_frugal |= failure.kind is Kind.QUOTA and self._are_units_lost()
+        for trigger in tried.passed:
+            self._passed.add((trial.state, trigger))
+            if self._results.get((trial.state, trigger)) is Result.NOT_FORCED:
+                self._results[trial.state, trigger] = Result.PASSED
+        if trial.trigger is not None and tried.why:
+            self._why.setdefault((trial.state, trial.trigger), tried.why)
+
+    def _takes_a_unit(self, trial: Trial) -> bool:
+        return trial.state is not None or (trial.trigger is not None and self._pilot.creates(trial.trigger))
+
+    def _are_units_lost(self) -> bool:
+        """Whether orders that were given up hold units."""
+        now = self._session.quota()
+        return not (self._session.ours or now is None or self._used is None) and now.used > self._used
+
+    def _few_units_are_left(self) -> bool:
+        quota = self._session.quota()
+        return quota is not None and quota.total - quota.used <= KEPT
 
     def random(self) -> None:
         """Play random programs until one fails."""
@@ -207,9 +256,11 @@ class _Check:
             return
         from .stateful import failing_program
 
-        failure = failing_program(self._session, self._effort.random, self._effort.seed, self._effort.deadline)
+        failure = failing_program(
+            self._session, self._effort.random, self._effort.seed, self._effort.deadline, self._is_new
+        )
         if failure is not None:
-            self._failed(failure, self._session.done, self._session.units, "random")
+            self._failed(exact(self._session, failure), "random")
         elif self._effort.is_used_up:
             self._unfinished = self._unfinished or "the budget ended before every random program was played"
 
@@ -218,29 +269,32 @@ class _Check:
         if self._effort.concurrent is not None:
             clients, calls = self._effort.concurrent
             self._race(clients)
-            if not self.violations:
+            if not self.has_failed:
                 self._call_at_once(clients, calls)
 
     def _race(self, clients: int) -> None:
         from .races import raced, races
 
-        pilot = Pilot(self._session, self._effort.patience)
-        all_races = list(races(self._session.lifecycle, clients)) * RACES
-        for number, race in enumerate(all_races, 1):
+        selected = [race for race in races(self._session.lifecycle, clients) if self._is_to_be_run(race)]
+        for race in self._told("races", selected * RACES):
             if self._effort.is_used_up:
                 self._unfinished = self._unfinished or "the budget ended before every race was run"
                 break
-            self._tell("races", number, len(all_races))
             with suppress(CannotForce):
                 try:
-                    for found in raced(self._session, pilot, race, self._effort.deadline):
-                        self._lost(found)
+                    for found in raced(self._session, self._pilot, race, self._effort.deadline):
+                        self._lost(of_race(found, self._session.lifecycle))
                 except Contradiction as found:
                     failure = self._session.failure(found)
                     if not failure.passing:
-                        self._failed(failure, self._session.done, self._session.units, "concurrent")
-            if self._effort.fail_fast and self.has_found_some:
+                        self._failed(failure, "concurrent")
+            if self._effort.fail_fast and self.has_failed:
                 break
+
+    def _is_to_be_run(self, race: Race) -> bool:
+        selection = self._effort.selection
+        tried = any(selection.has((race.state, trigger)) for trigger in race.triggers)
+        return tried and not selection.left_out & {*race.triggers}
 
     def _call_at_once(self, clients: int, calls: int) -> None:
         from .concurrent import run_concurrent_async
@@ -255,82 +309,133 @@ class _Check:
                 lifecycle=self._session.lifecycle,
                 events=self._session.events,
                 budget=max(1.0, self._effort.deadline - time.monotonic()),
+                left_out=self._session.left_out,
             )
         )
         self._session.checked += report.answers
         self._session.give_up_orders(line.order_id for line in report.lines if line.order_id is not None)
-        problems = report.problems[: self._effort.shown]
-        self.violations += [of_clients(problem, self._session.lifecycle) for problem in problems]
+        for problem in report.problems:
+            self._lost(of_clients(problem, self._session.lifecycle))
         if report.verdict is Finding.UNDECIDED:
             self._unfinished = self._unfinished or "what concurrent clients were told could not be decided"
 
+    def show(self) -> None:
+        """Show failures with the fewest calls, some of each kind; and what else shorter programs show."""
+        chosen = _some_of_each_kind([failure for failure, _ in self._failures.values()], self._effort.shown)
+        if not self._session.ours:  # each costs an order at most, and then there may be no unit left for the others
+            chosen = [without_bystanders(self._session, failure) for failure in chosen]
+        until = max(self._effort.deadline, time.monotonic() + LEAST_SHRINKING)
+        for number, failure in enumerate(chosen):
+            if self._effort.progress is not None:
+                self._effort.progress("shrinking", number + 1, len(chosen))
+            part = self._failures[failure.key][1]
+            now = time.monotonic()
+            share = now + max(0.0, until - now) / (len(chosen) - number)
+            found = fewest_calls(self._session, failure, self._is_new, share)
+            self._widen(found)
+            if found.names(failure):
+                self._rename(failure, found)
+            self._show(found, part)
+            if not found.names(failure):
+                self._show(fewest_calls(self._session, failure, lambda _other: False, share), part)
+
+    def _rename(self, failure: Failure, shown: Failure) -> None:
+        """Of what is told once, accuse what fewer calls do."""
+        part = self._failures.pop(failure.key)[1]
+        self._failures[shown.key] = shown, part
+        pair = failure.state, failure.trigger
+        if not any((state, trigger) == pair for state, trigger, _ in (*self._failures, *self._known)):
+            self._results[pair] = Result.PASSED if pair in self._passed else Result.NOT_FORCED
+
+    def _show(self, failure: Failure, part: str) -> None:
+        if len(self._violations) < self._effort.shown:
+            self._failures.setdefault(failure.key, (failure, part))
+            self._results[failure.state, failure.trigger] = Result.FAILED
+            self._violations[failure.key] = violation_of(failure, self._session, part)
+
     def report(self) -> Report:
         """What was found."""
-        nothing = "" if Result.PASSED in self._results.values() else "no pair of a state and a trigger could be checked"
-        if self._session.not_emptied:
-            nothing = nothing or f"the account could not be emptied: {self._session.not_emptied}"
-        if any(self._results[pair] is Result.NOT_FORCED for pair in self._without_units):
-            nothing = nothing or "the package had no unit left for everything that was to be tried"
-        if self._session.kept_off:
-            calls = ", ".join(f"{trigger}: {got}" for trigger, got in self._session.kept_off.items())
-            nothing = nothing or f"calls were throttled or not permitted, however often they were made: {calls}"
-        reason = "" if self.violations else nothing or self._unfinished
+        for pair in self._results:
+            if self._results[pair] is Result.NOT_FORCED and pair[1] in self._session.not_offered:
+                self._results[pair] = Result.NOT_OFFERED
+        why = {
+            pair: self._why.get(pair, self._unfinished or str(CannotForce()))
+            for pair, result in self._results.items()
+            if result is Result.NOT_FORCED
+        }
+        reason = "" if self.has_failed else self._nothing(why) or self._unfinished
         return Report(
-            verdict=Finding.VIOLATES if self.violations else Finding.UNDECIDED if reason else Finding.CONFORMS,
+            verdict=Finding.VIOLATES if self.has_failed else Finding.UNDECIDED if reason else Finding.CONFORMS,
             checked=self._session.checked,
             coverage=self._results,
-            violations=tuple(self.violations),
+            violations=tuple(sorted(self._violations.values(), key=lambda violation: _gravity(violation.kind))),
             events=self._session.events,
             seed=self._effort.seed,
             reason=reason,
+            failed=tuple(sorted({**self._failures, **self._violations}, key=lambda key: _gravity(key[2]))),
+            known=tuple(self._known),
+            not_forced=why,
         )
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _tell(self, part: str, done: int, of: int) -> None:
-        if self._effort.progress is not None:
-            self._effort.progress(part, done, of)
+    def _nothing(self, not_forced: Mapping[Pair, str]) -> str:
+        """Why it cannot be decided, although the budget lasted."""
+        if not {Result.PASSED, Result.FAILED} & {*self._results.values()}:
+            return "no pair of a state and a trigger could be checked"
+        if self._session.not_emptied:
+            return f"the account could not be emptied: {self._session.not_emptied}"
+        if str(NoUnits()) in not_forced.values():
+            return "the package had no unit left for everything that was to be tried"
+        if self._session.kept_off:
+            calls = ", ".join(f"{trigger}: {got}" for trigger, got in self._session.kept_off.items())
+            return f"calls were throttled or not permitted, however often they were made: {calls}"
+        return ""
 
-    def _failed(self, failure: Failure, done: list[Done], units: int | None, part: str) -> None:
-        """Note how a program of so many units failed, to be shrunk in the end if it is a new way to fail."""
-        if self._may_widen and self._others_may_have(failure, done, units) and self._acts_by_itself:
+    def _failed(self, failure: Failure, part: str) -> None:
+        """Note a failure, unless it was known, or accuses what was not to be tried."""
+        pair = failure.state, failure.trigger
+        if pair not in self._results:
+            return
+        self._widen(failure)
+        self._results[pair] = Result.FAILED
+        if failure.key in self._effort.known:
+            self._known[failure.key] = None
+            return
+        self._failures.setdefault(failure.key, (failure, part))
+
+    def _widen(self, failure: Failure) -> None:
+        """`_ActsByItself` if that may be what a failure shows."""
+        if self._may_widen and others_may_have(failure, self._session) and self._acts_by_itself:
             raise _ActsByItself
-        if self._is_new(failure) and len(self.violations) + len(self._found) < self._effort.shown:
-            self._found.append(_Found(failure, done, units, part))
-        self._results[failure.state, failure.trigger] = Result.FAILED
-
-    def _others_may_have(self, failure: Failure, done: list[Done], units: int | None) -> bool:
-        self._session.units = units
-        return Counterexample(failure, tuple(done)).others_may_have(self._session)
-
-    def shrink(self) -> None:
-        """Show what was found, each with the fewest calls; a shorter program that fails in another way besides."""
-        until = max(self._effort.deadline, time.monotonic() + LEFT_TO_SHRINK)
-        for number, found in enumerate(self._found):
-            left = (until - time.monotonic()) / (len(self._found) - number)
-            self._tell("shrinking", number + 1, len(self._found))
-            shown = self._shrunk(found, self._is_new, time.monotonic() + left)
-            self.violations.append(shown.violation(self._session, found.part))
-            if not shown.failure.names(found.failure):
-                self._results[shown.failure.state, shown.failure.trigger] = Result.FAILED
-                as_it_was = self._shrunk(found, lambda _other: False, time.monotonic() + left)
-                self.violations.append(as_it_was.violation(self._session, found.part))
-        del self.violations[self._effort.shown :]
-
-    def _shrunk(self, found: _Found, is_new: Callable[[Failure], bool], until: float) -> Counterexample:
-        self._session.done, self._session.units = found.done, found.units
-        return fewest_calls(self._session, found.failure, is_new, until)
 
     @cached_property
     def _acts_by_itself(self) -> bool:
         return Pilot(self._session, self._effort.patience).orders_move_by_themselves()
 
-    def _lost(self, found: Raced) -> None:
-        """Note what cannot be of the answers in a race, if it is new."""
-        pair = found.race.state, found.problem.culprit.trigger
-        if self._results.get(pair) is not Result.FAILED and len(self.violations) < self._effort.shown:
-            self.violations.append(of_race(found, self._session.lifecycle))
+    def _lost(self, violation: Violation) -> None:
+        """Note what cannot be of the answers of concurrent clients, if it is new."""
+        pair = violation.state, violation.trigger
+        if not self._effort.selection.has(pair):
+            return
         self._results[pair] = Result.FAILED
+        if violation.key in self._effort.known:
+            self._known[violation.key] = None
+        elif len(self._violations) < self._effort.shown:
+            self._violations.setdefault(violation.key, violation)
 
     def _is_new(self, failure: Failure) -> bool:
-        return self._results[failure.state, failure.trigger] is not Result.FAILED
+        pair = failure.state, failure.trigger
+        return pair in self._results and failure.key not in {*self._failures, *self._effort.known}
+
+
+def _gravity(kind: Kind) -> int:
+    return list(Kind).index(kind)
+
+
+def _some_of_each_kind(failures: list[Failure], number: int) -> list[Failure]:
+    """The gravest of `failures`, but at least one of each kind as long as there is room, the gravest first."""
+    by_kind = sorted(failures, key=lambda failure: _gravity(failure.kind))
+    first = {failure.kind: failure for failure in reversed(by_kind)}.values()
+    chosen = sorted(by_kind, key=lambda failure: not any(failure is each for each in first))[:number]
+    return sorted(chosen, key=lambda failure: _gravity(failure.kind))

@@ -158,7 +158,16 @@ class Driver(Protocol):
 
 
 class AccountDriver(Driver, Protocol):
-    """What a driver may have besides: the account's reads, and a way to begin again."""
+    """What a driver may have besides: the account's reads, a way to begin again, and more than one package.
+
+    With `packages` more than 1, `create` and `quota` are given the number of another package as `package=2`. Units of
+    one package must not move when an order of another one takes a unit, or gives it back.
+    """
+
+    @property
+    def packages(self) -> int:
+        """How many packages `create` and `quota` take; 1 where there is no such attribute."""
+        ...
 
     def orders(
         self, *, status: str | None = None, keyword: str | None = None, page: int = 1, size: int = 50
@@ -166,8 +175,8 @@ class AccountDriver(Driver, Protocol):
         """ListUserCertificateOrder: a page of the orders that have `status` and whose domain contains `keyword`."""
         ...
 
-    def quota(self) -> Now[Quota]:
-        """DescribePackageState of the package that `create` uses."""
+    def quota(self, package: int = 1) -> Now[Quota]:
+        """DescribePackageState of the package that `create` uses, or of another one."""
         ...
 
     def request(self, action: str, parameters: Mapping[str, str], *, version: str = VERSION) -> Now[Answer | None]:
@@ -175,7 +184,7 @@ class AccountDriver(Driver, Protocol):
         ...
 
     def reset(self, units: int | None) -> Now[bool]:
-        """Begin again: no orders, and a package of `units`; with None, no package. False if this driver cannot."""
+        """Begin again: no orders, and packages of `units` each; with None, no package. False if this driver cannot."""
         ...
 
 
@@ -209,6 +218,19 @@ def checked(driver: Driver) -> Driver:
             accepted = f"a method that takes {len(arguments)} argument{'s' * (len(arguments) > 1)} ({error})"
             raise InvalidValue(f"{name}{signature} of driver", driver, [accepted]) from None
     return driver
+
+
+def packages_of(driver: Driver) -> int:
+    """How many packages a driver has; 1 if its `create` and `quota` do not take the number of another one."""
+    number = getattr(driver, "packages", 1)
+    if not isinstance(number, int) or number <= 1:
+        return 1
+    try:
+        inspect.signature(driver.create).bind(*METHODS["create"], package=number)
+        inspect.signature(driver.quota).bind(package=number)  # type: ignore[attr-defined]
+    except (TypeError, ValueError, AttributeError):
+        return 1
+    return number
 
 
 RETURNED = {

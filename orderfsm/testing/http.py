@@ -18,7 +18,7 @@ from orderfsm.spec import Operation, State
 from orderfsm.trace import Outcome
 from orderfsm.urls import without_credentials
 
-from .answers import application, gone, not_read, of_json, page_of, quota_of, state_read
+from .answers import OTHER_PRODUCT, application, gone, not_read, of_json, page_of, quota_of, state_read
 from .driver import Answer, NoAnswer, Page, Quota, kept_out, throttled
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class HTTPDriver:
     is emptied before each program: **everything in it is lost**. Without a control port, only what calls can do is
     checked, in an account that nobody else uses meanwhile; the units that orders hold are given back where the API can.
 
-    Without a scheme, a URL of this machine is http, and another API URL https. `product` is the package that is used;
-    `timeout` is how many seconds an answer may take. Safe between threads.
+    Without a scheme, a URL of this machine is http, and another API URL https. `product` is the package that is used,
+    with a control port beside a second one; `timeout` is how many seconds an answer may take. Safe between threads.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class HTTPDriver:
         self.api_url = url_of(api_url).geturl().rstrip("/")
         self.control_url = None if control_url is None else url_of_control(control_url)
         self.product = product
+        self.products = [product] if control_url is None or product == OTHER_PRODUCT else [product, OTHER_PRODUCT]
         self._client = connect(api_url, key=key)
         milliseconds = int(timeout * 1000)
         self._runtime = sdk.RuntimeOptions(connect_timeout=milliseconds, read_timeout=milliseconds)
@@ -107,9 +108,14 @@ class HTTPDriver:
         if self._control is not None:
             self._control.ask("GET", "/orders/1")
 
-    def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE) -> Answer:
+    @property
+    def packages(self) -> int:
+        """See `AccountDriver`."""
+        return len(self.products)
+
+    def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE, package: int = 1) -> Answer:
         """See `Driver`."""
-        asked = application(operation, next(self._numbers), self.product)
+        asked = application(operation, next(self._numbers), self.products[package - 1])
         answer = self._ask(operation, asked)
         if answer.order_id is not None and "Domain" in asked:
             self._domains[answer.order_id] = asked["Domain"]
@@ -167,9 +173,9 @@ class HTTPDriver:
         given = {"Status": status, "Keyword": keyword, "CurrentPage": page, "ShowSize": size}
         return page_of(self._read(Operation.LIST, {name: value for name, value in given.items() if value is not None}))
 
-    def quota(self) -> Quota:
+    def quota(self, package: int = 1) -> Quota:
         """See `AccountDriver`."""
-        return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.product}))
+        return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.products[package - 1]}))
 
     def request(self, action: str, parameters: Mapping[str, str], *, version: str = wire.VERSION) -> Answer:
         """See `AccountDriver`."""
@@ -183,8 +189,13 @@ class HTTPDriver:
             return False
         if self._control.do("POST", "/reset", unless=CANNOT) in CANNOT:
             return False
-        if units is not None:
-            self._control.do("PUT", f"/packages/{quote(self.product, safe='')}", {"TotalCount": units})
+        for product in () if units is None else tuple(self.products):
+            try:
+                self._control.do("PUT", f"/packages/{quote(product, safe='')}", {"TotalCount": units})
+            except NoAnswer:
+                if product == self.product:
+                    raise
+                self.products.remove(product)
         return True
 
     def _in_the_list(self, order_id: int) -> frozenset[State | None]:

@@ -2,16 +2,19 @@
 
 Of each order it keeps the *runs* that the answers so far leave possible: a state, and whether the order holds a unit
 and was ever issued. Where others may act behind the kit's back (events are partial), the runs are widened before each
-step by what owner, CA and calendar may have done meanwhile; the console is taken to be the tester's own. An answer that
-no run explains is a `Contradiction`.
+step by what owner, CA and calendar may have done meanwhile; the console is taken to be the tester's own. What of an
+answer no run explains is a `Contradiction`; an answer may have several, and only a `fatal` one leaves the model behind.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+import attrs
+
 from orderfsm import wire
-from orderfsm.errors import BY_CODE, NotFoundPackage, NotRemainCount
+from orderfsm.errors import BY_CODE, Meaning, NotFoundPackage, NotRemainCount, meaning_of
 from orderfsm.spec import Actor, Event, Operation
 from orderfsm.trace import Events, Outcome
 
@@ -19,13 +22,16 @@ from .driver import says_nothing
 from .shapes import failed, flaw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable, Iterator
+    from typing import TypeAlias
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.spec import State, Transition, Trigger
 
     from .driver import Answer, Page, Quota
     from .steps import Ask, ReadList
+
+    Once: TypeAlias = tuple[object, ...]
 
 COUNTED = {"used": "units used", "issued": "orders issued"}
 
@@ -41,38 +47,65 @@ class Run(NamedTuple):
     issued: bool = False
 
 
+class Kind(StrEnum):
+    """What a contradiction is about; the gravest first."""
+
+    STATE_MACHINE = "state machine"
+    QUOTA = "quota"
+    CODES = "codes"
+    SHAPES = "shapes"
+
+
 class Contradiction(Exception):
-    """An answer that the table does not explain: what was `expected`, and what was `got` instead.
+    """What of an answer the table does not explain: what was `expected`, and what was `got` instead.
 
     `passing`: the server did not answer, or failed, or was busy. That contradicts the table only if it does so always.
     `itself`: it is the answer's own fault, and shows no effect of what was done before. `once`: what it is of, if every
-    program would show it.
+    program would show it. `fatal`: nobody knows any more where the orders are, so that nothing after it can be judged.
     """
 
     def __init__(
         self,
         expected: str,
         got: str,
+        kind: Kind = Kind.STATE_MACHINE,
         *,
         passing: bool = False,
+        fatal: bool | None = None,
         itself: bool = False,
-        once: tuple[object, ...] | None = None,
+        once: Once | None = None,
     ) -> None:
         super().__init__(expected, got)
-        self.expected, self.got, self.passing, self.itself, self.once = expected, got, passing, itself, once
+        self.expected, self.got, self.kind, self.passing = expected, got, kind, passing
+        self.fatal = passing or (kind is Kind.STATE_MACHINE if fatal is None else fatal)
+        self.itself, self.once = itself, once
 
     def __str__(self) -> str:
         return f"expected {self.expected}, got {self.got}"
 
 
+@attrs.define
+class Package:
+    """What is known of a package: its size, and how many units used and orders issued are others', at least, at most.
+
+    After a count that contradicts the orders it is no more `judged`: what it should say then, nobody knows.
+    """
+
+    total: int | None
+    others: dict[str, tuple[int, int]]
+    judged: bool = True
+
+
 class Account:
     """The model of an account.
 
-    It was empty at first but for a package of `units` if it is `ours` alone; else there may be other orders in it.
-    `units` None is no package.
+    It was empty at first but for `packages` of `units` each if it is `ours` alone; else there may be other orders in
+    it. `units` None is no package. Each method that learns an answer yields what contradicts the table.
     """
 
-    def __init__(self, lifecycle: Lifecycle, events: Events, *, units: int | None, ours: bool) -> None:
+    def __init__(
+        self, lifecycle: Lifecycle, events: Events, *, units: int | None, ours: bool, packages: int = 1
+    ) -> None:
         self.lifecycle = lifecycle
         self.ids: dict[int, int] = {}
         self.runs: dict[int, frozenset[Run]] = {}
@@ -82,9 +115,11 @@ class Account:
         self._gone = frozenset(rule.state for rule in lifecycle.states if rule.type is None)
         self._domains: dict[int, str] = {}
         self._pages: dict[tuple[object, ...], list[int]] = {}
-        self._total = units if ours else None
-        # Of units used and orders issued, how many are others': at least, at most. Not known before the first read.
-        self._others: dict[str, tuple[int, int]] = dict.fromkeys(COUNTED, (0, 0)) if ours else {}
+        self._package_of: dict[int, int] = {}
+        self._packages = {
+            number: Package(units if ours else None, dict.fromkeys(COUNTED, (0, 0)) if ours else {})
+            for number in range(1, packages + 1)
+        }
 
     # -- what is known -----------------------------------------------------------------------------------------------
 
@@ -131,106 +166,141 @@ class Account:
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
-    def created(self, operation: Operation, order: int, answer: Answer) -> None:
-        """Learn the answer to a create."""
+    def created(self, operation: Operation, order: int, answer: Answer, package: int = 1) -> Iterator[Contradiction]:
+        """Learn the answer to a create that takes a unit of a package."""
         self._pages.clear()
         row = self.lifecycle.table[None][operation]
         if row is None:
-            may_succeed, codes = False, {self.lifecycle.service_refusals[None].code}
+            may_succeed, codes, kind = False, {self.lifecycle.service_refusals[None].code}, Kind.STATE_MACHINE
         else:
-            may_succeed, codes = self._quota_answers(row)
-        self._judge(operation, answer, may_succeed=may_succeed, codes=codes)
+            may_succeed, codes = self._quota_answers(row, self._packages[package])
+            of_quota = meaning_of(answer.code) is Meaning.NO_UNIT or not may_succeed
+            kind = Kind.QUOTA if of_quota else Kind.STATE_MACHINE
+        for wrong in self._judge(operation, answer, may_succeed=may_succeed, codes=codes, kind=kind):
+            self._packages[package].judged &= wrong.kind is not Kind.QUOTA
+            yield wrong
         if answer.outcome is Outcome.ACCEPTED and row is not None:
-            self._begin(order, answer, Run(row.target, row.quota > 0))
+            yield from self._begin(order, answer, package, Run(row.target, row.quota > 0))
 
-    def called(self, operation: Operation, order: int | str, answer: Answer, begins: int | None = None) -> None:
+    def called(
+        self, operation: Operation, order: int | str, answer: Answer, begins: int | None = None
+    ) -> Iterator[Contradiction]:
         """Learn the answer to a call on an order."""
         if isinstance(order, str) and not _is_order_id(order):
-            self._malformed(operation, order, answer)
+            yield from self._malformed(operation, order, answer)
             return
-        rows = self._fired(operation, order, answer)
-        if operation is Operation.DESCRIBE and answer.outcome is Outcome.ACCEPTED and answer.body is not None:
-            self._narrow(order, _meaning(str(answer.body["Type"]), wire.types(self.lifecycle), "Type"))
+        rows = yield from self._fired(operation, order, answer)
+        word = (answer.body or {}).get("Type")
+        if operation is Operation.DESCRIBE and answer.outcome is Outcome.ACCEPTED and word is not None:
+            yield from self._read(order, str(word), wire.types(self.lifecycle), "Type")
         second = [Run(row.creates) for row in rows if row.creates is not None]
         if second and begins is not None and (answer.order_id, answer.body) != (None, None):
-            self._begin(begins, answer, *second)
+            package = self._package_of.get(order, 1) if isinstance(order, int) else 1
+            yield from self._begin(begins, answer, package, *second)
 
-    def happened(self, event: Event, order: int | str, answer: Answer) -> None:
+    def happened(self, event: Event, order: int | str, answer: Answer) -> Iterator[Contradiction]:
         """Learn what came of an event."""
-        self._fired(event, order, answer)
+        yield from self._fired(event, order, answer)
 
-    def observed(self, order: int, states: frozenset[State | None]) -> None:
+    def observed(self, order: int, states: frozenset[State | None]) -> Iterator[Contradiction]:
         """Learn the states that a driver saw."""
-        self._narrow(order, frozenset(map(self.lifecycle.state, states)))
+        unknown = [state for state in states if state not in self.lifecycle.state_rules]
+        if unknown:
+            yield Contradiction("a state of the table", f"{unknown[0]!r}", Kind.SHAPES, itself=True)
+        else:
+            yield from self._narrow(order, frozenset(map(self.lifecycle.state, states)))
 
-    def counted(self, quota: Quota) -> None:
-        """Learn the counts of the package."""
-        self._shape(Operation.DESCRIBE_PACKAGE, quota.body)
-        if self._total is not None and quota.total != self._total:
-            raise Contradiction(f"{self._total} units bought", f"{quota.total}")
-        self._total = quota.total
+    def counted(self, quota: Quota, number: int = 1) -> Iterator[Contradiction]:
+        """Learn the counts of a package."""
+        yield from self._shape(Operation.DESCRIBE_PACKAGE, quota.body)
+        package = self._packages[number]
+        if package.judged:
+            wrong = self._miscounted(quota, number, package)
+            if wrong is not None:
+                package.judged = False
+                yield wrong
+
+    def _miscounted(self, quota: Quota, number: int, package: Package) -> Contradiction | None:
+        """What is wrong with the counts of a package; if nothing is, it is known better afterwards."""
+        if package.total is not None and quota.total != package.total:
+            return Contradiction(f"{package.total} units bought", f"{quota.total}", Kind.QUOTA)
+        package.total = quota.total
         for field, got in (("used", quota.used), ("issued", quota.issued)):
-            least, most = self._span(field)
-            low, high = self._others.get(field, (got - most, got - least))
+            least, most = self._span(field, number)
+            low, high = package.others.get(field, (got - most, got - least))
             if not low + least <= got <= high + most:
-                raise Contradiction(f"{_span(low + least, high + most)} {COUNTED[field]}", f"{got}")
+                name = COUNTED[field] + ("" if number == 1 else f" of package {number}")
+                return Contradiction(f"{_span(low + least, high + most)} {name}", f"{got}", Kind.QUOTA)
             if field == "used" or self._ours or not self._acting:  # others' orders may be issued meanwhile
-                self._others[field] = max(low, got - most), min(high, got - least)
+                package.others[field] = max(low, got - most), min(high, got - least)
+        return None
 
-    def turned_away(self, asked: Ask, code: str, status: int, answer: Answer) -> None:
+    def turned_away(self, asked: Ask, answer: Answer) -> Iterator[Contradiction]:
         """Learn the answer to a request that no order is to see."""
-        expected = f"{code} (HTTP {status}) to {asked}"
+        expected = f"{asked.code} (HTTP {asked.status}) to {asked}"
         if says_nothing(answer):
-            raise Contradiction(expected, str(answer), passing=True)
-        if answer.code != code or answer.http_status not in {None, status}:
-            raise Contradiction(expected, str(answer), itself=True)
-        wrong = failed(answer.body) if answer.body is not None else None
-        if wrong is not None:
-            shape = ("the shape of refusals by the gateway",)
-            raise Contradiction("a failure of the documented shape", wrong, itself=True, once=shape)
+            yield Contradiction(expected, str(answer), Kind.CODES, passing=True)
+        elif answer.code != asked.code or answer.http_status not in {None, asked.status}:
+            yield Contradiction(expected, str(answer), Kind.CODES, itself=True)
+        else:
+            wrong = failed(answer.body) if answer.body is not None else None
+            if wrong is not None:
+                shape = ("the shape of refusals by the gateway",)
+                expected = "a failure of the documented shape"
+                yield Contradiction(expected, wrong, Kind.SHAPES, itself=True, once=shape)
 
-    def listed(self, asked: ReadList, page: Page) -> None:
+    def listed(self, asked: ReadList, page: Page) -> Iterator[Contradiction]:
         """Learn a page of the list. Pages of one list that follow one another must make up that list."""
-        self._shape(Operation.LIST, page.body)
-        self._sized(asked, page)
+        yield from self._shape(Operation.LIST, page.body)
+        yield from self._sized(asked, page)
         names = {id_: order for order, id_ in self.ids.items()}
         for entry in page.entries:
             order = names.get(entry.order_id)
             if order is None and self._ours:
-                raise Contradiction("only orders that exist", f"order id {entry.order_id}")
+                yield Contradiction("only orders that exist", f"order id {entry.order_id}", fatal=False)
             if order is not None:
-                self._listed(order, entry.status)
+                yield from self._listed(order, entry.status)
                 self._domains.setdefault(order, entry.domain)
             if asked.status is not None and entry.status != asked.status:
-                raise Contradiction(f"only orders with status {asked.status}", f"one with {entry.status}")
+                expected = f"only orders with status {asked.status}"
+                yield Contradiction(expected, f"one with {entry.status}", Kind.SHAPES)
             if asked.like is not None and self._domains[asked.like] not in entry.domain:
-                raise Contradiction(f"only domains that contain {self._domains[asked.like]}", entry.domain)
-        self._follow(asked, page)
+                expected = f"only domains that contain {self._domains[asked.like]}"
+                yield Contradiction(expected, entry.domain, Kind.SHAPES)
+        yield from self._follow(asked, page)
         shown = [entry.order_id for entry in page.entries]
         begun = [order_id for order_id in self.ids.values() if order_id in shown]
         if begun != [order_id for order_id in shown if order_id in names]:
-            got = f"order ids {', '.join(map(str, shown))}"
-            raise Contradiction("orders oldest first", got, itself=True, once=("the order of the list",))
+            yield Contradiction("orders oldest first", f"order ids {', '.join(map(str, shown))}", Kind.SHAPES)
 
     # -- inside: calls and events ------------------------------------------------------------------------------------
 
-    def _fired(self, trigger: Trigger, order: int | str, answer: Answer) -> list[Transition]:
+    def _fired(
+        self, trigger: Trigger, order: int | str, answer: Answer
+    ) -> Generator[Contradiction, None, list[Transition]]:
         """Judge the answer to a trigger on an order, and move the order; the rows by which it may have moved."""
         if isinstance(trigger, Event) or trigger not in self._reads():
             self._pages.clear()
         by_run = {run: self.lifecycle.table[run.state][trigger] for run in self._runs(order)}
         codes = {code for run, row in by_run.items() if row is None for code in self._codes(run.state, answer)}
-        self._judge(trigger, answer, may_succeed=any(by_run.values()), codes=codes)
+        for wrong in self._judge(trigger, answer, may_succeed=any(by_run.values()), codes=codes):
+            if self._is_refused_read(trigger, answer):
+                wrong.fatal = wrong.passing
+            yield wrong
         accepted = answer.outcome is Outcome.ACCEPTED
         rows = [row for row in by_run.values() if row is not None] if accepted else []
         if isinstance(order, int):
-            self.runs[order] = frozenset(
-                run if row is None else self._after(run, row)
-                for run, row in by_run.items()
-                if accepted == (row is not None)
-                and (accepted or answer.code is None or answer.code in self._codes(run.state, answer))
-            )
+            left = [(run, row) for run, row in by_run.items() if accepted == (row is not None)]
+            named = [
+                (run, row) for run, row in left if accepted or answer.code in {None, *self._codes(run.state, answer)}
+            ]
+            moved = frozenset(run if row is None else self._after(run, row) for run, row in named or left)
+            self.runs[order] = moved or self.runs[order]
         return rows
+
+    def _is_refused_read(self, trigger: Trigger, answer: Answer) -> bool:
+        """Whether it is a read that told nothing: the order is where it was."""
+        return trigger in self._reads() and answer.outcome is Outcome.REFUSED
 
     def _reads(self) -> frozenset[Trigger]:
         changing = {row.trigger for row in self.lifecycle.transitions if row.changes}
@@ -241,84 +311,116 @@ class Account:
         codes = {self.lifecycle.service_refusals[state].code}
         return codes if answer.http_status is not None else codes | {self.lifecycle.refusals[state].code}
 
-    def _judge(self, trigger: Trigger, answer: Answer, *, may_succeed: bool, codes: set[str]) -> None:
-        """Raise a `Contradiction` unless the outcome is one that may be, with the code and status that it must have."""
+    def _judge(
+        self,
+        trigger: Trigger,
+        answer: Answer,
+        *,
+        may_succeed: bool,
+        codes: set[str],
+        kind: Kind = Kind.STATE_MACHINE,
+    ) -> Iterator[Contradiction]:
+        """What is wrong with an answer, unless its outcome may be, with the code and the status that it must have.
+
+        If it must not have that outcome at all, this contradicts the table in the way of `kind`.
+        """
         expected = " or ".join([*["accepted"] * may_succeed, *sorted(_with_status(code) for code in codes)])
         if says_nothing(answer):
-            raise Contradiction(expected, str(answer), passing=True)
+            yield Contradiction(expected, str(answer), Kind.CODES if codes else kind, passing=True)
+            return
         refused = answer.outcome is Outcome.REFUSED
+        status = 200 if not refused else BY_CODE[answer.code].http_status if answer.code in BY_CODE else None
         if not refused and not may_succeed:
-            raise Contradiction(expected, "accepted")
-        if refused and not (codes and (answer.code is None or answer.code in codes)):
-            raise Contradiction(expected, str(answer))
-        status = 200 if not refused else BY_CODE[answer.code].http_status if answer.code else answer.http_status
-        if answer.http_status not in {None, status}:
-            raise Contradiction(expected if refused else "accepted (HTTP 200)", f"HTTP {answer.http_status}")
+            yield Contradiction(expected, "accepted", kind)
+        elif refused and not codes:
+            yield Contradiction(expected, str(answer), kind)
+        elif refused and answer.code is not None and answer.code not in codes:
+            yield Contradiction(expected, str(answer), Kind.CODES)
+        elif answer.http_status is not None and answer.http_status != (status or answer.http_status):
+            accepted = "accepted (HTTP 200)"
+            yield Contradiction(expected if refused else accepted, f"HTTP {answer.http_status}", Kind.CODES)
         if isinstance(trigger, Operation):
-            self._shape(trigger, answer.body, refused=refused)
+            yield from self._shape(trigger, answer.body, refused=refused)
 
-    def _malformed(self, operation: Operation, order: str, answer: Answer) -> None:
+    def _malformed(self, operation: Operation, order: str, answer: Answer) -> Iterator[Contradiction]:
         """An id that is no OrderId is turned away, over HTTP by the gateway with its own codes."""
         code = "InvalidOrderId" if order else "MissingOrderId"
         expected = f"{code} (HTTP 400)"
         if says_nothing(answer):
-            raise Contradiction(expected, str(answer), passing=True)
-        if answer.outcome is Outcome.ACCEPTED:
-            raise Contradiction(expected, str(answer))
-        if answer.http_status is None:
-            return
-        if answer.code != code or answer.http_status != 400:
-            raise Contradiction(expected, str(answer))
-        self._shape(operation, answer.body, refused=True)
+            yield Contradiction(expected, str(answer), Kind.CODES, passing=True)
+        elif answer.outcome is Outcome.ACCEPTED:
+            yield Contradiction(expected, str(answer), Kind.CODES)
+        elif answer.http_status is not None:
+            if answer.code != code or answer.http_status != 400:
+                yield Contradiction(expected, str(answer), Kind.CODES)
+            yield from self._shape(operation, answer.body, refused=True)
 
-    def _begin(self, order: int, answer: Answer, *runs: Run) -> None:
+    def _begin(self, order: int, answer: Answer, package: int, *runs: Run) -> Iterator[Contradiction]:
         """Take up a new order; its id must be a new one."""
         new = answer.order_id
-        if new is None or not _is_order_id(str(new)) or new in self.ids.values():
-            raise Contradiction("the id of a new order", f"{new}" + " again" * (new in self.ids.values()))
+        again = new in self.ids.values()
+        if new is None or not _is_order_id(str(new)) or again:
+            kind = Kind.STATE_MACHINE if again else Kind.SHAPES
+            yield Contradiction("the id of a new order", f"{new}" + " again" * again, kind, fatal=True)
+            return
         self.ids[order] = new
         self.runs[order] = frozenset(runs)
+        self._package_of[order] = package
 
-    def _shape(self, operation: Operation, body: object, *, refused: bool = False) -> None:
+    def _shape(self, operation: Operation, body: object, *, refused: bool = False) -> Iterator[Contradiction]:
         wrong = flaw(operation, body, self.lifecycle, refused=refused) if isinstance(body, dict) else None
         if wrong is not None:
-            raise Contradiction(f"an answer of the documented shape of {operation}", wrong, itself=True)
+            expected = f"an answer of the documented shape of {operation}"
+            yield Contradiction(expected, wrong, Kind.SHAPES, itself=True)
 
     # -- inside: reads -----------------------------------------------------------------------------------------------
 
-    def _narrow(self, order: int | str, states: frozenset[State | None]) -> None:
+    def _narrow(
+        self, order: int | str, states: frozenset[State | None], *, fatal: bool = True
+    ) -> Iterator[Contradiction]:
         runs = self._runs(order)
         found = frozenset(run for run in runs if run.state in states)
         if not found:
-            raise Contradiction(self._named(run.state for run in runs), self._named(states))
-        if isinstance(order, int):
+            yield Contradiction(self._named(run.state for run in runs), self._named(states), fatal=fatal)
+        elif isinstance(order, int):
             self.runs[order] = found
+
+    def _read(
+        self, order: int | str, word: str, vocabulary: dict[str, frozenset[State | None]], kind: str
+    ) -> Iterator[Contradiction]:
+        """Learn the word that a read said of an order; if it cannot be, the read may be wrong, and not the order."""
+        if word in vocabulary:
+            yield from self._narrow(order, vocabulary[word], fatal=False)
+        else:
+            yield Contradiction(f"a documented {kind}", word, Kind.SHAPES)
 
     def _named(self, states: Iterable[State | None]) -> str:
         return " or ".join(dict.fromkeys("no order" if state is None else state for state in sorted(states, key=str)))
 
-    def _listed(self, order: int, status: str) -> None:
+    def _listed(self, order: int, status: str) -> Iterator[Contradiction]:
         """An order in the list is there, with its status."""
         if self.is_gone(order):
-            raise Contradiction(f"no order {order} in the list, which is deleted", f"status {status}")
+            expected = f"no order {order} in the list, which is deleted"
+            yield Contradiction(expected, f"status {status}", fatal=False)
+            return
         words = {wire.status_of(state, self.lifecycle) or "absent" for state in self.states(order)}
-        try:
-            self._narrow(order, _meaning(status, wire.statuses(self.lifecycle), "Status"))
-        except Contradiction:
-            raise Contradiction(f"status {' or '.join(sorted(words))} of order {order}", status) from None
+        for wrong in self._read(order, status, wire.statuses(self.lifecycle), "Status"):
+            expected = f"status {' or '.join(sorted(words))} of order {order}"
+            yield Contradiction(expected, status, wrong.kind, fatal=False)
 
-    def _sized(self, asked: ReadList, page: Page) -> None:
+    def _sized(self, asked: ReadList, page: Page) -> Iterator[Contradiction]:
         left = min(asked.size, max(0, page.total - (asked.page - 1) * asked.size))
         if len(page.entries) != left:
-            raise Contradiction(f"{left} orders on page {asked.page} of {page.total} orders", f"{len(page.entries)}")
+            expected = f"{left} orders on page {asked.page} of {page.total} orders"
+            yield Contradiction(expected, f"{len(page.entries)}", Kind.SHAPES)
         ids = [entry.order_id for entry in page.entries]
         if len(set(ids)) != len(ids):
-            raise Contradiction("each order once", "an order twice on a page")
+            yield Contradiction("each order once", "an order twice on a page", Kind.SHAPES)
         certain, possible = self._matching(asked)
         if self._ours and not len(certain) <= page.total <= len(possible):
-            raise Contradiction(f"{_span(len(certain), len(possible))} orders in all", f"{page.total}")
+            yield Contradiction(f"{_span(len(certain), len(possible))} orders in all", f"{page.total}", Kind.SHAPES)
 
-    def _follow(self, asked: ReadList, page: Page) -> None:
+    def _follow(self, asked: ReadList, page: Page) -> Iterator[Contradiction]:
         """Hold a page against those of the same list before it, and the whole against what must be in it."""
         if self._acting and asked.status is not None:
             return  # orders may have moved between the pages
@@ -328,11 +430,12 @@ class Account:
             return
         ids = [entry.order_id for entry in page.entries]
         if set(before) & set(ids):
-            raise Contradiction(f"on page {asked.page} orders that were not on the pages before", "one of them again")
+            expected = f"on page {asked.page} orders that were not on the pages before"
+            yield Contradiction(expected, "one of them again", Kind.SHAPES)
         self._pages[key] = whole = before + ids
         missing = [order for order in self._matching(asked)[0] if self.ids[order] not in whole]
         if missing and len(whole) >= page.total:
-            raise Contradiction(f"order {missing[0]} in the list", "a list without it")
+            yield Contradiction(f"order {missing[0]} in the list", "a list without it", Kind.SHAPES)
 
     def _matching(self, asked: ReadList) -> tuple[list[int], list[int]]:
         """The orders that are in a list for certain, and those that may be."""
@@ -349,32 +452,28 @@ class Account:
             return False
         return asked.like is None or self._domains[asked.like] in self._domains.get(order, "")
 
-    def _quota_answers(self, row: Transition) -> tuple[bool, set[str]]:
+    def _quota_answers(self, row: Transition, package: Package) -> tuple[bool, set[str]]:
         """Whether a create may succeed, and with which codes it may be refused, by what the package has left."""
         if row.quota <= 0:
             return True, set()
-        if self._ours and self._total is None:
+        if self._ours and package.total is None:
             return False, {NotFoundPackage.code}
-        if self._total is None or "used" not in self._others:
+        if package.total is None or "used" not in package.others or not package.judged:
             return True, {NotRemainCount.code}
-        least, most = self._span("used")
-        low, high = self._others["used"]
-        return low + least < self._total, {NotRemainCount.code} if high + most >= self._total else set()
+        number = next(number for number, each in self._packages.items() if each is package)
+        least, most = self._span("used", number)
+        low, high = package.others["used"]
+        return low + least < package.total, {NotRemainCount.code} if high + most >= package.total else set()
 
-    def _span(self, field: str) -> tuple[int, int]:
-        """How many units the orders hold, or how many of them were issued: at least, at most."""
-        each = [[getattr(run, field) for run in runs] for runs in self.runs.values()]
+    def _span(self, field: str, package: int) -> tuple[int, int]:
+        """How many units of a package the orders hold, or how many of them were issued: at least, at most."""
+        orders = (runs for order, runs in self.runs.items() if self._package_of[order] == package)
+        each = [[getattr(run, field) for run in runs] for runs in orders]
         return sum(map(min, each)), sum(map(max, each))
 
 
 def _is_order_id(text: str) -> bool:
     return text.isascii() and text.isdigit() and 0 < int(text) < 2**63
-
-
-def _meaning(word: str, vocabulary: dict[str, frozenset[State | None]], kind: str) -> frozenset[State | None]:
-    if word not in vocabulary:
-        raise Contradiction(f"a documented {kind}", word)
-    return vocabulary[word]
 
 
 def _with_status(code: str) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import secrets
+import time
 from collections import defaultdict
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,21 +15,24 @@ import pytest
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.trace import Events
 
-from .counterexample import fewest_calls
+from .counterexample import fewest_calls, others_may_have, violation_of
 from .cover import Cover
 from .http import HTTPDriver, key_of_environment
+from .model import Kind
 from .report import Result
-from .session import Failure, Session
-from .ways import NoUnits, Pilot
+from .script import write_script
+from .session import Session
+from .stateful import failing_program
+from .ways import Pilot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from orderfsm.spec import State, Trigger
 
     from .cover import Trial
     from .report import Pair, Violation
+    from .session import Failure
 
 PATIENCE = 0.5
 """Seconds for which others are waited for to move an order."""
@@ -51,16 +58,44 @@ class Suite(pytest.Collector):
     def __init__(self, *, endpoint: str, control: str | None, **fields: Any) -> None:
         super().__init__(**fields)
         self._endpoint, self._control = endpoint, control
+        self._budget = self.config.getoption("--orderfsm-budget") or math.inf
         self._violations: dict[Pair, Violation] = {}
         self._told: dict[Pair, Violation] = {}
         """What every test would fail of fails those of the same trigger: a read that is not answered."""
         self._failed: set[Pair] = set()
+        self._why: dict[tuple[State | None, Trigger | None], str] = {}
 
-    def collect(self) -> Iterator[PairTest]:
-        """A test for each state and trigger."""
+    def collect(self) -> Iterator[PairTest | RandomTest]:
+        """A test for each state and trigger, and one that plays random programs if it is told how many."""
         for state in ORDER_LIFECYCLE.state_rules:
             for trigger in ORDER_LIFECYCLE.trigger_rules:
                 yield PairTest.from_parent(self, name=name_of(ORDER_LIFECYCLE, state, trigger), pair=(state, trigger))
+        if self.config.getoption("--orderfsm-random"):
+            yield RandomTest.from_parent(self, name="test_random_programs")
+
+    def play(self) -> None:
+        """Play random programs: it fails with the first that is new, and is skipped if the time was over."""
+        self._begin()
+        seed = self.config.getoption("--orderfsm-seed")
+        number = self.config.getoption("--orderfsm-random")
+        seed = secrets.randbits(32) if seed is None else seed
+
+        def is_new(failure: Failure) -> bool:
+            return (failure.state, failure.trigger) not in self._violations
+
+        failure = failing_program(self._session, number, seed, self._deadline, is_new)
+        if failure is not None:
+            found = fewest_calls(self._session, failure, lambda _failure: False, self._deadline)
+            raise Violated(violation_of(found, self._session, f"random, seed {seed}"))
+        self._begin()
+
+    def _begin(self) -> None:
+        if time.monotonic() > self._deadline:
+            pytest.skip("the budget ended before everything was tried")
+
+    @cached_property
+    def _deadline(self) -> float:
+        return time.monotonic() + self._budget
 
     def check(self, pair: Pair) -> None:
         """Play what there is to try for a pair: it fails, or is skipped if it could not be forced.
@@ -68,6 +103,7 @@ class Suite(pytest.Collector):
         What accuses another pair fails the test of that one, if it is still to run or has failed.
         """
         self._to_run.discard(pair)
+        self._begin()
         results = {self._result(trial) for trial in self._trials[pair]}
         accused = [other for other in self._violations if other == pair or other not in self._to_run | self._failed]
         if pair in self._told:
@@ -79,8 +115,11 @@ class Suite(pytest.Collector):
             lacking = [told for accused, told in self._told.items() if accused[1] is pair[1]]
             if lacking:
                 raise Violated(lacking[0])
+            if pair[1] in self._session.not_offered:
+                pytest.skip("the server does not offer this operation")
             without = "; --orderfsm-control URL names a control port that may do it" * (self._control is None)
-            pytest.skip(f"this state or event could not be forced{without}")
+            why = self._why.get(pair, "no order could be brought to this state")
+            pytest.skip(f"this state or event could not be forced{without} ({why})")
 
     @cached_property
     def _to_run(self) -> set[Pair]:
@@ -99,38 +138,26 @@ class Suite(pytest.Collector):
     def _trials(self) -> dict[Pair, list[Trial]]:
         trials: dict[Pair, list[Trial]] = defaultdict(list)
         for trial in Cover(ORDER_LIFECYCLE, self._pilot).trials():
-            trials[trial.state, trial.trigger].append(trial)
+            if trial.trigger is not None:
+                trials[trial.state, trial.trigger].append(trial)
         return trials
 
     def _result(self, trial: Trial) -> Result:
-        try:
-            came = trial.attempt(self._session)
-        except NoUnits:
-            came = Result.NOT_FORCED
-        self._tell()
-        if isinstance(came, Failure):
-            found = fewest_calls(self._session, came, lambda _failure: True)
+        tried = trial.attempt(self._pilot)
+        for came in sorted(tried.failures, key=lambda failure: list(Kind).index(failure.kind)):
+            found = fewest_calls(self._session, came, lambda _failure: False, self._deadline)
             if (
                 self._session.events is Events.COMPLETE
-                and found.others_may_have(self._session)
+                and others_may_have(found, self._session)
                 and self._pilot.orders_move_by_themselves()
             ):
                 self._session.events = Events.PARTIAL
                 return self._result(trial)
-            pair = found.failure.state, found.failure.trigger
-            self._violations.setdefault(pair, found.violation(self._session, "systematic"))
-            return Result.FAILED
-        self._session.give_up_orders()
-        return came
-
-    def _tell(self) -> None:
-        """Show what every trial would fail of, once."""
-        for told in list(self._session.told.values())[len(self._told) :]:
-            done, units = self._session.done, self._session.units
-            self._session.done, self._session.units = told.done, told.units
-            found = fewest_calls(self._session, told.failure, lambda _failure: False)
-            self._told[told.failure.state, told.failure.trigger] = found.violation(self._session, "systematic")
-            self._session.done, self._session.units = done, units
+            shown = self._violations if found.once is None else self._told
+            shown.setdefault((found.state, found.trigger), violation_of(found, self._session, "systematic"))
+        if tried.why:
+            self._why.setdefault((trial.state, trial.trigger), tried.why)
+        return Result.PASSED if trial.trigger in tried.passed else Result.NOT_FORCED
 
 
 class Violated(Exception):
@@ -141,7 +168,30 @@ class Violated(Exception):
         self.violation = violation
 
 
-class PairTest(pytest.Item):
+class SuiteTest(pytest.Item):
+    """A test of a suite."""
+
+    @property
+    def suite(self) -> Suite:
+        """The suite."""
+        assert isinstance(self.parent, Suite)
+        return self.parent
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The violation, and where its program is if one was asked for; anything else as it is."""
+        if not isinstance(excinfo.value, Violated):
+            return super().repr_failure(excinfo, style)
+        violation = excinfo.value.violation
+        folder = self.config.getoption("--orderfsm-repro")
+        written = "" if folder is None else f"\n  as a program: {write_script(Path(folder), violation)}"
+        return f"{violation}{written}"
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """Where a test is said to be."""
+        return self.path, None, self.name
+
+
+class PairTest(SuiteTest):
     """A test: one state, one trigger."""
 
     def __init__(self, *, pair: Pair, **fields: Any) -> None:
@@ -150,17 +200,12 @@ class PairTest(pytest.Item):
 
     def runtest(self) -> None:
         """Play what there is to try."""
-        suite = self.parent
-        assert isinstance(suite, Suite)
-        suite.check(self.pair)
+        self.suite.check(self.pair)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The violation, with its program; anything else as it is."""
-        if isinstance(excinfo.value, Violated):
-            violation = excinfo.value.violation
-            return f"{violation}\n\n{violation.script}"
-        return super().repr_failure(excinfo, style)
 
-    def reportinfo(self) -> tuple[Path, None, str]:
-        """Where a test is said to be."""
-        return self.path, None, self.name
+class RandomTest(SuiteTest):
+    """A test that plays random programs."""
+
+    def runtest(self) -> None:
+        """Play them."""
+        self.suite.play()

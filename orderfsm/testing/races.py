@@ -1,7 +1,8 @@
 """Races: clients that make a call each at the same moment, on one order, or for the last unit of a package.
 
-All pairs of what is allowed in a state are tried. A server that looks first and acts a moment later is caught by two of
-its own answers, which no order of the calls explains.
+All pairs of what is allowed in a state are tried; and every call, also reads and refused ones, with every event that
+its state allows. A server that looks first and acts a moment later is caught by two of its own answers, or by what is
+read after them, which no order of the calls explains: a call that writes its record back undoes what came between.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from .clients import meet
+from orderfsm.spec import Event
+
+from .clients import meet, seen_after
 from .concurrent import found_in, of_quota
+from .cover import ON_AN_ORDER
 from .session import CannotForce
 from .steps import UNITS, Observe
 from .ways import ways
@@ -53,13 +57,17 @@ class Raced:
 def races(lifecycle: Lifecycle, clients: int) -> Iterator[Race]:
     """Every pair of triggers that change something in the same state, for at most so many clients.
 
-    Creates race for the last unit, and where there are enough of them.
+    Creates race for the last unit, and where there are enough of them. Two clients: every other call, and an event.
     """
     for racers, state in product(RACERS, lifecycle.state_rules):
         changing = [row.trigger for row in lifecycle.outgoing(state)]
         for pair in combinations_with_replacement(changing, 2):
             for units in (UNITS,) if state else (1, UNITS):
                 yield Race(state, pair, units, min(racers, clients))
+        events = [trigger for trigger in changing if isinstance(trigger, Event)]
+        others = [operation for operation in ON_AN_ORDER if operation not in changing]
+        for pair in product(others, events) if racers == RACERS[0] else ():
+            yield Race(state, pair, UNITS, min(racers, clients))
 
 
 def raced(session: Session, pilot: Pilot, race: Race, deadline: float) -> list[Raced]:
@@ -75,6 +83,8 @@ def raced(session: Session, pilot: Pilot, race: Race, deadline: float) -> list[R
         triggers = list(islice(cycle(race.triggers), race.racers))
         recording = session.wait_for(meet(session.driver, session.lifecycle, order_id, states, triggers))
         begun |= recording.orders
+        if order_id is not None:
+            recording.lines += seen_after(session.seen(order_id), order_id, recording, session.lifecycle)
         after = session.quota()
     finally:
         session.give_up_orders(begun)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from orderfsm.spec import State, Trigger
     from orderfsm.trace import Finding
 
+    from .model import Kind
+    from .session import Key
+
 Pair = tuple["State | None", "Trigger"]
 
 
@@ -25,20 +29,22 @@ class Result(Uncertain, StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     NOT_FORCED = "not forced"
+    NOT_OFFERED = "not offered"
 
 
 @attrs.frozen(kw_only=True)
 class Violation:
     """A contradiction between the server and the table.
 
-    In `state`, `trigger` should have done what is `expected`, and did what was `got`. `calls` shows it with the fewest
-    calls, and what came of each; `script` is a Python program that makes them. `part` is the part of the check that
-    found it, `rule` the rule that was broken, `reference` the source of the rule. What concurrent calls showed has a
-    `picture` of them.
+    In `state`, `trigger` should have done what is `expected`, and did what was `got`, which is of a `kind`. `calls`
+    shows it with the fewest calls, and what came of each; `script` is a Python program that makes them. `part` is the
+    part of the check that found it, `rule` the rule that was broken, `reference` the source of the rule. What
+    concurrent calls showed has a `picture` of them.
     """
 
     state: State | None
     trigger: Trigger
+    kind: Kind
     expected: str
     got: str
     part: str
@@ -48,11 +54,17 @@ class Violation:
     script: str = attrs.field(default="", repr=False)
     picture: str = attrs.field(default="", repr=False)
 
+    @property
+    def key(self) -> Key:
+        """What it accuses, and of what."""
+        return self.state, self.trigger, self.kind
+
     def as_json(self) -> dict[str, Any]:
         """The violation as PROTOCOLS.md has it."""
         return {
             "state": self.state,
             "trigger": self.trigger,
+            "kind": self.kind,
             "expected": self.expected,
             "got": self.got,
             "calls": [dict(call) for call in self.calls],
@@ -82,9 +94,11 @@ def _told(call: Mapping[str, Any]) -> str:
 class Report(Judged):
     """What a check found.
 
-    `checked` counts the answers that were judged; `coverage` has each pair of a state and a trigger of the table. The
-    verdict is VIOLATES if there is a violation; CONFORMS if there is none, every trial was made and some pair passed;
-    else UNDECIDED, and `reason` says why. `seed` repeats the random and the concurrent part.
+    `checked` counts the answers that were judged; `coverage` has each pair of a state and a trigger that was to be
+    tried, and `not_forced` why a pair could not be. `violations` shows what was found, the gravest first; `failed`
+    names all of it, also what is not shown. What was `known` before is told apart. The verdict is VIOLATES if anything
+    failed that was not known; CONFORMS if nothing did, every trial was made and some pair passed; else UNDECIDED, and
+    `reason` says why. `seed` repeats the random and the concurrent part.
     """
 
     verdict: Finding
@@ -94,6 +108,9 @@ class Report(Judged):
     events: Events
     seed: int
     reason: str = ""
+    failed: tuple[Key, ...] = ()
+    known: tuple[Key, ...] = ()
+    not_forced: Mapping[Pair, str] = attrs.field(factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The report as PROTOCOLS.md has it."""
@@ -101,25 +118,47 @@ class Report(Judged):
             "verdict": self.verdict,
             "checked": self.checked,
             "coverage": [
-                {"state": state, "trigger": trigger, "result": result}
+                {"state": state, "trigger": trigger, "result": result} | self._why((state, trigger))
                 for (state, trigger), result in self.coverage.items()
             ],
             "violations": [violation.as_json() for violation in self.violations],
+            "failed": [_key(key) for key in self.failed],
+            "known": [_key(key) for key in self.known],
             "events": self.events,
             "reason": self.reason,
             "seed": self.seed,
         }
+
+    def _why(self, pair: Pair) -> dict[str, str]:
+        return {"why": self.not_forced[pair]} if pair in self.not_forced else {}
 
     def counted(self, result: Result) -> int:
         """How many pairs had that result."""
         return sum(each is result for each in self.coverage.values())
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{self.counted(result)} {result}" for result in Result)
-        shown = [f"{self.verdict}: {self.checked} answers checked; of {len(self.coverage)} pairs {counts}"]
-        shown += [f"undecided because {self.reason}"] if self.reason else []
-        shown += [] if self.events is Events.COMPLETE else ["orders were taken to be moved by others as well"]
-        return "\n\n".join([*map(str, self.violations), "\n".join([*self._by_state(), *shown, f"seed: {self.seed}"])])
+        return "\n\n".join([*map(str, self.violations), "\n".join(self._summary())])
+
+    def _summary(self) -> Iterator[str]:
+        yield from self._by_state()
+        lacking = dict.fromkeys(t.name.lower() for (_, t), r in self.coverage.items() if r is Result.NOT_OFFERED)
+        if lacking:
+            yield f"not offered: {', '.join(lacking)}"
+        for why, pairs in Counter(self.not_forced.values()).most_common():
+            yield f"not forced: {pairs} pairs, because {why}"
+        hidden = len(self.failed) - len(self.violations)
+        if hidden > 0:
+            yield f"not shown: {hidden} violations more"
+        for state, trigger, kind in self.known:
+            yield f"known before: {trigger} in {state or 'no order'} ({kind})"
+        results = [result for result in Result if result is not Result.NOT_OFFERED or lacking]
+        counts = ", ".join(f"{self.counted(result)} {result}" for result in results)
+        yield f"{self.verdict}: {self.checked} answers checked; of {len(self.coverage)} pairs {counts}"
+        if self.reason:
+            yield f"undecided because {self.reason}"
+        if self.events is not Events.COMPLETE:
+            yield "orders were taken to be moved by others as well"
+        yield f"seed: {self.seed}"
 
     def _by_state(self) -> Iterator[str]:
         """A line for each state: how many triggers passed in it, and which did not."""
@@ -132,3 +171,8 @@ class Report(Judged):
                 if others:
                     line += f"; {result}: {', '.join(others) if passed or result is Result.FAILED else 'all others'}"
             yield line
+
+
+def _key(key: Key) -> dict[str, Any]:
+    state, trigger, kind = key
+    return {"state": state, "trigger": trigger, "kind": kind}

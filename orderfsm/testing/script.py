@@ -14,8 +14,10 @@ from .steps import Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from .driver import Driver
+    from .report import Violation
     from .session import Done, Failure
     from .steps import Step
 
@@ -32,7 +34,7 @@ from alibabacloud_tea_openapi.models import Config
 from alibabacloud_tea_util.models import RuntimeOptions
 from Tea.exceptions import TeaException
 
-API, CONTROL, PRODUCT = {api!r}, {control!r}, {product!r}
+API, CONTROL, PRODUCTS = {api!r}, {control!r}, {products!r}
 key_id, _, secret = os.environ.get("ORDERFSM_ACCESS_KEYS", "test:test").split(",")[0].partition(":")
 scheme, _, host = API.partition("://")
 if scheme == "http":  # the SDK would ask a proxy, even for a server of this machine
@@ -89,20 +91,29 @@ _MADE = {
 def script(driver: Driver, units: int | None, failure: Failure, done: Iterable[Done]) -> str:
     """A program that does what was done, prints each answer, and says what was expected of the last."""
     steps = [each.step for each in done]
-    title = f"{failure.trigger} in {failure.state or 'no order'}: expected {failure.expected}, got {failure.got}"
     api = getattr(driver, "api_url", None)
     lines = _over_http(driver, steps, units) if api is not None else _with_driver(driver, steps, units)
     end = f'print("expected of the last answer: " + {failure.expected!r})'
-    return "\n".join([f'"""{title}."""', "", *lines, end, ""])
+    return "\n".join([f'"""{failure}."""', "", *lines, end, ""])
+
+
+def write_script(folder: Path, violation: Violation) -> Path:
+    """Write the program of a violation to a file in a folder, which is made if it is not there; the file."""
+    words = (violation.trigger.name.lower(), "in", violation.state or "no_order", violation.kind.replace(" ", "_"))
+    path = folder / f"{'_'.join(words)}.py"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(violation.script, encoding="utf-8")
+    return path
 
 
 def _over_http(driver: Driver, steps: list[Step], units: int | None) -> Iterator[str]:
-    control, product = getattr(driver, "control_url", None), getattr(driver, "product", None)
-    yield _OVER_HTTP.format(api=getattr(driver, "api_url", None), control=control, product=product)
+    control = getattr(driver, "control_url", None)
+    products = tuple(getattr(driver, "products", ()))[: max(getattr(step, "package", 1) for step in steps)]
+    yield _OVER_HTTP.format(api=getattr(driver, "api_url", None), control=control, products=products)
     if control is not None:
         yield 'control("POST", "/reset")'
         if units is not None:
-            yield f'control("PUT", f"/packages/{{PRODUCT}}", {{"TotalCount": {units}}})'
+            yield f'for product in PRODUCTS:\n    control("PUT", f"/packages/{{product}}", {{"TotalCount": {units}}})'
     domains = {s.order: application(s.operation, s.order).get("Domain", "") for s in steps if isinstance(s, Create)}
     for step in steps:
         yield _control_request(step, has_control=control is not None) or _sdk_call(step, domains)
@@ -121,8 +132,9 @@ def _control_request(step: Step, *, has_control: bool) -> str | None:
 def _sdk_call(step: Step, domains: Mapping[int, str]) -> str:
     """The call of the SDK that a step is; `domains` are those of the orders."""
     match step:
-        case Create(operation, order):
-            return f"order_{order} = {_called(operation, 'product_code=PRODUCT', **application(operation, order))}{_ID}"
+        case Create(operation, order, package):
+            made = _called(operation, f"product_code=PRODUCTS[{package - 1}]", **application(operation, order))
+            return f"order_{order} = {made}{_ID}"
         case Call(operation, order, begins):
             made = _called(operation, f"order_id={_variable(order)}")
             return made if begins is None else f"order_{begins} = {made}{_ID}"
@@ -130,8 +142,8 @@ def _sdk_call(step: Step, domains: Mapping[int, str]) -> str:
             keyword = None if like is None else domains[like]
             filters = {"Status": status, "Keyword": keyword, "CurrentPage": page, "ShowSize": size}
             return _called(Operation.LIST, **{name: value for name, value in filters.items() if value is not None})
-        case ReadQuota():
-            return _called(Operation.DESCRIBE_PACKAGE, "product_code=PRODUCT")
+        case ReadQuota(package):
+            return _called(Operation.DESCRIBE_PACKAGE, f"product_code=PRODUCTS[{package - 1}]")
         case Ask(action, _, _, parameters, version):
             return f"ask({str(action)!r}, {version!r}, **{dict(parameters)!r})"
     return _called(Operation.DESCRIBE, f"order_id=order_{step.order}")
@@ -160,8 +172,9 @@ def _with_driver(driver: Driver, steps: list[Step], units: int | None) -> Iterat
 
 def _driver_step(step: Step) -> str:
     match step:
-        case Create(operation, order):
-            return f"order_{order} = driver.create(Operation.{operation.name}).order_id"
+        case Create(operation, order, package):
+            given = f"Operation.{operation.name}{_argument(package)}"
+            return f"order_{order} = driver.create({given}).order_id"
         case Call(operation, order, begins):
             made = f"driver.call(Operation.{operation.name}, {_variable(order)})"
             return f"print({made})" if begins is None else f"print(answer := {made})\norder_{begins} = answer.order_id"
@@ -173,9 +186,13 @@ def _driver_step(step: Step) -> str:
             done = f"orders(status={status!r}, page={page}, size={size})"
         case Ask(action, _, _, parameters, version):
             done = f"request({str(action)!r}, {dict(parameters)!r}, version={version!r})"
-        case ReadQuota():
-            done = "quota()"
+        case ReadQuota(package):
+            done = f"quota({_argument(package).removeprefix(', ')})"
     return f"print(driver.{done})"
+
+
+def _argument(package: int) -> str:
+    return "" if package == 1 else f", package={package}"
 
 
 def _variable(order: int | str) -> str:

@@ -11,7 +11,7 @@ from orderfsm.spec import Operation
 from orderfsm.trace import Outcome
 from orderfsm.wire import VERSION
 
-from .answers import application, gone, not_read, of_json, page_of, quota_of
+from .answers import OTHER_PRODUCT, application, gone, not_read, of_json, page_of, quota_of
 from .driver import Answer, Page, Quota
 
 with needs("mock"):
@@ -33,13 +33,20 @@ class ServiceDriver:
     'conforms'
     """
 
+    products = (DEFAULT_PRODUCT, OTHER_PRODUCT)
+
     def __init__(self, service: Service) -> None:
         self.service = service
         self._created = count(1)
 
-    def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE) -> Answer:
+    @property
+    def packages(self) -> int:
+        """See `AccountDriver`."""
+        return len(self.products)
+
+    def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE, package: int = 1) -> Answer:
         """See `Driver`."""
-        return self.request(operation, application(operation, next(self._created)))
+        return self.request(operation, application(operation, next(self._created), self.products[package - 1]))
 
     def call(self, operation: Operation, order_id: int | str) -> Answer:
         """See `Driver`."""
@@ -65,15 +72,16 @@ class ServiceDriver:
         given = {"Status": status, "Keyword": keyword, "CurrentPage": page, "ShowSize": size}
         return page_of(self._read(Operation.LIST, {name: value for name, value in given.items() if value is not None}))
 
-    def quota(self) -> Quota:
+    def quota(self, package: int = 1) -> Quota:
         """See `AccountDriver`."""
-        return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {}))
+        return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.products[package - 1]}))
 
     def reset(self, units: int | None) -> bool:
         """See `AccountDriver`."""
         self.service.reset()
         if units is not None:
-            self.service.put_package(DEFAULT_PRODUCT, units)
+            for product in self.products:
+                self.service.put_package(product, units)
         return True
 
     def request(self, action: str, parameters: Mapping[str, Any], *, version: str = VERSION) -> Answer:

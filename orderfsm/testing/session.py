@@ -16,14 +16,15 @@ import attrs
 from orderfsm.errors import Meaning, OrderFSMError, meaning_of
 from orderfsm.spec import Operation
 from orderfsm.trace import Outcome
+from orderfsm.wire import VERSION
 
-from .driver import Answer, NoAnswer, Page, Quota, checked, given, kept_out, says_nothing, throttled
+from .driver import Answer, NoAnswer, Page, Quota, checked, given, kept_out, packages_of, says_nothing, throttled
 from .limit import TIMEOUT, Cancelled, Overdue, within, within_async
-from .model import Account, Contradiction
+from .model import Account, Contradiction, Kind
 from .steps import Ask, Call, Create, Happen, Observe, Program, ReadList, ReadQuota, orders_of, trigger_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
     from types import TracebackType
     from typing import TypeAlias, TypeVar
 
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
     from orderfsm.trace import Events
 
     from .driver import Driver
+    from .model import Once
     from .steps import Step
 
     _T = TypeVar("_T")
-    Once: TypeAlias = tuple[object, ...]
+    Key: TypeAlias = tuple[State | None, Trigger, Kind]
 
 READS = frozenset({Operation.DESCRIBE, Operation.LIST, Operation.DESCRIBE_PACKAGE})
 
@@ -48,6 +50,9 @@ MOST_STEPS_TO_GIVE_UP = 4
 
 PAUSES = (0.0, 0.05, 0.2, 0.5)
 """Seconds after which a call is made again that was throttled or kept out, and so came to nothing."""
+
+NOT_OFFERED = "the server does not offer it"
+"""Why an operation cannot be forced that the server says it does not have."""
 
 UUID = "[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"
 """The form of a RequestId."""
@@ -68,6 +73,16 @@ class Done:
     before: frozenset[State | None]
     result: Any
     instead: Answer | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it was a call or an event, and was accepted."""
+        return isinstance(self.result, Answer) and self.result.outcome is Outcome.ACCEPTED
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was a call or an event, and was refused."""
+        return isinstance(self.result, Answer) and self.result.outcome is Outcome.REFUSED
 
     @property
     def got(self) -> str:
@@ -92,48 +107,64 @@ class Failure:
 
     `passing`: there was no answer, or one that says nothing; it counts only if it comes again and again. `kept_off`:
     the call was throttled, or the caller may never make it, which is no fault of the server's. `once`: what every
-    program would fail of, so that it is told once and then left out.
+    program would fail of, so that it is told once and then left out. `itself`: it is the last step's own fault, and
+    shows no effect of what was done before. `done` is what was done up to there, with packages of `units`.
     """
 
     state: State | None
     trigger: Trigger
     expected: str
     got: str
+    kind: Kind
     passing: bool = False
     kept_off: bool = False
     once: Once | None = None
+    itself: bool = False
+    done: tuple[Done, ...] = attrs.field(default=(), eq=False, repr=False)
+    units: int | None = attrs.field(default=None, eq=False, repr=False)
+
+    @property
+    def key(self) -> Key:
+        """What it accuses, and of what."""
+        return self.state, self.trigger, self.kind
+
+    @property
+    def program(self) -> Program:
+        """The program that was played up to there."""
+        return Program(tuple(done.step for done in self.done), self.units)
+
+    def __str__(self) -> str:
+        return f"{self.trigger} in {self.state or 'no order'}: expected {self.expected}, got {self.got}"
+
+    def ends_as(self, other: Failure) -> bool:
+        """Whether it names the same, by the same step."""
+        return self.names(other) and self.done[-1].step == other.done[-1].step
 
     def names(self, other: Failure) -> bool:
-        """Whether it accuses the same trigger in the same state, or is of the same thing that is told once."""
-        if self.once is not None:
-            return self.once == other.once
-        return (self.state, self.trigger) == (other.state, other.trigger)
-
-
-@attrs.frozen
-class Told:
-    """A failure that is told once, and the program that showed it."""
-
-    failure: Failure
-    done: list[Done]
-    units: int | None
+        """Whether it accuses the same trigger in the same state of the same kind of thing, or of what is told once."""
+        return self.key == other.key if self.once is None else self.once == other.once
 
 
 class CannotForce(Exception):
-    """A step that this driver cannot do, or a state that the server does not let an order come to."""
+    """A step that this driver cannot do, or a state that the server does not let an order come to; it says why."""
+
+    def __init__(self, why: str = "no order could be brought to this state") -> None:
+        super().__init__(why)
 
 
 class Session:
     """Everything that one check does through one driver; a context manager.
 
-    It plays one program at a time: `begin`, then `do` step after step. `checked` counts the answers that were judged;
-    `ours` says whether the account was emptied, so that nothing else is in it. A call of the driver may take `timeout`
-    seconds; after the `deadline`, a time of `time.monotonic`, nothing is tried again.
+    It plays one program at a time: `begin`, then `do` step after step. `found` is how the program failed up to now and
+    could go on. `checked` counts the answers that were judged; `ours` says whether the account was emptied, so that
+    nothing else is in it. A call of the driver may take `timeout` seconds; after the `deadline`, a time of
+    `time.monotonic`, nothing is tried again.
 
-    `told` are failures that would end every program, such as a read that is never answered. What they are of is left
-    out once they are told, but for programs that are played again. `kept_off` has the calls that could not be judged
-    since they were throttled or not permitted, each with the answer; `not_emptied` says why the account could not be
-    emptied, if its driver should be able to do that.
+    Triggers that are `left_out` are never fired. An operation that the server says it does not have is `not_offered`,
+    and no failure, unless this is `strict`. What every program would fail of, such as a read that is never answered, is
+    done without once it is `told`, but for programs that are played again. `kept_off` has the calls that could not be
+    judged since they were throttled or not permitted, each with the answer; `not_emptied` says why the account could
+    not be emptied, if its driver should be able to do that.
     """
 
     def __init__(
@@ -144,22 +175,29 @@ class Session:
         *,
         timeout: float = TIMEOUT,
         deadline: float = math.inf,
+        left_out: Collection[Trigger] = (),
+        strict: bool = False,
     ) -> None:
         self.driver = checked(driver)
         self.lifecycle = lifecycle
         self.events = events
         self.deadline = deadline
-        self.told: dict[Once, Told] = {}
+        self.told: frozenset[Once | None] = frozenset()
         self.kept_off: dict[Trigger, str] = {}
         self.not_emptied = ""
         self._let_in: set[Trigger] = set()
-        self._left_out: frozenset[Once] = frozenset()
         self._timeout = timeout
         self.checked = 0
         self.ours = False
         self.account: Account
         self.units: int | None
         self.done: list[Done] = []
+        self.found: list[Failure] = []
+        self.left_out = frozenset(left_out)
+        self.not_offered: set[Trigger] = set()
+        self._offered: set[Trigger] = set()
+        self._strict = strict
+        self._ends: Callable[[Failure], bool] = _never
         self._request_ids: set[str] = set()
         self._loop: asyncio.Runner | None = None
 
@@ -182,9 +220,9 @@ class Session:
         return callable(getattr(self.driver, method, None))
 
     @property
-    def program(self) -> Program:
-        """The program that was played up to now."""
-        return Program(tuple(done.step for done in self.done), self.units)
+    def packages(self) -> range:
+        """The numbers of the packages that the program uses: more than the first only where both are its own."""
+        return range(1, 1 + (packages_of(self.driver) if self.ours else 1))
 
     def begin(self, units: int | None) -> None:
         """Begin a program: on an empty account with a package of `units`, if the driver can empty it."""
@@ -193,7 +231,8 @@ class Session:
             raise CannotForce
         self.units = units
         self.done = []
-        self.account = Account(self.lifecycle, self.events, units=units, ours=self.ours)
+        self.found = []
+        self.account = Account(self.lifecycle, self.events, units=units, ours=self.ours, packages=len(self.packages))
 
     def _emptied(self, units: int | None) -> bool:
         """Whether the account was emptied. Where that was not answered often enough, it is not tried again."""
@@ -209,42 +248,66 @@ class Session:
         return False
 
     def do(self, step: Step) -> Any:
-        """Do a step and judge what comes of it: a `Contradiction` if the table does not explain it.
+        """Do a step and judge what comes of it: a `Contradiction` if the table does not explain it, and nothing after.
 
-        Returns the result. `CannotForce` if the driver cannot do it, or if it needs an order that is not there.
+        Returns the result. What is wrong with it otherwise is `found`. `CannotForce` if the driver cannot do it, if it
+        is left out, or if it needs an order that is not there.
         """
+        trigger = trigger_of(step)
+        if trigger in self.left_out:
+            raise CannotForce("it is left out")
         if not orders_of(step) <= set(self.account.ids):
             raise CannotForce
         before = self._before(step)
-        if {(type(step), trigger_of(step), None), (type(step), trigger_of(step), before)} & self._left_out:
-            return self._without(step)
+        if _reading(step) in self.told:
+            return self._without(step, "this read came to nothing before")
         self.account.time_passes()
         try:
             result = self._let_in_at_last(step)
         except NoAnswer as error:
+            if error.answer is not None and self._is_lacking(step, error.answer):
+                return self._without(step, NOT_OFFERED)
             self.done.append(Done(step, before, None, error.answer))
-            raise Contradiction("an answer", str(error), passing=error.passing) from error
+            is_read = trigger in {None, *READS}
+            self._judge([Contradiction("an answer", str(error), Kind.CODES, passing=error.passing, fatal=not is_read)])
+            return self._without(step, f"it was not answered: {error}")
         if result is None:
-            return self._without(step)
+            if isinstance(trigger, Operation) and not isinstance(step, Ask):
+                self.not_offered.add(trigger)
+            return self._without(step, "the driver cannot do it")
+        if self._is_lacking(step, result):
+            return self._without(step, NOT_OFFERED)
         self.done.append(Done(step, before, result))
         self.checked += 1
-        self.learn(step, result)
+        self._judge(self.learn(step, result))
         return result
 
-    def _without(self, step: Step) -> None:
-        """Go on without what a step would have read, if nothing needs it."""
+    def _without(self, step: Step, why: str) -> None:
+        """Go on without what a step would have read, if nothing needs it; else `CannotForce`."""
         if not isinstance(step, Observe):
-            raise CannotForce
+            raise CannotForce(why)
 
-    def goes_on_without(self, failure: Failure) -> bool:
-        """Whether the program just played is to be played again without what failed, since all would fail of it."""
+    def _is_lacking(self, step: Step, result: Any) -> bool:
+        """Whether the server says that it does not have an operation, and never answered it otherwise."""
+        operation = _asked(step, result)
+        if operation is None or self._strict:
+            return False
+        answer = result if isinstance(result, Answer) else None
+        if answer is None or not (says_nothing(answer) or meaning_of(answer.code) is Meaning.NOT_OFFERED):
+            self._offered.add(operation)
+            self.not_offered.discard(operation)
+        elif meaning_of(answer.code) is Meaning.NOT_OFFERED and operation not in self._offered:
+            self.not_offered.add(operation)
+            return True
+        return False
+
+    def leave_out(self, failure: Failure) -> bool:
+        """Do without what every program would fail of, once it is told; whether that is new."""
         if failure.kept_off:
             self.kept_off.setdefault(failure.trigger, failure.got)
-        if failure.once is None or failure.once in self._left_out:
+        if failure.once is None or failure.once in self.told:
             return False
-        if not failure.kept_off:
-            self.told.setdefault(failure.once, Told(failure, self.done, self.units))
-        self._left_out |= {failure.once}
+        self.told |= {failure.once}
         return True
 
     @property
@@ -252,16 +315,27 @@ class Session:
         """Whether nothing is to be tried again."""
         return time.monotonic() > self.deadline
 
-    def learn(self, step: Step, result: Any) -> None:
-        """Hold the result of a step against the model."""
+    def _judge(self, contradictions: Iterable[Contradiction]) -> None:
+        """Note what is wrong with the last step; the first `Contradiction` after which nothing can be judged."""
+        for contradiction in sorted(contradictions, key=lambda each: each.fatal):
+            if contradiction.fatal:
+                raise contradiction
+            self._note(contradiction)
+
+    def _note(self, contradiction: Contradiction) -> None:
+        failure = self.failure(contradiction)
+        if failure.once in self.told:
+            return
+        if not any(map(failure.names, self.found)):
+            self.found.append(failure)
+        if self._ends(failure):
+            raise contradiction
+
+    def learn(self, step: Step, result: Any) -> list[Contradiction]:
+        """Hold the result of a step against the model: what of it the table does not explain."""
         if isinstance(step, Call) and isinstance(step.order, int) and not _is_turned_away(result):
             self._let_in.add(step.operation)
-        self._fresh(getattr(result, "body", None))
-        try:
-            tell(self.account, step, result)
-        except Contradiction as found:
-            if found.once not in self._left_out:
-                raise
+        return [*self._fresh(getattr(result, "body", None)), *tell(self.account, step, result)]
 
     def quota(self) -> Quota | None:
         """The counts of the package, as they are; None if they cannot be read."""
@@ -287,50 +361,50 @@ class Session:
             self._loop = asyncio.Runner()
         return self._loop.run(work)
 
-    def play(self, program: Program, like: Failure | None = None) -> Failure | None:
-        """Play a whole program; what goes wrong first. Steps that cannot be done are left out.
+    def play(self, program: Program, ends: Callable[[Failure], bool], like: Failure | None = None) -> Failure | None:
+        """Play a program until it fails in a way that `ends` it; how it did. Steps that cannot be done are left out.
 
-        What was told once is left out as well, unless it is to fail `like` that.
+        So is what was told once, unless it is to fail `like` that.
         """
-        left_out = self._left_out
+        told = self.told
         if like is not None:
-            self._left_out -= {like.once}
+            self.told -= {like.once}
+        self._ends = ends
         try:
             self.begin(program.units)
             for step in program.steps:
-                try:
+                with suppress(CannotForce):
                     self.do(step)
-                except CannotForce:
-                    continue
         except CannotForce:
             return None
         except Contradiction as found:
-            return self.failure(found)
+            failure = self.failure(found)
+            return failure if ends(failure) else None
         finally:
-            self._left_out = left_out
+            self._ends = _never
+            self.told = told
         return None
 
     def failure(self, found: Contradiction) -> Failure:
         """What the last step contradicts: itself, or the step before it of which it shows the effect."""
-        state, trigger = culprit(self.done, self.lifecycle, itself=found.itself)
         last = self.done[-1]
+        itself = found.itself or last.result is None
+        state, trigger = culprit(self.done, self.lifecycle, itself=itself)
         answer = last.result if isinstance(last.result, Answer) else last.instead
         off = answer is not None and (throttled(answer) or (kept_out(answer) and trigger not in self._let_in))
-        return Failure(state, trigger, found.expected, found.got, found.passing, off, found.once or self._once(last))
-
-    def _once(self, last: Done) -> Once | None:
-        """What every program would fail of, if the last step shows such a thing: a read that came to nothing.
-
-        One that is refused, as none is whose action is not there, may be so because of the order's state.
-        """
-        step, result = last.step, last.result
-        if _is_unread(last, self.lifecycle):
-            return type(step), trigger_of(step), None
-        is_read = isinstance(step, Call) and isinstance(step.order, int) and step.operation in READS
-        if not is_read or (result is not None and result.outcome is Outcome.ACCEPTED):
-            return None
-        everywhere = result is None or says_nothing(result) or meaning_of(result.code) is Meaning.NOT_OFFERED
-        return type(step), trigger_of(step), None if everywhere else last.before
+        return Failure(
+            state=state,
+            trigger=trigger,
+            expected=found.expected,
+            got=found.got,
+            kind=found.kind,
+            passing=found.passing,
+            kept_off=off and found.passing,
+            once=found.once or (None if found.kind is Kind.SHAPES else _once(last)),
+            itself=itself,
+            done=tuple(self.done),
+            units=self.units,
+        )
 
     def give_up_orders(self, others: Iterable[int] = ()) -> None:
         """Give back the units of this program's orders, where the account cannot be emptied; as far as it goes.
@@ -353,14 +427,11 @@ class Session:
         False if no answer came.
         """
         for _ in range(MOST_STEPS_TO_GIVE_UP):
-            try:
-                states = self._called("observe", order_id) or believed
-            except NoAnswer:
-                states = believed
+            states = self.seen(order_id) or believed
             ways = [
                 row for state in states if state in self.lifecycle.state_rules for row in self.lifecycle.outgoing(state)
             ]
-            giving_up = [row for row in ways if self.lifecycle.trigger_rules[row.trigger].abandons]
+            giving_up = [row for row in ways if self.gives_up(row.trigger)]
             if not giving_up:
                 return bool(states)
             try:
@@ -373,6 +444,19 @@ class Session:
                 believed = frozenset([giving_up[0].target])
         return True
 
+    def seen(self, order_id: int) -> frozenset[State | None]:
+        """The states that an order is seen in, and nothing is judged; none if they cannot be read."""
+        try:
+            states: frozenset[State | None] | None = self._called("observe", order_id)
+        except NoAnswer:
+            return frozenset()
+        return states or frozenset()
+
+    def gives_up(self, trigger: Trigger) -> bool:
+        """Whether a trigger gives an order up, and may be fired."""
+        rule = self.lifecycle.trigger_rules[trigger]
+        return rule.abandons and trigger not in self.left_out | self.not_offered
+
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _before(self, step: Step) -> frozenset[State | None]:
@@ -382,23 +466,28 @@ class Session:
         return self.account.states(order)
 
     def _let_in_at_last(self, step: Step) -> Any:
-        """The result of a step; what is throttled or kept out is tried again, a few times."""
+        """The result of a step; what is throttled or kept out is tried again, a few times, and a read that failed once.
+
+        A read changes nothing, so that it can be made again where it was.
+        """
+        is_read = trigger_of(step) in {None, *READS}
         for pause in () if trigger_of(step) in self.kept_off else PAUSES:
             try:
                 result = answer = self._perform(step)
             except NoAnswer as error:
-                if error.answer is None or not _is_turned_away(error.answer):
+                if error.answer is None or not _may_be_made_again(error.answer, is_read=is_read):
                     raise
                 answer = error.answer
-            if not isinstance(answer, Answer) or not _is_turned_away(answer):
+            if not isinstance(answer, Answer) or not _may_be_made_again(answer, is_read=is_read):
                 return result
+            is_read = False
             time.sleep(pause if throttled(answer) else 0.0)
         return self._perform(step)
 
     def _perform(self, step: Step) -> Any:
         match step:
-            case Create(operation):
-                return self._called("create", operation)
+            case Create(operation, _, package):
+                return self._called("create", operation, **_of(package))
             case Call(operation, order):
                 return self._called("call", operation, self._id(order))
             case Happen(event, order):
@@ -413,14 +502,14 @@ class Session:
         match step:
             case ReadList(status, like, page, size) if self.can("orders"):
                 if like is not None and not self.account.knows_domain(like):
-                    raise CannotForce
+                    raise CannotForce("no list has told the domain")
                 keyword = None if like is None else self.account.domain(like)
                 return self._called("orders", status=status, keyword=keyword, page=page, size=size)
-            case ReadQuota() if self.can("quota"):
-                return self._called("quota")
+            case ReadQuota(package) if self.can("quota"):
+                return self._called("quota", **_of(package))
             case Ask(action, _, _, parameters, version) if self.can("request"):
                 return self._called("request", action, dict(parameters), version=version)
-        raise CannotForce
+        raise CannotForce("the driver has no such method")
 
     def _id(self, order: int | str) -> int | str:
         return self.account.ids[order] if isinstance(order, int) else order
@@ -440,16 +529,18 @@ class Session:
             raise NoAnswer(f"{method}: no answer in {self._timeout:g} seconds") from None
         return given(method, value)
 
-    def _fresh(self, body: Mapping[str, Any] | None) -> None:
+    def _fresh(self, body: Mapping[str, Any] | None) -> Iterator[Contradiction]:
         """No two answers have the same RequestId."""
         request_id = (body or {}).get("RequestId")
         if request_id is None:
             return
         form = ("the form of RequestIds",)
-        if form not in self._left_out and not re.fullmatch(UUID, str(request_id)):
-            raise Contradiction("a RequestId that is an upper-case UUID", f"{request_id!r}", itself=True, once=form)
+        if not re.fullmatch(UUID, str(request_id)):
+            expected = "a RequestId that is an upper-case UUID"
+            yield Contradiction(expected, f"{request_id!r}", Kind.SHAPES, itself=True, once=form)
         if request_id in self._request_ids:
-            raise Contradiction("a RequestId of its own", f"{request_id}, which another answer had")
+            got = f"{request_id}, which another answer had"
+            yield Contradiction("a RequestId of its own", got, Kind.SHAPES, itself=True)
         self._request_ids.add(request_id)
 
 
@@ -458,56 +549,97 @@ def _is_turned_away(answer: Answer) -> bool:
     return throttled(answer) or kept_out(answer)
 
 
-def _is_unread(done: Done, lifecycle: Lifecycle) -> bool:
-    """Whether a read came to nothing that can be read."""
-    if not isinstance(done.step, Observe | ReadList | ReadQuota):
-        return False
-    unknown = isinstance(done.step, Observe) and not set(done.result or ()) <= set(lifecycle.state_rules)
-    return done.result is None or unknown
+def _may_be_made_again(answer: Answer, *, is_read: bool) -> bool:
+    return _is_turned_away(answer) or (is_read and says_nothing(answer))
 
 
-def tell(account: Account, step: Step, result: Any) -> None:
-    """Tell a model the result of a step; a `Contradiction` if nothing explains it."""
+def _asked(step: Step, result: Any) -> Operation | None:
+    """The operation that a server was asked for, if what came of it says whether it has that."""
     match step:
-        case Create(operation, order):
-            account.created(operation, order, result)
-        case Call(operation, order, begins):
-            account.called(operation, order, result, begins)
-        case Happen(event, order):
-            account.happened(event, order, result)
-        case Observe(order):
-            unknown = [state for state in result if state not in account.lifecycle.state_rules]
-            if unknown:
-                raise Contradiction("a state of the table", f"{unknown[0]!r}")
-            account.observed(order, result)
+        case Create(operation) | Call(operation):
+            return operation
+        case Observe():
+            return Operation.DESCRIBE if isinstance(result, Answer) else None
         case ReadList():
-            account.listed(step, result)
+            return Operation.LIST
         case ReadQuota():
-            account.counted(result)
-        case Ask(_, code, status):
-            account.turned_away(step, code, status, result)
+            return Operation.DESCRIBE_PACKAGE
+        case Ask(action, version=asked) if action in tuple(Operation) and asked == VERSION:
+            return Operation(action)
+    return None
+
+
+def _reading(step: Step) -> Once:
+    """What a step reads, of all orders."""
+    return type(step), trigger_of(step)
+
+
+def _once(last: Done) -> Once | None:
+    """What every program would fail of, if the last step shows such a thing: a read that came to nothing.
+
+    One that is refused may be so because of the order's state.
+    """
+    step, result = last.step, last.result
+    is_call = isinstance(step, Call) and isinstance(step.order, int) and step.operation in READS
+    if not (is_call or isinstance(step, Observe | ReadList | ReadQuota)):
+        return None
+    said = isinstance(result, Answer) and not (says_nothing(result) or meaning_of(result.code) is Meaning.NOT_OFFERED)
+    return _reading(step) if result is None or (is_call and not said) else None
+
+
+def _never(_failure: Failure) -> bool:
+    return False
+
+
+def _of(package: int) -> dict[str, int]:
+    """What a driver is given for a package; nothing for the first, which is the only one of most drivers."""
+    return {} if package == 1 else {"package": package}
+
+
+def tell(account: Account, step: Step, result: Any) -> Iterator[Contradiction]:
+    """Tell a model the result of a step; what of it the table does not explain."""
+    match step:
+        case Create(operation, order, package):
+            yield from account.created(operation, order, result, package)
+        case Call(operation, order, begins):
+            yield from account.called(operation, order, result, begins)
+        case Happen(event, order):
+            yield from account.happened(event, order, result)
+        case Observe(order):
+            yield from account.observed(order, result)
+        case ReadList():
+            yield from account.listed(step, result)
+        case ReadQuota(package):
+            yield from account.counted(result, package)
+        case Ask():
+            yield from account.turned_away(step, result)
 
 
 def culprit(done: list[Done], lifecycle: Lifecycle, *, itself: bool = False) -> tuple[State | None, Trigger]:
     """The state and the trigger that the last step accuses: `itself`, or the one of which it shows the effect.
 
-    What is observed is the effect of the last step before, read or not; a count of units that of the last that was no
-    read. Anything else accuses itself. Of several states it may have been in, it names the first in which that answer
-    was possible.
+    What is observed is the effect of the last step before, read or not. A count of units is that of the last step since
+    the count before that was no read, else of the last read, else of the last step at all that was no read. Anything
+    else accuses itself. Of several states it may have been in, it names the first in which that answer was possible.
     """
     *before, last = done
-    if itself or _is_unread(last, lifecycle):
+    if itself:
         before = []
     elif isinstance(last.step, Observe):
         before = [each for each in before if not isinstance(each.step, Observe)]
     elif isinstance(last.step, ReadQuota):
-        before = [each for each in before if trigger_of(each.step) not in {None, *READS}]
+        counts = [at for at, each in enumerate(before) if each.step == last.step]
+        since = [each for each in before[counts[-1] + 1 :] if trigger_of(each.step) is not None] if counts else []
+        before = _changing(since) or since or _changing(before)
     else:
         before = []
     accused = before[-1] if before else last
     trigger = trigger_of(accused.step) or (Operation.DESCRIBE if accused is last else None)
     if trigger is None:
         raise OrderFSMError("a program cannot fail before anything was done")
-    accepted = isinstance(accused.result, Answer) and accused.result.outcome is Outcome.ACCEPTED
     states = [state for state in lifecycle.state_rules if state in accused.before]
-    return next((state for state in states if lifecycle.can(state, trigger) is accepted), states[0]), trigger
+    return next((state for state in states if lifecycle.can(state, trigger) is accused.accepted), states[0]), trigger
+
+
+def _changing(done: list[Done]) -> list[Done]:
+    return [each for each in done if trigger_of(each.step) not in {None, *READS}]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .driver import Driver
-    from .session import Done, Failure
+    from .session import Failure
     from .steps import Step
 
 POOL = 3
@@ -73,16 +73,22 @@ def lifecycle_machine(
     >>> from orderfsm.testing import MachineDriver, lifecycle_machine
     >>> TestOrderMachine = lifecycle_machine(MachineDriver(OrderMachine)).TestCase
     """
-    return _machine(Session(driver, lifecycle, Events(events)), math.inf)
+    return _machine(Session(driver, lifecycle, Events(events)), math.inf, lambda _failure: True)
 
 
 @put_aside_elsewhere()
-def failing_program(session: Session, programs: int, seed: int, deadline: float) -> Failure | None:
+def failing_program(
+    session: Session,
+    programs: int,
+    seed: int,
+    deadline: float = math.inf,
+    is_new: Callable[[Failure], bool] = lambda _failure: True,
+) -> Failure | None:
     """Play random programs in a session until one fails, `programs` were played, or `time.monotonic` is at `deadline`.
 
-    Returns how one failed; the session then holds the program.
+    Returns how one failed. A failure that is not `is_new` is none; the program goes on after it if it can.
     """
-    machine = hypothesis.seed(seed)(_machine(session, deadline))
+    machine = hypothesis.seed(seed)(_machine(session, deadline, is_new))
     profile = settings(
         max_examples=programs,
         stateful_step_count=STEPS,
@@ -94,27 +100,31 @@ def failing_program(session: Session, programs: int, seed: int, deadline: float)
     )
     with suppress(Violated, Flaky):
         run_state_machine_as_test(machine, settings=profile)
-    if not machine.failures:
-        return None
-    failure, session.done, session.units = machine.failures[0]
-    return failure
+    return next(iter(machine.failures), None)
 
 
-def _machine(session: Session, deadline: float) -> type[_RandomPrograms]:
-    fields = {"session": session, "pilot": Pilot(session, patience=0), "failures": [], "deadline": deadline}
+def _machine(session: Session, deadline: float, is_new: Callable[[Failure], bool]) -> type[_RandomPrograms]:
+    fields = {
+        "session": session,
+        "pilot": Pilot(session, patience=0),
+        "failures": [],
+        "deadline": deadline,
+        "is_new": staticmethod(is_new),
+    }
     return type("LifecycleMachine", (_RandomPrograms,), fields)
 
 
 class _RandomPrograms(RuleBasedStateMachine):
     """Random steps on a few orders of a session; after the `deadline` nothing is done.
 
-    `failures` gets how a program failed, and what it did with how many units.
+    `failures` gets how programs failed in ways that are new.
     """
 
     session: ClassVar[Session]
     pilot: ClassVar[Pilot]
-    failures: ClassVar[list[tuple[Failure, list[Done], int | None]]]
+    failures: ClassVar[list[Failure]]
     deadline: ClassVar[float]
+    is_new: Callable[[Failure], bool]
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,11 +138,15 @@ class _RandomPrograms(RuleBasedStateMachine):
         self.pilot.begin(units)
         self.create(Operation.CREATE)
 
-    @rule(operation=st.sampled_from(Operation).filter(lambda operation: operation.name.startswith("CREATE")))
-    def create(self, operation: Operation) -> None:
+    @rule(
+        operation=st.sampled_from(Operation).filter(lambda operation: operation.name.startswith("CREATE")),
+        package=st.integers(1, 2),
+    )
+    def create(self, operation: Operation, package: int = 1) -> None:
         """Create an order, unless there are enough."""
         if len(self.living()) < POOL:
-            self.attempt(lambda: self.pilot.fire(operation))
+            package = min(package, self.session.packages[-1])
+            self.attempt(lambda: self.pilot.fire(operation, package=package))
 
     @rule(place=PLACES, trigger=TRIGGERS)
     def fire(self, place: int, trigger: Operation | Event) -> None:
@@ -194,20 +208,25 @@ class _RandomPrograms(RuleBasedStateMachine):
         self.goes_on = self.goes_on and time.monotonic() < self.deadline
         if not self.goes_on:
             return
+        with suppress(CannotForce):
+            failures = self.failures_of(act)
+            for failure in filter(self.is_new, failures):
+                self.failures.append(failure)
+                done = "\n".join(f"  {each.step}: {each.got}" for each in failure.done)
+                raise Violated(f"{failure}. What was done:\n{done}")
+
+    def failures_of(self, act: Callable[[], Any]) -> list[Failure]:
+        """Do something, and count if it was refused: how it failed, not in passing."""
+        known = len(self.session.found)
         try:
             act()
-        except CannotForce:
-            return
+            if self.session.done[-1].refused:
+                for package in self.session.packages:
+                    self.session.do(ReadQuota(package))
         except Contradiction as found:
-            failure = self.session.failure(found)
             self.goes_on = False
-            if failure.passing:
-                return
-            self.failures.append((failure, self.session.done, self.session.units))
-            done = "\n".join(f"  {each.step}: {each.got}" for each in self.session.done)
-            raise Violated(
-                f"{failure.trigger} in {failure.state or 'no order'}: {found}. What was done:\n{done}"
-            ) from found
+            return [] if found.passing else [self.session.failure(found)]
+        return self.session.found[known:]
 
 
 def _at(choices: list[Any], place: int) -> Any:

@@ -22,13 +22,14 @@ UNITS = 20
 
 @attrs.frozen
 class Create:
-    """Create the order `order`."""
+    """Create the order `order`, from the first package or another one."""
 
     operation: Operation
     order: int
+    package: int = 1
 
     def __str__(self) -> str:
-        return f"order {self.order} = {self.operation}"
+        return f"order {self.order} = {self.operation}{_of_package(self.package)}"
 
 
 @attrs.frozen
@@ -83,10 +84,12 @@ class ReadList:
 
 @attrs.frozen
 class ReadQuota:
-    """Read the counts of the package."""
+    """Read the counts of a package."""
+
+    package: int = 1
 
     def __str__(self) -> str:
-        return f"{Operation.DESCRIBE_PACKAGE}"
+        return f"{Operation.DESCRIBE_PACKAGE}{_of_package(self.package)}"
 
 
 @attrs.frozen
@@ -110,7 +113,7 @@ Step: TypeAlias = Create | Call | Happen | Observe | ReadList | ReadQuota | Ask
 
 @attrs.frozen
 class Program:
-    """Steps on an account that is empty but for a package of `units` (None: no package)."""
+    """Steps on an account that is empty but for packages of `units` each (None: no package)."""
 
     steps: tuple[Step, ...]
     units: int | None = UNITS
@@ -153,8 +156,8 @@ def as_json(step: Step, got: str) -> dict[str, Any]:
     """A step and what came of it, for a report: a `call`, `force` or `read`, the `order`'s number, what it `got`."""
     call: dict[str, Any]
     match step:
-        case Create(operation, order):
-            call = {"call": operation, "order": order}
+        case Create(operation, order, package):
+            call = {"call": operation, "order": order, **_other(package)}
         case Call(operation, order, begins):
             second = {} if begins is None else {"begins": begins}
             call = {"call": operation, "order": order, **second}
@@ -167,9 +170,17 @@ def as_json(step: Step, got: str) -> dict[str, Any]:
             call = {"call": Operation.LIST, **{k: v for k, v in filters.items() if v is not None}}
         case Ask(action, _, _, parameters, version):
             call = {"call": action, "version": version, **dict(parameters)}
-        case ReadQuota():
-            call = {"call": Operation.DESCRIBE_PACKAGE}
+        case ReadQuota(package):
+            call = {"call": Operation.DESCRIBE_PACKAGE, **_other(package)}
     return {**call, "got": got}
+
+
+def _other(package: int) -> dict[str, int]:
+    return {} if package == 1 else {"package": package}
+
+
+def _of_package(package: int) -> str:
+    return "" if package == 1 else f" of package {package}"
 
 
 def _named(order: int | str) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
+from orderfsm.errors import Meaning, meaning_of
 from orderfsm.paths import shortest
 from orderfsm.spec import Actor, Event, Operation
 from orderfsm.trace import Events, Outcome
 
 from .driver import NoAnswer
 from .model import UNSEEN, Contradiction
-from .session import CannotForce
-from .steps import UNITS, Call, Create, Happen, Observe
+from .session import MOST_STEPS_TO_GIVE_UP, CannotForce
+from .steps import UNITS, Call, Create, Happen, Observe, ReadQuota
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +34,10 @@ MOST_STEPS = 100
 
 
 class NoUnits(CannotForce):
-    """The package has no unit left for an order: any other refusal of a create would contradict the table."""
+    """The package has no unit left for an order."""
+
+    def __init__(self) -> None:
+        super().__init__("no unit of the package was left")
 
 
 def ways(lifecycle: Lifecycle, state: State | None) -> list[Way]:
@@ -70,12 +75,14 @@ def path(lifecycle: Lifecycle, start: State | None, goal: State | None) -> Way |
 class Pilot:
     """Brings orders of a session to states: row by row, or, where others act as well, by what is left to do.
 
-    Where others must act, it waits for `patience` seconds. What the server does not let it do is `CannotForce`.
+    Where others must act, it waits for `patience` seconds. What the server does not let it do is `CannotForce`. It
+    `is_frugal` where units are lost, so that no order is created that is not needed.
     """
 
     def __init__(self, session: Session, patience: float) -> None:
         self.session = session
         self.lifecycle = session.lifecycle
+        self.is_frugal = False
         self._patience = patience
         self._out_of_reach: set[State | None] = set()
         self._stuck: set[State | None] = set()
@@ -94,12 +101,13 @@ class Pilot:
         """Whether a trigger is a create."""
         return trigger in self._creating
 
-    def bring(self, ways: Sequence[Way]) -> int:
-        """The number of a new order that went the first of `ways` that the server lets it go."""
+    def bring(self, ways: Sequence[Way], package: int = 1) -> int:
+        """The number of a new order of a package that went the first of `ways` that the server lets it go."""
+        bring = self._approach if self.session.events is Events.PARTIAL else self._go
         for way in ways:
             if way not in self._barred:
                 try:
-                    return self._approach(way) if self.session.events is Events.PARTIAL else self._go(way)
+                    return bring(way, package)
                 except NoUnits:
                     raise
                 except CannotForce:
@@ -133,37 +141,63 @@ class Pilot:
             self.session.give_up_orders()
         return False
 
-    def _go(self, way: Way) -> int:
+    def _go(self, way: Way, package: int) -> int:
         """The number of a new order that went `way`, row by row."""
-        order = self._begin(way[0])
+        order = self._begin(way[0], package)
         for row in way[1:]:
             fired = self.fire(row.trigger, order)
-            if self.session.done[-1].result.outcome is not Outcome.ACCEPTED:
-                raise NoUnits
+            self.expect_accepted()
             order = fired
         return order
 
-    def _begin(self, create: Transition) -> int:
+    def expect_accepted(self) -> None:
+        """`CannotForce` if the last call was refused, although the table allows it."""
+        answer = self.session.done[-1].result
+        if meaning_of(answer.code) is Meaning.NO_UNIT:
+            raise NoUnits
+        if answer.outcome is not Outcome.ACCEPTED:
+            raise CannotForce(f"the server answered {answer}")
+
+    def _begin(self, create: Transition, package: int) -> int:
         """The number of a new order, created as `create` says or, if the driver cannot, in another way to there."""
         alike = [row for row in self.lifecycle.outgoing(None) if row.target == create.target]
+        why = CannotForce()
         for row in sorted(alike, key=lambda row: row != create):
             try:
-                order = self.fire(row.trigger)
-            except CannotForce:
+                order = self.fire(row.trigger, package=package)
+            except CannotForce as error:
+                why = error
                 continue
-            if order not in self.session.account.ids:
-                raise NoUnits
+            self.expect_accepted()
             return order
-        raise CannotForce
+        raise why
 
-    def fire(self, trigger: Trigger, order: int = 0) -> int:
-        """Fire a trigger on an order; the number of the order that it creates, else of the order itself."""
+    def give_up(self) -> None:
+        """Where the account cannot be emptied, give up the program's orders: each unit of theirs is to come back."""
+        if self.session.ours:
+            return
+        for order in list(self.session.account.ids):
+            with suppress(CannotForce):
+                self._give_up(order)
+                self.session.do(ReadQuota())
+
+    def _give_up(self, order: int) -> None:
+        for _ in range(MOST_STEPS_TO_GIVE_UP):
+            states = self._look(order)
+            rows = [row for state in states for row in self.lifecycle.outgoing(state)]
+            giving_up = [row for row in rows if self.session.gives_up(row.trigger)]
+            if not giving_up:
+                return
+            self.fire(giving_up[0].trigger, order)
+
+    def fire(self, trigger: Trigger, order: int = 0, package: int = 1) -> int:
+        """Fire a trigger on an order; the number of the order that it creates, of a package, else of the order."""
         if isinstance(trigger, Event):
             self.session.do(Happen(trigger, order))
             return order
         begins = self._number() if trigger in self._creating | self._renewing else None
         if trigger in self._creating and begins is not None:
-            self.session.do(Create(trigger, begins))
+            self.session.do(Create(trigger, begins, package))
         else:
             self.session.do(Call(trigger, order, begins))
         return order if begins is None else begins
@@ -172,11 +206,11 @@ class Pilot:
         self._last += 1
         return self._last
 
-    def _approach(self, way: Way) -> int:
+    def _approach(self, way: Way, package: int) -> int:
         """The number of one that got where `way` leads, although others moved it as well, by what was left to do."""
         goal = way[-1].target
         for _ in range(0 if goal in self._out_of_reach else ATTEMPTS):
-            order = self._begin(way[0])
+            order = self._begin(way[0], package)
             if self._follow(order, goal):
                 return order
         self._out_of_reach.add(goal)
@@ -214,7 +248,8 @@ class Pilot:
             return False
         until = time.monotonic() + self._patience
         while time.monotonic() < until:
-            self.session.do(Call(Operation.DESCRIBE, order))
+            with suppress(CannotForce):
+                self.session.do(Call(Operation.DESCRIBE, order))
             if self._look(order) != {row.source}:
                 return True
             time.sleep(self._patience / 50)

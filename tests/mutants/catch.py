@@ -11,13 +11,23 @@ CLIENTS = (8, 50)
 """Clients, and calls of each, where only they can see what is wrong."""
 
 SEED = 1
+BUDGET = 1e6
 BEGINS = "| mutant | caught by | calls | seconds |\n| --- | --- | --- | --- |\n"
 
 
 def check(mutant, driver, events=Events.COMPLETE):
     """The report on a mutant behind a driver, up to the first violation."""
     random, concurrent = (0, CLIENTS) if mutant.clients else (200, None)
-    return check_conformance(driver, events=events, random=random, concurrent=concurrent, seed=SEED, fail_fast=True)
+    return check_conformance(
+        driver,
+        events=events,
+        random=random,
+        concurrent=concurrent,
+        seed=SEED,
+        fail_fast=True,
+        budget=BUDGET,
+        only=mutant.only,
+    )
 
 
 def row(mutant, report, seconds):

@@ -19,7 +19,8 @@ class Mutant:
     """A broken server: its `name` says what is wrong with it, `make` makes one, with the options of a `Service`.
 
     `by_calls`: it shows in what calls alone can do, without a control port. `review`: how the CA must act for that.
-    `scarce`: it takes a package that can be used up. `clients`: only concurrent clients can see it.
+    `scarce`: it takes a package that can be used up. `clients`: only concurrent clients can see it;
+    then the check may be limited to `only` one state and trigger.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Mutant:
     review: str = attrs.field(default="manual", kw_only=True)
     scarce: bool = attrs.field(default=False, kw_only=True)
     clients: bool = attrs.field(default=False, kw_only=True)
+    only: tuple[str, ...] = attrs.field(default=(), kw_only=True)
 
     @property
     def units(self) -> int:

@@ -354,6 +354,62 @@ class RefusedCreateTakes(Broken):
         return status, body
 
 
+@mutant("a unit always comes back to the default package", by_calls=False)
+class GivesToDefault(OnCall):
+    on = frozenset([Operation.DELETE])
+    when_refused = False
+
+    def besides(self, record):
+        if record.product_code != DEFAULT_PRODUCT:
+            self.store._count(record.product_code, 1, 0)
+            self.count(-1)
+
+
+@mutant("a deletion gives a unit of every other package back as well", by_calls=False)
+class GivesToAll(OnCall):
+    on = frozenset([Operation.DELETE])
+    when_refused = False
+
+    def besides(self, record):
+        for package in self.store.packages():
+            if package.product_code != record.product_code and package.used:
+                self.store._count(package.product_code, -1, 0)
+
+
+@mutant("every order takes a unit of the default package", by_calls=False)
+class TakesOfDefault(Broken):
+    def _create(self, operation, given):
+        return super()._create(operation, given | {"ProductCode": DEFAULT_PRODUCT})
+
+
+@mutant("a refused create makes an order all the same", by_calls=False)
+class RefusedCreates(Broken):
+    def failed(self, operation, given, status, body):
+        if body["Code"] == NotRemainCount.code:
+            package = self.store.package(given["ProductCode"])
+            self.store.put_package(given["ProductCode"], package.total + 1)
+            self._create(operation, given)
+            self.store.put_package(given["ProductCode"], package.total)
+            self.store._count(given["ProductCode"], -1, 0)
+        return status, body
+
+
+def takes_on_refusal(operation):
+    """A refused `operation` takes a unit."""
+
+    @mutant(f"a refused {operation.name.lower()} takes a unit", by_calls=False)
+    class Takes(OnCall):
+        on = frozenset([operation])
+        when_accepted = False
+
+        def besides(self, record):
+            self.count(1)
+
+
+for refused in (Operation.DELETE, Operation.CANCEL, Operation.CANCEL_FOR_PACKAGE, Operation.RENEW, Operation.DESCRIBE):
+    takes_on_refusal(refused)
+
+
 @mutant("a package has one unit more than was bought", scarce=True)
 class OneMore(Broken):
     def _create(self, operation, given):

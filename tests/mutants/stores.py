@@ -6,7 +6,7 @@ import time
 
 import attrs
 
-from orderfsm import State
+from orderfsm import Event, Operation, State
 from orderfsm.errors import NotRemainCount
 from orderfsm.mock import MemoryStore, Service
 
@@ -27,6 +27,35 @@ class LastWriteWins(MemoryStore):
     def commit(self, old, new, begun, happened):
         with self._lock:
             return super().commit(old and super().get(old.id), new, begun, happened)
+
+
+class WritesBack(LastWriteWins):
+    """Some calls do not look whether somebody else was faster; all others do."""
+
+    triggers = frozenset()
+
+    def commit(self, old, new, begun, happened):
+        if happened and happened[-1].trigger in self.triggers:
+            return super().commit(old, new, begun, happened)
+        return MemoryStore.commit(self, old, new, begun, happened)
+
+
+class IssuanceWritesBack(WritesBack):
+    triggers = frozenset([Event.REVIEW_PASSED])
+
+
+class RenewalWritesBack(WritesBack):
+    triggers = frozenset([Operation.RENEW])
+
+
+class DescribeWritesBack(WritesBack):
+    triggers = frozenset([Operation.DESCRIBE])
+
+
+class DeleteWritesBack(WritesBack):
+    """It writes its record back where it is refused as well."""
+
+    triggers = frozenset([Operation.DELETE])
 
 
 class LooksThenTakes(MemoryStore):
@@ -71,6 +100,30 @@ class GivesIdsAgain(MemoryStore):
 STORES = (
     Mutant("the id of a deleted order is given again", lambda **o: Service(store=GivesIdsAgain(), **o), by_calls=True),
     Mutant("of two calls at once, both are accepted", lambda **o: Service(store=LastWriteWins(), **o), clients=True),
+    Mutant(
+        "an issuance overwrites an accepted withdrawal",
+        lambda **o: Service(store=IssuanceWritesBack(), **o),
+        clients=True,
+        only=("being_reviewed", "review_passed"),
+    ),
+    Mutant(
+        "a renewal writes its order back over an event",
+        lambda **o: Service(store=RenewalWritesBack(), **o),
+        clients=True,
+        only=("about_to_expire", "renew"),
+    ),
+    Mutant(
+        "a describe writes the order back over an event",
+        lambda **o: Service(store=DescribeWritesBack(), **o),
+        clients=True,
+        only=("pending_review", "describe"),
+    ),
+    Mutant(
+        "a refused delete writes the order back over an event",
+        lambda **o: Service(store=DeleteWritesBack(), **o),
+        clients=True,
+        only=("issued", "delete"),
+    ),
     Mutant(
         "two creates at once both get the last unit", lambda **o: Service(store=LooksThenTakes(), **o), clients=True
     ),
