@@ -81,6 +81,13 @@ def test_each_object_is_read_once_however_it_is_written(given, expected):
     assert read(given) == expected
 
 
+@pytest.mark.parametrize("line", ['{"a":1} x}', '{"a":1}}', '{"a":"}', '{"a":1},', '{"a":"{"}', '{"a":1}{"a":2}'])
+@pytest.mark.parametrize("beside", ['{"a":1}', json.dumps(NESTED)])
+def test_a_line_is_read_as_it_is_whatever_stands_beside_it(line, beside):
+    alone = [value for _, value in read(f"{line}\n")]
+    assert [value for _, value in read(f"{beside}\n{line}\n{beside}\n")][1:-1] == alone
+
+
 OBJECTS = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text('a{}[]"\\,\n é', max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
