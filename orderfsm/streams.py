@@ -21,6 +21,7 @@ import re
 import sys
 import zlib
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -256,32 +257,27 @@ def values(stream: io.BufferedReader, name: str = "") -> Iterator[tuple[int, Val
     the end of the line; empty lines are left out. Of an object longer than `LONGEST` the beginning is given. If many
     stand on a line, and one of them cannot be read, it is an `InvalidValue`, since nobody knows how many are lost.
     """
+    return chain.from_iterable(some for _, some in batches(stream, name))
+
+
+def batches(stream: io.BufferedReader, name: str = "") -> Iterator[tuple[bytes, Iterator[tuple[int, Value]]]]:
+    """The same in batches, each to be read before the next; and the text of a batch that is one line for each object.
+
+    Of others the text is empty.
+    """
     reader = _Reader(stream, name)
     while block := reader.block():
-        if _are_flat(block):
-            yield from reader.numbered(block[:-1].split(b"\n"))
-            continue
-        while block:
-            line, end, block = block.partition(b"\n")
-            line += end
-            reader.line += 1
-            if _FLAT(line) or _is_one(line):
-                yield reader.number(), line
-            elif not line.isspace():
-                reader.left = block
-                yield from reader.read(line)
-                block, reader.left = reader.left, b""
+        flat = _flat(block)
+        yield (block, reader.numbered(flat)) if flat else (b"", reader.each(block))
 
 
-def _are_flat(block: bytes) -> bool:
-    """Whether each line of a block is one object without another in it; if that is easily seen."""
-    return (
-        block.startswith(b"{")
-        and block.endswith(b"}\n")
-        and block.count(b"}\n{") + 1 == block.count(b"{") == block.count(b"}") == block.count(b"\n")
-        and block.find(b"[") < 0
-        and block.find(b"\r") < 0
-    )
+def _flat(block: bytes) -> list[bytes]:
+    """The lines of a block, if it is easily seen that each is one object without another in it; else none."""
+    if block.startswith(b"{") and block.endswith(b"}\n") and block.find(b"[") < 0 and block.find(b"\r") < 0:
+        lines = block[:-1].split(b"\n")
+        if block.count(b"}\n{") + 1 == block.count(b"{") == block.count(b"}") == len(lines):
+            return lines
+    return []
 
 
 def _is_one(line: bytes) -> bool:
@@ -328,6 +324,19 @@ class _Reader:
         self.line += len(lines)
         self._last += len(lines) - 1
         return enumerate(lines, first)
+
+    def each(self, block: bytes) -> Iterator[tuple[int, Value]]:
+        """What stands in a block, and in what comes after it, until nothing is open at the end of a line."""
+        while block:
+            line, end, block = block.partition(b"\n")
+            line += end
+            self.line += 1
+            if _FLAT(line) or _is_one(line):
+                yield self.number(), line
+            elif not line.isspace():
+                self.left = block
+                yield from self.read(line)
+                block, self.left = self.left, b""
 
     def number(self, line: int | None = None) -> int:
         """The number of what begins on this line."""

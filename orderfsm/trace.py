@@ -70,11 +70,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeAlias
 
 import attrs
 
+from . import streams
 from .errors import InvalidValue, Meaning, NotConforming, Uncertain, meaning_of
 from .lifecycle import ORDER_LIFECYCLE, Lifecycle
 from .order import MAX_ID, order_id
 from .spec import DAY, TRANSITIONS, TRIGGERS, Actor, Event, Operation
-from .streams import is_parquet, name_of, opened, values
+from .streams import is_parquet, name_of, opened
 from .wire import parse_states, statuses, types
 
 if TYPE_CHECKING:
@@ -392,6 +393,17 @@ def texts(
     Empty lines are left out. Of several headers each that says something else is given after a `BadLine`. `name` is
     what the file is called, if not what it is; `progress` and errors are as in `read`.
     """
+    for batch in batches(file, name=name, progress=progress):
+        if isinstance(batch, Header | BadLine):
+            yield batch
+        else:
+            yield from batch
+
+
+def batches(
+    file: Readable, *, name: str | None = None, progress: Callable[[int], object] | None = None
+) -> Iterator[Header | BadLine | Iterable[tuple[int, Value]]]:
+    """The same, with the lines in batches, each to be read before the next: nothing is done line by line."""
     name = name_of(file) if name is None else name
     taken = 0
 
@@ -400,16 +412,13 @@ def texts(
         taken += count
 
     with opened(file, name, took) as stream:
-        headed = _headed(values(stream, name), name)
-        if progress is None:
-            yield from headed
-            return
-        for count, entry in enumerate(headed):
-            yield entry
-            if count % 1000 == 999:
+        for batch in _headed(streams.batches(stream, name), name):
+            yield batch
+            if progress is not None and taken:
                 progress(taken)
                 taken = 0
-        progress(taken)
+        if progress is not None:
+            progress(taken)
 
 
 def loads(text: str | Value, file: str = "", number: int = 0) -> Line | BadLine:
@@ -472,24 +481,29 @@ def write(lines: Iterable[Line], file: str | os.PathLike[str], events: Events = 
         stream.writelines(f"{dumps(line)}\n".encode() for line in lines)
 
 
-def _headed(lines: Iterator[tuple[int, Value]], name: str) -> Iterator[Header | BadLine | tuple[int, Value]]:
-    number, first = next(lines, (0, b""))
-    head = _header(first, name)
-    yield head or Header(name)
-    if first and head is None:
-        yield number, first
-    events = (head or Header(name)).events
-    for entry in lines:
-        number, value = entry
-        may_be = b'"trace"' in value if isinstance(value, bytes) else "trace" in value
-        other = _header(value, name) if may_be else None
-        if other is None:
-            yield entry
-        elif other.events is not events:
-            accepted = f"{header(events)} as on line 1, since files were joined here; or each file by itself"
-            reason = str(InvalidValue("header", header(other.events), [accepted]))
-            yield BadLine(name, number, reason, header(other.events))
-            yield other
+def _headed(
+    found: Iterable[tuple[bytes, Iterable[tuple[int, Value]]]], name: str
+) -> Iterator[Header | BadLine | Iterable[tuple[int, Value]]]:
+    head: Header | None = None
+    for text, lines in found:
+        if head is not None and text and b'"trace"' not in text:
+            yield lines
+            continue
+        for number, value in lines:
+            may_be = head is None or (b'"trace"' in value if isinstance(value, bytes) else "trace" in value)
+            other = _header(value, name) if may_be else None
+            if head is None:
+                head = other or Header(name)
+                yield head
+            elif other is not None and other.events is not head.events:
+                accepted = f"{header(head.events)} as on line 1, since files were joined here; or each file by itself"
+                reason = str(InvalidValue("header", header(other.events), [accepted]))
+                yield BadLine(name, number, reason, header(other.events))
+                yield other
+            if other is None:
+                yield [(number, value)]
+    if head is None:
+        yield Header(name)
 
 
 def _header(text: Value, name: str) -> Header | None:

@@ -254,6 +254,16 @@ def test_the_same_file_again_is_told_to_have_been_audited_before_whatever_its_na
     assert audit([one, other], engine=engine, state=state, rescan=True).events == 2 * (3 if kind == "parquet" else 0)
 
 
+@pytest.mark.parametrize("by", ["-", "/dev/fd"])
+def test_what_a_pipe_gives_again_is_told_to_have_been_audited_before(by, tmp_path, stream):
+    file = write_jsonl(tmp_path / "1.jsonl", [CREATE])
+    content = (tmp_path / "1.jsonl").read_bytes()
+    assert audit(stream(by, content), state=tmp_path / "state").orders == 1
+    for given_ in (file, stream(by, content)):
+        with pytest.raises(InvalidValue, match=rf"file '{given_}': .* from {by}"):
+            audit(given_, state=tmp_path / "state")
+
+
 def test_files_without_a_line_may_be_the_same_every_day(tmp_path):
     for day in range(3):
         write_jsonl(tmp_path / f"{day}.jsonl", [], COMPLETE)

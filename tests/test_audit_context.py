@@ -258,6 +258,14 @@ def frame_of(kind, file):
     return pytest.importorskip("duckdb").connect().read_parquet(file)
 
 
+def test_a_column_that_is_not_judged_may_hold_anything(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.read_parquet(table_of(tmp_path / "log.parquet", typed=True))
+    for clients, told in (([7, {"a": 1}, "ci"], ["7", None, "ci"]), ([None, float("nan"), b"ci"], [None, None, "ci"])):
+        (violation,) = audit(frame.assign(client=clients), events=Events.COMPLETE).violations
+        assert [each.who.get("client") for each in (*violation.before, violation)] == told
+
+
 def test_a_column_of_context_that_is_not_there_is_one_clear_error(tmp_path):
     file = write_parquet(tmp_path / "log.parquet", [CREATE])
     with pytest.raises(InvalidValue, match="whom, which holds the user"):

@@ -130,13 +130,15 @@ def test_who_was_behind_the_rows_of_a_spark_frame(session, tmp_path):
         for at, each in enumerate((Operation.CREATE, Operation.DELETE))
     ]
     file = with_clients(tmp_path / "log.parquet", some)
-    for parts in (1, 7):
+    for parts, kind in ((1, "bigint"), (7, "string"), (200, "bigint"), (200, "string")):
         frame = session.read.parquet(file).repartition(parts, "order_id").withColumnRenamed("client", "who did it")
+        frame = frame.withColumn("order_id", frame["order_id"].cast(kind))
         violations = audit(frame, columns={"client": "who did it"}, events=Events.COMPLETE).violations
         assert [each.who["client"] for each in violations] == [f"client-{order}-1" for order in range(200)]
         assert [[line.who["client"] for line in each.before] for each in violations] == [
             [f"client-{order}-0"] for order in range(200)
         ]
+        assert len({each.line for each in violations}) == 200
 
 
 def with_clients(file, some):

@@ -9,6 +9,7 @@ import json
 import lzma
 import sys
 import tracemalloc
+import types
 
 import pytest
 from hypothesis import given
@@ -55,6 +56,8 @@ WRITTEN = {
         '{\n"Id": "x",\n"Events": [\n{"a":1}\n],\n"y": [1]\n}{"Records":[{"a":2}]}',
         [(1, ONE), (2, TWO)],
     ),
+    "what a query answers, twice": ('{"Events":[{"a":1}],"Records":[{"a":2}]}\n', [(1, ONE), (2, TWO)]),
+    "an answer that goes on with text": ('{"Events":[{"a":1}] oops}\n{"a":2}\n', [(1, ONE), (2, "oops}"), (3, TWO)]),
     "a line with a list of that name": ('{"time":1,"Events":[{"a":1}]}\n', [(1, {"time": 1, "Events": [ONE]})]),
     "nothing": ("", []),
     "an empty array": ("[]", []),
@@ -79,6 +82,13 @@ WRITTEN = {
 @pytest.mark.parametrize(("given", "expected"), WRITTEN.values(), ids=WRITTEN)
 def test_each_object_is_read_once_however_it_is_written(given, expected):
     assert read(given) == expected
+
+
+@pytest.mark.parametrize("line", ['{"a":1} x}', '{"a":1}}', '{"a":"}', '{"a":1},', '{"a":"{"}', '{"a":1}{"a":2}'])
+@pytest.mark.parametrize("beside", ['{"a":1}', json.dumps(NESTED)])
+def test_a_line_is_read_as_it_is_whatever_stands_beside_it(line, beside):
+    alone = [value for _, value in read(f"{line}\n")]
+    assert [value for _, value in read(f"{beside}\n{line}\n{beside}\n")][1:-1] == alone
 
 
 OBJECTS = st.recursive(
@@ -256,6 +266,29 @@ def test_a_file_of_no_bytes_is_empty_unless_its_name_promises_more(tmp_path):
         (tmp_path / name).touch()
         with pytest.raises(InvalidValue, match=r"expected an undamaged one \(it is empty\)"), opened(tmp_path / name):
             pass
+
+
+def test_what_comes_byte_by_byte_is_the_same(tmp_path):
+    class Slow(io.BytesIO):
+        def read1(self, size=-1):
+            return super().read1(min(size, 1))
+
+    text = LINES * 100
+    with opened(Slow(text.decode().encode("utf-16"))) as stream:
+        assert stream.read() == text
+
+
+@pytest.mark.parametrize("has_zstd", [False, True])
+def test_zstd_is_read_by_python_if_it_can_and_else_by_pyarrow(has_zstd, tmp_path, monkeypatch):
+    pyarrow = pytest.importorskip("pyarrow")
+    python = types.ModuleType("compression.zstd")
+    python.ZstdFile = lambda stream: pyarrow.CompressedInputStream(pyarrow.PythonFile(stream, "r"), "zstd")
+    monkeypatch.setitem(sys.modules, "compression", types.ModuleType("compression"))
+    monkeypatch.setitem(sys.modules, "compression.zstd", python if has_zstd else None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None if has_zstd else pyarrow)
+    (tmp_path / "a").write_bytes(pyarrow.compress(LINES, "zstd", asbytes=True))
+    with opened(tmp_path / "a") as stream:
+        assert stream.read() == LINES
 
 
 def test_without_a_library_for_zstd_it_is_an_error_that_says_what_helps(tmp_path, monkeypatch):

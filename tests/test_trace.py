@@ -968,7 +968,7 @@ def test_whoever_asks_is_told_how_far_the_files_were_read(tmp_path, name):
     t.write([line(Said("cancel"), second) for second in range(3000)], path)
     assert len(list(t.read([path, path], progress=told.append))) == 2 * 3001
     assert sum(told) == 2 * path.stat().st_size
-    assert len(told) == 8
+    assert len(told) > 2 * (path.stat().st_size >> 16)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b" \n"])

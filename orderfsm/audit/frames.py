@@ -71,12 +71,18 @@ def _contexts(engine: Engine, frame: nw.LazyFrame[Any], columns: Mapping[str, st
         if not names:
             return
         found = engine.rows(frame.to_native(), names, wanted)
-        if found is None:
-            found = rows_of(_reader(frame.select(*dict.fromkeys(names.values()))), wanted)
-        for row, said in found:
+        for row, said in _rows(frame.select(*dict.fromkeys(names.values())), wanted) if found is None else found:
             yield row, {key: said[name] for key, name in names.items()}
 
     return of_rows(rows)
+
+
+def _rows(frame: nw.LazyFrame[Any], wanted: Collection[int]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The rows of these numbers, from 1; what stands in a column need not be of one type."""
+    if frame.implementation.is_duckdb():
+        return rows_of(_reader(frame), wanted)
+    ordered = sorted(wanted)
+    return zip(ordered, frame.collect()[[row - 1 for row in ordered]].rows(named=True), strict=True)
 
 
 def _engine_of(frame: nw.LazyFrame[Any], folder: Path, memory_limit: str | None) -> Engine:
@@ -91,31 +97,23 @@ def _engine_of(frame: nw.LazyFrame[Any], folder: Path, memory_limit: str | None)
 
 def _native(frame: nw.LazyFrame[Any]) -> tuple[Any, Any]:
     """What the engine takes, and something in Arrow that shows its columns."""
+    native: Any = frame.to_native()
     if frame.implementation.is_pyspark():
-        native: Any = frame.to_native()
         return native, native.limit(1).toArrow()
     if frame.implementation.is_polars():
-        native = _of_arrow(frame).to_native()
+        import polars as pl
+        import polars.selectors as cs
+
+        # Arrow has no integers of 128 bits.
+        native = native.with_columns(cs.by_dtype(pl.Int128, pl.UInt128).cast(pl.String))
         with _of_one_type(frame):
             return native, native.head(1).collect().to_arrow()
     reader = _reader(frame)
     return reader, reader
 
 
-def _of_arrow(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """The frame; of one of Polars integers of 128 bits, which Arrow has not, as texts."""
-    if not frame.implementation.is_polars():
-        return frame
-    import polars as pl
-    import polars.selectors as cs
-
-    native: pl.LazyFrame = frame.to_native()
-    return nw.from_native(native.with_columns(cs.by_dtype(pl.Int128, pl.UInt128).cast(pl.String)))
-
-
 def _reader(frame: nw.LazyFrame[Any]) -> pa.RecordBatchReader:
     """The rows of a frame, batch by batch."""
-    frame = _of_arrow(frame)
     native = frame.to_native()
     with _of_one_type(frame):
         if hasattr(native, "to_arrow_reader"):

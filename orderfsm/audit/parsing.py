@@ -17,7 +17,7 @@ from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.spec import Event
 from orderfsm.streams import opened
-from orderfsm.trace import BadLine, Events, Header, Line, all_or_some, line_of, texts, unreadable
+from orderfsm.trace import BadLine, Events, Header, Line, all_or_some, batches, line_of, unreadable
 
 from . import actiontrail
 from .alike import Row, read_alike
@@ -129,21 +129,21 @@ def _batches(rows: Iterator[Row[_Said]], parsed: Parsed, *, part: bool = False) 
 
 def _traced(parsed: Parsed) -> Iterator[Row[_Said]]:
     told: list[BadLine] = []
-    lines = read_alike(_lines(parsed, told), parsed.source.name, partial(_row, parsed))
+    lines = read_alike(chain.from_iterable(_lines(parsed, told)), parsed.source.name, partial(_row, parsed))
     return chain(lines, (_row(parsed, bad) for bad in told))
 
 
-def _lines(parsed: Parsed, told: list[BadLine]) -> Iterator[tuple[int, Value]]:
-    """The lines of a file in the trace format; what is bad of its headers is put into `told`."""
+def _lines(parsed: Parsed, told: list[BadLine]) -> Iterator[Iterable[tuple[int, Value]]]:
+    """The lines of a file in the trace format, in batches; what is bad of its headers is put into `told`."""
     headers: set[Events] = set()
-    for entry in texts(parsed.source.path, name=parsed.source.name):
-        if isinstance(entry, tuple):
-            yield entry
-        elif isinstance(entry, Header):
-            headers.add(entry.events)
+    for batch in batches(parsed.source.path, name=parsed.source.name):
+        if isinstance(batch, Header):
+            headers.add(batch.events)
             parsed.events = all_or_some(None, headers)
+        elif isinstance(batch, BadLine):
+            told.append(batch)
         else:
-            told.append(entry)
+            yield batch
 
 
 def _delivered(parsed: Parsed) -> Iterator[Row[_Said]]:

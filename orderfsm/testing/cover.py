@@ -81,6 +81,9 @@ class Trial:
         session = pilot.session
         found: dict[Key, Failure] = {}
         same: list[Failure] = []
+        told: list[Failure] = []
+        passed: tuple[Trigger, ...] = ()
+        why = ""
         for _ in range(MOST_TRIES):
             passed, why, contradiction = self._played(pilot)
             ended = None if contradiction is None else session.failure(contradiction)

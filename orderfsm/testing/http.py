@@ -92,17 +92,20 @@ class HTTPDriver:
 
     def probe(self) -> None:
         """`NoAnswer` if there is no server, or none that lets us in. One that lacks a read is there."""
+        from orderfsm.client import sdk
+
         reads: dict[Operation, Mapping[str, Any]] = {
             Operation.DESCRIBE_PACKAGE: {"ProductCode": self.product},
             Operation.LIST: {},
             Operation.DESCRIBE: {"OrderId": 1},
         }
+        came = sdk.Answer(Outcome.UNKNOWN)
         for operation, parameters in reads.items():
             came = self._sent(operation, parameters)
-            answer = _answer(came)
-            if answer.outcome is not Outcome.UNKNOWN and not kept_out(answer):
+            if _answer(came).outcome is not Outcome.UNKNOWN and not kept_out(_answer(came)):
                 break
         else:
+            answer = _answer(came)
             why = "" if answer.outcome is not Outcome.UNKNOWN else f" ({' '.join(str(came.error).split()):.200})"
             raise NoAnswer(f"{self.api_url}: {answer}{why}")
         if self._control is not None:

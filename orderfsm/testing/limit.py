@@ -45,8 +45,9 @@ def within(seconds: float, call: Callable[[], T]) -> T:
 
 async def within_async(seconds: float, work: Awaitable[T]) -> T:
     """What `work` comes to; `Cancelled` if that takes longer."""
+    limit = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds) as limit:
+        async with limit:
             return await work
     except TimeoutError:
         if limit.expired():

@@ -77,7 +77,7 @@ class Suite(pytest.Collector):
         """Play random programs: it fails with the first that is new, and is skipped if the time was over."""
         self._begin()
         seed = self.config.getoption("--orderfsm-seed")
-        number = self.config.getoption("--orderfsm-random")
+        number: int = self.config.getoption("--orderfsm-random") or 0
         seed = secrets.randbits(32) if seed is None else seed
 
         def is_new(failure: Failure) -> bool:

@@ -472,6 +472,7 @@ class Session:
         """
         is_read = trigger_of(step) in {None, *READS}
         for pause in () if trigger_of(step) in self.kept_off else PAUSES:
+            result: Any = None
             try:
                 result = answer = self._perform(step)
             except NoAnswer as error:
