@@ -66,13 +66,15 @@ def trigger_meant(word: object, rules: Iterable[TriggerRule], accepted: Iterable
     """The trigger whose name or value is `word`; `InvalidValue`, with what is `accepted`, if there is none."""
     known: dict[str, Trigger] = {}
     for rule in rules:
-        known[rule.trigger.name.lower()] = known[rule.trigger.lower()] = rule.trigger
+        known[rule.trigger.name.lower()] = known[rule.trigger.lower()] = known[rule.trigger] = rule.trigger
     return _meant("trigger", word, known, accepted)
 
 
 def _meant(kind: str, word: object, known: Mapping[str, _Meaning], accepted: Iterable[str | None]) -> _Meaning:
     """What `word` means, of words that are `known` in lower case; else `InvalidValue`, which names the closest one."""
-    if isinstance(word, str) and (word in known or not isinstance(word, Enum)):
+    if isinstance(word, str) and word in known:
+        return known[word]
+    if isinstance(word, str) and not isinstance(word, Enum):
         plain = word.lower()
         if plain in known:
             return known[plain]

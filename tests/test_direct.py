@@ -83,7 +83,9 @@ def test_the_kit_sends_it_as_well(server):
 
 def test_a_server_that_knows_the_origin_form_alone_is_not_accused(server, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", NOBODY)
-    report = check_conformance(HTTPDriver(server.api, server.control), random=0, budget=1, seed=1)
+    report = check_conformance(
+        HTTPDriver(server.api, server.control), random=0, budget=3600, seed=1, only=[Operation.CANCEL]
+    )
     assert report.violations == ()
     assert Result.PASSED in report.coverage.values()
 

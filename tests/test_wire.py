@@ -87,7 +87,7 @@ def test_a_person_may_say_that_there_is_no_order():
     assert w.parse_states("none") == w.parse_states("None") == {None}
 
 
-@pytest.mark.parametrize("word", ["", "issue", "no orders", None, 7], ids=repr)
+@pytest.mark.parametrize("word", ["", "issue", "no orders", None, 7, Operation.CANCEL], ids=repr)
 def test_what_a_person_cannot_mean_is_named_with_what_would_do(word):
     with pytest.raises(InvalidValue, match=r"state .*: expected none, pending_application, .*checking") as caught:
         w.parse_states(word)
@@ -98,6 +98,7 @@ def test_what_a_person_cannot_mean_is_named_with_what_would_do(word):
 def test_a_trigger_is_written_by_name_or_value_in_any_case(trigger):
     for word in (trigger.name, trigger.value, trigger.name.lower(), trigger.value.upper()):
         assert w.parse_trigger(word) is trigger
+    assert w.parse_trigger(trigger) is trigger
 
 
 @pytest.mark.parametrize("word", ["", "remove", None, 7], ids=repr)
