@@ -147,7 +147,7 @@ class Form:
     format = "JSON"
 
     def __init__(self, host, access_key_id, secret):
-        self._connection = http.client.HTTPConnection(host, timeout=30)
+        self._connection = http.client.HTTPConnection(host, timeout=300)
         self._access_key_id, self._secret = access_key_id, secret
 
     def close(self):

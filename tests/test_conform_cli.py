@@ -72,7 +72,7 @@ def test_a_violation_exits_1_and_its_program_is_written_if_it_is_asked_for(broke
     assert program.name == "cancel_in_pending_review_state_machine.py"
     assert out.endswith(f"a violation as a program: {program}\n")
     done = subprocess.run(
-        [sys.executable, str(program)], capture_output=True, text=True, timeout=60, check=False, env={}
+        [sys.executable, str(program)], capture_output=True, text=True, timeout=300, check=False, env={}
     )
     *_, cancelled, expected = done.stdout.splitlines()
     assert re.fullmatch(r"cancel_order_request\(.*\): OrderStateError \(HTTP 403\)", cancelled)

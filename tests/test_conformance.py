@@ -414,7 +414,7 @@ def test_a_race_that_is_lost_is_drawn():
 def run_script(script, **environment):
     """What a counterexample prints when it is run."""
     done = subprocess.run(
-        [sys.executable, "-"], input=script, capture_output=True, text=True, timeout=60, check=False, env=environment
+        [sys.executable, "-"], input=script, capture_output=True, text=True, timeout=300, check=False, env=environment
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

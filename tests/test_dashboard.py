@@ -264,7 +264,7 @@ def fetch(url, form=None, **headers):
     body = None if form is None else urllib.parse.urlencode(form).encode()
     opener = urllib.request.build_opener(NoRedirect)
     try:
-        with opener.open(urllib.request.Request(url, body, headers), timeout=10) as answer:
+        with opener.open(urllib.request.Request(url, body, headers), timeout=300) as answer:
             return answer.status, answer.headers, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -323,7 +323,7 @@ def test_another_sites_form_pushes_no_button(server):
 
 
 def test_the_stream_tells_of_every_change_and_ends_with_the_reader(server):
-    with urllib.request.urlopen(server.control + "/dashboard/stream", timeout=10) as stream:
+    with urllib.request.urlopen(server.control + "/dashboard/stream", timeout=300) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         revisions = (int(line.split()[1]) for line in iter(stream.readline, b"") if line.startswith(b"data:"))
         first = next(revisions)
@@ -339,7 +339,7 @@ def test_an_open_page_does_not_keep_the_mock_from_ending():
 
     ended = threading.Event()
     with mock_cas() as running:
-        stream = urllib.request.urlopen(running.control + "/dashboard/stream", timeout=20)
+        stream = urllib.request.urlopen(running.control + "/dashboard/stream", timeout=300)
         threading.Thread(target=lambda: (stream.read(), ended.set()), daemon=True).start()
         started = time.monotonic()
     assert time.monotonic() - started < 5

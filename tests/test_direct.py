@@ -106,7 +106,7 @@ def test_its_counterexample_asks_no_proxy(monkeypatch):
             input=report.violations[0].script,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
             env={"HTTP_PROXY": NOBODY, "http_proxy": NOBODY},
         )

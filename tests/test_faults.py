@@ -262,7 +262,7 @@ def posted(server, action, **parameters):
     from urllib.parse import urlencode
 
     url = urlsplit(server.api)
-    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=10)
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=300)
     try:
         connection.request("POST", f"/?{urlencode(parameters)}", headers={**HEADERS, "x-acs-action": action})
         response = connection.getresponse()

@@ -79,7 +79,7 @@ def answers(url, requests):
     from urllib.parse import quote, urlencode
 
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=300)
     try:
         for method, path, query, fields, body in requests:
             target = f"{quote(path)}?{urlencode({k: v.encode('utf-8', 'replace') for k, v in query.items()})}"

@@ -69,7 +69,7 @@ def served(database, port=0, control_port=0):
         yield process, ready["api"], ready["control"]
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=300)
         process.stdout.close()
 
 

@@ -179,7 +179,7 @@ OF_A_NEW_ONE = """
 import http.client, json, urllib.parse
 
 def ask(url, method, path, body=None):
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=300)
     connection.request(method, path, body)
     response = connection.getresponse()
     return response.status, json.loads(response.read())

@@ -27,7 +27,7 @@ def asked(url, method, path, **headers):
     address = urlsplit(url)
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     host = headers.pop("Host", address.netloc)
-    with closing(http.client.HTTPConnection(address.hostname, address.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection(address.hostname, address.port, timeout=300)) as connection:
         connection.putrequest(method, path, skip_host=True)
         for name, value in ({} if host is None else {"Host": host} | headers).items():
             connection.putheader(name, value)

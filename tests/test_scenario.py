@@ -38,7 +38,7 @@ class HTTPControl:
         data = None if document is None else json.dumps(document).encode()
         request = urllib.request.Request(f"{self._url}{path}", data, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with urllib.request.urlopen(request, timeout=300) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             with error:

@@ -38,14 +38,14 @@ def served(*arguments, **environment):
         yield process, ready
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=300)
 
 
 def ask(url, method, path, body=None, action=None):
     """Status and JSON of a request."""
     parts = urlsplit(url)
     headers = {"x-acs-version": "2020-04-07", "x-acs-action": action} if action else {}
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=300)
     try:
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()
@@ -66,7 +66,7 @@ def test_the_first_line_says_where_and_sigterm_ends_it_cleanly():
         assert status == 200
         assert ask(ready["control"], "GET", f"/orders/{answer['OrderId']}")[1]["State"] == "pending_review"
         process.send_signal(signal.SIGTERM)
-        said, complained = process.communicate(timeout=20)
+        said, complained = process.communicate(timeout=300)
         assert (process.returncode, said) == (0, "")
         assert complained == (
             "orderfsm: every access key and signature is accepted; ORDERFSM_ACCESS_KEYS names those to verify\n"
@@ -77,7 +77,7 @@ def test_the_first_line_says_where_and_sigterm_ends_it_cleanly():
 def test_the_control_port_is_reached_by_a_containers_name_if_it_is_exposed(options, status):
     with served(*options) as (_, ready):
         parts = urlsplit(ready["control"])
-        with contextlib.closing(http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(parts.hostname, parts.port, timeout=300)) as connection:
             connection.request("GET", "/health", headers={"Host": "mock:8080"})
             assert connection.getresponse().status == status
 
@@ -87,7 +87,7 @@ def test_with_access_keys_an_unsigned_call_is_turned_away():
         status, answer = create(ready["api"])
         assert (status, answer["Code"]) == (400, "MissingSignature")
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=20) == ("", "")
+        assert process.communicate(timeout=300) == ("", "")
         assert process.returncode == 0
 
 
@@ -128,7 +128,7 @@ def test_two_workers_serve_one_database_that_outlives_them(tmp_path):
     ],
 )
 def test_what_makes_no_sense_is_one_line_and_exit_2(arguments, message):
-    done = subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, timeout=300, check=False)
     complaint = [line for line in done.stderr.splitlines() if "is accepted" not in line]
     assert (done.returncode, done.stdout, len(complaint)) == (2, "", 1)
     assert message in complaint[0]
@@ -137,7 +137,7 @@ def test_what_makes_no_sense_is_one_line_and_exit_2(arguments, message):
 def test_a_taken_port_is_one_clear_line():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = subprocess.run([*PROGRAM, "--port", str(port)], capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run([*PROGRAM, "--port", str(port)], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == f"orderfsm: cannot listen on 127.0.0.1 port {port}: Address already in use"
 
@@ -181,7 +181,7 @@ def run_pytest(path, **environment):
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", path],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         cwd=path,
         env={**os.environ, **environment},
         check=False,

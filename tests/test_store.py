@@ -786,7 +786,7 @@ def in_processes(url, work, count=2):
         for worker in workers:
             worker.stdin.write("go\n")
             worker.stdin.flush()
-        return [json.loads(worker.communicate(timeout=60)[0]) for worker in workers]
+        return [json.loads(worker.communicate(timeout=300)[0]) for worker in workers]
     finally:
         for worker in workers:
             worker.kill()

@@ -194,7 +194,7 @@ def test_a_damaged_database_does_not_start_a_program_and_says_so_in_one_line(tmp
     path.write_bytes(path.read_bytes()[:size] + b"\xff" * size * 20)
     command = [sys.executable, "-m", "orderfsm.cli", "serve", "--database", f"sqlite:///{path}"]
     keys = {**os.environ, "ORDERFSM_ACCESS_KEYS": "a:b"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=keys)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=keys)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
 
 

@@ -28,7 +28,7 @@ def consumed(folder, table, given):
     files = folder / "lifecycle.json", folder / "vectors.json"
     for file, content in zip(files, (document(table), given), strict=True):
         file.write_text(json.dumps(content), encoding="utf-8")
-    done = subprocess.run(["node", CONSUMER, *files], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["node", CONSUMER, *files], capture_output=True, text=True, timeout=300, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

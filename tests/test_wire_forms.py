@@ -86,7 +86,7 @@ def test_curl_calls_it_with_a_form(server):
     command = ["curl", "--silent", "--noproxy", "*", "-X", "POST", f"{server.api}/"]
     for name, value in SYSTEM.items():
         command += ["-d", f"{name}={value}"]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+    told = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
     assert '"TotalCount":20' in told
 
 
@@ -278,7 +278,7 @@ def test_a_status_that_lets_no_body_follow_has_none(service, status, given):
 def test_the_connection_goes_on_after_an_answer_without_a_body(server, status):
     server.service.add_fault(Fault(status=status, times=1))
     url = urlsplit(server.api)
-    with closing(http.client.HTTPConnection(url.hostname, url.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection(url.hostname, url.port, timeout=300)) as connection:
         for expected in (status, 200):
             connection.request("GET", f"/?{urlencode(SYSTEM)}")
             response = connection.getresponse()
