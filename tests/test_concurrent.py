@@ -16,10 +16,12 @@ import pytest
 pytest.importorskip("sqlalchemy", reason="the extra `mock` is not installed")
 
 from orderfsm import ORDER_LIFECYCLE, InvalidValue, Operation, State
-from orderfsm.errors import NotRemainCount
+from orderfsm.errors import NotRemainCount, OrderStateError
+from orderfsm.machine import AsyncOrderMachine, OrderMachine
 from orderfsm.mock import MemoryStore, Service
 from orderfsm.testing.concurrent import run_concurrent, run_concurrent_async
 from orderfsm.testing.driver import Answer, NoAnswer
+from orderfsm.testing.machine import MachineDriver
 from orderfsm.testing.quota import HeldUnits
 from orderfsm.testing.service import ServiceDriver
 from orderfsm.trace import Finding, Line
@@ -55,6 +57,27 @@ def test_an_honest_service_conforms():
         "undecided": [],
         "seed": 7,
     }
+
+
+@pytest.mark.parametrize("machine", [OrderMachine, AsyncOrderMachine])
+def test_machines_conform_although_the_model_refuses_a_deleted_order_with_a_code_of_its_own(machine):
+    report = run_concurrent(MachineDriver(machine), clients=1, calls=200, seed=1, events="complete")
+    assert report.verdict is CONFORMS, str(report)
+    assert "NotFoundOrder" in {line.code for line in report.lines}
+
+
+def test_a_machine_that_refuses_what_the_table_allows_does_not():
+    def refuse():
+        raise OrderStateError
+
+    def stubborn():
+        machine = OrderMachine()
+        machine.cancel = refuse
+        return machine
+
+    report = run_concurrent(MachineDriver(stubborn), clients=1, calls=200, seed=1, events="complete")
+    assert report.verdict is VIOLATES
+    assert {problem.culprit.trigger for problem in report.problems} == {Operation.CANCEL}
 
 
 def test_every_operation_and_many_events_are_tried():

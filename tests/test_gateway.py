@@ -15,7 +15,9 @@ import plain
 from orderfsm import Operation
 from orderfsm.mock import Request, Response, Service
 from orderfsm.testing import HTTPDriver, Result, ServiceDriver, check_conformance
+from orderfsm.testing.answers import application
 from orderfsm.testing.gateway import NO_ACTION, NO_VERSION, asked
+from orderfsm.testing.model import Kind
 from orderfsm.trace import Finding
 
 
@@ -112,6 +114,30 @@ def test_a_small_defect_is_a_violation_and_hides_nothing(name):
     assert report.verdict is Finding.VIOLATES
     assert any(violation.expected.startswith(expected) for violation in report.violations), str(report)
     assert sum(result is Result.PASSED for result in report.coverage.values()) > 100
+
+
+def test_a_create_that_is_turned_away_takes_no_unit():
+    class Greedy(Wrong):
+        def handle(self, request):
+            response = super().handle(request)
+            is_create = request.headers["x-acs-action"].startswith("Create")
+            if is_create and str(code_of(response)).startswith("Missing") and self.packages():
+                given = application(Operation.CREATE, 1, self.packages()[0].product_code)
+                headers = {**request.headers, "x-acs-action": Operation.CREATE}
+                super().handle(Request("POST", "/", given, headers))
+            return response
+
+    report = check_conformance(
+        ServiceDriver(Greedy(lambda _, response: response)), random=0, seed=1, budget=300, only=["none"]
+    )
+    creates = [Operation.CREATE, Operation.CREATE_FOR_PACKAGE, Operation.CREATE_WITH_CSR]
+    assert set(report.failed) == {(None, create, Kind.QUOTA) for create in creates}
+
+
+def test_the_form_of_request_ids_is_told_once_whatever_is_selected():
+    report = check_conformance(ServiceDriver(Wrong(lower)), random=0, seed=1, budget=300, only=["issued", "cancel"])
+    [violation] = report.violations
+    assert violation.expected == "a RequestId that is an upper-case UUID"
 
 
 def test_the_form_of_request_ids_is_told_once():

@@ -393,9 +393,9 @@ class _Check:
         return ""
 
     def _failed(self, failure: Failure, part: str) -> None:
-        """Note a failure, unless it was known, or accuses what was not to be tried."""
+        """Note a failure, unless it was known, or accuses what was not to be tried. What is told once always is."""
         pair = failure.state, failure.trigger
-        if pair not in self._results:
+        if pair not in self._results and failure.once is None:
             return
         self._widen(failure)
         self._results[pair] = Result.FAILED

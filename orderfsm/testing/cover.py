@@ -21,7 +21,7 @@ from .counterexample import exact
 from .gateway import asked
 from .model import Contradiction, Kind
 from .session import TRIES, CannotForce
-from .steps import UNITS, Call, Happen, Observe, ReadList, ReadQuota
+from .steps import Call, Happen, Observe, ReadList, ReadQuota
 from .ways import three_times, ways
 
 if TYPE_CHECKING:
@@ -271,13 +271,21 @@ class Cover:
             yield self._trial(None, row.trigger, self._create_after_all_ended)
 
     def _turned_away(self) -> Iterator[Trial]:
-        """Requests that never reach an order, in an account without a package if it can be emptied."""
+        """Requests that never reach an order, in an account without a package if it can be emptied, and with one."""
         for operation, ask in asked():
             yield Trial(None, operation, partial(self._ask, ask))
 
     def _ask(self, ask: Ask, session: Session) -> Iterable[Trigger]:
-        self._pilot.begin(None if session.ours else UNITS)
-        session.do(ask)
+        if session.ours:
+            self._pilot.begin(None)
+            session.do(ask)
+        self._pilot.begin()
+        _count(session)
+        answer = session.do(ask)
+        if session.done[-1].refused:
+            _count(session)
+        elif answer.order_id is not None:
+            session.give_up_orders([answer.order_id])
         return ()
 
     def _trial(self, state: State | None, trigger: Trigger, play: Callable[[Trigger], None]) -> Trial:

@@ -7,6 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.errors import InvalidValue, NotFoundOrder, ServiceError
+from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.spec import Operation
 
 from .driver import Answer
@@ -24,7 +25,9 @@ class MachineDriver:
 
     A method is named for its trigger, in lower case. It returns where the machine allows it, and raises where not: one
     of `orderfsm.errors` with its code, or any exception, which has none. It may be asynchronous, as
-    those of `AsyncOrderMachine` are: what it returns is then awaited, in one event loop for all machines.
+    those of `AsyncOrderMachine` are: what it returns is then awaited, in one event loop for all machines. Where the
+    model of `lifecycle` refuses with another code than the service, as for an order that is deleted, the service's is
+    told.
 
     >>> from orderfsm.machine import OrderMachine
     >>> from orderfsm.testing import MachineDriver, check_conformance
@@ -32,10 +35,11 @@ class MachineDriver:
     'conforms'
     """
 
-    def __init__(self, make: Callable[[], Any]) -> None:
+    def __init__(self, make: Callable[[], Any], *, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> None:
         if not callable(make):
             raise InvalidValue("make", make, ["what makes a machine, such as the class OrderMachine"])
         self._make = make
+        self._lifecycle = lifecycle
         self._machines: dict[int, Any] = {}
         self._ids = count(1)
 
@@ -62,20 +66,23 @@ class MachineDriver:
             return Answer.refused(None)
         if order_id not in self._machines:
             return Answer.refused(NotFoundOrder.code)
+        machine = self._machines[order_id]
         try:
-            came = getattr(self._machines[order_id], trigger.name.lower())()
+            came = getattr(machine, trigger.name.lower())()
         except Exception as error:  # noqa: BLE001  # whatever a machine refuses with
-            return _refused(error)
-        return _awaited(came) if inspect.isawaitable(came) else Answer.accepted()
+            return self._refused(machine, error)
+        return self._awaited(machine, came) if inspect.isawaitable(came) else Answer.accepted()
 
+    async def _awaited(self, machine: Any, firing: Awaitable[Any]) -> Answer:
+        try:
+            await firing
+        except Exception as error:  # noqa: BLE001  # whatever a machine refuses with
+            return self._refused(machine, error)
+        return Answer.accepted()
 
-async def _awaited(firing: Awaitable[Any]) -> Answer:
-    try:
-        await firing
-    except Exception as error:  # noqa: BLE001  # whatever a machine refuses with
-        return _refused(error)
-    return Answer.accepted()
-
-
-def _refused(error: Exception) -> Answer:
-    return Answer.refused(error.code if isinstance(error, ServiceError) else None)
+    def _refused(self, machine: Any, error: Exception) -> Answer:
+        """What the service says where the model refuses with this error."""
+        model, service = self._lifecycle.refusals, self._lifecycle.service_refusals
+        if machine.state in model and isinstance(error, model[machine.state]):
+            return Answer.refused(service[machine.state].code)
+        return Answer.refused(error.code if isinstance(error, ServiceError) else None)
