@@ -11,9 +11,9 @@ import time
 from urllib.parse import urlsplit
 
 import attrs
-import httpx
 import pytest
 
+httpx = pytest.importorskip("httpx", reason="the group `test` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
 from orderfsm import InvalidValue, Operation, OrderFSMError, State

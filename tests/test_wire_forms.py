@@ -11,11 +11,11 @@ from contextlib import closing
 from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree as ET
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+httpx = pytest.importorskip("httpx", reason="the group `test` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
 from orders import created, order_in

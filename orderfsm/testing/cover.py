@@ -15,13 +15,13 @@ import attrs
 
 from orderfsm.spec import Actor, Event, Operation
 from orderfsm.trace import Events
-from orderfsm.wire import PARAMETERS, statuses
+from orderfsm.wire import statuses
 
 from .counterexample import exact
 from .gateway import asked
 from .model import Contradiction, Kind
 from .session import TRIES, CannotForce
-from .steps import Call, Happen, Observe, ReadList, ReadQuota
+from .steps import ON_AN_ORDER, Call, Happen, Observe, ReadList, ReadQuota
 from .ways import three_times, ways
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ NO_ORDER = "9223372036854775807"
 
 MALFORMED = ("", "0", "-1", "abc", "1.5", "9223372036854775808")
 """What is no OrderId."""
-
-ON_AN_ORDER = tuple(operation for operation, taken in PARAMETERS.items() if "OrderId" in taken.required)
-"""The operations that take an OrderId."""
 
 FEW = 1
 """How many orders stand by, on either side, where the account cannot be emptied and units are few."""

@@ -16,9 +16,8 @@ from orderfsm.spec import Event
 
 from .clients import meet, seen_after
 from .concurrent import found_in, of_quota
-from .cover import ON_AN_ORDER
 from .session import CannotForce
-from .steps import UNITS, Observe
+from .steps import ON_AN_ORDER, UNITS, Observe
 from .ways import ways
 
 if TYPE_CHECKING:

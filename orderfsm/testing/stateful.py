@@ -19,10 +19,10 @@ from orderfsm.spec import Event, Operation, State
 from orderfsm.trace import Events
 from orderfsm.wire import statuses
 
-from .cover import MALFORMED, NO_ORDER, ON_AN_ORDER
+from .cover import MALFORMED, NO_ORDER
 from .model import Contradiction
 from .session import CannotForce, Session
-from .steps import UNITS, Call, Observe, ReadList, ReadQuota
+from .steps import ON_AN_ORDER, UNITS, Call, Observe, ReadList, ReadQuota
 from .storage import put_aside_elsewhere
 from .ways import Pilot, path
 

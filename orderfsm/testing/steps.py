@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from orderfsm.spec import Operation
-from orderfsm.wire import VERSION
+from orderfsm.wire import PARAMETERS, VERSION
 
 if TYPE_CHECKING:
     from orderfsm.spec import Event, Trigger
 
 UNITS = 20
 """The size of the package with which a program begins, unless it says otherwise."""
+
+ON_AN_ORDER = tuple(operation for operation, taken in PARAMETERS.items() if "OrderId" in taken.required)
+"""The operations that take an OrderId."""
 
 
 @attrs.frozen
