@@ -120,7 +120,8 @@ def test_so_are_texts_of_a_file_by_a_command_that_knows_nothing_of_it(tmp_path):
     """The edge is one for all commands."""
     file = tmp_path / "a\x1b[2J\u202e.jsonl"
     line = {"time": "2026-08-05T06:10:01Z", "order_id": 7, "operation": EVIL, "outcome": "accepted"}
-    file.write_text(f"{trace.header()}\n{json.dumps(line)}\n")
+    read = line | {"operation": "CancelOrderRequest"}
+    file.write_text(f"{trace.header()}\n{json.dumps(line)}\n{json.dumps(read)}\n")
     text = shown("replay", str(file))
     assert r"a\u001b[2J\u202e.jsonl" in text
     assert not obeyed(text)
