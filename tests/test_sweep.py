@@ -164,8 +164,7 @@ def test_the_documented_limits_are_kept():
         between = Between(server.service)
         assert sorted(sweep(server.client(), concurrency=8).deleted) == orders
         throttled = between.answered.count(429)  # a busy machine may deliver the calls of two seconds in one
-        assert between.sent(Operation.DELETE) == 25 + throttled
-        assert throttled < 5  # without an allowance at least 15 of the first 25 are
+        assert 0 <= between.sent(Operation.DELETE) - 25 <= throttled < 5  # at 1,000 calls a second 13 are
 
 
 def test_another_rate_is_kept_by_all_workers_together(service, sweeping):
