@@ -18,7 +18,7 @@ from statemachine.exceptions import TransitionNotAllowed
 from transitions import Machine, MachineError
 
 from orderfsm import ORDER_LIFECYCLE, Operation, Order, OrderStateError, State
-from orderfsm.spec import Event
+from orderfsm.tables.orders import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,7 +8,8 @@ import httpx
 from orderfsm import NotFoundOrder, Operation, OrderStateError, Verdict, judge, plan
 from orderfsm.errors import BY_CODE
 from orderfsm.mock import mock_cas
-from orderfsm.wire import VERSION, states_from_type
+from orderfsm.tables.api import VERSION
+from orderfsm.wire import states_from_type
 
 
 class Orders:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from orderfsm import ORDER_LIFECYCLE, Operation, State, wire
 from orderfsm.errors import Refusal
+from orderfsm.tables import api
 
 states: dict[str, State | None] = {"123451222": State.BEING_REVIEWED}
 served = [Operation.DESCRIBE, Operation.CANCEL, Operation.DELETE]
@@ -20,13 +21,13 @@ served = [Operation.DESCRIBE, Operation.CANCEL, Operation.DELETE]
 def answer(action: str, order_id: str, request_id: str) -> tuple[int, Mapping[str, object]]:
     """The HTTP status and the JSON with which the service answers a call."""
     if action not in served:
-        return 404, wire.error_body("InvalidAction.NotFound", f"not one of {', '.join(served)}", request_id, "mock")
+        return 404, api.error_body("InvalidAction.NotFound", f"not one of {', '.join(served)}", request_id, "mock")
     if not order_id.isdecimal():
-        return 400, wire.error_body("InvalidOrderId", "the OrderId is not a number", request_id, "mock")
+        return 400, api.error_body("InvalidOrderId", "the OrderId is not a number", request_id, "mock")
     try:
         row = ORDER_LIFECYCLE.service_transition(states.get(order_id), Operation(action))
     except Refusal as refusal:
-        return refusal.http_status, wire.error_body(refusal.code, refusal.text, request_id, "mock")
+        return refusal.http_status, api.error_body(refusal.code, refusal.text, request_id, "mock")
     states[order_id] = row.target
     read = {"Type": wire.type_of(row.target)} if row.trigger is Operation.DESCRIBE else {}
     return 200, {"RequestId": request_id, **read}

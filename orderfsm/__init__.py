@@ -1,30 +1,13 @@
 """An executable specification of the life cycle of an Alibaba Cloud certificate order (CAS API 2020-04-07)."""
 
-from .errors import (
-    InvalidLifecycle,
-    InvalidValue,
-    NotFoundOrder,
-    OrderFSMError,
-    OrderStateError,
-    ServiceError,
-    Unreachable,
-)
-from .lifecycle import (
-    ORDER_LIFECYCLE,
-    Lifecycle,
-    Verdict,
-    allowed,
-    can,
-    check,
-    explain,
-    judge,
-    narrow,
-    plan,
-    reachable,
-    verify,
-)
+from .errors import NotFoundOrder, OrderStateError, ServiceError, Unspecified
+from .invalid import InvalidLifecycle, InvalidValue, OrderFSMError, Unreachable
+from .lifecycle import Lifecycle
 from .order import Order
-from .spec import Actor, Basis, Event, Operation, State, Transition, Trigger
+from .questions import ORDER_LIFECYCLE, allowed, can, check, explain, judge, narrow, plan, reachable, verify
+from .rows import Actor, Basis, Transition
+from .tables.orders import Event, Operation, State, Trigger
+from .verdict import Verdict
 
 __all__ = [
     "ORDER_LIFECYCLE",
@@ -44,6 +27,7 @@ __all__ = [
     "Transition",
     "Trigger",
     "Unreachable",
+    "Unspecified",
     "Verdict",
     "allowed",
     "can",

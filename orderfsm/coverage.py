@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 import attrs
 
 from .drawing import svg
-from .errors import Uncertain
-from .lifecycle import ORDER_LIFECYCLE, Lifecycle, Verdict
+from .lifecycle import Lifecycle
+from .questions import ORDER_LIFECYCLE
+from .verdict import Uncertain, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from .explanation import Explanation
-    from .spec import State, Transition, Trigger
+    from .rows import State, Transition, Trigger
 
 Rule: TypeAlias = "tuple[State | None, Trigger]"
 """A state and a trigger."""
@@ -68,11 +69,12 @@ class Coverage(Uncertain):
 
     def __str__(self) -> str:
         """How much was tried, then what was not: rows one by one, refusals by state."""
-        untried = [f"  {_name(row.source)}: {row.trigger.name.lower()} -> {row.target}" for row in self.untried_rows]
+        name_of = self.lifecycle.name_of
+        untried = [f"  {name_of(row.source)}: {row.trigger.name.lower()} -> {row.target}" for row in self.untried_rows]
         by_state: dict[State | None, list[str]] = {}
         for state, trigger in self.untried_refusals:
             by_state.setdefault(state, []).append(trigger.name.lower())
-        refused = [f"  {_name(state)}: {', '.join(triggers)}" for state, triggers in by_state.items()]
+        refused = [f"  {name_of(state)}: {', '.join(triggers)}" for state, triggers in by_state.items()]
         return "\n".join(
             [
                 f"rows tried: {len(self.rows)} of {len(self.lifecycle.transitions)}, "
@@ -85,6 +87,7 @@ class Coverage(Uncertain):
     def as_json(self) -> dict[str, Any]:
         """The same, ready for JSON; no order is `null`."""
         return {
+            "table": self.lifecycle.name,
             "edition": self.lifecycle.edition,
             "rows": {
                 "tried": len(self.rows),
@@ -117,6 +120,11 @@ class _Watched(dict["Trigger", _Value]):
         self._note(trigger)
         return found
 
+    def get(self, trigger: Trigger, default: Any = None) -> Any:
+        if trigger in self:
+            self._note(trigger)
+        return super().get(trigger, default)
+
 
 @attrs.frozen(repr=False, eq=False, kw_only=True)
 class RecordingLifecycle(Lifecycle):
@@ -135,13 +143,7 @@ class RecordingLifecycle(Lifecycle):
     def of(cls, lifecycle: Lifecycle) -> RecordingLifecycle:
         """A lifecycle that answers as `lifecycle` does."""
         watched = lifecycle.plain
-        return cls(
-            transitions=watched.transitions,
-            states=watched.states,
-            triggers=watched.triggers,
-            edition=watched.edition,
-            watched=watched,
-        )
+        return cls(**watched.given, watched=watched)
 
     def __attrs_post_init__(self) -> None:
         asked = {state: _Watched(rules, self._noting(state)) for state, rules in self.table.items()}
@@ -163,37 +165,32 @@ class RecordingLifecycle(Lifecycle):
         return Coverage(self.watched, frozenset(members))
 
     def without(self, row: Transition) -> Lifecycle:
-        """See `Lifecycle.without`; what that table is asked is not noted."""
         return self.watched.without(row)
 
     def with_rows(self, *rows: Transition) -> Lifecycle:
-        """See `Lifecycle.with_rows`; what that table is asked is not noted."""
         return self.watched.with_rows(*rows)
 
     def judge(self, states: Collection[State | None], trigger: Trigger) -> Verdict:
-        """See `Lifecycle.judge`."""
         verdict = self.watched.judge(states, trigger)
         trigger = self.trigger(trigger)
-        answers = {state: self.watched.can(state, trigger) for state in self.members(states)}
-        for state in answers:
-            others = {answer for other, answer in answers.items() if other != state}
-            if len(others) < 2:  # they agree, so that this one decides
+        answers = {state: self.watched.table[state].get(trigger, ...) for state in self.members(states)}
+        for state, answer in answers.items():
+            others = {row if row in {None, ...} else True for other, row in answers.items() if other != state}
+            if answer is not ... and len(others) < 2:  # they agree, so that this one decides
                 self.asked[state][trigger]
         return verdict
 
     def narrow(self, states: Collection[State | None], trigger: Trigger, *, accepted: bool) -> frozenset[State | None]:
-        """See `Lifecycle.narrow`."""
         after = self.watched.narrow(states, trigger, accepted=accepted)
         members = set(self.members(states))
         if len(members) == 1:
-            self.asked[members.pop()][self.trigger(trigger)]
+            self.asked[members.pop()].get(self.trigger(trigger))
         return after
 
     def explain(self, state: State | None, trigger: Trigger) -> Explanation:
-        """See `Lifecycle.explain`."""
         why = self.watched.explain(state, trigger)
         if len(why.states) == 1:
-            self.asked[why.state][why.trigger]
+            self.asked[why.state].get(why.trigger)
         return why
 
     def _noting(self, state: State | None) -> Callable[[Trigger], object]:
@@ -217,7 +214,3 @@ def covering(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Iterator[RecordingLifecy
     rows tried: 1 of 29, refusals tried: 0 of 121
     """
     yield RecordingLifecycle.of(lifecycle)
-
-
-def _name(state: State | None) -> str:
-    return "no order" if state is None else state

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import attrs
 
-from .lifecycle import ORDER_LIFECYCLE, Lifecycle
-from .spec import DAY, Actor, Basis
+from .questions import ORDER_LIFECYCLE
+from .rows import DAY, Actor, Basis
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from .spec import State, Transition, Trigger
+    from .lifecycle import Lifecycle
+    from .rows import State, Transition, Trigger
 
 
 def mermaid(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:

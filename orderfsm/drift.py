@@ -15,15 +15,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from .errors import InvalidValue, Uncertain
 from .extras import needs
-from .lifecycle import ORDER_LIFECYCLE, Lifecycle
-from .spec import Operation
-from .wire import PARAMETERS, statuses, types
+from .invalid import InvalidValue
+from .questions import ORDER_LIFECYCLE
+from .tables.api import PARAMETERS
+from .tables.orders import Operation
+from .verdict import Uncertain
+from .wire import statuses, types
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping
+
+    from .lifecycle import Lifecycle
 
 PACKAGE = "alibabacloud_cas20200407"
 

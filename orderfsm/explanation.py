@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from .errors import Uncertain
 from .paths import Plan, shortest
-from .spec import Basis
+from .rows import Basis
+from .verdict import Uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from .lifecycle import Lifecycle, Verdict
-    from .spec import Operation, State, Transition, Trigger
+    from .rows import RefusalRule, State, Table, Transition, Trigger
+    from .verdict import Verdict
 
 
-class Others(Uncertain, tuple["Operation", ...]):
+class Others(Uncertain, tuple[Any, ...]):
     """Operations other than the one that was asked about: that there are some is no answer to that question."""
 
     __slots__ = ()
@@ -32,14 +32,14 @@ class Others(Uncertain, tuple["Operation", ...]):
 
 @attrs.frozen
 class Explanation(Uncertain):
-    """Why `lifecycle` allows or refuses `trigger` for an order that is in one of `states`.
+    """Why `lifecycle` allows or refuses `trigger` for an order that is in one of `states`, or says nothing of it.
 
     `states` are members, at least one, in table order. With several, each property says only what is true in all of
     them. Everything is worked out when it is asked for.
     """
 
     _instead: ClassVar[str] = "ask its `.legal`, which is True, False, or None where that depends on the state"
-    lifecycle: Lifecycle
+    lifecycle: Table
     states: tuple[State | None, ...]
     trigger: Trigger
 
@@ -50,14 +50,19 @@ class Explanation(Uncertain):
 
     @property
     def verdict(self) -> Verdict:
-        """LEGAL in every one of the states, ILLEGAL in every one, else UNDECIDED."""
+        """LEGAL in every one of the states, ILLEGAL in every one, else UNDECIDED, as where the sources are silent."""
         return self.lifecycle.judge(self.states, self.trigger)
 
     @property
     def legal(self) -> bool | None:
-        """Whether the trigger is allowed in every one of the states; None if only in some."""
+        """Whether the trigger is allowed in every one of the states; None if only in some, or nobody knows."""
         answers = {row is not None for row in self._rows.values()}
-        return answers.pop() if len(answers) == 1 else None
+        return answers.pop() if len(answers) == 1 and not self._silent else None
+
+    @property
+    def passes(self) -> bool:
+        """Whether it is refused in every one of the states, and the same call succeeds later, by itself."""
+        return self.legal is False and all(rule.passes for rule in self._refusals.values())
 
     @property
     def target(self) -> State | None:
@@ -72,13 +77,13 @@ class Explanation(Uncertain):
         return Others(operation for operation in first if all(operation in other for other in others))
 
     @property
-    def allowed_in(self) -> dict[State, tuple[Operation, ...]]:
+    def allowed_in(self) -> dict[State, tuple[Any, ...]]:
         """For each of the states, the operations that would change something there; without "no order"."""
         return {state: self.lifecycle.allowed(state) for state in self.states if state is not None}
 
     @property
     def basis(self) -> Basis:
-        """DOCUMENTED, or INFERRED if the rule for one of the states is."""
+        """What the rule stands on; of the rules for several states, the least firm."""
         return max((basis for basis, _ in self._sources), key=tuple(Basis).index)
 
     @property
@@ -94,9 +99,17 @@ class Explanation(Uncertain):
     @property
     def reason(self) -> str:
         """Where the step leads, or the only states in which it is allowed: a sentence or more."""
-        refused = [state for state, row in self._rows.items() if row is None]
-        sentences = [f"{self.trigger} is not allowed {_where(refused, 'or')}, {self._only}."] if refused else []
-        return " ".join([*sentences, *(_leads(row) for row in self._rows.values() if row is not None)])
+        sentences = []
+        if self._silent:
+            sentences.append(
+                f"The sources do not say whether {self.trigger} is allowed {self._where(self._silent, 'or')}."
+            )
+        if self._refusals:
+            refused = list(self._refusals)
+            sentences.append(f"{self.trigger} is not allowed {self._where(refused, 'or')}, {self._only}.")
+        if self.passes:
+            sentences.append("The same call succeeds later, by itself.")
+        return " ".join([*sentences, *(self._leads(row) for row in self._rows.values() if row is not None)])
 
     @property
     def instead(self) -> Plan | None:
@@ -115,6 +128,7 @@ class Explanation(Uncertain):
         """What `orderfsm explain --json` prints; no order is `null`."""
         next_states = self.lifecycle.narrow(self.states, self.trigger, accepted=True)
         return {
+            "table": self.lifecycle.name,
             "operation": self.trigger,
             "states": list(self.states),
             "verdict": self.verdict,
@@ -130,7 +144,7 @@ class Explanation(Uncertain):
 
     def __str__(self) -> str:
         sentences = [self.reason]
-        if None in self._rows.values():
+        if self._refusals:
             here = "here" if len(self.states) == 1 else "in all of these"
             allowed = [f"{here}: {listed(self.allowed) or 'nothing that changes anything'}", *self._more]
             sentences.append(f"Allowed {'; '.join(allowed)}.")
@@ -150,32 +164,64 @@ class Explanation(Uncertain):
                 yield f"in {state}: {listed(more)}"
 
     @property
-    def _rows(self) -> dict[State | None, Transition | None]:
-        return {state: self.lifecycle.table[state][self.trigger] for state in self.states}
+    def _silent(self) -> list[State | None]:
+        return [state for state in self.states if self.lifecycle.is_silent(state, self.trigger)]
 
     @property
-    def _sources(self) -> list[tuple[Basis, str]]:
-        refusal = self.lifecycle.trigger_rules[self.trigger]
-        return [((row or refusal).basis, (row or refusal).reference) for row in self._rows.values()]
+    def _rows(self) -> dict[State | None, Transition | None]:
+        """What the table says of the states of which it says something."""
+        silent = self._silent
+        return {state: self.lifecycle.table[state][self.trigger] for state in self.states if state not in silent}
+
+    @property
+    def _refusals(self) -> dict[State | None, RefusalRule]:
+        refused = [state for state, row in self._rows.items() if row is None]
+        return {state: self.lifecycle.refusal(state, self.trigger) for state in refused}
+
+    @property
+    def _sources(self) -> Iterator[tuple[Basis, str]]:
+        rule = self.lifecycle.trigger_rules[self.trigger]
+        for state in self._silent:
+            yield Basis.INFERRED, self.lifecycle.silence(state, self.trigger).reference
+        for state, row in self._rows.items():
+            if row is not None:
+                yield row.basis, row.reference
+            else:
+                refusal = self._refusals[state]
+                yield refusal.basis or rule.basis, refusal.reference or rule.reference
 
     @property
     def _only(self) -> str:
-        sources = [state for state, rows in self.lifecycle.table.items() if rows[self.trigger] is not None]
-        return f"only {_where(sources, 'and')}" if sources else "nor anywhere else"
+        sources = [state for state, rows in self.lifecycle.table.items() if rows.get(self.trigger) is not None]
+        return f"only {self._where(sources, 'and')}" if sources else "nor anywhere else"
+
+    def _where(self, states: Sequence[State | None], conjunction: str) -> str:
+        existing = [state for state in states if state is not None]
+        places = [f"without {with_article(self.lifecycle.noun)}"] if None in states else []
+        if existing:
+            places.append(f"in {listed(existing, conjunction)}")
+        return f" {conjunction} ".join(places)
+
+    def _leads(self, row: Transition) -> str:
+        leads = f"leads to {row.target}" if row.changes else "changes nothing"
+        begins = f" and creates another {self.lifecycle.noun} in {row.creates}" if row.creates is not None else ""
+        return f"{row.trigger} is allowed {self._where([row.source], 'and')}: it {leads}{begins}."
 
     def _instead_in(self, state: State | None) -> Plan | None:
         lifecycle, trigger = self.lifecycle, self.trigger
-        if state is None or lifecycle.can(state, trigger):
+        if state is None or lifecycle.table[state].get(trigger, ...) is not None:
             return None
         if lifecycle.trigger_rules[trigger].abandons:
             steps = shortest(lifecycle, state, lambda reached: lifecycle.state_rules[reached].terminal, events=False)
         else:
-            steps = shortest(lifecycle, state, lambda reached: lifecycle.can(reached, trigger), events=True)
+            steps = shortest(
+                lifecycle, state, lambda reached: lifecycle.table[reached].get(trigger) is not None, events=True
+            )
             steps = steps and (*steps, lifecycle.transition(steps[-1].target, trigger))
         return Plan.of(lifecycle, state, steps) if steps else None
 
 
-def explain(lifecycle: Lifecycle, states: Iterable[State | None], trigger: Trigger) -> Explanation:
+def explain(lifecycle: Table, states: Iterable[State | None], trigger: Trigger) -> Explanation:
     """The explanation for an order that is in one of `states`; `InvalidValue` if that is not a set of states."""
     members = lifecycle.members(states)
     ordered = tuple(state for state in lifecycle.state_rules if state in members)
@@ -187,15 +233,6 @@ def listed(words: Sequence[str], conjunction: str = "and") -> str:
     return f" {conjunction} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
-def _where(states: Sequence[State | None], conjunction: str) -> str:
-    existing = [state for state in states if state is not None]
-    places = ["without an order"] if None in states else []
-    if existing:
-        places.append(f"in {listed(existing, conjunction)}")
-    return f" {conjunction} ".join(places)
-
-
-def _leads(row: Transition) -> str:
-    leads = f"leads to {row.target}" if row.changes else "changes nothing"
-    begins = f" and creates another order in {row.creates}" if row.creates is not None else ""
-    return f"{row.trigger} is allowed {_where([row.source], 'and')}: it {leads}{begins}."
+def with_article(noun: str) -> str:
+    """`noun` with `a` or `an` before it."""
+    return f"{'an' if noun[:1] in tuple('aeiou') else 'a'} {noun}"

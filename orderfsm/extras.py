@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .errors import OrderFSMError
+from .invalid import OrderFSMError
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -1,9 +1,7 @@
 """What a lifecycle is: the table's rows compiled to lookups, and every question that can be asked of them.
 
-A question about one step (`can`, `check`, `allowed`, `judge`, `narrow`) is one or two dictionary lookups. Paths
-(`plan`, `reachable`), explanations and `verify` have modules of their own, which are imported when first needed. Each
-question is a method of `Lifecycle`, and a function of the same name, which asks `ORDER_LIFECYCLE` unless it is given
-another lifecycle.
+A question about one step (`can`, `check`, `judge`, `narrow`) is one or two dictionary lookups. What a trigger or a
+state is to the table (whether it creates, reads, has gone) is derived from the rows, here and nowhere else.
 
 A plain string that equals a member's value is that member, everywhere. When a lookup has missed, and only then, a
 string may also be another word for the same (`delete`, `process`, `ISSUED`; see `words`), so that a proper question
@@ -12,36 +10,28 @@ costs nothing more. Any other value is an `InvalidValue` that names it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
-from enum import StrEnum
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .errors import BY_CODE, InvalidLifecycle, InvalidValue, Refusal, Uncertain
-from .spec import EDITION, STATES, TRANSITIONS, TRIGGERS, Actor, StateRule, Transition, TriggerRule
+from . import explanation, paths
+from .codes import Codes
+from .errors import NotFound, OrderStateError, Refusal, ServiceError, Unspecified
+from .identity import Identity
+from .invalid import InvalidLifecycle, InvalidValue
+from .rows import Actor, RefusalRule, Silence, StateRule, Transition, TriggerRule, Vocabulary
+from .verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from .errors import Meaning
     from .explanation import Explanation
     from .paths import Plan
-    from .spec import Operation, State, Trigger
-
-
-class Verdict(Uncertain, StrEnum):
-    """What holds in every one of a set of possible states: legal, illegal, or not the same in all.
-
-    It is no condition: `if judge(...)` is a TypeError. Compare it.
-    """
-
-    LEGAL = "legal"
-    ILLEGAL = "illegal"
-    UNDECIDED = "undecided"
-
-
-def _tuple_of(rows: Iterable[Transition]) -> tuple[Transition, ...]:
-    return tuple(rows)
+    from .rows import State, Trigger
 
 
 def _from(work_out: Callable[[Lifecycle], Any]) -> Any:
@@ -49,60 +39,112 @@ def _from(work_out: Callable[[Lifecycle], Any]) -> Any:
     return attrs.Factory(work_out, takes_self=True)
 
 
+def _derived(work_out: Callable[[Lifecycle], Any]) -> Any:
+    """A field that nobody gives, since it follows from those before it."""
+    return attrs.field(default=_from(work_out), init=False, eq=False)
+
+
 @attrs.frozen(repr=False, cache_hash=True)
 class Lifecycle:
     """An immutable table of rules, compiled to lookups.
 
     `transitions` are its rows in table order; `states` and `triggers` are the rules of each state and of each trigger;
-    `edition` names the documents. The constructor raises `InvalidValue` only for rows with an unknown state or trigger
-    and for duplicate rows, so that a test can build a broken table; whether a table is consistent is for `verify` to
-    say.
+    `edition` names the documents. All others are keywords, which a table may leave out:
+
+    * `name`: what `--table` calls it; `home`: from where it can be imported (`package.module:ATTRIBUTE`), if it can;
+      `noun` and `title`: for texts, what one of its orders is called, and what is drawn here;
+    * `identity`: what ids are; `vocabularies`: the fields that are read, each with its words in the states' rules;
+    * `refusal_rules`: how what no row allows is refused, `OrderStateError` where none of them holds; `not_found`: the
+      error where there is no order; `errors`, `gateway`, `parameters`: all codes, see `Codes`;
+    * `silences`: the pairs of which the sources say nothing;
+    * `places`: where the middle of a state's box is in a drawing, which else finds its own.
+
+    The constructor raises `InvalidValue` only for rows with an unknown state or trigger and for duplicate rows, so that
+    a test can build a broken table; whether a table is consistent is for `verify` to say.
     """
 
-    _rows: tuple[Transition, ...] = attrs.field(converter=_tuple_of, alias="transitions", eq=False)
-    states: tuple[StateRule, ...] = STATES
-    triggers: tuple[TriggerRule, ...] = TRIGGERS
-    edition: str = EDITION
+    _rows: tuple[Transition, ...] = attrs.field(converter=tuple, alias="transitions", eq=False)
+    states: tuple[StateRule, ...] = attrs.field(converter=tuple)
+    triggers: tuple[TriggerRule, ...] = attrs.field(converter=tuple)
+    edition: str = ""
+    name: str = attrs.field(default="", kw_only=True)
+    home: str = attrs.field(default="", kw_only=True)
+    noun: str = attrs.field(default="object", kw_only=True)
+    title: str = attrs.field(
+        default=_from(lambda self: f"The life of {explanation.with_article(self.noun)}"), kw_only=True
+    )
+    identity: Identity = attrs.field(factory=Identity, kw_only=True)
+    vocabularies: tuple[Vocabulary, ...] = attrs.field(default=(), converter=tuple, kw_only=True)
+    refusal_rules: tuple[RefusalRule, ...] = attrs.field(default=(), converter=tuple, kw_only=True)
+    not_found: type[Refusal] = attrs.field(default=NotFound, kw_only=True)
+    errors: tuple[type[ServiceError], ...] = attrs.field(default=(), converter=tuple, kw_only=True)
+    gateway: tuple[tuple[str, Meaning], ...] = attrs.field(default=(), kw_only=True)
+    parameters: tuple[tuple[str, str], ...] = attrs.field(default=(), kw_only=True)
+    silences: tuple[Silence, ...] = attrs.field(default=(), converter=tuple, kw_only=True)
+    places: Mapping[str | None, tuple[int, int]] = attrs.field(factory=dict, eq=False, kw_only=True)
 
-    state_rules: Mapping[State | None, StateRule] = attrs.field(
-        default=_from(lambda self: {rule.state: rule for rule in self.states}), init=False, eq=False
-    )
-    trigger_rules: Mapping[Trigger, TriggerRule] = attrs.field(
-        default=_from(lambda self: {rule.trigger: rule for rule in self.triggers}), init=False, eq=False
-    )
+    state_rules: Mapping[State | None, StateRule] = _derived(lambda self: {rule.state: rule for rule in self.states})
+    trigger_rules: Mapping[Trigger, TriggerRule] = _derived(lambda self: {rule.trigger: rule for rule in self.triggers})
     transitions: tuple[Transition, ...] = attrs.field(
         default=_from(lambda self: tuple(map(self._with_members, self._rows))), init=False
     )
     """The rows in table order, plain strings replaced by the members that they equal."""
-    table: Mapping[State | None, Mapping[Trigger, Transition | None]] = attrs.field(
-        default=_from(lambda self: self._compiled()), init=False, eq=False
-    )
-    """`table[state][trigger]` is the row, or None where the trigger is refused."""
-    asked: Mapping[State | None, Mapping[Trigger, Transition | None]] = attrs.field(
-        default=_from(lambda self: self.table), init=False, eq=False
-    )
+    table: Mapping[State | None, Mapping[Trigger, Transition | None]] = _derived(lambda self: self._compiled())
+    """`table[state][trigger]` is the row, or None where the trigger is refused; of a silent pair it has nothing."""
+    asked: Mapping[State | None, Mapping[Trigger, Transition | None]] = _derived(lambda self: self.table)
     """`table` for a question whether a trigger is allowed in a state: `orderfsm.coverage` watches it."""
-    refusals: Mapping[State | None, type[Refusal]] = attrs.field(
-        default=_from(lambda self: {rule.state: _refusal_class(rule.model_code) for rule in self.states}),
-        init=False,
-        eq=False,
+    codes: Codes = _derived(lambda self: self._codes())
+    """The error codes, and what they mean."""
+
+    operations: tuple[Any, ...] = _derived(lambda self: self._fired_by(lambda actor: actor is Actor.CLIENT))
+    """What a client can call, in table order."""
+    events: tuple[Any, ...] = _derived(lambda self: self._fired_by(lambda actor: actor is not Actor.CLIENT))
+    """What others do, in table order."""
+    account_reads: frozenset[Trigger] = _derived(
+        lambda self: frozenset(rule.trigger for rule in self.triggers if rule.account)
     )
-    """The error of a refusal in each state when the model is asked."""
-    service_refusals: Mapping[State | None, type[Refusal]] = attrs.field(
-        default=_from(lambda self: {rule.state: _refusal_class(rule.service_code) for rule in self.states}),
-        init=False,
-        eq=False,
+    """The operations that read the account, not one order."""
+    creates: frozenset[Trigger] = _derived(
+        lambda self: frozenset(row.trigger for row in self.transitions if row.source is None)
     )
-    """The error of a refusal in each state when the service answers."""
+    """The operations by which an order begins."""
+    renewals: frozenset[Trigger] = _derived(
+        lambda self: frozenset(row.trigger for row in self.transitions if row.creates is not None)
+    )
+    """The operations of one order by which a second one begins."""
+    reads: frozenset[Trigger] = _derived(
+        lambda self: (
+            frozenset(self.operations) - self.account_reads - {row.trigger for row in self.transitions if row.changes}
+        )
+    )
+    """The operations that read one order, and change nothing."""
+    gone: frozenset[State | None] = _derived(
+        lambda self: frozenset(rule.state for rule in self.states if not rule.found)
+    )
+    """Where the service finds no order: None, and the states of orders that it no longer knows."""
+    _outgoing: Mapping[State | None, tuple[Transition, ...]] = _derived(
+        lambda self: {
+            state: tuple(row for row in self.transitions if row.source == state and row.changes)
+            for state in self.state_rules
+        }
+    )
+    _refusals: Mapping[State | None, Callable[..., Refusal]] = _derived(lambda self: self._refusals_by_state())
 
     def __repr__(self) -> str:
         return f"Lifecycle(edition={self.edition!r}, {len(self.transitions)} transitions)"
 
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        """Pickle the real table by its name, any other by its rows."""
-        if self is ORDER_LIFECYCLE:
-            return "ORDER_LIFECYCLE"
-        return type(self), (self.transitions, self.states, self.triggers, self.edition)
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle a table that can be imported by the name of its home, any other by what it says."""
+        module, _, attribute = self.home.partition(":")
+        if getattr(sys.modules.get(module), attribute, None) is self:
+            return _imported, (module, attribute)
+        return _made, (type(self), self.given)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What it was made of, by the names that the constructor has for it."""
+        fields = [field for field in attrs.fields(Lifecycle) if field.init]
+        return {str(field.alias): getattr(self, field.name) for field in fields}
 
     def __deepcopy__(self, memo: object) -> Lifecycle:
         return self
@@ -120,12 +162,12 @@ class Lifecycle:
             return self.state_rules[state].state
         from .words import state_meant
 
-        return state_meant(state, self.states)
+        return state_meant(state, self)
 
     def trigger(self, trigger: Trigger) -> Trigger:
         """The member that `trigger` is, equals or is another word for; else `InvalidValue`."""
         if isinstance(trigger, str) and trigger in self.trigger_rules:
-            return self.trigger_rules[trigger].trigger
+            return self.trigger_rules[trigger].trigger  # type: ignore[index]
         from .words import trigger_meant
 
         return trigger_meant(trigger, self.triggers, self.trigger_rules)
@@ -133,6 +175,16 @@ class Lifecycle:
     def actor(self, row: Transition) -> Actor:
         """Who fires the trigger of `row`."""
         return self.trigger_rules[row.trigger].actor
+
+    def by_client(self, trigger: Trigger) -> bool:
+        """Whether `trigger`, one of this table's, is an operation, which a client calls; the others are events."""
+        return self.trigger_rules[trigger].actor is Actor.CLIENT
+
+    def name_of(self, state: State | None) -> str:
+        """What `state` is called in a text: its value, and `no order` (or what the table says) if there is none."""
+        if state is not None:
+            return str(state)
+        return self.state_rules[None].words if None in self.state_rules else f"no {self.noun}"
 
     def members(self, states: Iterable[State | None] | str) -> list[State | None]:
         """The members that the possible `states` are or equal; `InvalidValue` if it is not a set of one or more.
@@ -142,7 +194,7 @@ class Lifecycle:
         if isinstance(states, str):
             from .words import states_meant
 
-            return list(states_meant(states, self.states, self.state_rules))
+            return list(states_meant(states, self, self.state_rules))
         if isinstance(states, Iterable):
             members = [self.state(state) for state in states]
             if members:
@@ -151,7 +203,36 @@ class Lifecycle:
 
     def outgoing(self, state: State | None) -> list[Transition]:
         """The rows that change something in `state`, in table order."""
-        return [row for row in self.transitions if row.source == state and row.changes]
+        return list(self._outgoing.get(state, ()))
+
+    def is_silent(self, state: State | None, trigger: Trigger) -> bool:
+        """Whether the sources say nothing of that pair of members: it is neither allowed nor refused."""
+        return trigger not in self.table[state]
+
+    def silence(self, state: State | None, trigger: Trigger) -> Silence:
+        """What the table says of a silent pair; `InvalidValue` of any other."""
+        for silence in self.silences:
+            if state in silence.states and trigger in silence.triggers:
+                return silence
+        raise InvalidValue("silent pair", (state, trigger), ["a pair of which the sources say nothing"])
+
+    def refusal(self, state: State | None, trigger: Trigger) -> RefusalRule:
+        """How the model refuses `trigger` in `state`, members of a pair that is refused."""
+        if state is None:
+            return RefusalRule(self.not_found)
+        return next((rule for rule in self.refusal_rules if rule.holds(state, trigger)), _ANYWHERE)
+
+    def service_refusal(self, state: State | None, trigger: Trigger) -> RefusalRule:
+        """How the service refuses `trigger` in `state`: as `refusal`, but it does not find what is `gone`."""
+        return RefusalRule(self.not_found) if state in self.gone else self.refusal(state, trigger)
+
+    @property
+    def refusals(self):  # TEMP
+        return {s: self.refusal(s, next(iter(self.trigger_rules))).error for s in self.state_rules}
+
+    @property
+    def service_refusals(self):  # TEMP
+        return {s: self.service_refusal(s, next(iter(self.trigger_rules))).error for s in self.state_rules}
 
     # -- other tables ------------------------------------------------------------------------------------------------
 
@@ -168,82 +249,109 @@ class Lifecycle:
     # -- one step ----------------------------------------------------------------------------------------------------
 
     def transition(self, state: State | None, trigger: Trigger) -> Transition:
-        """The row that allows `trigger` in `state`; else `OrderStateError`, or `NotFoundOrder` for None."""
+        """The row that allows `trigger` in `state`; else a `Refusal`, or `Unspecified` if the sources are silent.
+
+        The refusal is the table's, an `OrderStateError`; for None it is the table's `NotFound`.
+        """
         try:
             row = self.asked[state][trigger]
         except (KeyError, TypeError):
             state, trigger = self.state(state), self.trigger(trigger)
-            row = self.asked[state][trigger]
+            row = self._row_asked(state, trigger)
         if row is None:
-            raise self.refusals[state](self, state, trigger)
+            raise self._refusals[state](self, state, trigger)
         return row
 
     def service_transition(self, state: State | None, trigger: Trigger) -> Transition:
         """The row that allows `trigger` in `state`; else the error that the *service* answers.
 
-        It differs from `transition` for a deleted order, which the service does not find: `NotFoundOrder`.
+        It differs from `transition` for an order that the service no longer finds.
         """
         state, trigger = self.state(state), self.trigger(trigger)
-        row = self.asked[state][trigger]
+        row = self._row_asked(state, trigger)
         if row is None:
-            raise self.service_refusals[state](self, state, trigger)
+            raise self.service_refusal(state, trigger).error(self, state, trigger)
         return row
 
     def can(self, state: State | None, trigger: Trigger) -> bool:
-        """Whether `trigger` is allowed in `state`."""
+        """Whether `trigger` is allowed in `state`; `Unspecified` if the sources are silent."""
         try:
             return self.asked[state][trigger] is not None
         except (KeyError, TypeError):
-            return self.asked[self.state(state)][self.trigger(trigger)] is not None
+            return self._row_asked(self.state(state), self.trigger(trigger)) is not None
 
     def check(self, state: State | None, trigger: Trigger) -> State | None:
-        """The state after `trigger` in `state`; else a `Refusal`, as `transition`."""
+        """The state after `trigger` in `state`; errors as `transition`."""
         return self.transition(state, trigger).target
 
-    def allowed(self, state: State | None) -> tuple[Operation, ...]:
+    def allowed(self, state: State | None) -> tuple[Any, ...]:
         """The operations that change something in `state`, in table order."""
-        return tuple(row.trigger for row in self.outgoing(self.state(state)) if self.actor(row) is Actor.CLIENT)  # type: ignore[misc]
+        return tuple(row.trigger for row in self.outgoing(self.state(state)) if self.by_client(row.trigger))
 
     def judge(self, states: Collection[State | None], trigger: Trigger) -> Verdict:
-        """Whether `trigger` is allowed in every one of the possible `states`, in none, or in some."""
-        answers = {self.can(state, trigger) for state in self.members(states)}
+        """Whether `trigger` is allowed in every one of the possible `states`, in none, or in some.
+
+        Where the sources are silent it is undecided.
+        """
+        try:
+            answers = {self.can(state, trigger) for state in self.members(states)}
+        except Unspecified:
+            return Verdict.UNDECIDED
         if len(answers) == 2:
             return Verdict.UNDECIDED
         return Verdict.LEGAL if answers.pop() else Verdict.ILLEGAL
 
     def narrow(self, states: Collection[State | None], trigger: Trigger, *, accepted: bool) -> frozenset[State | None]:
-        """The states possible after `trigger` was accepted, or refused, in one of `states`; perhaps none."""
-        rows = [(state, self.table[state][self.trigger(trigger)]) for state in self.members(states)]
-        if accepted:
-            return frozenset(row.target for _, row in rows if row is not None)
-        return frozenset(state for state, row in rows if row is None)
+        """The states possible after `trigger` was accepted, or refused, in one of `states`; perhaps none.
 
-    # -- paths and explanations: their modules are imported when they are first needed --------------------------------
+        Where the sources are silent either may have happened: accepted, it may have led to any state.
+        """
+        possible, trigger = self.members(states), self.trigger(trigger)
+        silent = {state for state in possible if self.is_silent(state, trigger)}
+        rows = [(state, self.table[state][trigger]) for state in possible if state not in silent]
+        if not accepted:
+            return silent | frozenset(state for state, row in rows if row is None)
+        anywhere = self.state_rules.keys() - {None} if silent else ()
+        return frozenset(row.target for _, row in rows if row is not None).union(anywhere)
 
-    def plan(self, state: State | None, goal: State | None, *, events: bool = False) -> Plan:
-        """A shortest path to `goal` by operations, with `events` also by what others do; else `Unreachable`."""
-        from .paths import plan
+    def reading(self, answer: Mapping[str, str | None]) -> frozenset[State | None]:
+        """The states in which the fields of `answer` may all have these words; perhaps none.
 
-        return plan(self, self.state(state), self.state(goal), events=events)
+        Fields that no vocabulary has, and those that are None, say nothing; a word that nobody knows is `InvalidValue`.
+        """
+        from .words import meanings, states_read
+
+        possible = frozenset(self.state_rules)
+        for vocabulary in self.vocabularies:
+            word = answer.get(vocabulary.field)
+            if word is not None:
+                possible &= states_read(word, vocabulary.field, meanings(self, vocabulary))
+        return possible
+
+    # -- paths and explanations --------------------------------------------------------------------------------------
+
+    def plan(self, state: State | None, goal: State | None, *, events: bool = False, grave: bool = False) -> Plan:
+        """A shortest path to `goal` by operations and what completes them; else `Unreachable`.
+
+        With `events`, also by what others do; with `grave`, also by operations that no plan takes unasked.
+        """
+        return paths.plan(self, self.state(state), self.state(goal), events=events, grave=grave)
 
     def reachable(self, state: State | None, *, by: Collection[Actor] = tuple(Actor)) -> frozenset[State | None]:
         """The states that the order can get to, `state` itself included, by what the actors `by` may do."""
-        from .paths import reachable
-
-        return reachable(self, self.state(state), by)
+        return paths.reachable(self, self.state(state), by)
 
     def explain(self, state: State | None, trigger: Trigger) -> Explanation:
         """Why `trigger` is allowed or refused in `state`, from which source, and what to do instead."""
-        from .explanation import explain
-
-        return explain(self, self.members(state) if isinstance(state, str) else [state], trigger)
+        states = self.members(state) if isinstance(state, str) else [state]
+        return explanation.explain(self, states, trigger)
 
     def verify(self) -> None:
         """Raise `InvalidLifecycle` with everything that is wrong, unless this table is consistent.
 
         In a consistent table every target is a state, every state can be reached from no order, a state is marked
-        terminal exactly if no transition leaves it, no value is in two enums, and every row, every state and every
-        refusal has a reference.
+        terminal exactly if no transition leaves it, no value is in two enums, no pair is both silent and allowed, and
+        every row, every state and every refusal has a reference.
         """
         from .verification import problems
 
@@ -283,137 +391,57 @@ class Lifecycle:
                 named = f"{row.source} {row.trigger}"
                 raise InvalidValue("duplicate row", named, ["one row for each state and trigger"])
             table[row.source][row.trigger] = row
+        for silence in self.silences:
+            for state in silence.states:
+                for trigger in silence.triggers:
+                    if table[self.state(state)].get(self.trigger(trigger)) is None:
+                        table[state].pop(trigger, None)
         return table
 
+    def _row_asked(self, state: State | None, trigger: Trigger) -> Transition | None:
+        """The row of members, None where it is refused; `Unspecified` where the sources are silent."""
+        try:
+            return self.asked[state][trigger]
+        except KeyError:
+            raise Unspecified(self.plain, state, trigger) from None
 
-def _refusal_class(code: str) -> type[Refusal]:
-    error = BY_CODE.get(code)
-    if error is None or not issubclass(error, Refusal):
-        raise InvalidValue("refusal code", code, [c for c, e in BY_CODE.items() if issubclass(e, Refusal)])
-    return error
+    def _fired_by(self, accepts: Callable[[Actor], bool]) -> tuple[Trigger, ...]:
+        return tuple(rule.trigger for rule in self.triggers if accepts(rule.actor))
 
+    def _codes(self) -> Codes:
+        named = [*self.errors, self.not_found, *(rule.error for rule in (*self.refusal_rules, _ANYWHERE))]
+        named += [rule.fails for rule in self.triggers if rule.fails is not None]
+        for error in named:
+            if not (isinstance(error, type) and issubclass(error, ServiceError)):
+                raise InvalidValue("error", error, ["a class of ServiceError"])
+        return Codes(tuple(dict.fromkeys(named)), self.gateway, self.parameters)
 
-ORDER_LIFECYCLE = Lifecycle(TRANSITIONS)
-"""The life cycle of a certificate order in CAS: the table of `spec.py`."""
-
-
-def can(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> bool:
-    """Whether `trigger`, an `Operation` or an `Event`, is allowed in `state` (None: no order).
-
-    >>> from orderfsm import Operation, State, can
-    >>> can(State.ISSUED, Operation.DELETE), can("verify_fail", "DeleteCertificateRequest")
-    (False, True)
-
-    Anything that is neither a state nor a trigger is an `InvalidValue`, never False:
-
-    >>> can(State.ISSUED, "delete_certificate")
-    Traceback (most recent call last):
-    ...
-    orderfsm.errors.InvalidValue: trigger 'delete_certificate': expected CancelOrderRequest, ...; did you mean delete...
-    """
-    try:
-        return lifecycle.asked[state][trigger] is not None
-    except (KeyError, TypeError):
-        return lifecycle.can(state, trigger)
+    def _refusals_by_state(self) -> dict[State | None, Callable[..., Refusal]]:
+        """What makes the error of a refusal in each state: the class itself where it is the same for all triggers."""
+        made: dict[State | None, Callable[..., Refusal]] = {}
+        for state in self.state_rules:
+            errors = {trigger: self.refusal(state, trigger).error for trigger in self.trigger_rules}
+            same = set(errors.values())
+            made[state] = same.pop() if len(same) == 1 else _Differing(errors)
+        return made
 
 
-def check(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> State | None:
-    """The state after `trigger` in `state`; raises `OrderStateError`, or `NotFoundOrder` if there is no order.
-
-    >>> from orderfsm import Operation, State, check
-    >>> check(State.BEING_REVIEWED, Operation.CANCEL)
-    <State.PENDING_APPLICATION: 'pending_application'>
-    >>> check(State.BEING_REVIEWED, Operation.DELETE)  # doctest: +NORMALIZE_WHITESPACE
-    Traceback (most recent call last):
-    ...
-    orderfsm.errors.OrderStateError: DeleteCertificateRequest is not allowed in being_reviewed, only in
-    pending_application and verify_fail. Allowed here: CancelOrderRequest. First: CancelOrderRequest, then
-    DeleteCertificateRequest. (documented: https://...deletecertificaterequest)
-    """
-    return lifecycle.transition(state, trigger).target
+_ANYWHERE = RefusalRule(OrderStateError)
 
 
-def allowed(state: State | None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> tuple[Operation, ...]:
-    """The operations that change something in `state`, in table order; reads are always allowed and not among them.
+@attrs.frozen
+class _Differing:
+    """Makes the error of a refusal in a state in which it differs by trigger."""
 
-    >>> from orderfsm import State, allowed
-    >>> allowed(State.VERIFY_FAIL)
-    (<Operation.DELETE: 'DeleteCertificateRequest'>,)
-    """
-    return lifecycle.allowed(state)
+    errors: Mapping[Trigger, type[Refusal]]
 
-
-def judge(states: Collection[State | None], trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Verdict:
-    """The verdict on `trigger` when the order may be in any of `states`; an empty set is an `InvalidValue`.
-
-    >>> from orderfsm import Operation, State, judge
-    >>> judge({State.PENDING_REVIEW, State.BEING_REVIEWED}, Operation.DELETE)
-    <Verdict.ILLEGAL: 'illegal'>
-    >>> judge({State.ISSUED, State.ABOUT_TO_EXPIRE}, Operation.RENEW)
-    <Verdict.UNDECIDED: 'undecided'>
-    """
-    return lifecycle.judge(states, trigger)
+    def __call__(self, lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> Refusal:
+        return self.errors[trigger](lifecycle, state, trigger)
 
 
-def narrow(
-    states: Collection[State | None],
-    trigger: Trigger,
-    *,
-    accepted: bool,
-    lifecycle: Lifecycle = ORDER_LIFECYCLE,
-) -> frozenset[State | None]:
-    """The states possible after `trigger` was accepted (moved along), or refused (kept), in one of `states`.
-
-    Empty if no state of the set could have given that answer.
-
-    >>> from orderfsm import Operation, State, narrow
-    >>> sorted(narrow({State.BEING_REVIEWED, State.ISSUED}, Operation.CANCEL, accepted=True))
-    [<State.PENDING_APPLICATION: 'pending_application'>]
-    """
-    return lifecycle.narrow(states, trigger, accepted=accepted)
+def _imported(module: str, attribute: str) -> Lifecycle:
+    return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
 
 
-def plan(
-    state: State | None, goal: State | None, *, events: bool = False, lifecycle: Lifecycle = ORDER_LIFECYCLE
-) -> Plan:
-    """A shortest path from `state` to `goal` over operations; of equally short ones, the first in table order.
-
-    With `events`, what others do counts too, but after the client's own calls; `Plan.waits` says what to wait for, and
-    who makes it happen. Raises `Unreachable` if there is no such path.
-
-    >>> from orderfsm import State, plan
-    >>> print(plan(State.BEING_REVIEWED, State.DELETED))
-    CancelOrderRequest, then DeleteCertificateRequest
-    >>> print(plan(State.PENDING_REVIEW, State.ISSUED, events=True))
-    wait for domain_validated (owner), then wait for review_passed (ca)
-    """
-    return lifecycle.plan(state, goal, events=events)
-
-
-def reachable(
-    state: State | None, *, by: Collection[Actor] = tuple(Actor), lifecycle: Lifecycle = ORDER_LIFECYCLE
-) -> frozenset[State | None]:
-    """The states that the order can get to, `state` included, by what the actors `by` may do (default: all actors).
-
-    >>> from orderfsm import State, reachable
-    >>> sorted(reachable(State.ABOUT_TO_EXPIRE))
-    [<State.ABOUT_TO_EXPIRE: ...>, <State.EXPIRED: ...>, <State.REVOKED: ...>]
-    """
-    return lifecycle.reachable(state, by=by)
-
-
-def explain(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Explanation:
-    r"""Why `trigger` is allowed or refused in `state`, from which source, and what to do instead.
-
-    >>> from orderfsm import Operation, State, explain
-    >>> why = explain(State.ISSUED, Operation.DELETE)
-    >>> print(why.reason, why.instead, sep="\n")
-    DeleteCertificateRequest is not allowed in issued, only in pending_application and verify_fail.
-    CancelCertificateForPackageRequest
-    """
-    return lifecycle.explain(state, trigger)
-
-
-def verify(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> None:
-    """Raise `InvalidLifecycle` unless the table is consistent; see `Lifecycle.verify`."""
-    lifecycle.verify()
+def _made(lifecycle: type[Lifecycle], given: Mapping[str, Any]) -> Lifecycle:
+    return lifecycle(**given)

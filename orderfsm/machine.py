@@ -27,14 +27,15 @@ from transitions.extensions.asyncio import AsyncEvent, AsyncMachine, AsyncState
 from transitions.extensions.locking import LockedMachine
 from transitions.extensions.nesting import HierarchicalMachine
 
-from .errors import InvalidValue
-from .lifecycle import ORDER_LIFECYCLE, Lifecycle
-from .spec import State
+from .invalid import InvalidValue
+from .questions import ORDER_LIFECYCLE
+from .tables.orders import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from .spec import Trigger
+    from .lifecycle import Lifecycle
+    from .rows import Trigger
 
 _OF_THE_TABLE = "none: the table has them; give another as lifecycle=, and add triggers of your own with add_transition"
 _AS_AN_ATTRIBUTE = "give it an OrderMachine as an attribute"

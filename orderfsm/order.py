@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from .errors import InvalidValue, Refusal
-from .lifecycle import ORDER_LIFECYCLE, Lifecycle
-from .spec import State
+from .errors import Refusal
+from .identity import MAX_ID
+from .invalid import InvalidValue
+from .questions import ORDER_LIFECYCLE
+from .tables.orders import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .spec import Operation, Trigger
-
-MAX_ID = 2**63 - 1
-"""The largest OrderId: the API's type is `long`."""
+    from .lifecycle import Lifecycle
+    from .tables.orders import Operation, Trigger
 
 _STATES = {state.value: state for state in State}
 

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, overload
 
 import attrs
 
-from .errors import InvalidValue, Unreachable
-from .spec import Actor
+from .invalid import InvalidValue, Unreachable
+from .rows import Actor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from .lifecycle import Lifecycle
-    from .spec import Event, State, Transition, Trigger
+    from .rows import State, Table, Transition, Trigger
 
 
-WAITED_FOR = (Actor.OWNER, Actor.CA, Actor.CALENDAR)
+WAITED_FOR = (Actor.OWNER, Actor.CA, Actor.CALENDAR, Actor.SERVICE)
 """Who may move the order while one waits. The console is not among them: a person there is not waited for."""
 
 
@@ -32,13 +31,13 @@ class Plan(Sequence["Trigger"]):
     start: State | None
     goal: State | None
     steps: tuple[Transition, ...]
-    waits: tuple[tuple[Event, Actor], ...]
+    waits: tuple[tuple[Trigger, Actor], ...]
 
     @classmethod
-    def of(cls, lifecycle: Lifecycle, start: State | None, steps: tuple[Transition, ...]) -> Plan:
+    def of(cls, lifecycle: Table, start: State | None, steps: tuple[Transition, ...]) -> Plan:
         """The plan that consists of `steps`, rows of `lifecycle` of which each begins where the one before it ends."""
         waits = tuple((row.trigger, lifecycle.actor(row)) for row in steps if lifecycle.actor(row) is not Actor.CLIENT)
-        return cls(start, steps[-1].target if steps else start, steps, waits)  # type: ignore[arg-type]
+        return cls(start, steps[-1].target if steps else start, steps, waits)
 
     @property
     def state(self) -> State | None:
@@ -68,16 +67,17 @@ class Plan(Sequence["Trigger"]):
         return ", then ".join(words) or "nothing to do"
 
 
-def plan(lifecycle: Lifecycle, start: State | None, goal: State | None, *, events: bool) -> Plan:
-    """See `orderfsm.plan`."""
-    steps = shortest(lifecycle, start, lambda state: state == goal, events=events)
+def plan(lifecycle: Table, start: State | None, goal: State | None, *, events: bool, grave: bool) -> Plan:
+    """A shortest path between two members, as `orderfsm.plan` finds it; else `Unreachable`."""
+    steps = shortest(lifecycle, start, lambda state: state == goal, events=events, grave=grave)
     if steps is None:
-        raise Unreachable(start, goal, "operations or events" if events else "operations alone")
+        means = "operations or events" if events else "operations alone"
+        raise Unreachable(start, goal, means, lifecycle.name_of(None))
     return Plan.of(lifecycle, start, steps)
 
 
-def reachable(lifecycle: Lifecycle, start: State | None, by: Collection[Actor]) -> frozenset[State | None]:
-    """See `orderfsm.reachable`."""
+def reachable(lifecycle: Table, start: State | None, by: Collection[Actor]) -> frozenset[State | None]:
+    """The members that can be got to, as `orderfsm.reachable` finds them; `InvalidValue` for what is no Actor."""
     for actor in by:
         if actor not in tuple(Actor):
             raise InvalidValue("actor", actor, Actor)
@@ -92,13 +92,26 @@ def reachable(lifecycle: Lifecycle, start: State | None, by: Collection[Actor]) 
 
 
 def shortest(
-    lifecycle: Lifecycle, start: State | None, is_goal: Callable[[State | None], bool], *, events: bool
+    lifecycle: Table,
+    start: State | None,
+    is_goal: Callable[[State | None], bool],
+    *,
+    events: bool,
+    grave: bool = False,
 ) -> tuple[Transition, ...] | None:
     """The steps to the nearest goal, or None if there is none.
 
-    Of equally short paths, the first: in each state the client's own calls come before what others do, then the order
-    of the table decides, in which what fails stands after what succeeds.
+    They are operations, without those that are grave unless `grave`, and the events that complete an operation; with
+    `events`, all events. Of equally short paths, the first: in each state the client's own calls come before what
+    others do, then the order of the table decides, in which what fails stands after what succeeds.
     """
+
+    def usable(row: Transition) -> bool:
+        rule = lifecycle.trigger_rules[row.trigger]
+        if rule.actor is Actor.CLIENT:
+            return grave or not rule.grave
+        return events or rule.follows is not None
+
     paths: dict[State | None, tuple[Transition, ...]] = {start: ()}
     frontier = deque([start])
     while frontier:
@@ -106,8 +119,7 @@ def shortest(
         if is_goal(state):
             return paths[state]
         for row in sorted(lifecycle.outgoing(state), key=lambda row: lifecycle.actor(row) is not Actor.CLIENT):
-            usable = row.target in lifecycle.table and (events or lifecycle.actor(row) is Actor.CLIENT)
-            if usable and row.target not in paths:
+            if row.target in lifecycle.table and usable(row) and row.target not in paths:
                 paths[row.target] = (*paths[state], row)
                 frontier.append(row.target)
     return None

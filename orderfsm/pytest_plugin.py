@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 def _probe(endpoint: str, control: str | None) -> None:
     """A usage error unless there is a server at both URLs."""
-    from .errors import OrderFSMError
+    from .invalid import OrderFSMError
     from .testing.http import HTTPDriver, key_of_environment
 
     for option, urls in (("--orderfsm-endpoint", (endpoint, None)), ("--orderfsm-control", (endpoint, control))):
@@ -103,7 +103,7 @@ _OF_A_WORKER = "orderfsm_tried"
 def _lifecycle(config: pytest.Config) -> Lifecycle:
     """The table of this run: one that notes what it is asked, if somebody wants to know."""
     if _LIFECYCLE not in config.stash:
-        from .lifecycle import ORDER_LIFECYCLE
+        from .questions import ORDER_LIFECYCLE
 
         config.stash[_LIFECYCLE] = ORDER_LIFECYCLE
         if _covers(config):
@@ -190,7 +190,7 @@ def mock_cas(order_lifecycle: Lifecycle, pytestconfig: pytest.Config) -> Iterato
     If the environment variable ORDERFSM_CAS_ENDPOINT names the URL of a running one, the test gets that; if
     ORDERFSM_CAS_CONTROL names its control port as well, it is reset before the test, and has the package of a new mock.
     """
-    from .errors import OrderFSMError
+    from .invalid import OrderFSMError
     from .mock import Server
     from .mock import mock_cas as serve
     from .mock.parameters import DEFAULT_PRODUCT

@@ -25,7 +25,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
-from .errors import InvalidValue
+from .invalid import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -71,17 +71,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeAlias
 import attrs
 
 from . import streams
-from .errors import InvalidValue, Meaning, NotConforming, Uncertain, meaning_of
-from .lifecycle import ORDER_LIFECYCLE, Lifecycle
-from .order import MAX_ID, order_id
-from .spec import DAY, TRANSITIONS, TRIGGERS, Actor, Event, Operation
+from .errors import Meaning, NotConforming
+from .identity import MAX_ID
+from .invalid import InvalidValue
+from .order import order_id
+from .questions import ORDER_LIFECYCLE
+from .rows import DAY, Actor
 from .streams import is_parquet, name_of, opened
+from .tables.api import meaning_of
+from .tables.orders import TRANSITIONS, TRIGGERS, Event, Operation
+from .verdict import Uncertain
 from .wire import parse_states, statuses, types
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from .spec import State, Trigger
+    from .lifecycle import Lifecycle
+    from .rows import State, Trigger
     from .streams import Readable, Value
 
 

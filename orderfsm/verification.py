@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from .paths import reachable
-from .spec import Actor
+from .rows import Actor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .lifecycle import Lifecycle
-    from .spec import State
+    from .rows import State, Table
 
 
-def problems(lifecycle: Lifecycle) -> Iterator[str]:
+def problems(lifecycle: Table) -> Iterator[str]:
     """Everything that keeps a table from being consistent; see `Lifecycle.verify`."""
     yield from _bad_rows(lifecycle)
     yield from _bad_states(lifecycle)
     yield from _bad_values(lifecycle)
+    yield from _bad_silences(lifecycle)
+    yield from _bad_words(lifecycle)
     yield from _missing_references(lifecycle)
 
 
-def _bad_rows(lifecycle: Lifecycle) -> Iterator[str]:
+def _bad_rows(lifecycle: Table) -> Iterator[str]:
     for row in lifecycle.transitions:
-        named = f"{row.source or 'no order'} --{row.trigger}--> {row.target}"
+        named = f"{lifecycle.name_of(row.source)} --{row.trigger}--> {row.target}"
         if row.target is None or row.target not in lifecycle.table:
             yield f"{named}: {row.target!r} is not a state"
         if row.creates is not None and row.creates not in lifecycle.table:
@@ -33,7 +35,7 @@ def _bad_rows(lifecycle: Lifecycle) -> Iterator[str]:
             yield f"{named}: no reference"
 
 
-def _bad_states(lifecycle: Lifecycle) -> Iterator[str]:
+def _bad_states(lifecycle: Table) -> Iterator[str]:
     reached = _reached(lifecycle)
     for state, rule in lifecycle.state_rules.items():
         left = any(row.target != state for row in lifecycle.outgoing(state))
@@ -45,7 +47,7 @@ def _bad_states(lifecycle: Lifecycle) -> Iterator[str]:
             yield f"{state} is marked terminal, but a transition leaves it"
 
 
-def _reached(lifecycle: Lifecycle) -> set[State | None]:
+def _reached(lifecycle: Table) -> set[State | None]:
     """The states to which a path leads from no order, or from where a step on such a path begins another order."""
     reached = set(reachable(lifecycle, None, tuple(Actor)))
     while True:
@@ -55,7 +57,7 @@ def _reached(lifecycle: Lifecycle) -> set[State | None]:
         reached.update(*(reachable(lifecycle, state, tuple(Actor)) for state in begun - reached))
 
 
-def _bad_values(lifecycle: Lifecycle) -> Iterator[str]:
+def _bad_values(lifecycle: Table) -> Iterator[str]:
     kinds: dict[str, type] = {}
     members = [rule.state for rule in lifecycle.states] + [rule.trigger for rule in lifecycle.triggers]
     for member in filter(None, members):
@@ -64,10 +66,29 @@ def _bad_values(lifecycle: Lifecycle) -> Iterator[str]:
             yield f"{str(member)!r} is a value of both {other.__name__} and {type(member).__name__}"
 
 
-def _missing_references(lifecycle: Lifecycle) -> Iterator[str]:
+def _bad_silences(lifecycle: Table) -> Iterator[str]:
+    for silence in lifecycle.silences:
+        for state, trigger in itertools.product(silence.states, silence.triggers):
+            if not lifecycle.is_silent(state, trigger):
+                yield f"{lifecycle.name_of(state)}, {trigger}: silent, and yet a row allows it"
+        if not silence.reference:
+            yield f"the silence on {', '.join(silence.triggers)}: no reference"
+
+
+def _bad_words(lifecycle: Table) -> Iterator[str]:
+    for rule in lifecycle.states:
+        if len(rule.read_as) not in {0, len(lifecycle.vocabularies)}:
+            fields = ", ".join(vocabulary.field for vocabulary in lifecycle.vocabularies) or "nothing"
+            yield f"{lifecycle.name_of(rule.state)}: it is read as {rule.read_as}, but what is read is {fields}"
+    for vocabulary in lifecycle.vocabularies:
+        if vocabulary.operation not in lifecycle.trigger_rules:
+            yield f"{vocabulary.field} is read by {vocabulary.operation!r}, which is no operation"
+
+
+def _missing_references(lifecycle: Table) -> Iterator[str]:
     for rule in lifecycle.states:
         if not rule.reference:
-            yield f"the rule for {rule.state or 'no order'}: no reference"
+            yield f"the rule for {lifecycle.name_of(rule.state)}: no reference"
     for trigger_rule in lifecycle.triggers:
         if not trigger_rule.reference:
             yield f"the refusal of {trigger_rule.trigger}: no reference"

@@ -1,48 +1,51 @@
-"""Between the API's words and the spec's: states, names, parameters, error bodies.
+"""Between the API's words and the spec's: the states that a word may mean, and the words of a state.
 
-The API has two vocabularies for the state of an order: `Type` in DescribeCertificateState and `Status` in
-ListUserCertificateOrder. A word of either means a set of states: see `spec.STATES`.
+The API of the orders has two vocabularies for their state: `Type` in DescribeCertificateState and `Status` in
+ListUserCertificateOrder. A word of either means a set of states. `vocabulary` has those of any table.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import attrs
-
 from . import words
-from .errors import InvalidValue
-from .lifecycle import ORDER_LIFECYCLE, Lifecycle, Verdict
-from .spec import Operation
+from .invalid import InvalidValue
+from .questions import ORDER_LIFECYCLE
+from .verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .spec import State, Trigger
+    from .lifecycle import Lifecycle
+    from .rows import State, Trigger
 
-VERSION = "2020-04-07"
-"""The API version."""
+
+def vocabulary(field: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Mapping[str, frozenset[State | None]]:
+    """Every word of the vocabulary of `field`, and the states that it may mean; `InvalidValue` if there is none."""
+    for each in lifecycle.vocabularies:
+        if each.field == field:
+            return words.meanings(lifecycle, each)
+    raise InvalidValue("field", field, [each.field for each in lifecycle.vocabularies] or ["none: nothing is read"])
 
 
 def types(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, frozenset[State | None]]:
     """Every `Type`, and the states that it may mean."""
-    return dict(_types(lifecycle))
+    return dict(vocabulary("Type", lifecycle))
 
 
 def statuses(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, frozenset[State | None]]:
     """Every `Status`, and the states that it may mean."""
-    return dict(_statuses(lifecycle))
+    return dict(vocabulary("Status", lifecycle))
 
 
 def type_of(state: State | None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str | None:
     """The `Type` that DescribeCertificateState answers in `state`; None where it answers NotFoundOrder instead."""
-    return lifecycle.state_rules[lifecycle.state(state)].type
+    return _word_of(state, "Type", lifecycle)
 
 
 def status_of(state: State | None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str | None:
     """The `Status` that ListUserCertificateOrder answers in `state`; None where the order is not in the list."""
-    return lifecycle.state_rules[lifecycle.state(state)].status
+    return _word_of(state, "Status", lifecycle)
 
 
 def states_from_type(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
@@ -52,12 +55,12 @@ def states_from_type(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> froze
     >>> states_from_type("process")
     frozenset({<State.BEING_REVIEWED: 'being_reviewed'>})
     """
-    return _states(word, "Type", _types(lifecycle))
+    return words.states_read(word, "Type", vocabulary("Type", lifecycle))
 
 
 def states_from_status(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
     """The states that `word`, a `Status`, may mean; `InvalidValue` if the spec does not know it."""
-    return _states(word, "Status", _statuses(lifecycle))
+    return words.states_read(word, "Status", vocabulary("Status", lifecycle))
 
 
 def parse_states(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
@@ -70,7 +73,7 @@ def parse_states(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset
     >>> sorted(parse_states("CHECKING"))
     [<State.BEING_REVIEWED: 'being_reviewed'>, <State.PENDING_REVIEW: 'pending_review'>]
     """
-    return words.states_meant(word, lifecycle.states)
+    return words.states_meant(word, lifecycle)
 
 
 def parse_trigger(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Trigger:
@@ -101,57 +104,7 @@ def judge_type(
     return lifecycle.judge(states_from_type(word, lifecycle), trigger)
 
 
-@lru_cache
-def _types(lifecycle: Lifecycle) -> Mapping[str, frozenset[State | None]]:
-    return words.types(lifecycle.states)
-
-
-@lru_cache
-def _statuses(lifecycle: Lifecycle) -> Mapping[str, frozenset[State | None]]:
-    return words.statuses(lifecycle.states)
-
-
-def _states(word: str, kind: str, meanings: Mapping[str, frozenset[State | None]]) -> frozenset[State | None]:
-    try:
-        return meanings[word]
-    except (KeyError, TypeError):
-        raise InvalidValue(kind, word, meanings) from None
-
-
-@attrs.frozen
-class Parameters:
-    """The parameters of an operation by name: `required`, `any_of` (at least one of these) and `optional`."""
-
-    required: tuple[str, ...] = ()
-    any_of: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-
-
-_CONTACT = ("Email", "Phone", "Username")
-PARAMETERS: Mapping[Operation, Parameters] = {
-    Operation.CREATE: Parameters(("Domain", *_CONTACT, "ValidateType"), (), ("ProductCode", "Tags")),
-    Operation.CREATE_FOR_PACKAGE: Parameters(
-        (), ("Domain", "Csr"), (*_CONTACT, "ValidateType", "CompanyName", "ProductCode", "Tags")
-    ),
-    Operation.CREATE_WITH_CSR: Parameters(("Csr", *_CONTACT, "ValidateType"), (), ("ProductCode", "Tags")),
-    Operation.DESCRIBE: Parameters(("OrderId",)),
-    Operation.LIST: Parameters(
-        (), (), ("CurrentPage", "ShowSize", "Keyword", "OrderType", "Status", "ResourceGroupId")
-    ),
-    Operation.CANCEL: Parameters(("OrderId",)),
-    Operation.DELETE: Parameters(("OrderId",)),
-    Operation.CANCEL_FOR_PACKAGE: Parameters(("OrderId",)),
-    Operation.RENEW: Parameters(("OrderId",), (), ("Csr", "Tags")),
-    Operation.DESCRIBE_PACKAGE: Parameters((), (), ("ProductCode",)),
-}
-"""The parameters of each operation: those of the SDK's models (alibabacloud_cas20200407 3.9.4)."""
-
-
-RATE_LIMITS: Mapping[Operation, int] = dict.fromkeys(Operation, 10) | {Operation.CANCEL: 100}
-"""Calls a second: the documented limits; where none is documented, that of the other operations."""
-
-
-def error_body(code: str, message: str, request_id: str, host: str) -> dict[str, str]:
-    """The JSON body of a failure, from which the official SDKs make their exceptions."""
-    recommend = f"https://api.aliyun.com/troubleshoot?q={code}&product=cas&requestId={request_id}"
-    return {"RequestId": request_id, "HostId": host, "Code": code, "Message": message, "Recommend": recommend}
+def _word_of(state: State | None, field: str, lifecycle: Lifecycle) -> str | None:
+    vocabulary(field, lifecycle)
+    at = [each.field for each in lifecycle.vocabularies].index(field)
+    return next(iter(lifecycle.state_rules[lifecycle.state(state)].readings(at)), None)

@@ -9,57 +9,76 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
-from .errors import InvalidValue
-from .spec import UNSPECIFIC_STATUS, UNSPECIFIC_TYPE
+from .invalid import InvalidValue
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from .spec import State, StateRule, Trigger, TriggerRule
+    from .rows import State, StateRule, Table, Trigger, TriggerRule, Vocabulary
 
 _Meaning = TypeVar("_Meaning")
 LONGEST = 80
 """How many characters a word may have for one close to it to be looked for."""
 
 
-def types(rules: Iterable[StateRule]) -> dict[str, frozenset[State | None]]:
-    """Every `Type` of the API, and the states that it may mean."""
-    return _vocabulary(((rule.type, rule.state) for rule in rules), UNSPECIFIC_TYPE)
+def meanings(table: Table, vocabulary: Vocabulary) -> Mapping[str, frozenset[State | None]]:
+    """Every word of `vocabulary`, one of the table's, and the states that it may mean."""
+    return _meanings(table.states, table.vocabularies.index(vocabulary), vocabulary.unspecific)
 
 
-def statuses(rules: Iterable[StateRule]) -> dict[str, frozenset[State | None]]:
-    """Every `Status` of the API, and the states that it may mean."""
-    return _vocabulary(((rule.status, rule.state) for rule in rules), UNSPECIFIC_STATUS)
+@lru_cache
+def _meanings(rules: tuple[StateRule, ...], at: int, unspecific: str | None) -> Mapping[str, frozenset[State | None]]:
+    known: dict[str, frozenset[State | None]] = {}
+    for rule in rules:
+        for word in rule.readings(at):
+            known[word] = known.get(word, frozenset()) | {rule.state}
+    if unspecific is not None:
+        known[unspecific] = frozenset().union(*known.values())
+    return known
 
 
-def states_meant(
-    word: object, rules: Collection[StateRule], accepted: Iterable[str | None] = ()
-) -> frozenset[State | None]:
+def states_read(word: object, field: str, known: Mapping[str, frozenset[State | None]]) -> frozenset[State | None]:
+    """The states that `word` means in a `field` whose words are `known`; `InvalidValue` if nobody knows it."""
+    if isinstance(word, str) and word in known:
+        return known[word]
+    raise InvalidValue(field, word, known)
+
+
+def states_meant(word: object, table: Table, accepted: Iterable[str | None] = ()) -> frozenset[State | None]:
     """The states that `word` may mean, `none` for no order. A state's value means that state, whatever else it may be.
 
     `InvalidValue`, which lists what is `accepted`, if nobody knows it.
     """
     known: dict[str, frozenset[State | None]] = {"none": frozenset([None])}
-    for rule in rules:
+    for rule in table.states:
         if rule.state is not None:
             known[rule.state.lower()] = frozenset([rule.state])
-    for rule in rules:
+    for rule in table.states:
         known.setdefault(rule.words.lower(), frozenset([rule.state]))
-    for vocabulary in (types(rules), statuses(rules)):
-        for name, states in vocabulary.items():
-            known.setdefault(name.lower(), states)
+    for name, states in _in_any_vocabulary(table).items():
+        known.setdefault(name, states)
     return _meant("state", word, known, accepted or known)
 
 
-def state_meant(word: object, rules: Collection[StateRule]) -> State | None:
+def state_meant(word: object, table: Table) -> State | None:
     """The one state that `word` means; `InvalidValue` if nobody knows it, or if it may mean several."""
-    states = states_meant(word, rules, [rule.state for rule in rules])
+    states = states_meant(word, table, [rule.state for rule in table.states])
     if len(states) > 1:
-        several = ", ".join(str(rule.state) for rule in rules if rule.state in states)
+        several = ", ".join(str(rule.state) for rule in table.states if rule.state in states)
         raise InvalidValue("state", word, [f"one state, and this may be any of {several}: judge takes such a word"])
     return next(iter(states))
+
+
+def _in_any_vocabulary(table: Table) -> dict[str, frozenset[State | None]]:
+    """The words of all vocabularies, in small letters, and the states that they may mean in any of them."""
+    known: dict[str, frozenset[State | None]] = {}
+    for vocabulary in table.vocabularies:
+        for word, states in meanings(table, vocabulary).items():
+            known[word.lower()] = known.get(word.lower(), frozenset()) | states
+    return known
 
 
 def trigger_meant(word: object, rules: Iterable[TriggerRule], accepted: Iterable[str]) -> Trigger:
@@ -81,14 +100,3 @@ def _meant(kind: str, word: object, known: Mapping[str, _Meaning], accepted: Ite
         close = get_close_matches(plain, known, n=1) if len(plain) <= LONGEST else []
         raise InvalidValue(kind, word, accepted, *close)
     raise InvalidValue(kind, word, accepted)
-
-
-def _vocabulary(
-    words: Iterable[tuple[str | None, State | None]], unspecific: str
-) -> dict[str, frozenset[State | None]]:
-    meanings: dict[str, frozenset[State | None]] = {}
-    for word, state in words:
-        if word is not None:
-            meanings[word] = meanings.get(word, frozenset()) | {state}
-    meanings[unspecific] = frozenset().union(*meanings.values())
-    return meanings

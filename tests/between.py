@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from orderfsm import Operation, wire
+from orderfsm import Operation
 from orderfsm.mock import Response
+from orderfsm.tables import api
 
 
 class Between:
@@ -46,7 +47,7 @@ class Behind:
 
 
 def refusal():
-    return Response.of(403, wire.error_body("OrderStateError", "no", "R", "H"))
+    return Response.of(403, api.error_body("OrderStateError", "no", "R", "H"))
 
 
 def acceptance(**fields):

@@ -10,7 +10,7 @@ import asyncio
 
 from orderfsm import ORDER_LIFECYCLE, Actor, Operation, State, check, plan, trace
 from orderfsm.mock import Request
-from orderfsm.wire import VERSION
+from orderfsm.tables.api import VERSION
 
 CONTACT = {"Email": "a@example.com", "Phone": "1", "Username": "u"}
 DOMAIN = {"Domain": "example.com", "ValidateType": "DNS"}

@@ -16,7 +16,7 @@ from orderfsm.cli import main
 from orderfsm.cli.commands import cli
 from orderfsm.drawing import mermaid
 from orderfsm.export import FORMATS, exported
-from orderfsm.spec import DELETE_PAGE
+from orderfsm.tables.orders import DELETE_PAGE
 
 
 @pytest.fixture

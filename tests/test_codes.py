@@ -10,8 +10,9 @@ from orderfsm import Operation
 from orderfsm.audit import audit
 from orderfsm.client.sdk import Answer as SDKAnswer
 from orderfsm.client.sdk import TeaException
-from orderfsm.errors import BY_CODE, Meaning, general_code, meaning_of
+from orderfsm.errors import BY_CODE, Meaning
 from orderfsm.mock import Fault
+from orderfsm.tables.api import general_code, meaning_of
 from orderfsm.testing.driver import Answer, says_nothing
 from orderfsm.trace import Finding, Line, Outcome, judge
 

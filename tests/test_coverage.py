@@ -34,7 +34,7 @@ from orderfsm import (
 from orderfsm.coverage import covering
 from orderfsm.explanation import explain as explain_states
 from orderfsm.machine import AsyncOrderMachine, OrderMachine
-from orderfsm.spec import TRANSITIONS
+from orderfsm.tables.orders import TRANSITIONS
 
 READS = {Operation.LIST, Operation.DESCRIBE_PACKAGE}
 RULES = [(state, trigger) for state in (None, *State) for trigger in (*Operation, *Event) if trigger not in READS]

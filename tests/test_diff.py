@@ -11,10 +11,13 @@ import pytest
 
 pytest.importorskip("jsonschema", reason="the extra `cli` is not installed")
 
-from orderfsm import ORDER_LIFECYCLE, Basis, Event, Lifecycle, Operation, State, Transition
+from tables import table
+
+from orderfsm import ORDER_LIFECYCLE, Basis, Event, Operation, State, Transition
 from orderfsm.cli import main
 from orderfsm.export import diff, document, exported
-from orderfsm.spec import DAY, STATES, TRANSITIONS, TRIGGERS, Actor, StateRule, TriggerRule
+from orderfsm.rows import DAY, Actor, StateRule, TriggerRule
+from orderfsm.tables.orders import STATES, TRANSITIONS, TRIGGERS
 
 PAIRS = [(state, trigger) for state in (None, *State) for trigger in (*Operation, *Event)]
 REFUSED = [pair for pair in PAIRS if not ORDER_LIFECYCLE.can(*pair)]
@@ -34,7 +37,7 @@ def changes(new, old=None):
 
 def with_row(row, **changed):
     """The table with a row changed, at its place."""
-    return Lifecycle(tuple(attrs.evolve(each, **changed) if each == row else each for each in TRANSITIONS))
+    return table(tuple(attrs.evolve(each, **changed) if each == row else each for each in TRANSITIONS))
 
 
 ISSUED_CANCEL = ORDER_LIFECYCLE.transition(State.ISSUED, Operation.CANCEL_FOR_PACKAGE)
@@ -95,13 +98,13 @@ def test_a_changed_row_is_told_field_by_field(row, changed, what, breaks):
 def with_state(state, **changed):
     """The table with the rule of a state changed."""
     rules = tuple(rule._replace(**changed) if rule.state == state else rule for rule in STATES)
-    return Lifecycle(TRANSITIONS, rules)
+    return table(TRANSITIONS, rules)
 
 
 def with_trigger(trigger, **changed):
     """The table with the rule of a trigger changed."""
     rules = tuple(rule._replace(**changed) if rule.trigger == trigger else rule for rule in TRIGGERS)
-    return Lifecycle(TRANSITIONS, STATES, rules)
+    return table(TRANSITIONS, STATES, rules)
 
 
 def test_another_word_of_the_api_can_break_both():
@@ -154,7 +157,7 @@ def test_new_states_and_triggers_are_told_once_with_what_is_allowed():
         Transition(State.ISSUED, More.SUSPEND, More.SUSPENDED, Basis.DOCUMENTED, "r"),
         Transition(More.SUSPENDED, Operation.CANCEL, State.PENDING_APPLICATION, Basis.DOCUMENTED, "r"),
     )
-    future = Lifecycle((*TRANSITIONS, *rows), (*STATES, suspended), (*TRIGGERS, suspend))
+    future = table((*TRANSITIONS, *rows), (*STATES, suspended), (*TRIGGERS, suspend))
     reads = f"{Operation.LIST}, {Operation.DESCRIBE_PACKAGE}"
     found = [each for each in changes(future) if each[0].split()[0] in {"state", "trigger"}]
     assert found == [
@@ -166,7 +169,7 @@ def test_new_states_and_triggers_are_told_once_with_what_is_allowed():
         ("state suspended", ["client"]),
         ("trigger SuspendRequest", ["client"]),
     ]
-    idle = Lifecycle(TRANSITIONS, STATES, (*TRIGGERS, suspend))
+    idle = table(TRANSITIONS, STATES, (*TRIGGERS, suspend))
     assert changes(idle) == [("trigger SuspendRequest", "is new; allowed in: nothing", [])]
 
 
@@ -184,7 +187,7 @@ def test_error_codes_and_the_order_of_rows():
         f"error {codes[-1]}": [],
         "error New": ["client"],
     }
-    ((where, what, breaks),) = changes(Lifecycle(TRANSITIONS[::-1]))
+    ((where, what, breaks),) = changes(table(TRANSITIONS[::-1]))
     assert (where, breaks) == ("rows", [])
     assert what.startswith("stand in another order")
 

@@ -11,10 +11,12 @@ from enum import StrEnum
 import attrs
 import pytest
 from chromium import chromium
+from tables import table
 
-from orderfsm import ORDER_LIFECYCLE, Basis, Event, InvalidValue, Lifecycle, Operation, State, Transition
+from orderfsm import ORDER_LIFECYCLE, Basis, Event, InvalidValue, Operation, State, Transition
 from orderfsm.drawing import WIDTH, dot, mermaid, svg, text_width
-from orderfsm.spec import TRANSITIONS, Actor, StateRule, TriggerRule
+from orderfsm.rows import Actor, StateRule, TriggerRule
+from orderfsm.tables.orders import TRANSITIONS
 
 EDGE = re.compile(r"    (\S+) --> (\S+) : (.*)")
 
@@ -39,7 +41,7 @@ def shuffled(seed=7):
     """The real table, its rows in another order."""
     rows = list(TRANSITIONS)
     random.Random(seed).shuffle(rows)
-    return Lifecycle(tuple(rows))
+    return table(tuple(rows))
 
 
 @pytest.mark.parametrize("draw", [mermaid, dot, svg])
@@ -256,7 +258,7 @@ def strange(count, seed):
     pairs = list(itertools.product([None, *State], [*Operation, *Event]))
     account = {Operation.LIST, Operation.DESCRIBE_PACKAGE}
     rows = drawn.sample([pair for pair in pairs if pair[1] not in account], count)
-    return Lifecycle(
+    return table(
         tuple(
             Transition(*pair, drawn.choice(list(State)), drawn.choice(list(Basis)), "r", quota=drawn.choice((-1, 0, 1)))
             for pair in rows
@@ -395,7 +397,7 @@ def other_table():
     triggers = [TriggerRule(act, Actor.CA if act == "back" else Actor.CLIENT, Basis.INFERRED, "r") for act in Act]
     rows = [(None, "go", Phase.ALPHA), (Phase.ALPHA, "go", Phase.BETA), (Phase.BETA, "back", Phase.ALPHA)]
     rows += [(Phase.BETA, "go", Phase.GAMMA), (Phase.GAMMA, "back", "<&>"), (Phase.GAMMA, "far", Phase.ALPHA)]
-    return Lifecycle(tuple(Transition(*row, Basis.DOCUMENTED, "r") for row in rows), tuple(states), tuple(triggers))
+    return table(tuple(Transition(*row, Basis.DOCUMENTED, "r") for row in rows), tuple(states), tuple(triggers))
 
 
 def test_a_table_of_other_states_is_drawn_in_layers():
@@ -440,5 +442,5 @@ def test_the_legend_says_what_every_mark_means():
 
 def test_the_legend_of_another_table_has_its_own_limit():
     rows = [attrs.evolve(row, quota_within=28 * 86_400) if row.quota_within else row for row in TRANSITIONS]
-    assert "\N{LESS-THAN OR EQUAL TO} 30 d" not in svg(Lifecycle(rows))
-    assert svg(Lifecycle(rows)).count("\N{LESS-THAN OR EQUAL TO} 28 d") == 3
+    assert "\N{LESS-THAN OR EQUAL TO} 30 d" not in svg(table(rows))
+    assert svg(table(rows)).count("\N{LESS-THAN OR EQUAL TO} 28 d") == 3

@@ -15,7 +15,8 @@ from orderfsm import InvalidValue, Operation
 from orderfsm.cli import main
 from orderfsm.drift import OUTSIDE, PACKAGE, drift
 from orderfsm.extras import MissingExtra
-from orderfsm.wire import PARAMETERS, statuses, types
+from orderfsm.tables.api import PARAMETERS
+from orderfsm.wire import statuses, types
 
 FOUND = find_spec(PACKAGE)
 if FOUND is None:

@@ -11,10 +11,12 @@ import pytest
 
 jsonschema = pytest.importorskip("jsonschema", reason="the extra `cli` is not installed")
 
-from orderfsm import ORDER_LIFECYCLE, Basis, Event, InvalidValue, Lifecycle, Operation, State, Transition
+from tables import table
+
+from orderfsm import ORDER_LIFECYCLE, Basis, Event, InvalidValue, Operation, State, Transition
 from orderfsm.errors import BY_CODE
 from orderfsm.export import FORMATS, document, exported, schema
-from orderfsm.spec import STATES, TRANSITIONS, TRIGGERS
+from orderfsm.tables.orders import STATES, TRANSITIONS, TRIGGERS
 
 DOCUMENT = json.loads(exported("json"))
 VALIDATOR = jsonschema.Draft202012Validator(schema())
@@ -30,7 +32,7 @@ def test_the_schema_is_one_and_the_document_is_valid_by_it():
     "table",
     [
         ORDER_LIFECYCLE.without(TRANSITIONS[4]),
-        Lifecycle(()),
+        table(()),
         attrs.evolve(ORDER_LIFECYCLE, transitions=TRANSITIONS, edition="another"),
     ],
     ids=["one row less", "no row", "another edition"],
@@ -130,7 +132,7 @@ def test_a_row_with_a_condition_that_the_schema_does_not_know_is_not_valid():
 def test_a_changed_rule_changes_its_own_lines_and_no_others():
     row = ORDER_LIFECYCLE.transition(State.VERIFY_FAIL, Operation.DELETE)
     at = TRANSITIONS.index(row)
-    changed = Lifecycle((*TRANSITIONS[:at], attrs.evolve(row, basis=Basis.INFERRED), *TRANSITIONS[at + 1 :]))
+    changed = table((*TRANSITIONS[:at], attrs.evolve(row, basis=Basis.INFERRED), *TRANSITIONS[at + 1 :]))
     old, new = exported("json").splitlines(), exported("json", changed).splitlines()
     assert len(old) == len(new)
     assert [(a.strip(), b.strip()) for a, b in zip(old, new, strict=True) if a != b] == [
@@ -140,7 +142,7 @@ def test_a_changed_rule_changes_its_own_lines_and_no_others():
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_form_is_the_same_text_for_the_same_table_and_another_for_another(form):
-    again = Lifecycle(TRANSITIONS)
+    again = table(TRANSITIONS)
     assert exported(form) == exported(form, again)
     assert exported(form).endswith("\n")
     row = Transition(State.EXPIRED, Operation.DELETE, State.DELETED, Basis.INFERRED, "r")

@@ -242,7 +242,7 @@ def test_a_rule_is_a_json_object(service, body):
 
 
 def test_documented_rate_limits_are_kept_when_they_are_on():
-    from orderfsm.wire import RATE_LIMITS
+    from orderfsm.tables.api import RATE_LIMITS
 
     service = Service(limits=RATE_LIMITS)
     while time.time() % 1 > 0.5:

@@ -13,9 +13,9 @@ from test_mock import csr
 
 from orderfsm import Event, InvalidValue, Operation, OrderFSMError, OrderStateError, State
 from orderfsm.errors import NotRemainCount
-from orderfsm.lifecycle import ORDER_LIFECYCLE
 from orderfsm.mock import Fault, Review, Server, Service, mock_cas
 from orderfsm.mock.message import GatewayError
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Outcome
 
 DAY = 86_400

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
-from orderfsm import Operation, wire
+from orderfsm import Operation
 from orderfsm.mock import mock_cas
+from orderfsm.tables import api
 
-PARAMETERS = sorted({name for taken in wire.PARAMETERS.values() for name in (*taken.required, *taken.optional)})
+PARAMETERS = sorted({name for taken in api.PARAMETERS.values() for name in (*taken.required, *taken.optional)})
 CONTROL = [
     "/reset",
     "/packages/p",

@@ -17,11 +17,14 @@ ROOT = Path(orderfsm.__file__).parent
 MODULES = [path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py"]
 # From the lowest to the highest; also those that are planned.
 FLOORS = [
-    ["spec"],
-    ["errors"],
-    ["extras", "paths", "scratch", "streams", "urls", "words"],
+    ["invalid", "rows", "scratch", "urls", "verdict"],
+    ["extras", "identity", "paths", "streams", "words"],
     ["explanation", "verification"],
+    ["errors"],
+    ["codes"],
     ["lifecycle"],
+    ["tables"],
+    ["questions", "spec"],
     ["order"],
     ["wire"],
     ["drawing", "machine", "trace"],
@@ -30,7 +33,8 @@ FLOORS = [
     ["testing"],
     ["cli", "hypothesis_plugin", "pytest_plugin"],
 ]
-LOADED_ON_IMPORT = ["errors", "lifecycle", "order", "spec"]
+LOADED_ON_IMPORT = """codes errors explanation identity invalid lifecycle order paths questions rows tables
+    tables.gateway tables.orders verdict""".split()
 
 
 def room_of(path):

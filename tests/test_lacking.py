@@ -15,7 +15,7 @@ import plain
 from orderfsm import ORDER_LIFECYCLE, Event, Operation, State, Transition
 from orderfsm.cli import main
 from orderfsm.mock import Service
-from orderfsm.spec import Basis
+from orderfsm.rows import Basis
 from orderfsm.testing import Answer, NoAnswer, Result, ServiceDriver, check_conformance
 from orderfsm.trace import Finding
 

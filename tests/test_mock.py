@@ -23,10 +23,11 @@ from orderfsm import ORDER_LIFECYCLE, Actor, Event, InvalidValue, Operation, Sta
 from orderfsm.errors import BY_CODE, NotFoundOrder, OrderStateError
 from orderfsm.mock import Clock, Fault, Request, Service
 from orderfsm.mock.control import Control
+from orderfsm.tables import api
 
 CONTACT = {"Email": "a@example.com", "Phone": "1", "Username": "u"}
 DOMAIN = {"Domain": "example.com", "ValidateType": "DNS"}
-ON_AN_ORDER = [op for op, taken in wire.PARAMETERS.items() if "OrderId" in taken.required]
+ON_AN_ORDER = [op for op, taken in api.PARAMETERS.items() if "OrderId" in taken.required]
 
 
 def call(service, operation, **parameters):

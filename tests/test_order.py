@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderfsm import Event, InvalidValue, Operation, Order, OrderStateError, State
-from orderfsm.order import MAX_ID
+from orderfsm.identity import MAX_ID
 
 HAPPY = [Event.DOMAIN_VALIDATED, Event.REVIEW_PASSED, Event.EXPIRY_NEARED, Operation.RENEW, Event.EXPIRY_REACHED]
 

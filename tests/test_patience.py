@@ -17,7 +17,7 @@ from alibabacloud_cas20200407.client import Client
 from orders import in_form, order_in
 from Tea.exceptions import TeaException
 
-from orderfsm import Operation, State, wire
+from orderfsm import Operation, State
 from orderfsm.client import WaitTimeout, guard, wait, wait_async
 from orderfsm.client.carry_out import carrying_out
 from orderfsm.client.connect import connect
@@ -25,6 +25,7 @@ from orderfsm.client.connection import Connection
 from orderfsm.client.sdk import Answer
 from orderfsm.client.steps import Pause, run
 from orderfsm.mock import Response
+from orderfsm.tables import api
 
 READS_THE_HEADER = find_spec("alibabacloud_tea_openapi.exceptions") is not None
 """The SDK before tea-openapi 0.4 knows nothing of it."""
@@ -41,7 +42,7 @@ READS_THE_HEADER = find_spec("alibabacloud_tea_openapi.exceptions") is not None
 def test_a_throttled_call_waits_a_minute_at_most(service, server, between, asked, longest):
     """`x-acs-retry-after` is in milliseconds; what is no duration asks for nothing."""
     order_id = order_in(service, State.VERIFY_FAIL)
-    body = wire.error_body("Throttling.User", "no", "R", "H")
+    body = api.error_body("Throttling.User", "no", "R", "H")
     throttled = Response(429, Response.of(429, body).body, {"x-acs-retry-after": asked})
     between.answers[Operation.DELETE] = throttled
     connection, pauses = Connection.of(server.client()), []

@@ -15,7 +15,7 @@ from chromium import chromium
 
 from orderfsm import ORDER_LIFECYCLE, Actor, Basis, Event, Operation, State, Unreachable, explain, plan
 from orderfsm.export import exported
-from orderfsm.spec import STATES, TRANSITIONS
+from orderfsm.tables.orders import STATES, TRANSITIONS
 
 ROWS = [row for row in TRANSITIONS if row.changes]
 TERMINAL = {State.EXPIRED, State.REVOKED, State.DELETED}

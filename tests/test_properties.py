@@ -23,7 +23,7 @@ from orderfsm import (
     plan,
     reachable,
 )
-from orderfsm.order import MAX_ID
+from orderfsm.identity import MAX_ID
 
 ids = st.integers(1, MAX_ID)
 states = st.sampled_from(State)

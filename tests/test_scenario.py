@@ -16,8 +16,9 @@ import callers
 import scenario
 import stores
 from node_packages import install_node_packages
+from tables import table
 
-from orderfsm import ORDER_LIFECYCLE, Lifecycle, Operation, State, can
+from orderfsm import ORDER_LIFECYCLE, Operation, State, can
 from orderfsm.mock import Request, Service, mock_cas
 from orderfsm.mock.control import Control
 
@@ -119,7 +120,7 @@ def test_the_scenario_fails_where_a_row_of_the_table_is_missing(row):
 def test_the_scenario_fails_where_an_illegal_operation_is_allowed(state, operation):
     row = attrs.evolve(DELETION, source=state, trigger=operation, quota=0)
     with pytest.raises(AssertionError):
-        play_in_process(lifecycle=Lifecycle([*ORDER_LIFECYCLE.transitions, row]))
+        play_in_process(lifecycle=table([*ORDER_LIFECYCLE.transitions, row]))
 
 
 SIGNATURES = {

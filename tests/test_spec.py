@@ -6,7 +6,8 @@ import attrs
 import pytest
 
 from orderfsm import ORDER_LIFECYCLE, Actor, Basis, Event, Operation, State
-from orderfsm.spec import DAY, STATES, TRANSITIONS, TRIGGERS
+from orderfsm.rows import DAY
+from orderfsm.tables.orders import STATES, TRANSITIONS, TRIGGERS
 
 ROWS = """
 -                    CREATE               PENDING_REVIEW       +1  D

@@ -13,7 +13,7 @@ import pytest
 
 from orderfsm import ORDER_LIFECYCLE, Basis, Event, Operation, State
 from orderfsm.export import exported
-from orderfsm.spec import STATES
+from orderfsm.tables.orders import STATES
 
 NAMES = ["none", *State]
 PAIRS = [(state, trigger) for state in NAMES for trigger in (*Operation, *Event)]

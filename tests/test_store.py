@@ -27,12 +27,12 @@ sa = pytest.importorskip("sqlalchemy", reason="the extra `mock` is not installed
 from orderfsm import InvalidValue, Operation, Order, State
 from orderfsm.errors import NotFoundPackage, NotRemainCount
 from orderfsm.extras import MissingExtra
+from orderfsm.identity import MAX_ID
 from orderfsm.mock.faults import Fault
 from orderfsm.mock.records import Happening, Package, Record
 from orderfsm.mock.sql import SCHEMA, SQLStore
 from orderfsm.mock.store import FIRST_ID, MemoryStore, StoreError
-from orderfsm.order import MAX_ID
-from orderfsm.spec import Event
+from orderfsm.tables.orders import Event
 
 pytest_plugins = ["postgres"]
 

@@ -32,8 +32,8 @@ from orderfsm.client.sdk import Answer, request
 from orderfsm.client.steps import Send
 from orderfsm.client.sweep import _rate
 from orderfsm.mock import Fault, MemoryStore, Service, mock_cas
+from orderfsm.tables.api import RATE_LIMITS
 from orderfsm.trace import Outcome
-from orderfsm.wire import RATE_LIMITS
 
 FAST = {"rate": 2000}
 DAY = 86_400

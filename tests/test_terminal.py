@@ -16,9 +16,10 @@ pytest.importorskip("click", reason="the extra `cli` is not installed")
 
 from orders import order_in
 
-from orderfsm import Operation, State, trace, wire
+from orderfsm import Operation, State, trace
 from orderfsm.cli import main
 from orderfsm.cli.terminal import safe
+from orderfsm.tables import api
 
 EVIL = "a\x1b[2J\x1b]0;t\x07\x9b31m\x7f\r\nforged\t\u202edcba\u2066\u200f\u2028\ufeff\U000e0041b"
 CONTROLS = {"Cc", "Zl", "Zp", "Cs"}
@@ -108,7 +109,7 @@ def test_messages_and_codes_of_the_service_are_shown(service, between, orders, c
     from orderfsm.mock import Response
 
     order_id = order_in(service, State.VERIFY_FAIL)
-    between.answers[operation] = Response.of(403, wire.error_body(code, EVIL, "R", "H"))
+    between.answers[operation] = Response.of(403, api.error_body(code, EVIL, "R", "H"))
     for line in (
         [f"delete {order_id}", "sweep --yes"] if operation is Operation.DELETE else ["list", f"show {order_id}"]
     ):

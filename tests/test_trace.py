@@ -18,10 +18,11 @@ import oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import table
 
-from orderfsm import ORDER_LIFECYCLE, Event, InvalidValue, Lifecycle, Operation, State
+from orderfsm import ORDER_LIFECYCLE, Event, InvalidValue, Operation, State
 from orderfsm import trace as t
-from orderfsm.order import MAX_ID
+from orderfsm.identity import MAX_ID
 from orderfsm.trace import Events, Finding, Line, Outcome
 
 CONFORMS, VIOLATES, UNDECIDED = Finding
@@ -610,7 +611,7 @@ def test_a_trigger_that_the_lifecycle_does_not_know_is_an_error_that_names_it():
     rules = tuple(rule for rule in ORDER_LIFECYCLE.triggers if rule.trigger is not Operation.CANCEL)
     rows = tuple(row for row in ORDER_LIFECYCLE.transitions if row.trigger is not Operation.CANCEL)
     with pytest.raises(InvalidValue, match=r"trigger .*CANCEL"):
-        t.judge(history("create", "cancel"), lifecycle=Lifecycle(rows, triggers=rules))
+        t.judge(history("create", "cancel"), lifecycle=table(rows, triggers=rules))
 
 
 @pytest.mark.parametrize("events", ["all", None, 1], ids=repr)

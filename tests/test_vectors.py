@@ -14,7 +14,7 @@ import pytest
 
 from orderfsm import ORDER_LIFECYCLE, Event, Operation, State
 from orderfsm.export import document, exported, vectors
-from orderfsm.spec import TRANSITIONS
+from orderfsm.tables.orders import TRANSITIONS
 
 CONSUMER = Path(__file__).parent.parent / "examples" / "vectors.mjs"
 VECTORS = json.loads(exported("vectors"))

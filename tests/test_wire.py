@@ -6,6 +6,7 @@ import pytest
 
 from orderfsm import Event, InvalidValue, Operation, State, Verdict
 from orderfsm import wire as w
+from orderfsm.tables import api
 
 LIVE = frozenset(set(State) - {State.DELETED})
 CERTIFICATE = {State.ISSUED, State.ABOUT_TO_EXPIRE, State.EXPIRED, State.REVOKED}
@@ -37,13 +38,13 @@ def test_the_vocabularies_are_those_of_the_documents():
 
 def test_the_version_is_that_of_the_api():
     """The name of each of its pages: `api-cas-2020-04-07-...`."""
-    assert w.VERSION == "2020-04-07"
+    assert api.VERSION == "2020-04-07"
 
 
 @pytest.mark.parametrize("operation", Operation)
 def test_the_rate_limits_are_those_of_the_documents(operation):
     """The page of CancelOrderRequest says 100 calls a second, all others that say anything 10."""
-    assert w.RATE_LIMITS[operation] == (100 if operation.name == "CANCEL" else 10)
+    assert api.RATE_LIMITS[operation] == (100 if operation.name == "CANCEL" else 10)
 
 
 @pytest.mark.parametrize("state", State)
@@ -130,8 +131,8 @@ def test_leniency_is_for_future_words_alone():
 
 
 def test_every_operation_has_parameters_and_those_on_an_order_take_its_id():
-    assert set(w.PARAMETERS) == set(Operation)
-    on_an_order = {operation for operation, taken in w.PARAMETERS.items() if "OrderId" in taken.required}
+    assert set(api.PARAMETERS) == set(Operation)
+    on_an_order = {operation for operation, taken in api.PARAMETERS.items() if "OrderId" in taken.required}
     assert on_an_order == {
         Operation.DESCRIBE,
         Operation.CANCEL,
@@ -143,7 +144,7 @@ def test_every_operation_has_parameters_and_those_on_an_order_take_its_id():
 
 def test_the_parameters_are_those_of_the_official_sdk():
     models = pytest.importorskip("alibabacloud_cas20200407.models", reason="the extra `client` is not installed")
-    for operation, taken in w.PARAMETERS.items():
+    for operation, taken in api.PARAMETERS.items():
         model = getattr(models, f"{operation}Request")()
         fields = {name.replace("_", "") for name in vars(model) if not name.startswith("_")}
         ours = {name.lower() for name in (*taken.required, *taken.any_of, *taken.optional)}
@@ -151,6 +152,6 @@ def test_the_parameters_are_those_of_the_official_sdk():
 
 
 def test_an_error_body_has_the_five_fields_of_the_gateway():
-    body = w.error_body("OrderStateError", "no", "R1", "cas.aliyuncs.com")
+    body = api.error_body("OrderStateError", "no", "R1", "cas.aliyuncs.com")
     assert list(body) == ["RequestId", "HostId", "Code", "Message", "Recommend"]
     assert "q=OrderStateError&product=cas&requestId=R1" in body["Recommend"]

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.errors import InvalidValue
-from orderfsm.spec import TRANSITIONS, Operation
+from orderfsm.invalid import InvalidValue
 from orderfsm.streams import values
+from orderfsm.tables.orders import TRANSITIONS, Operation
 
 if TYPE_CHECKING:
     import io

@@ -10,8 +10,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from orderfsm.errors import InvalidValue
-from orderfsm.spec import DAY
+from orderfsm.invalid import InvalidValue
+from orderfsm.rows import DAY
 from orderfsm.trace import BadLine, Line, instant_of, loads
 
 if TYPE_CHECKING:

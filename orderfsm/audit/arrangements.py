@@ -19,7 +19,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from orderfsm.spec import State
+    from orderfsm.rows import State
     from orderfsm.trace import Automaton, Possible, Reading, Run
 
 MOST = 2_000

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
+from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events
 
 from . import engines

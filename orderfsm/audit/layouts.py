@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
+from orderfsm.invalid import InvalidValue
 
 from .columns import CONTEXT, FORMAT, INTERVAL, REQUIRED, SAID
 from .engines.engine import Layout

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import attrs
 
-from orderfsm.errors import OrderStateError, general_code
+from orderfsm.errors import OrderStateError
 from orderfsm.extras import needs
-from orderfsm.spec import Operation
+from orderfsm.tables.api import general_code
+from orderfsm.tables.orders import Operation
 from orderfsm.trace import BadLine, Line, Outcome, line_of, readings
 
 from .columns import ABSENT, FIRST, LAST, LINES, SAID

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
+from orderfsm.invalid import InvalidValue
 
 from .packing import Packing, histories, in_pieces, judged_lines, numbered, packed, packing
 from .report import moment

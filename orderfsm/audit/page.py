@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orderfsm import drawing
 from orderfsm.extras import needs
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.questions import ORDER_LIFECYCLE
 
 from .report import moment
 
@@ -14,6 +14,8 @@ with needs("audit"):
     from jinja2 import Environment
 
 if TYPE_CHECKING:
+    from orderfsm.lifecycle import Lifecycle
+
     from .report import Report
 
 SHOWN = 500

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
-from orderfsm.spec import Event
+from orderfsm.invalid import InvalidValue
 from orderfsm.streams import opened
+from orderfsm.tables.orders import Event
 from orderfsm.trace import BadLine, Events, Header, Line, all_or_some, batches, line_of, unreadable
 
 from . import actiontrail

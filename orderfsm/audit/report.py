@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.spec import DAY
+from orderfsm.rows import DAY
 from orderfsm.trace import Finding, Judged
 
 from .columns import CONTEXT
@@ -15,7 +15,7 @@ from .columns import CONTEXT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.rows import State, Transition, Trigger
     from orderfsm.trace import Reading
 
 BEFORE = 20

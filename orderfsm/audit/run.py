@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from orderfsm import scratch
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, all_or_some
 
 from . import engines
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from os import PathLike
     from pathlib import Path
+
+    from orderfsm.lifecycle import Lifecycle
 
     from .engines.engine import Engine
     from .meanings import Meanings

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import attrs
 
-from orderfsm.spec import DAY, Actor, Event, Operation
+from orderfsm.rows import DAY, Actor
+from orderfsm.tables.orders import Event, Operation
 from orderfsm.trace import Events, Finding, Line, Outcome, judge
 from orderfsm.wire import type_of
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.rows import State, Transition, Trigger
 
 HOUR = 3_600
 

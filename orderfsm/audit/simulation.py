@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import attrs
 
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import DAY, Event, Operation
+from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.rows import DAY
+from orderfsm.tables.orders import Event, Operation
 from orderfsm.trace import Events, Outcome, header, instant_of
 
 from .columns import EVENTS_KEY
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from orderfsm.spec import Trigger
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Trigger
 
 pc: Any = compute
 """Its functions are made when it is imported; no type checker sees them."""

@@ -20,8 +20,8 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
+from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events, Run
 
 from .arrangements import Stuck

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .report import Common, Refused
 
 if TYPE_CHECKING:
-    from orderfsm.spec import Transition, Trigger
+    from orderfsm.rows import Transition, Trigger
     from orderfsm.trace import Finding
 
     from .verdicts import History, Judge, Verdict

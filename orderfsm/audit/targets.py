@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orderfsm import scratch
-from orderfsm.errors import InvalidValue
+from orderfsm.invalid import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

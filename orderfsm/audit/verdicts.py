@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Answer, Events, Finding, Judgement, automaton, judge_end, judge_readings
 
 from .arrangements import Front, Stuck, follow, groups
@@ -21,7 +21,8 @@ from .arrangements import Front, Stuck, follow, groups
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from orderfsm.spec import Transition, Trigger
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Transition, Trigger
     from orderfsm.trace import Automaton, Possible, Reading
 
     from .meanings import Symbol

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.spec import Event, Operation
+from orderfsm.tables.orders import Event, Operation
 from orderfsm.trace import Answer, Reading
 
 from .report import Seen
@@ -13,7 +13,7 @@ from .report import Seen
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from orderfsm.spec import Trigger
+    from orderfsm.rows import Trigger
 
     from .report import Violation
 

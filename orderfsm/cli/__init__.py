@@ -9,8 +9,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from orderfsm.errors import OrderFSMError
 from orderfsm.extras import needs
+from orderfsm.invalid import OrderFSMError
 
 from .terminal import safe, safe_output
 

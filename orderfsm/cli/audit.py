@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
+from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events
 
 from .printing import as_json, print_json
@@ -20,7 +20,7 @@ from .replay import EXIT_OF
 if TYPE_CHECKING:
     from orderfsm.audit import Report
     from orderfsm.audit.report import Seen, Violation
-    from orderfsm.spec import State
+    from orderfsm.rows import State
 
 SHOWN = 20
 """How many violations are printed; the JSON document has all."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import orderfsm as api
-from orderfsm.errors import OrderFSMError, Unreachable
 from orderfsm.explanation import explain as explain_states
 from orderfsm.export import document, exported
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Verdict
+from orderfsm.invalid import OrderFSMError, Unreachable
 from orderfsm.paths import Plan
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.verdict import Verdict
 
 from .audit import audit, simulate
 from .conform import conform
@@ -24,7 +25,7 @@ from .serve import serve
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orderfsm.spec import State, Trigger
+    from orderfsm.rows import State, Trigger
 
 EXIT_OF = {Verdict.LEGAL: 0, Verdict.ILLEGAL: 1, Verdict.UNDECIDED: 3}
 

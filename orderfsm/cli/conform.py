@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from orderfsm.errors import InvalidValue, OrderFSMError
 from orderfsm.extras import needs
-from orderfsm.lifecycle import ORDER_LIFECYCLE
+from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events
 
 from .printing import as_json, print_json

@@ -13,9 +13,10 @@ from orderfsm.client import guard
 from orderfsm.client.sdk import method_name
 from orderfsm.errors import Refusal
 from orderfsm.extras import needs
-from orderfsm.lifecycle import ORDER_LIFECYCLE as TABLE
 from orderfsm.mock import mock_cas
-from orderfsm.spec import Actor, Operation, State
+from orderfsm.questions import ORDER_LIFECYCLE as TABLE
+from orderfsm.rows import Actor
+from orderfsm.tables.orders import Operation, State
 
 with needs("client"):
     from alibabacloud_cas20200407 import models

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orderfsm.errors import InvalidValue, OrderFSMError, Refusal
+from orderfsm.errors import Refusal
 from orderfsm.extras import needs
-from orderfsm.lifecycle import ORDER_LIFECYCLE
-from orderfsm.order import MAX_ID
-from orderfsm.spec import DAY, Operation, State
+from orderfsm.identity import MAX_ID
+from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.rows import DAY
+from orderfsm.tables.orders import Operation, State
 
 from .printing import STATES, as_json, print_columns, print_json, union
 from .terminal import safe

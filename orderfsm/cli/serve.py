@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
+from orderfsm.invalid import InvalidValue
 
 
 @click.command(

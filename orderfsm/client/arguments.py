@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from operator import index
 from typing import TYPE_CHECKING
 
-from orderfsm.errors import InvalidValue
-from orderfsm.order import MAX_ID
+from orderfsm.identity import MAX_ID
+from orderfsm.invalid import InvalidValue
 from orderfsm.words import states_meant
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State
+    from orderfsm.rows import State
 
 
 def order_id_of(value: object) -> int:
@@ -42,7 +42,7 @@ def states_of(given: State | str | Collection[State | str], lifecycle: Lifecycle
 
 def _named(word: str, lifecycle: Lifecycle) -> frozenset[State | None]:
     accepted = [state for state in lifecycle.state_rules if state is not None]
-    states = states_meant(word, lifecycle.states, accepted)
+    states = states_meant(word, lifecycle, accepted)
     if None in states:
         raise InvalidValue("state", word, accepted)
     return states

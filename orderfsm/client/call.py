@@ -8,11 +8,10 @@ from enum import StrEnum
 from logging import INFO, WARNING
 from typing import TYPE_CHECKING, Any, cast
 
-from orderfsm.errors import Uncertain
 from orderfsm.explanation import explain
-from orderfsm.lifecycle import Lifecycle, Verdict
-from orderfsm.spec import Basis
+from orderfsm.rows import Basis
 from orderfsm.trace import Outcome
+from orderfsm.verdict import Uncertain, Verdict
 
 from .arguments import order_id_of
 from .created import Application, earliest
@@ -26,7 +25,8 @@ from .steps import Process, Send
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orderfsm.spec import Operation, State
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Operation, State
 
 
 class Settled(Uncertain, StrEnum):

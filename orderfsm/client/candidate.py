@@ -8,7 +8,7 @@ import attrs
 
 if TYPE_CHECKING:
     from orderfsm.paths import Plan
-    from orderfsm.spec import State
+    from orderfsm.rows import State
 
 
 @attrs.frozen

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, overload
 
-from orderfsm.errors import OrderFSMError, Refusal, Unreachable
+from orderfsm.errors import Refusal
+from orderfsm.invalid import OrderFSMError, Unreachable
 
 from .arguments import order_id_of, state_of
 from .call import calling
@@ -16,7 +17,7 @@ from .sdk import request
 if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.paths import Plan
-    from orderfsm.spec import Operation, State, Transition
+    from orderfsm.rows import Operation, State, Transition
 
     from .observation import Observation
     from .preflight import Preflight

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
-from orderfsm.errors import InvalidValue, OrderFSMError
 from orderfsm.extras import needs
+from orderfsm.invalid import InvalidValue, OrderFSMError
 from orderfsm.urls import without_credentials
 
 from .direct import DirectClient

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 import attrs
 
-from orderfsm.errors import InvalidValue
+from orderfsm.invalid import InvalidValue
 
 from .preflight import Preflight
 from .sdk import Client, RuntimeOptions, method_name, send, send_async

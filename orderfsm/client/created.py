@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.spec import Operation
+from orderfsm.tables.orders import Operation
 
 from .observation import meaning
 from .sdk import domains_of_csr
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State
+    from orderfsm.rows import State
 
 MAX_SKEW = 15 * 60
 """Seconds that the clocks of client and service may differ: beyond, the service refuses every signature."""

@@ -18,7 +18,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orderfsm.spec import Operation, State
+    from orderfsm.rows import Operation, State
 
 LOGGER = logging.getLogger("orderfsm.decisions")
 

@@ -16,13 +16,13 @@ from orderfsm.errors import (
     NotFoundOrder,
     NotFoundPackage,
     NotRemainCount,
-    OrderFSMError,
     OrderStateError,
     Refusal,
     ServiceError,
 )
 from orderfsm.explanation import Explanation, explain
 from orderfsm.extras import needs
+from orderfsm.invalid import OrderFSMError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from Tea.exceptions import TeaException as SDKError
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import Operation, State, Trigger
+    from orderfsm.rows import Operation, State, Trigger
 
     from .observation import Observation
 else:

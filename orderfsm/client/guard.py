@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import Operation
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables.orders import Operation
 
 from .call import calling
 from .connection import Connection
@@ -15,6 +15,8 @@ from .sdk import Client, method_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from orderfsm.lifecycle import Lifecycle
 
     from .decision_log import Divergence
 

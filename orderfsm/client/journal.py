@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from orderfsm import trace
-from orderfsm.errors import InvalidValue, OrderFSMError
-from orderfsm.spec import Operation
+from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.tables.orders import Operation
 from orderfsm.trace import Line, Outcome
 
 try:

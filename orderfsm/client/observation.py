@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from orderfsm import wire
-from orderfsm.errors import InvalidValue, NotFoundOrder
-from orderfsm.spec import Operation
+from orderfsm.errors import NotFoundOrder
+from orderfsm.invalid import InvalidValue
+from orderfsm.tables.orders import Operation
 from orderfsm.trace import Outcome
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State
+    from orderfsm.rows import State
 
     from .sdk import Answer
 

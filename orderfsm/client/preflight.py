@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import Operation
+from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables.orders import Operation
 from orderfsm.trace import Outcome
 
 from .errors import refused_by_service
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from tenacity.wait import wait_base
 
-    from orderfsm.spec import State
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State
 
     from .decision_log import Divergence
 

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.errors import InvalidValue, Meaning, OrderFSMError, meaning_of
+from orderfsm.errors import Meaning
 from orderfsm.extras import needs
+from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.tables.api import meaning_of
 from orderfsm.trace import Outcome
 
 from .arguments import order_id_of
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
 
     from darabonba.runtime import RuntimeOptions
 
-    from orderfsm.spec import Operation
+    from orderfsm.rows import Operation
 else:
     try:
         from alibabacloud_cas20200407.client import RuntimeOptions

@@ -14,7 +14,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
-    from orderfsm.spec import Operation
+    from orderfsm.rows import Operation
 
 T = TypeVar("T")
 

@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 import attrs
 
 from orderfsm import wire
-from orderfsm.errors import InvalidValue, OrderFSMError, ServiceError, Uncertain, Unreachable
+from orderfsm.errors import ServiceError
 from orderfsm.extras import needs
-from orderfsm.spec import UNSPECIFIC_STATUS, Operation, State
+from orderfsm.invalid import InvalidValue, OrderFSMError, Unreachable
+from orderfsm.tables import api
+from orderfsm.tables.orders import UNSPECIFIC_STATUS, Operation, State
 from orderfsm.trace import Outcome
+from orderfsm.verdict import Uncertain
 
 from .arguments import states_of
 from .candidate import Candidate
@@ -176,7 +179,7 @@ def _limiters(rate: object) -> dict[Operation, Limiter]:
     """One limiter for each operation, shared by all workers."""
     if rate is not None and not 0 < number(rate) < float("inf"):
         raise InvalidValue("rate", rate, ["calls a second, more than 0"])
-    rates = wire.RATE_LIMITS if rate is None else dict.fromkeys(Operation, number(rate))
+    rates = api.RATE_LIMITS if rate is None else dict.fromkeys(Operation, number(rate))
     return {each: Limiter(_rate(per_second)) for each, per_second in rates.items()}
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from orderfsm.errors import InvalidValue, OrderFSMError, Unreachable
 from orderfsm.extras import needs
+from orderfsm.invalid import InvalidValue, OrderFSMError, Unreachable
 from orderfsm.paths import WAITED_FOR
 
 from .arguments import order_id_of, states_of
@@ -25,7 +25,7 @@ with needs("client"):
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from orderfsm.spec import State
+    from orderfsm.rows import State
 
     from .observation import Observation
     from .preflight import Preflight

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orderfsm.drawing import dot, mermaid, svg
-from orderfsm.errors import InvalidValue
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
 
 from .diff import Diff, diff
 from .divergences import divergences
@@ -18,6 +18,8 @@ from .vectors import as_text, vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from orderfsm.lifecycle import Lifecycle
 
 __all__ = ["FORMATS", "Diff", "diff", "divergences", "document", "exported", "read", "schema", "vectors"]
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import attrs
 
-from orderfsm.errors import Uncertain
 from orderfsm.explanation import listed
-from orderfsm.spec import DAY
+from orderfsm.rows import DAY
+from orderfsm.verdict import Uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import Basis
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.rows import Basis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from orderfsm.lifecycle import Lifecycle
 
 
 def divergences(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:

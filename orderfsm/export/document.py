@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from orderfsm import wire
-from orderfsm.errors import BY_CODE, InvalidValue
+from orderfsm.errors import BY_CODE
 from orderfsm.extras import needs
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import Operation
+from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables.orders import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from orderfsm.spec import State, StateRule, Transition, TriggerRule
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, StateRule, Transition, TriggerRule
 
 
 def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orderfsm.errors import BY_CODE
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import UNSPECIFIC_STATUS, UNSPECIFIC_TYPE, Actor
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.rows import Actor
+from orderfsm.tables.orders import UNSPECIFIC_STATUS, UNSPECIFIC_TYPE
 
 from .divergences import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, Transition, Trigger
 
 
 def markdown(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:

@@ -8,13 +8,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.drawing import svg
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import Actor
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.rows import Actor
 
 from .vectors import plan_or_none
 
 if TYPE_CHECKING:
-    from orderfsm.spec import State, Trigger
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, Trigger
 
 
 def html(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:

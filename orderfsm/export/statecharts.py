@@ -12,12 +12,13 @@ import json
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.questions import ORDER_LIFECYCLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orderfsm.spec import State, Transition
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, Transition
 
 NONE = "none"
 """The name of the state in which there is no order."""

@@ -7,15 +7,18 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from orderfsm import trace, wire
-from orderfsm.errors import BY_CODE, Unreachable
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import Actor, Operation
+from orderfsm.errors import BY_CODE
+from orderfsm.invalid import Unreachable
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.rows import Actor
+from orderfsm.tables.orders import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.paths import Plan
-    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.rows import State, Transition, Trigger
 
 LENGTH = 6
 """How many steps the longest histories have: on the real table, enough for every row."""

@@ -14,8 +14,8 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Mount
 
-from orderfsm import wire
-from orderfsm.errors import OrderFSMError
+from orderfsm.invalid import OrderFSMError
+from orderfsm.tables import api
 
 from . import dashboard
 from .connection import TRANSPORT, TooLarge, read_body
@@ -72,7 +72,7 @@ def _application(port: _Port, routes: Sequence[BaseRoute] = (), **options: Any) 
 def _forbidden(reason: str) -> Response:
     """The API port's answer to what is turned away before it is looked at."""
     message = f"{reason}; where access keys are set, only the signature decides"
-    return Response.of(403, wire.error_body("Forbidden", message, str(uuid.uuid4()).upper(), HOST))
+    return Response.of(403, api.error_body("Forbidden", message, str(uuid.uuid4()).upper(), HOST))
 
 
 class _Port:

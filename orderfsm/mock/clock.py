@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from orderfsm.errors import InvalidValue
+from orderfsm.invalid import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,8 +26,9 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 from orderfsm import trace
-from orderfsm.errors import InvalidValue, NotFoundOrder, OrderStateError
-from orderfsm.spec import Event
+from orderfsm.errors import NotFoundOrder, OrderStateError
+from orderfsm.invalid import InvalidValue
+from orderfsm.tables.orders import Event
 from orderfsm.wire import parse_states
 
 from . import answers

@@ -26,9 +26,11 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from orderfsm.drawing import STYLE, svg
-from orderfsm.errors import InvalidValue, NotFoundOrder, OrderStateError
-from orderfsm.order import MAX_ID
-from orderfsm.spec import Actor, Operation
+from orderfsm.errors import NotFoundOrder, OrderStateError
+from orderfsm.identity import MAX_ID
+from orderfsm.invalid import InvalidValue
+from orderfsm.rows import Actor
+from orderfsm.tables.orders import Operation
 from orderfsm.trace import Outcome
 
 from .connection import read_body
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Transition
+    from orderfsm.rows import State, Transition
     from orderfsm.trace import Line
 
     from .records import Record

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.errors import BY_CODE, InvalidValue, Meaning, meaning_of
-from orderfsm.lifecycle import ORDER_LIFECYCLE
-from orderfsm.order import MAX_ID
-from orderfsm.spec import Operation
-from orderfsm.wire import PARAMETERS
+from orderfsm.errors import BY_CODE, Meaning
+from orderfsm.identity import MAX_ID
+from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables.api import PARAMETERS, meaning_of
+from orderfsm.tables.orders import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,8 @@ from xml.etree import ElementTree as ET
 
 import attrs
 
-from orderfsm.errors import OrderFSMError, Uncertain
+from orderfsm.invalid import OrderFSMError
+from orderfsm.verdict import Uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 from orderfsm import wire
-from orderfsm.order import MAX_ID
-from orderfsm.spec import Operation
+from orderfsm.identity import MAX_ID
+from orderfsm.tables import api
+from orderfsm.tables.orders import Operation
 
 from .ca import common_name
 from .message import GatewayError, invalid, missing
@@ -50,8 +51,8 @@ def operation_of(request: Request) -> Operation:
     version = _system(request, "x-acs-version", "Version")
     if not version:
         raise missing("Version")
-    if version != wire.VERSION:
-        raise invalid("Version", wire.VERSION)
+    if version != api.VERSION:
+        raise invalid("Version", api.VERSION)
     action = _system(request, "x-acs-action", "Action")
     if not action:
         raise missing("Action")
@@ -88,7 +89,7 @@ def _format(given: Mapping[str, str]) -> str | None:
 
 def parameters_of(operation: Operation, request: Request) -> dict[str, str]:
     """The parameters of `operation`: none of the required ones absent or empty, none longer than it may be."""
-    taken = wire.PARAMETERS[operation]
+    taken = api.PARAMETERS[operation]
     given = {name: value for name, value in request.parameters.items() if value}
     for name in () if "authorization" in request.headers else contradicted(request):
         if name in given:

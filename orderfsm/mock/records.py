@@ -8,7 +8,7 @@ import attrs
 
 if TYPE_CHECKING:
     from orderfsm.order import Order
-    from orderfsm.spec import State, Trigger
+    from orderfsm.rows import State, Trigger
 
 
 @attrs.frozen(kw_only=True)

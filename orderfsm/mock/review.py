@@ -7,7 +7,7 @@ import re
 
 import attrs
 
-from orderfsm.errors import InvalidValue
+from orderfsm.invalid import InvalidValue
 
 AT_ONCE, AFTER, READS, MANUAL = "at-once", "after", "reads", "manual"
 

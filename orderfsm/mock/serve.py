@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from orderfsm.errors import InvalidValue, OrderFSMError
-from orderfsm.wire import RATE_LIMITS
+from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.tables.api import RATE_LIMITS
 
 from .app import create_app, create_control_app
 from .connection import Limits

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 import attrs
 import uvicorn
 
-from orderfsm.errors import InvalidValue, OrderFSMError
 from orderfsm.extras import needs
+from orderfsm.invalid import InvalidValue, OrderFSMError
 from orderfsm.order import order_id
-from orderfsm.spec import Actor, State
+from orderfsm.rows import Actor
+from orderfsm.tables.orders import State
 from orderfsm.wire import parse_states
 
 from .app import create_app, create_control_app
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from alibabacloud_cas20200407.client import Client
     from starlette.applications import Starlette
 
-    from orderfsm.spec import Event, Operation
+    from orderfsm.rows import Event, Operation
     from orderfsm.trace import Line
 
     from .clock import Clock

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from orderfsm import wire
-from orderfsm.errors import InternalError, InvalidValue, NotFoundOrder, Refusal, ServiceError
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.errors import InternalError, NotFoundOrder, Refusal, ServiceError
+from orderfsm.invalid import InvalidValue
 from orderfsm.order import Order
 from orderfsm.order import order_id as valid_order_id
-from orderfsm.spec import UNSPECIFIC_TYPE, VALIDITY, Actor, Event, Operation, State, Trigger
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.rows import Actor, State, Trigger
+from orderfsm.tables import api
+from orderfsm.tables.orders import UNSPECIFIC_TYPE, VALIDITY, Event, Operation
 
 from . import answers
 from .ca import CertificateAuthority
@@ -50,7 +53,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import timedelta
 
-    from orderfsm.spec import Transition
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Transition
     from orderfsm.trace import Line
 
 HOST = "cas.aliyuncs.com"
@@ -552,7 +556,7 @@ def _in_format(response: Response, request: Request) -> Response:
 
 
 def _failure(code: str, http_status: int, message: str, request_id: str, retry_after: int | None = None) -> Response:
-    response = Response.of(http_status, wire.error_body(code, message, request_id, HOST))
+    response = Response.of(http_status, api.error_body(code, message, request_id, HOST))
     if retry_after is None:
         return response
     return attrs.evolve(response, headers={**response.headers, "x-acs-retry-after": str(retry_after)})

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
-from orderfsm.errors import InvalidValue, NotFoundPackage, NotRemainCount, OrderFSMError
+from orderfsm.errors import NotFoundPackage, NotRemainCount
 from orderfsm.extras import needs
-from orderfsm.order import MAX_ID, Order
-from orderfsm.spec import Event, Operation, State
+from orderfsm.identity import MAX_ID
+from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.order import Order
+from orderfsm.tables.orders import Event, Operation, State
 
 from .faults import Fault
 from .records import Happening, Package, Record

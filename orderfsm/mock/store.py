@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 from sortedcontainers import SortedList
 
-from orderfsm.errors import NotFoundPackage, NotRemainCount, OrderFSMError
+from orderfsm.errors import NotFoundPackage, NotRemainCount
+from orderfsm.invalid import OrderFSMError
 
 from .records import Happening, Package, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from orderfsm.spec import State
+    from orderfsm.rows import State
 
     from .faults import Fault
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import Operation
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables.orders import Operation
 
 from .driver import Answer, Entry, NoAnswer, Page, Quota, says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orderfsm.spec import State
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State
 
 OTHER_PRODUCT = "symantec-free-1-free"
 """A second package: what happens to orders of one must leave the units of the other alone."""

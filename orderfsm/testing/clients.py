@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from orderfsm.errors import Meaning, meaning_of
-from orderfsm.spec import Event, Operation
+from orderfsm.errors import Meaning
+from orderfsm.tables.api import meaning_of
+from orderfsm.tables.orders import Event, Operation
 from orderfsm.trace import Line, Outcome
 from orderfsm.wire import types
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.rows import State, Transition, Trigger
 
     from .driver import Driver
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from orderfsm.errors import InvalidValue
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, Judged, Line, Outcome, all_or_some, dumps, readings
 
 from .clients import answered, record
@@ -28,7 +28,8 @@ from .smallest import smallest_history
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from orderfsm.spec import State, Trigger
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, Trigger
 
     from .clients import Recording
     from .driver import Driver, Quota

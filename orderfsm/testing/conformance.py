@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
-from orderfsm.errors import InvalidValue
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, all_or_some
 
 from .counterexample import exact, fewest_calls, of_clients, of_race, others_may_have, violation_of, without_bystanders
@@ -26,6 +26,8 @@ from .ways import NoUnits, Pilot
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from typing import TypeVar
+
+    from orderfsm.lifecycle import Lifecycle
 
     from .cover import Trial
     from .driver import Driver

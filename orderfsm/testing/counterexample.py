@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.spec import Event
+from orderfsm.tables.orders import Event
 from orderfsm.trace import Events
 
 from .clients import WHO_LOOKS
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Trigger
+    from orderfsm.rows import State, Trigger
     from orderfsm.trace import Line
 
     from .concurrent import Problem

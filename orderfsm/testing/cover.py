@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.spec import Actor, Event, Operation
+from orderfsm.rows import Actor
+from orderfsm.tables.orders import Event, Operation
 from orderfsm.trace import Events
 from orderfsm.wire import statuses
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.rows import State, Transition, Trigger
 
     from .session import Failure, Key, Session
     from .steps import Ask

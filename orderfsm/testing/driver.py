@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import attrs
 
-from orderfsm.errors import BY_CODE, InvalidValue, Meaning, OrderFSMError, Uncertain, meaning_of
-from orderfsm.spec import Operation
+from orderfsm.errors import BY_CODE, Meaning
+from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.tables.api import VERSION, meaning_of
+from orderfsm.tables.orders import Operation
 from orderfsm.trace import Outcome
-from orderfsm.wire import VERSION
+from orderfsm.verdict import Uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
     from typing import TypeAlias, TypeVar
 
-    from orderfsm.spec import Event, State
+    from orderfsm.rows import Event, State
 
     _T = TypeVar("_T")
     Now: TypeAlias = _T | Awaitable[_T]

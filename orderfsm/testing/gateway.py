@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orderfsm.errors import NotFoundPackage
-from orderfsm.spec import Operation
-from orderfsm.wire import PARAMETERS
+from orderfsm.tables.api import PARAMETERS
+from orderfsm.tables.orders import Operation
 
 from .answers import application
 from .steps import Ask

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from orderfsm.errors import InvalidValue
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, Header, Judged, Line, all_or_some, automaton, only_order, readings
 
 from .intervals import calls as by_end
@@ -32,7 +32,8 @@ from .search import Search, Step
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from orderfsm.spec import State, Trigger
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, Trigger
     from orderfsm.trace import Automaton, Entry
 
 

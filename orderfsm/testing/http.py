@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from orderfsm import wire
-from orderfsm.errors import InvalidValue, Meaning, NotFoundOrder, OrderStateError, meaning_of
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import Operation, State
+from orderfsm.errors import Meaning, NotFoundOrder, OrderStateError
+from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables import api
+from orderfsm.tables.api import meaning_of
+from orderfsm.tables.orders import Operation
 from orderfsm.trace import Outcome
 from orderfsm.urls import without_credentials
 
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from orderfsm.client import sdk
-    from orderfsm.spec import Event
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Event, State
 
 PRODUCT = "digicert-free-1-free"
 """The package that is used unless another is named: the API's own default."""
@@ -180,7 +184,7 @@ class HTTPDriver:
         """See `AccountDriver`."""
         return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.products[package - 1]}))
 
-    def request(self, action: str, parameters: Mapping[str, str], *, version: str = wire.VERSION) -> Answer:
+    def request(self, action: str, parameters: Mapping[str, str], *, version: str = api.VERSION) -> Answer:
         """See `AccountDriver`."""
         from orderfsm.client import sdk
 
@@ -235,7 +239,7 @@ class HTTPDriver:
         """What came of a call, as it came: an older SDK's models lack fields."""
         from orderfsm.client import sdk
 
-        return sdk.send_raw(self._client, operation, wire.VERSION, parameters, self._runtime)
+        return sdk.send_raw(self._client, operation, api.VERSION, parameters, self._runtime)
 
 
 def _answer(came: sdk.Answer) -> Answer:

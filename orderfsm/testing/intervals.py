@@ -11,7 +11,7 @@ import math
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from orderfsm.errors import InvalidValue
+from orderfsm.invalid import InvalidValue
 from orderfsm.trace import instant_of
 
 if TYPE_CHECKING:

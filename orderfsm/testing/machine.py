@@ -6,16 +6,18 @@ import inspect
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.errors import InvalidValue, NotFoundOrder, ServiceError
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import Operation
+from orderfsm.errors import NotFoundOrder, ServiceError
+from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables.orders import Operation
 
 from .driver import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from orderfsm.spec import Event, State, Trigger
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Event, State, Trigger
 
     from .driver import Now
 

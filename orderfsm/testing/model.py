@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import attrs
 
 from orderfsm import wire
-from orderfsm.errors import BY_CODE, Meaning, NotFoundPackage, NotRemainCount, meaning_of
-from orderfsm.spec import Actor, Event, Operation
+from orderfsm.errors import BY_CODE, Meaning, NotFoundPackage, NotRemainCount
+from orderfsm.rows import Actor
+from orderfsm.tables.api import meaning_of
+from orderfsm.tables.orders import Event, Operation
 from orderfsm.trace import Events, Outcome
 
 from .driver import says_nothing
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.rows import State, Transition, Trigger
 
     from .driver import Answer, Page, Quota
     from .steps import Ask, ReadList

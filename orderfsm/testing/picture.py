@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from orderfsm.spec import Event
+from orderfsm.tables.orders import Event
 from orderfsm.trace import Outcome
 
 from .intervals import ALWAYS, NEVER

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events
 
 from .counterexample import fewest_calls, others_may_have, violation_of
@@ -28,7 +28,8 @@ from .ways import Pilot
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orderfsm.spec import State, Trigger
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, Trigger
 
     from .cover import Trial
     from .report import Pair, Violation

@@ -13,8 +13,9 @@ from bisect import bisect_left, bisect_right
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from orderfsm.errors import Meaning, meaning_of
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.errors import Meaning
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables.api import meaning_of
 from orderfsm.trace import Outcome
 
 from .intervals import NEVER, calls
@@ -22,6 +23,7 @@ from .intervals import NEVER, calls
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.trace import Line
 
     from .intervals import Call, Moment

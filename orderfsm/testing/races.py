@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from orderfsm.spec import Event
+from orderfsm.tables.orders import Event
 
 from .clients import meet, seen_after
 from .concurrent import found_in, of_quota
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Trigger
+    from orderfsm.rows import State, Trigger
 
     from .concurrent import Problem
     from .session import Done, Session

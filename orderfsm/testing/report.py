@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.errors import Uncertain
 from orderfsm.trace import Events, Judged
+from orderfsm.verdict import Uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from orderfsm.spec import State, Trigger
+    from orderfsm.rows import State, Trigger
     from orderfsm.trace import Finding
 
     from .model import Kind

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orderfsm.spec import Operation
+from orderfsm.tables.orders import Operation
 
 from .answers import application
 from .steps import Ask, Call, Create, Happen, Observe, ReadList, ReadQuota

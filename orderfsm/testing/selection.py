@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from orderfsm import wire
-from orderfsm.errors import InvalidValue
+from orderfsm.invalid import InvalidValue
 
 from .model import Kind
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Trigger
+    from orderfsm.rows import State, Trigger
 
     from .report import Pair, Report
     from .session import Key

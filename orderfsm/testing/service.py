@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from orderfsm.errors import Refusal
 from orderfsm.extras import needs
-from orderfsm.spec import Operation
+from orderfsm.tables.api import VERSION
+from orderfsm.tables.orders import Operation
 from orderfsm.trace import Outcome
-from orderfsm.wire import VERSION
 
 from .answers import OTHER_PRODUCT, application, gone, not_read, of_json, page_of, quota_of
 from .driver import Answer, Page, Quota
@@ -21,7 +21,7 @@ with needs("mock"):
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orderfsm.spec import Event, State
+    from orderfsm.rows import Event, State
 
 
 class ServiceDriver:

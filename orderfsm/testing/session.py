@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from orderfsm.errors import Meaning, OrderFSMError, meaning_of
-from orderfsm.spec import Operation
+from orderfsm.errors import Meaning
+from orderfsm.invalid import OrderFSMError
+from orderfsm.tables.api import VERSION, meaning_of
+from orderfsm.tables.orders import Operation
 from orderfsm.trace import Outcome
-from orderfsm.wire import VERSION
 
 from .driver import Answer, NoAnswer, Page, Quota, checked, given, kept_out, packages_of, says_nothing, throttled
 from .limit import TIMEOUT, Cancelled, Overdue, within, within_async
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias, TypeVar
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Trigger
+    from orderfsm.tables.orders import State, Trigger
     from orderfsm.trace import Events
 
     from .driver import Driver

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.spec import Operation
+from orderfsm.tables.orders import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

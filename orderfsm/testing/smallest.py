@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, all_or_some
 
 from .history import History, HistoryCheck
@@ -16,7 +16,8 @@ from .search import Search
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from orderfsm.spec import State
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State
     from orderfsm.trace import Line
 
     from .search import Step

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import Event, Operation, State
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables.orders import Event, Operation, State
 from orderfsm.trace import Events
 from orderfsm.wire import statuses
 
@@ -28,6 +28,8 @@ from .ways import Pilot, path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from orderfsm.lifecycle import Lifecycle
 
     from .driver import Driver
     from .session import Failure

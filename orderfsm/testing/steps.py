@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from orderfsm.spec import Operation
-from orderfsm.wire import PARAMETERS, VERSION
+from orderfsm.tables.api import PARAMETERS, VERSION
+from orderfsm.tables.orders import Operation
 
 if TYPE_CHECKING:
-    from orderfsm.spec import Event, Trigger
+    from orderfsm.rows import Event, Trigger
 
 UNITS = 20
 """The size of the package with which a program begins, unless it says otherwise."""

@@ -9,15 +9,17 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from orderfsm import trace
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.order import MAX_ID, Order
-from orderfsm.spec import Event, Operation, State
+from orderfsm.identity import MAX_ID
+from orderfsm.order import Order
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables.orders import Event, Operation, State
 from orderfsm.trace import Events, Finding, Line, Outcome
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-    from orderfsm.spec import Trigger
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Trigger
 
 __all__ = ["events", "illegal_histories", "legal_histories", "operations", "order_ids", "orders", "states", "triggers"]
 

@@ -6,9 +6,11 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
-from orderfsm.errors import Meaning, meaning_of
+from orderfsm.errors import Meaning
 from orderfsm.paths import shortest
-from orderfsm.spec import Actor, Event, Operation
+from orderfsm.rows import Actor
+from orderfsm.tables.api import meaning_of
+from orderfsm.tables.orders import Event, Operation
 from orderfsm.trace import Events, Outcome
 
 from .driver import NoAnswer
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.rows import State, Transition, Trigger
 
     from .session import Session
 

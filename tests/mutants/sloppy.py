@@ -10,7 +10,7 @@ from itertools import count
 
 from flask import Flask, jsonify, request
 
-from orderfsm.wire import PARAMETERS, VERSION
+from orderfsm.tables.api import PARAMETERS, VERSION
 
 PRODUCT = "digicert-free-1-free"
 WORDS = {

@@ -8,7 +8,7 @@ import attrs
 
 from orderfsm import ORDER_LIFECYCLE, Actor, Basis, Event, Operation, State, Transition
 from orderfsm.mock import Service
-from orderfsm.wire import PARAMETERS
+from orderfsm.tables.api import PARAMETERS
 
 from .mutant import Mutant
 

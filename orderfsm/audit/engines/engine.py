@@ -10,8 +10,8 @@ import attrs
 
 from orderfsm.audit.columns import SAID, SCHEMA
 from orderfsm.audit.parsing import Parsed
-from orderfsm.errors import OrderFSMError
 from orderfsm.extras import needs
+from orderfsm.invalid import OrderFSMError
 
 with needs("audit"):
     import pyarrow as pa

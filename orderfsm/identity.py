@@ -1,0 +1,89 @@
+"""The ids of orders: what they are called, which values they may have, and how a new one is made."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import attrs
+
+from .invalid import InvalidValue
+
+Id: TypeAlias = "int | str"
+"""The id of an order: an int or a text, as its table says."""
+
+MAX_ID = 2**63 - 1
+"""The largest id that is a number: the API's type is `long`."""
+
+LONGEST = 128
+"""How many characters an id that is a text has at most, unless its table says otherwise."""
+
+_EXACT = 2**53
+"""Below it a float is the integer that was meant; from there on it may have been rounded."""
+_DIGITS = len(str(MAX_ID))
+
+
+@attrs.frozen
+class Identity:
+    """How a table identifies its orders: by ids that traces and reports have under `key`.
+
+    An id is an int in 1 .. 2**63-1; with `form` it is a text instead: 1 to `longest` printable ASCII characters without
+    spaces, and `form` says how one is made of a number (`book-{}`). `parameter` is the API's name for it.
+
+    >>> from orderfsm.identity import Identity
+    >>> Identity("order_id").read("0007"), Identity("shelf_mark", form="qa-{}").new(7)
+    (7, 'qa-7')
+    """
+
+    key: str = "order_id"
+    parameter: str = "OrderId"
+    form: str = ""
+    longest: int = LONGEST
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its ids are texts, not numbers."""
+        return bool(self.form)
+
+    @property
+    def words(self) -> str:
+        """What an id is called in a sentence: `order id`."""
+        return self.key.replace("_", " ")
+
+    @property
+    def accepted(self) -> str:
+        """What an id is, in words."""
+        if self.is_text:
+            return f"1 to {self.longest} printable ASCII characters without spaces"
+        return f"an int in 1 .. {MAX_ID}"
+
+    def check(self, value: object) -> Id:
+        """`value` if it is an id; else `InvalidValue`."""
+        if self.is_text:
+            if isinstance(value, str) and re.fullmatch(r"[!-~]+", value) and len(value) <= self.longest:
+                return value
+        elif type(value) is int and 0 < value <= MAX_ID:
+            return value
+        raise InvalidValue(self.words, value, [self.accepted])
+
+    def read(self, value: Any) -> Id:
+        """The id that `value` is as logs and data frames write it: a number also as digits, or as a float (`7.0`)."""
+        if type(value) is int or self.is_text:
+            return self.check(value)
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            digits = value.lstrip("0")
+            return self.check(int(digits) if 0 < len(digits) <= _DIGITS else value)
+        if isinstance(value, float | Decimal) and value == value // 1:
+            if isinstance(value, float) and abs(value) >= _EXACT:
+                raise InvalidValue(self.words, value, ["an int: a float of this size may have been rounded"])
+            return self.check(int(value))
+        return self.check(value)
+
+    def new(self, number: int) -> Id:
+        """The id made of `number`, a positive one."""
+        return self.check(self.form.format(number) if self.is_text else number)
+
+    def sort_key(self, value: Id) -> tuple[int, Id]:
+        """What ids sort by, also those of two kinds: numbers before texts."""
+        return isinstance(value, str), value

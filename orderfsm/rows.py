@@ -1,0 +1,246 @@
+"""What a table is made of: rows, and the rules of its states, triggers, refusals and readings. No table stands here.
+
+"No order" is not a state: it is ``None`` wherever a state is expected.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from .verdict import Verdict
+
+State: TypeAlias = StrEnum
+"""A state of any table: a member of the enum that the table has for them."""
+
+Operation: TypeAlias = StrEnum
+"""What a client can call, in any table."""
+
+Event: TypeAlias = StrEnum
+"""What others do, in any table."""
+
+Trigger: TypeAlias = StrEnum
+"""An operation or an event of any table."""
+
+DAY = 86_400
+"""Seconds in a day."""
+
+
+class Basis(StrEnum):
+    """What a rule stands on, the firmest first.
+
+    The documents state it; or somebody's public code or a real server shows it; or it was concluded from these.
+    """
+
+    DOCUMENTED = "documented"
+    OBSERVED = "observed"
+    INFERRED = "inferred"
+
+
+class Actor(StrEnum):
+    """Who fires a trigger. What completes by itself, some time after a call, is done by the service."""
+
+    CLIENT = "client"
+    OWNER = "owner"
+    CA = "ca"
+    CONSOLE = "console"
+    CALENDAR = "calendar"
+    SERVICE = "service"
+
+
+@attrs.frozen
+class Transition:
+    """One row of the table: in `source`, `trigger` is allowed and leads to `target`.
+
+    `source` is None if there is no order yet. `reference` is the document that states the rule, or the nearest one if
+    the rule is inferred. `quota` is the effect on the order's package: +1 takes a unit, -1 returns the unit that the
+    order holds, 0 does neither. With `quota_within` (seconds) the unit is returned only if the certificate was issued
+    no longer ago than that, the end included. `creates` is the state in which a second order begins, on the row that
+    creates one, and `holds` the units of quota that the second order holds. `note` says which part of a documented
+    rule is inferred.
+    """
+
+    source: State | None
+    trigger: Trigger
+    target: State | None
+    basis: Basis = attrs.field(converter=Basis)
+    reference: str
+    quota: int = 0
+    creates: State | None = None
+    quota_within: int | None = None
+    note: str = ""
+    holds: int = 0
+
+    @property
+    def changes(self) -> bool:
+        """Whether the order changes its state or a second order begins; a read does neither."""
+        return self.target != self.source or self.creates is not None
+
+    @property
+    def quota_text(self) -> str:
+        """The effect on quota as text: `+1`, `-1`, `-1 within 30 days`, or nothing."""
+        if not self.quota:
+            return ""
+        within = "" if self.quota_within is None else f" within {self.quota_within / DAY:g} days"
+        return f"{self.quota:+d}{within}"
+
+    def gives_back(self, age: float | None) -> bool:
+        """Whether this step returns the unit, `age` seconds after the certificate was issued (None: never issued)."""
+        return self.quota < 0 and (self.quota_within is None or (age is not None and age <= self.quota_within))
+
+
+class StateRule(NamedTuple):
+    """What the API calls a state, and what that state implies.
+
+    `words` is the documents' English name. `read_as` has, for each of the table's vocabularies, the word that this
+    state is read as, a tuple of the words that it may be read as, or None if the API has none for it; empty: none at
+    all. `basis` is inferred if any part of the row is, and `reference` is the document that states it, or the nearest
+    one. `found`: the service still finds the order. `terminal`: no transition leaves the state. `certified`: the order
+    has a certificate.
+    """
+
+    state: State | None
+    words: str
+    read_as: tuple[str | tuple[str, ...] | None, ...]
+    basis: Basis
+    reference: str
+    found: bool = True
+    terminal: bool = False
+    certified: bool = False
+
+    @property
+    def type(self):  # TEMP
+        return next(iter(self.readings(0)), None)
+
+    @property
+    def status(self):  # TEMP
+        return next(iter(self.readings(1)), None)
+
+    @property
+    def model_code(self) -> str:  # TEMP
+        return "NotFoundOrder" if self.state is None else "OrderStateError"
+
+    @property
+    def service_code(self) -> str:  # TEMP
+        return "OrderStateError" if self.found else "NotFoundOrder"
+
+    def readings(self, at: int) -> tuple[str, ...]:
+        """The words of the vocabulary `at` that place in the table which the state may be read as; perhaps none."""
+        words = self.read_as[at] if at < len(self.read_as) else None
+        return words if isinstance(words, tuple) else () if words is None else (words,)
+
+
+class TriggerRule(NamedTuple):
+    """Who fires a trigger, and the basis and reference of its refusal where no transition allows it.
+
+    `account`: the operation reads the account, not one order; it is allowed in every state and changes nothing.
+    `abandons`: the caller gives the order up, so where it is refused, any other way to end the order serves as well.
+    `before_end`: how many seconds before the end of the certificate's validity the calendar fires it. `fails`: the
+    error (a `ServiceError`) that says that the call was allowed, and could not be carried out. `grave`: no plan takes
+    it unless it is asked to, since it cannot be taken back, or costs money. `follows`: the operation that an event of
+    the service completes, and `takes`: how many seconds later, the least and the most.
+    """
+
+    trigger: Trigger
+    actor: Actor
+    basis: Basis
+    reference: str
+    account: bool = False
+    abandons: bool = False
+    before_end: int | None = None
+    fails: Any = None
+    grave: bool = False
+    follows: Trigger | None = None
+    takes: tuple[float, float] | None = None
+
+
+class RefusalRule(NamedTuple):
+    """How what no row allows is refused: with `error`, a `Refusal` with its code and HTTP status.
+
+    It holds for `triggers` in `states`; empty: for all. Of several that hold, the first decides. `passes`: the same
+    call succeeds later, by itself. `basis` and `reference` are those of the trigger's rule, unless given.
+    """
+
+    error: Any
+    triggers: tuple[Trigger, ...] = ()
+    states: tuple[State | None, ...] = ()
+    passes: bool = False
+    basis: Basis | None = None
+    reference: str = ""
+
+    def holds(self, state: State | None, trigger: Trigger) -> bool:
+        """Whether it is about that pair."""
+        return (not self.triggers or trigger in self.triggers) and (not self.states or state in self.states)
+
+
+class Silence(NamedTuple):
+    """The pairs of `triggers` with `states` of which the sources say nothing; `reference` is the nearest one.
+
+    They are neither allowed nor refused: nobody may conclude anything from them.
+    """
+
+    triggers: tuple[Trigger, ...]
+    states: tuple[State | None, ...]
+    reference: str
+
+
+class Vocabulary(NamedTuple):
+    """The words by which one field of an operation's answer names the states of an order.
+
+    `unspecific` is the word that names none of them: it may mean any state that has a word here. `closed`: the API
+    promises that there are no other words, so another one is an error of the server, and not merely unknown.
+    """
+
+    operation: Trigger
+    field: str
+    unspecific: str | None = None
+    closed: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its name in documents: the field in small letters."""
+        return self.field.lower()
+
+
+class Table(Protocol):
+    """What paths, explanations and the words of states need of a table that is compiled; see `Lifecycle`."""
+
+    @property
+    def states(self) -> tuple[StateRule, ...]: ...
+    @property
+    def triggers(self) -> tuple[TriggerRule, ...]: ...
+    @property
+    def transitions(self) -> tuple[Transition, ...]: ...
+    @property
+    def silences(self) -> tuple[Silence, ...]: ...
+    @property
+    def vocabularies(self) -> tuple[Vocabulary, ...]: ...
+    @property
+    def state_rules(self) -> Mapping[State | None, StateRule]: ...
+    @property
+    def trigger_rules(self) -> Mapping[Trigger, TriggerRule]: ...
+    @property
+    def table(self) -> Mapping[State | None, Mapping[Trigger, Transition | None]]: ...
+    @property
+    def plain(self) -> Table: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def noun(self) -> str: ...
+
+    def members(self, states: Iterable[State | None] | str) -> list[State | None]: ...
+    def trigger(self, trigger: Trigger) -> Trigger: ...
+    def name_of(self, state: State | None) -> str: ...
+    def actor(self, row: Transition) -> Actor: ...
+    def outgoing(self, state: State | None) -> list[Transition]: ...
+    def allowed(self, state: State | None) -> tuple[Any, ...]: ...
+    def is_silent(self, state: State | None, trigger: Trigger) -> bool: ...
+    def refusal(self, state: State | None, trigger: Trigger) -> RefusalRule: ...
+    def silence(self, state: State | None, trigger: Trigger) -> Silence: ...
+    def transition(self, state: State | None, trigger: Trigger) -> Transition: ...
+    def judge(self, states: Collection[State | None], trigger: Trigger) -> Verdict: ...
