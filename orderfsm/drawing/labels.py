@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.spec import State, Transition
 
-
 _WIDTHS = (
     dict.fromkeys("fijlt.,:;|'!()[] -I/", 0.32)
     | dict.fromkeys("mwMW", 0.9)
@@ -28,6 +27,7 @@ def text_width(text: str, size: float = 12, *, bold: bool = False) -> float:
 
 
 LEADING = 15
+"""How far a line of a label is below the one before it."""
 
 
 class Text(NamedTuple):
@@ -54,10 +54,12 @@ class Text(NamedTuple):
 
 
 def state_name(state: State | None) -> str:
+    """What a box is called."""
     return "no order" if state is None else state.replace("_", " ")
 
 
 def texts_of(row: Transition, lifecycle: Lifecycle, flow: Mapping[Transition, int] | None) -> list[Text]:
+    """The lines of a label that are about `row`; `flow`: how often each row was taken."""
     actor = lifecycle.actor(row)
     name = row.trigger.name.replace("_", " ").lower()
     words = [name if actor is Actor.CLIENT else f"({actor}) {name}"]

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from .labels import Text
 
-
 WIDTH = 700
 """The width of the SVG, in its own units: the width at which its text is as large as it says."""
 

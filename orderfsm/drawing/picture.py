@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .labels import Text
     from .layout import Edge
 
-
 Step: TypeAlias = "Transition | tuple[State | None, State | None]"
 """A step of a path: a row of the table, or the states before and after."""
 
