@@ -23,7 +23,7 @@ from tables import table
 from orderfsm import ORDER_LIFECYCLE, Event, InvalidValue, Operation, State
 from orderfsm import trace as t
 from orderfsm.identity import MAX_ID
-from orderfsm.trace import Events, Finding, Line, Outcome
+from orderfsm.trace import Events, Finding, Line, Outcome, automata
 
 CONFORMS, VIOLATES, UNDECIDED = Finding
 TRIGGERS = {trigger.name.lower(): trigger for trigger in (*Operation, *Event)}
@@ -420,7 +420,7 @@ def test_calls_lost_by_the_hundred_do_not_multiply_the_runs(events):
 def test_judges_share_an_automaton_until_it_has_grown_large(monkeypatch):
     shared = t.automaton(ORDER_LIFECYCLE, Events.COMPLETE, late=True)
     assert t.automaton(ORDER_LIFECYCLE, Events.COMPLETE, late=True) is shared
-    monkeypatch.setattr(t, "_LARGE", shared.size - 1)
+    monkeypatch.setattr(automata, "_LARGE", shared.size - 1)
     t.automaton(ORDER_LIFECYCLE, Events.COMPLETE, late=True)
     assert t.automaton(ORDER_LIFECYCLE, Events.COMPLETE, late=True) is not shared
 

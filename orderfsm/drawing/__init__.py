@@ -1,0 +1,13 @@
+"""The table as a picture: one drawing, in the languages that draw it.
+
+`mermaid` and `dot` are laid out by the programs that draw them; `svg` finds its own way.
+"""
+
+from __future__ import annotations
+
+from .labels import text_width
+from .layout import WIDTH
+from .picture import STYLE, Step, svg
+from .text import dot, mermaid
+
+__all__ = ["STYLE", "WIDTH", "Step", "dot", "mermaid", "svg", "text_width"]

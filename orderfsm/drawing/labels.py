@@ -1,0 +1,80 @@
+"""What is written in the SVG, and how wide that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from orderfsm.rows import DAY, Actor, Basis
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, Transition
+
+_WIDTHS = (
+    dict.fromkeys("fijlt.,:;|'!()[] -I/", 0.32)
+    | dict.fromkeys("mwMW", 0.9)
+    | dict.fromkeys("ABCDEGHKNOPQRSUVXYZ", 0.72)
+)
+"""How wide a character of Arial is, in font sizes; if it is not here 0.56, or 1 if it is Chinese, say."""
+
+
+def text_width(text: str, size: float = 12, *, bold: bool = False) -> float:
+    """About how wide `text` is in Arial or a face like it; rather a little too much than too little."""
+    ems = sum(_WIDTHS.get(character, 0.56 if character < "\u2e80" else 1) for character in text)
+    return ems * size * (1.09 if bold else 1.02)
+
+
+LEADING = 15
+"""How far a line of a label is below the one before it."""
+
+
+class Text(NamedTuple):
+    """A line of a label: what it says, of which row, and whether that is a client's operation."""
+
+    words: str
+    row: Transition
+    by_client: bool
+    note: bool = False
+
+    @property
+    def kind(self) -> tuple[bool, bool]:
+        """What tells one strand of a line from another: whose it is, and whether the rule is inferred."""
+        return self.by_client, self.row.basis is Basis.INFERRED
+
+    @property
+    def classes(self) -> str:
+        inferred = " inferred" if self.row.basis is Basis.INFERRED else ""
+        return ("operation" if self.by_client else "event") + inferred
+
+    @property
+    def width(self) -> float:
+        return text_width(self.words, bold=self.by_client and not self.note)
+
+
+def state_name(state: State | None) -> str:
+    """What a box is called."""
+    return "no order" if state is None else state.replace("_", " ")
+
+
+def texts_of(row: Transition, lifecycle: Lifecycle, flow: Mapping[Transition, int] | None) -> list[Text]:
+    """The lines of a label that are about `row`; `flow`: how often each row was taken."""
+    actor = lifecycle.actor(row)
+    name = row.trigger.name.replace("_", " ").lower()
+    words = [name if actor is Actor.CLIENT else f"({actor}) {name}"]
+    if row.quota:
+        words.append(f"{row.quota:+d}".replace("-", "\N{MINUS SIGN}"))
+    if row.quota_within is not None:
+        words.append(within_days(row.quota_within))
+    if row.basis is Basis.INFERRED:
+        words.append("?")
+    count = f": {flow[row]:,}" if flow is not None and row in flow else ""
+    texts = [Text(" ".join(words) + count, row, actor is Actor.CLIENT)]
+    if row.creates is not None:
+        texts.append(Text(f"new order: {state_name(row.creates)}", row, actor is Actor.CLIENT, note=True))
+    return texts
+
+
+def within_days(seconds: int) -> str:
+    return f"\N{LESS-THAN OR EQUAL TO} {seconds / DAY:g} d"

@@ -1,0 +1,348 @@
+"""The table as SVG: boxes, lines and labels where the layout puts them, and what is lit up."""
+
+from __future__ import annotations
+
+import itertools
+from html import escape
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+
+from orderfsm.questions import ORDER_LIFECYCLE
+
+from .labels import LEADING, state_name, within_days
+from .layout import BOX_HEIGHT, STRAND, WIDTH, Point, Rect, layout_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, Transition, Trigger
+
+    from .labels import Text
+    from .layout import Edge
+
+Step: TypeAlias = "Transition | tuple[State | None, State | None]"
+"""A step of a path: a row of the table, or the states before and after."""
+
+STYLE = """
+:where(svg.orderfsm) {
+  --paper: var(--orderfsm-paper, #ffffff); --ink: var(--orderfsm-ink, #1c2733);
+  --soft: var(--orderfsm-soft, #5a6775); --box: var(--orderfsm-box, #f1f4f8);
+  --operation: var(--orderfsm-operation, #0b57b0); --event: var(--orderfsm-event, #8a4500);
+  --lit: var(--orderfsm-lit, #0a7a3d); --on-lit: var(--orderfsm-on-lit, #ffffff);
+  background: var(--paper); color-scheme: light dark; height: auto; max-width: 100%;
+  font: 12px Arial, Helvetica, "Liberation Sans", sans-serif;
+}
+@media (prefers-color-scheme: dark) {
+  :where(svg.orderfsm) {
+    --paper: var(--orderfsm-paper, #12171d); --ink: var(--orderfsm-ink, #e6ebf0);
+    --soft: var(--orderfsm-soft, #a3afbb); --box: var(--orderfsm-box, #222b35);
+    --operation: var(--orderfsm-operation, #7db7ff); --event: var(--orderfsm-event, #f0a860);
+    --lit: var(--orderfsm-lit, #55d88c); --on-lit: var(--orderfsm-on-lit, #08150d);
+  }
+}
+.orderfsm text { fill: var(--ink); stroke: none; }
+.orderfsm .box { fill: var(--box); stroke: var(--ink); stroke-width: 1.4; }
+.orderfsm .inner { fill: none; stroke: var(--ink); stroke-width: 1.2; }
+.orderfsm .start .box { fill: none; stroke-dasharray: 2 3; }
+.orderfsm .name { font-size: 13.5px; font-weight: bold; text-anchor: middle; }
+.orderfsm .strand { fill: none; stroke-width: var(--orderfsm-breadth, 1.7); }
+.orderfsm .strand.operation { stroke: var(--operation); }
+.orderfsm .operation .filled { fill: var(--operation); }
+.orderfsm .strand.event { stroke: var(--event); }
+.orderfsm .event .line { stroke-dasharray: 6 4; }
+.orderfsm .inferred .tail { fill: var(--paper); }
+.orderfsm .label text.operation { fill: var(--operation); font-weight: bold; }
+.orderfsm .label text.event { fill: var(--event); }
+.orderfsm .label text.inferred { font-style: italic; }
+.orderfsm .note { fill: var(--soft); }
+.orderfsm .strand.lit { stroke: var(--lit); stroke-width: 3.6; }
+.orderfsm .lit .filled { fill: var(--lit); }
+.orderfsm .label text.lit { fill: var(--lit); stroke: none; text-decoration: underline; }
+.orderfsm .visited .box, .orderfsm .visited .inner { stroke: var(--lit); }
+.orderfsm .visited .box { stroke-width: 3; }
+.orderfsm .current .box { fill: var(--lit); stroke: var(--lit); stroke-width: 4; }
+.orderfsm .current .inner { stroke: var(--on-lit); }
+.orderfsm .current .name { fill: var(--on-lit); }
+.orderfsm .strand.untried { opacity: 0.4; stroke-width: 1; }
+.orderfsm .label text.untried { fill: var(--soft); font-weight: normal; text-decoration: line-through; }
+.orderfsm .meter { fill: var(--lit); }
+.orderfsm .track { fill: var(--paper); stroke: var(--soft); stroke-width: 0.8; }
+"""
+"""The style in every SVG. A page sets `--orderfsm-paper` and its sisters on any element around it to have its way."""
+
+
+@attrs.frozen
+class _Light:
+    """What is lit up: the state in which the order is, the states it was in, the rows and the lines it took.
+
+    And what was `tried`, and how often each row was taken (`flow`); None if that is not shown.
+    """
+
+    current: State | None
+    visited: frozenset[State | None]
+    rows: frozenset[Transition]
+    lines: frozenset[tuple[State | None, State | None]]
+    tried: Collection[tuple[State | None, Trigger]] | None
+    flow: Mapping[Transition, int] | None
+
+    @classmethod
+    def on(
+        cls,
+        lifecycle: Lifecycle,
+        current: State | None,
+        path: Iterable[Step],
+        tried: Collection[tuple[State | None, Trigger]] | None,
+        flow: Mapping[Transition, int] | None,
+    ) -> _Light:
+        steps = list(path)
+        rows = frozenset(step for step in steps if not isinstance(step, tuple))
+        pairs = [step if isinstance(step, tuple) else (step.source, step.target) for step in steps]
+        lines = [(lifecycle.state(source), lifecycle.state(target)) for source, target in pairs]
+        taken = [line for line, step in zip(lines, steps, strict=True) if isinstance(step, tuple)]
+        return cls(lifecycle.state(current), frozenset(itertools.chain(*lines)), rows, frozenset(taken), tried, flow)
+
+    def classes(self, texts: Sequence[Text]) -> str:
+        """The classes that say whether a label, or the strand of several, is lit up, or was never tried."""
+        lit = any(text.row in self.rows or (text.row.source, text.row.target) in self.lines for text in texts)
+        untried = self.tried is not None and not any(
+            (text.row.source, text.row.trigger) in self.tried for text in texts
+        )
+        return " lit" * lit + " untried" * untried
+
+    def breadth(self, texts: Sequence[Text]) -> str:
+        """The style of the strand of these rows: the oftener they were taken, the broader it is."""
+        flow = self.flow or {}
+        taken = sum(flow.get(row, 0) for row in {text.row for text in texts})
+        if not taken:
+            return ""
+        # The square root keeps rare steps visible.
+        return f' style="--orderfsm-breadth: {1.7 + 7 * min(taken / max(flow.values()), 1) ** 0.5:.1f}"'
+
+    def share(self, state: State | None, lifecycle: Lifecycle) -> tuple[int, int] | None:
+        """How many of a state's rules were tried, and how many it has; None if that is not shown."""
+        if self.tried is None or state not in lifecycle.table:
+            return None
+        rules = [(state, rule.trigger) for rule in lifecycle.triggers if not rule.account]
+        return sum(rule in self.tried for rule in rules), len(rules)
+
+
+def svg(
+    lifecycle: Lifecycle = ORDER_LIFECYCLE,
+    *,
+    current: State | None = None,
+    path: Sequence[Step] = (),
+    tried: Collection[tuple[State | None, Trigger]] | None = None,
+    flow: Mapping[Transition, int] | None = None,
+) -> str:
+    """The rows that change something as a standalone SVG, 700 wide: the same for the same table.
+
+    `current` is the state to mark. `path` is the way that was taken and is lit up: rows of the table, or pairs of the
+    states before and after, for which every row between the two lights up. `tried` are the states and triggers that
+    somebody tried: the other rows are pale and struck through, and a bar in each box is the share of its rows and
+    refusals that were tried. `flow` is how often each row was taken: the oftener, the broader its line; its label says
+    how often, if it is there, and may stand elsewhere for that. The others do not change where anything is.
+
+    A client's operation is a solid line with a filled head, what others do a dashed one with an open head and who does
+    it in brackets; a ring at the tail and `?` mark an inferred rule; `+1` and `-1` are units of the package's quota. A
+    terminal state has a double border. API names, references and states' words are tooltips. It is light or dark
+    as the reader prefers; a page sets `--orderfsm-paper`, `-ink`, `-soft`, `-box`, `-operation`, `-event`, `-lit` and
+    `-on-lit` to decide for itself.
+
+    Raises `InvalidValue` for a state that the table does not know.
+    """
+    light = _Light.on(lifecycle, current, path, tried, flow)
+    layout = layout_of(lifecycle, None if flow is None else frozenset(flow.items()))
+    edges = sorted(layout.edges, key=lambda edge: (state_name(edge.source), state_name(edge.target)))
+    below, bottom = _legend(lifecycle, light, layout.bottom + 34)
+    unplaced = [text for edge in edges if edge.label is None for text in edge.texts]
+    feet = [_foot(text, light, bottom + LEADING * at) for at, text in enumerate(unplaced, 1)]
+    height = round(bottom + LEADING * len(unplaced) + 12)
+    title = "The life of a certificate order" + ("" if light.current is None else f", now {state_name(light.current)}")
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="orderfsm" viewBox="0 0 {WIDTH} {height}"'
+            f' width="{WIDTH}" height="{height}" role="img" aria-label="{escape(title)}">',
+            f"<title>{escape(title)}</title>",
+            f"<desc>{escape(_in_sentences(lifecycle))}</desc>",
+            f"<style>{STYLE}</style>",
+            *(_strands(edge, light) for edge in edges),
+            *(_box(state, layout.boxes[state], lifecycle, light) for state in sorted(layout.boxes, key=state_name)),
+            *(line for edge in edges for line in _label(edge, light)),
+            *below,
+            *feet,
+            "</svg>",
+            "",
+        ]
+    )
+
+
+def _in_sentences(lifecycle: Lifecycle) -> str:
+    rows = sorted(
+        f"{state_name(row.source)} to {state_name(row.target)}: {row.trigger} by {lifecycle.actor(row)}, {row.basis}."
+        for row in lifecycle.transitions
+        if row.changes
+    )
+    return " ".join(rows)
+
+
+def _box(state: State | None, box: Rect, lifecycle: Lifecycle, light: _Light) -> str:
+    rule = lifecycle.state_rules.get(state)
+    classes = ["state"]
+    if state is None:
+        classes.append("start")
+    elif state == light.current:
+        classes.append("current")
+    if state in light.visited:
+        classes.append("visited")
+    words = [state or "no order"]
+    inner = meter = ""
+    if rule is not None:
+        words += [
+            rule.words,
+            *(f"{name} {word}" for name, word in (("Type", rule.type), ("Status", rule.status)) if word),
+        ]
+        if rule.terminal:
+            words.append("terminal")
+            inner = _rounded("inner", box.grown(-4), 5)
+    share = light.share(state, lifecycle)
+    if share is not None:
+        words.append(f"{share[0]} of {share[1]} rules tried")
+        meter = _meter(box, share[0] / max(share[1], 1))
+    x, y = box.middle
+    round_by = BOX_HEIGHT / 2 if state is None else 8
+    return (
+        f'<g class="{" ".join(classes)}" data-state="{escape(state or "")}"><title>{escape(", ".join(words))}</title>'
+        f"{_rounded('box', box, round_by)}{inner}{meter}"
+        f'<text class="name" x="{x:g}" y="{y + 4.5:g}">{escape(state_name(state))}</text></g>'
+    )
+
+
+def _meter(box: Rect, share: float) -> str:
+    track = Rect(box.left + 16, box.bottom - 11, box.right - 16, box.bottom - 7)
+    tried = track._replace(right=track.left + share * (track.right - track.left))
+    return _rounded("track", track, 2) + _rounded("meter", tried, 2)
+
+
+def _rounded(name: str, box: Rect, by: float) -> str:
+    return (
+        f'<rect class="{name}" x="{box.left:g}" y="{box.top:g}" width="{box.right - box.left:g}"'
+        f' height="{box.bottom - box.top:g}" rx="{by:g}"/>'
+    )
+
+
+def _strands(edge: Edge, light: _Light) -> str:
+    """The line of an edge: strands side by side, one for each kind of row."""
+    drawn, middle = [], (len(edge.kinds) - 1) / 2
+    for at, kind in enumerate(edge.kinds):
+        texts = [text for text in edge.texts if text.kind == kind]
+        classes = texts[0].classes + light.classes(texts)
+        points = _aside(edge.line.points, (at - middle) * STRAND)
+        drawn.append(_strand(points, kind, classes, light.breadth(texts)))
+    return f'<g class="edge" {_ends(edge)}>{"".join(drawn)}</g>'
+
+
+def _ends(edge: Edge) -> str:
+    return f'data-source="{escape(edge.source or "")}" data-target="{escape(edge.target or "")}"'
+
+
+def _strand(points: Sequence[Point], kind: tuple[bool, bool], classes: str, style: str = "") -> str:
+    by_client, inferred = kind
+    (start, towards), (before, end) = points[:2], points[-2:]
+    ring = ""
+    if inferred:
+        x, y = _moved(start, towards, 6)
+        ring = f'<circle class="tail" cx="{x:g}" cy="{y:g}" r="4"/>'
+    tip = _moved(end, before, 1)
+    back = _moved(end, before, 10)
+    side = Point(-(tip.y - back.y) / 2, (tip.x - back.x) / 2)
+    head = " ".join(
+        f"{x:g},{y:g}" for x, y in ((back.x + side.x, back.y + side.y), tip, (back.x - side.x, back.y - side.y))
+    )
+    arrow = f'<polygon class="filled" points="{head}"/>' if by_client else f'<polyline class="open" points="{head}"/>'
+    way = [*points[:-1], back if by_client else tip]
+    return f'<g class="strand {classes}"{style}><path class="line" d="{_rounded_way(way)}"/>{arrow}{ring}</g>'
+
+
+def _moved(point: Point, towards: Point, by: float) -> Point:
+    """`point`, moved `by` along the leg that leads `towards` another."""
+    length = abs(towards.x - point.x) + abs(towards.y - point.y)
+    share = min(by / length, 0.5)
+    return Point(point.x + (towards.x - point.x) * share, point.y + (towards.y - point.y) * share)
+
+
+def _aside(points: Sequence[Point], by: float) -> list[Point]:
+    """The line that runs beside `points`, at the distance `by` to its right."""
+    moves = [[0.0, 0.0] for _ in points]
+    for at, (one, other) in enumerate(itertools.pairwise(points)):
+        for move in moves[at : at + 2]:
+            if one.x == other.x:
+                move[0] = -by if other.y > one.y else by
+            else:
+                move[1] = by if other.x > one.x else -by
+    return [Point(point.x + dx, point.y + dy) for point, (dx, dy) in zip(points, moves, strict=True)]
+
+
+def _rounded_way(points: Sequence[Point]) -> str:
+    drawn = [f"M{points[0].x:g} {points[0].y:g}"]
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        one, other = _moved(corner, before, 9), _moved(corner, after, 9)
+        drawn.append(f"L{one.x:g} {one.y:g}Q{corner.x:g} {corner.y:g} {other.x:g} {other.y:g}")
+    return "".join(drawn) + f"L{points[-1].x:g} {points[-1].y:g}"
+
+
+def _label(edge: Edge, light: _Light) -> Iterator[str]:
+    if edge.label is not None:
+        rect, anchor = edge.label
+        x = {"start": rect.left, "middle": rect.middle.x, "end": rect.right}[anchor]
+        lines = "".join(
+            _line(text, light, (x, rect.top + LEADING * at + 11), anchor) for at, text in enumerate(edge.texts)
+        )
+        yield f'<g class="label" {_ends(edge)}>{lines}</g>'
+
+
+def _foot(text: Text, light: _Light, y: float) -> str:
+    """A line of a label for which there is no place in the picture."""
+    ends = f"{state_name(text.row.source)} \N{RIGHTWARDS ARROW} {state_name(text.row.target)}: "
+    return f'<g class="label foot">{_line(text, light, (16, y), "start", ends)}</g>'
+
+
+def _line(text: Text, light: _Light, place: tuple[float, float], anchor: str, before: str = "") -> str:
+    x, y = place
+    row = text.row
+    classes = ("note" if text.note else text.classes) + light.classes([text])
+    title = f"<title>{escape(f'{row.trigger} ({row.basis}: {row.reference})')}</title>"
+    return (
+        f'<text class="{classes}" x="{x:g}" y="{y:g}" text-anchor="{anchor}" data-trigger="{escape(row.trigger)}">'
+        f"{title}{escape(before + text.words)}</text>"
+    )
+
+
+def _legend(lifecycle: Lifecycle, light: _Light, top: float) -> tuple[list[str], float]:
+    """What the marks mean, in two columns, and where that ends."""
+    line = (Point(0, 0), Point(46, 0))
+    items = [
+        (_strand(line, (True, False), "operation"), "a client's call"),
+        (_strand(line, (False, False), "event"), "what others do, (who)"),
+        (_strand(line, (True, True), "operation inferred"), "?  inferred; the others are documented"),
+        (_rounded("box", Rect(4, -9, 42, 9), 5) + _rounded("inner", Rect(7, -6, 39, 6), 3), "terminal: no way out"),
+        ('<text class="note" x="6" y="4">+1 \N{MINUS SIGN}1</text>', "takes, gives back a unit of the package's quota"),
+    ]
+    limits = {within_days(row.quota_within) for row in lifecycle.transitions if row.quota_within is not None}
+    days = "only so many days after issuance"
+    items += [(f'<text class="note" x="6" y="4">{limit}</text>', days) for limit in sorted(limits)]
+    if light.current is not None:
+        items.append((f'<g class="current">{_rounded("box", Rect(4, -8, 42, 8), 5)}</g>', "where the order is now"))
+    if light.visited:
+        items.append((_strand(line, (True, False), "operation lit"), "the way that it took"))
+    if light.tried is not None:
+        items.append((_strand(line, (True, False), "operation untried"), "never tried: struck through"))
+        items.append((_meter(Rect(-12, -7, 58, 9), 0.6), "share of a state's rules tried"))
+    half = (len(items) + 1) // 2
+    drawn = [
+        f'<g transform="translate({16 + at // half * 320} {top + at % half * 24:g})">{sample}'
+        f'<text x="58" y="4">{escape(words)}</text></g>'
+        for at, (sample, words) in enumerate(items)
+    ]
+    return ['<g class="legend">', *drawn, "</g>"], top + half * 24 - 8

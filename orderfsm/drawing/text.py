@@ -1,0 +1,108 @@
+"""The table in the languages of two programs that lay it out themselves: mermaid, and Graphviz's dot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.rows import Actor, Basis
+
+from .labels import state_name
+
+if TYPE_CHECKING:
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, Transition
+
+
+def mermaid(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+    """The rows that change something as a mermaid `stateDiagram-v2`: sorted, the same for the same table.
+
+    An operation is labelled by its API name alone, an event by its name and who makes it happen; `?` marks an inferred
+    rule, `+1` and `-1` what the row does to the package's quota. Terminal states lead to the final point.
+    """
+    edges = [_edge(row, lifecycle) for row in lifecycle.transitions if row.changes]
+    ends = [f"    {rule.state} --> [*]" for rule in lifecycle.states if rule.terminal]
+    return "\n".join(["stateDiagram-v2", *sorted(edges), *sorted(ends), ""])
+
+
+def _edge(row: Transition, lifecycle: Lifecycle) -> str:
+    return f"    {_node(row.source)} --> {_node(row.target)} : {', '.join(_words(row, lifecycle))}"
+
+
+def _words(row: Transition, lifecycle: Lifecycle) -> list[str]:
+    """What a label says of a row: the trigger and who fires it, quota, a second order, `?` if it is inferred."""
+    actor = lifecycle.trigger_rules[row.trigger].actor
+    words = [str(row.trigger) if actor is Actor.CLIENT else f"({actor}) {row.trigger}"]
+    if row.quota:
+        words.append(row.quota_text)
+    if row.creates is not None:
+        words.append(f"a new order in {row.creates}")
+    if row.basis is Basis.INFERRED:
+        words.append("?")
+    return words
+
+
+def _node(state: State | None) -> str:
+    return "[*]" if state is None else str(state)
+
+
+# -- Graphviz ----------------------------------------------------------------------------------------------------------
+
+_DOT = """\
+digraph order {
+  graph [fontname="Helvetica", nodesep=0.5, ranksep=0.6];
+  node [fontname="Helvetica-Bold", fontsize=13, shape=box, style="rounded,filled", fillcolor="#f1f4f8"];
+  edge [fontname="Helvetica", fontsize=11];"""
+
+
+def dot(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+    """The rows that change something as a graph for Graphviz, in the order of states and triggers.
+
+    A client's operation is a solid line with a filled head, what others do a dashed one with an open head; a ring at
+    the tail marks an inferred rule, and a terminal state has a double border. Labels are as in `mermaid`; basis and
+    reference are tooltips. `none` is no order.
+    """
+    states = [*lifecycle.state_rules]
+    states += sorted({row.target for row in lifecycle.transitions}.difference(states), key=state_name)
+    triggers = [*lifecycle.trigger_rules]
+    rows = sorted(
+        (row for row in lifecycle.transitions if row.changes),
+        key=lambda row: (states.index(row.source), triggers.index(row.trigger)),
+    )
+    nodes = [_dot_node(state, lifecycle) for state in states]
+    return "\n".join([_DOT, *nodes, *(_dot_edge(row, lifecycle) for row in rows), "}", ""])
+
+
+def _dot_node(state: State | None, lifecycle: Lifecycle) -> str:
+    rule = lifecycle.state_rules.get(state)
+    attributes = {"label": state_name(state), "tooltip": state_name(state) if rule is None else rule.words}
+    if state is None:
+        attributes["style"] = "rounded,dashed"
+    elif rule is not None and rule.terminal:
+        attributes["peripheries"] = "2"
+    return f"  {_quoted(state or 'none')} [{_attributes(attributes)}];"
+
+
+def _dot_edge(row: Transition, lifecycle: Lifecycle) -> str:
+    by_client = lifecycle.actor(row) is Actor.CLIENT
+    color = "#0b57b0" if by_client else "#8a4500"
+    name, *more = _words(row, lifecycle)
+    attributes = {
+        "label": "\n".join([name, *([", ".join(more)] if more else [])]),
+        "tooltip": f"{row.basis}: {row.reference}",
+        "style": "solid" if by_client else "dashed",
+        "arrowhead": "normal" if by_client else "vee",
+        "color": color,
+        "fontcolor": color,
+    }
+    if row.basis is Basis.INFERRED:
+        attributes |= {"dir": "both", "arrowtail": "odot"}
+    return f"  {_quoted(row.source or 'none')} -> {_quoted(row.target or 'none')} [{_attributes(attributes)}];"
+
+
+def _attributes(attributes: dict[str, str]) -> str:
+    return ", ".join(f"{name}={_quoted(value)}" for name, value in attributes.items())
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

@@ -1,0 +1,225 @@
+"""Where an order may stand after some of its lines.
+
+What can be known of an order after some of its lines is two sets of runs, one for each way of reading: a `Possible`.
+An `Automaton` leads from one to the next. It asks the table the first time and remembers, so that nearly every line
+costs one lookup.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import lru_cache
+from operator import ge, mul
+from typing import TYPE_CHECKING, NamedTuple
+
+import attrs
+
+from orderfsm.errors import Meaning
+from orderfsm.rows import Actor
+
+from .lines import Events, events_of
+from .reading import IN_FAVOUR, STRICTLY, UNKNOWN_WORD, Answer, meanings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, Trigger
+
+    from .reading import Reading
+
+_CHANGE_NOTHING = {Answer.STATE_FORBIDS, Answer.NOT_FOUND, Answer.NOT_CARRIED_OUT, Answer.TURNED_AWAY}
+
+
+class Run(NamedTuple):
+    """Where a run has come to: the order's `state`, and how many `lost` calls of each trigger may yet happen."""
+
+    state: State | None
+    lost: tuple[int, ...] = ()
+
+
+@attrs.frozen(eq=False)
+class Possible:
+    """The runs that explain an order's lines so far, read strictly and in its favour; `after` are those that follow."""
+
+    strict: frozenset[Run]
+    favour: frozenset[Run]
+    after: dict[Reading, Possible] = attrs.field(factory=dict, repr=False)
+
+
+class _Way(NamedTuple):
+    """A way of reading vague lines: the plain `answers` that a vague one stands for, and the `meanings` of words."""
+
+    answers: Mapping[Answer, tuple[Answer, ...]]
+    meanings: Mapping[str, frozenset[State | None]]
+
+
+class Automaton:
+    """Leads an order through its lines by the table of `lifecycle`: from `anywhere`, or from `no_order`.
+
+    With PARTIAL `events` others may act unseen before any line. If `late`, a call whose answer was lost may also happen
+    later.
+    """
+
+    def __init__(self, lifecycle: Lifecycle, events: Events, *, late: bool = False) -> None:
+        others = set(Actor) - {Actor.CLIENT} if events_of(events) is Events.PARTIAL else set()
+        rows = lifecycle.transitions
+        self._lifecycle = lifecycle
+        self.late = late
+        self._unseen = {state: lifecycle.reachable(state, by=others) for state in lifecycle.state_rules}
+        self._moving = {row.trigger for row in rows if row.target != row.source}
+        self._holding = {row.source for row in rows if row.gives_back(age=None)}
+        words = meanings_of(lifecycle)
+        self._strictly = _Way(STRICTLY, {**words, UNKNOWN_WORD: frozenset()})
+        self._in_favour = _Way(IN_FAVOUR, {**words, UNKNOWN_WORD: frozenset(filter(None, lifecycle.state_rules))})
+        self._known: dict[tuple[frozenset[Run], frozenset[Run]], Possible] = {}
+        self._closed: dict[frozenset[Run], list[Run]] = {}
+        self._may_be_lost = [rule.trigger for rule in lifecycle.triggers if late and rule.trigger in self._moving]
+        self._of_use = {state: self._late_triggers(state) for state in lifecycle.state_rules}
+        self.no_order = self.at([None])
+        self.anywhere = self.at(lifecycle.state_rules)
+
+    def at(self, states: Iterable[State | None]) -> Possible:
+        """Runs that begin in `states`."""
+        none_lost = (0,) * len(self._may_be_lost)
+        runs = [Run(state, none_lost) for state in states]
+        return self.possible(runs, runs)
+
+    def possible(self, strict: Iterable[Run], favour: Iterable[Run]) -> Possible:
+        """The `Possible` of these runs; for equal ones it is the same object."""
+        key = frozenset(strict), frozenset(favour)
+        return self._known.setdefault(key, Possible(*key))
+
+    @property
+    def size(self) -> int:
+        """How many sets of runs it knows by now."""
+        return len(self._known)
+
+    def step(self, possible: Possible, reading: Reading) -> Possible:
+        """What is possible after a line; without runs if nothing explains it."""
+        after = possible.after.get(reading)
+        if after is None:
+            self._lifecycle.trigger(reading.trigger)
+            strict = favour = self._after(possible.favour, reading, self._in_favour)
+            if reading.vague or possible.strict != possible.favour:
+                strict = self._after(possible.strict, reading, self._strictly)
+            after = possible.after[reading] = self.possible(strict, favour)
+        return after
+
+    def moves(self, reading: Reading) -> bool:
+        """Whether the order may be in another state after `reading` than before it, unseen events aside."""
+        return reading.named or (reading.trigger in self._moving and reading.answer not in _CHANGE_NOTHING)
+
+    def states_before_next(self, runs: Iterable[Run]) -> tuple[State | None, ...]:
+        """The states, in table order, in which `runs` may stand just before the next line."""
+        states = {run.state for run in self._before_next(frozenset(runs))}
+        return tuple(state for state in self._unseen if state in states)
+
+    def legal(self, states: Iterable[State | None]) -> tuple[Trigger, ...]:
+        """The triggers that the table allows in one of `states`."""
+        allowed = [self._lifecycle.table[state] for state in states]
+        return tuple(trigger for trigger in self._lifecycle.trigger_rules if any(rows[trigger] for rows in allowed))
+
+    def holds_quota(self, runs: Iterable[Run]) -> bool:
+        """Whether each of `runs` stands where the table gives the order's unit back without regard to its age."""
+        return all(run.state in self._holding for run in runs)
+
+    def _after(self, runs: frozenset[Run], reading: Reading, way: _Way) -> set[Run]:
+        trigger, answer, word = reading
+        found = {
+            after
+            for run in self._before_next(runs)
+            for plain in way.answers.get(answer, (answer,))
+            for after in self._explained(run, trigger, plain)
+        }
+        if word is not None:
+            found = {run for run in found if run.state in way.meanings[word]}
+        return found
+
+    def _explained(self, run: Run, trigger: Trigger, answer: Answer) -> list[Run]:
+        """Where `run` may have come to once `trigger` got `answer`; nowhere if it cannot get that answer there."""
+        row = self._lifecycle.table[run.state][trigger]
+        refusal = self._lifecycle.service_refusals[run.state].means
+        moved = [] if row is None else [self._run(row.target, run.lost)]
+        match answer:
+            case Answer.ACCEPTED:
+                return moved
+            case Answer.PERHAPS:
+                return [*moved, self._with_lost(run, trigger)]
+            case Answer.BEGUN:
+                return self._begun(run, trigger)
+            case Answer.STATE_FORBIDS:
+                fits = row is None and refusal is Meaning.STATE_FORBIDS
+            case Answer.NOT_FOUND:
+                fits = refusal is Meaning.NOT_FOUND
+            case Answer.NOT_CARRIED_OUT:
+                fits = row is not None and self._lifecycle.trigger_rules[trigger].fails is not None
+            case _:
+                fits = True
+        return [run] if fits else []
+
+    def _begun(self, run: Run, renewal: Trigger) -> list[Run]:
+        states = {row.creates for row in self._lifecycle.transitions if row.trigger is renewal} - {None}
+        return [self._run(state, run.lost) for state in states if run.state is None]
+
+    def _with_lost(self, run: Run, trigger: Trigger) -> Run:
+        """`run` in which `trigger` has not happened, or not yet."""
+        if trigger not in self._may_be_lost:
+            return run
+        return self._run(run.state, _counted(run.lost, self._may_be_lost.index(trigger), +1))
+
+    def _run(self, state: State | None, lost: tuple[int, ...]) -> Run:
+        """A run in `state`, without those of the `lost` calls that can no more happen from there on."""
+        return Run(state, tuple(map(mul, lost, self._of_use[state])))
+
+    def _late_triggers(self, state: State | None) -> list[bool]:
+        """Which of the triggers that may be lost can be accepted in `state` or after it."""
+        coming = self._lifecycle.table if state is None else self._lifecycle.reachable(state)
+        return [any(self._lifecycle.can(later, trigger) for later in coming) for trigger in self._may_be_lost]
+
+    def _before_next(self, runs: frozenset[Run]) -> list[Run]:
+        """`runs` and all that they may have become before the next line, unseen; none that another one covers."""
+        if runs not in self._closed:
+            found: defaultdict[State | None, list[Run]] = defaultdict(list)
+            frontier = list(runs)
+            while frontier:
+                run = frontier.pop()
+                alike = found[run.state]
+                if not any(covers(other, run) for other in alike):
+                    alike[:] = [other for other in alike if not covers(run, other)] + [run]
+                    frontier += [self._run(state, run.lost) for state in self._unseen[run.state]]
+                    frontier += self._late_calls(run)
+            self._closed[runs] = [run for alike in found.values() for run in alike]
+        return self._closed[runs]
+
+    def _late_calls(self, run: Run) -> Iterator[Run]:
+        """Where `run` comes to if one of its lost calls happens now."""
+        for at, trigger in enumerate(self._may_be_lost):
+            row = self._lifecycle.table[run.state][trigger]
+            if row is not None and run.lost[at]:
+                yield self._run(row.target, _counted(run.lost, at, -1))
+
+
+def covers(one: Run, other: Run) -> bool:
+    """Whether `one` can become all that `other` can: the same state, and no fewer lost calls."""
+    return one.state == other.state and all(map(ge, one.lost, other.lost))
+
+
+def _counted(lost: tuple[int, ...], at: int, by: int) -> tuple[int, ...]:
+    return (*lost[:at], lost[at] + by, *lost[at + 1 :])
+
+
+_LARGE = 5_000
+
+
+@lru_cache(maxsize=16)
+def _shared(lifecycle: Lifecycle, events: Events, late: bool) -> Automaton:
+    return Automaton(lifecycle, events, late=late)
+
+
+def automaton(lifecycle: Lifecycle, events: Events, *, late: bool) -> Automaton:
+    """The automaton that all judges share, until it has grown large: those for late calls have no end of states."""
+    shared = _shared(lifecycle, events, late)
+    if shared.size > _LARGE:
+        _shared.cache_clear()
+    return shared

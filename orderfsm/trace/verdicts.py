@@ -1,0 +1,174 @@
+"""What a judge says: of a history, where it breaks the rules, and of a trace of many orders."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+from orderfsm.errors import NotConforming
+from orderfsm.verdict import Uncertain
+
+if TYPE_CHECKING:
+    from orderfsm.rows import State, Trigger
+
+    from .lines import BadLine
+    from .reading import Reading
+
+
+class Finding(Uncertain, StrEnum):
+    """The verdict on a history. It is no condition: compare it, or ask the report for its `ok`."""
+
+    CONFORMS = "conforms"
+    VIOLATES = "violates"
+    UNDECIDED = "undecided"
+
+    @classmethod
+    def of_all(cls, *, violating: int, undecided: int) -> Finding:
+        """The verdict on many orders: one that violates the table decides the whole, then one that is undecided."""
+        if violating:
+            return cls.VIOLATES
+        return cls.UNDECIDED if undecided else cls.CONFORMS
+
+
+class _HasVerdict(Protocol):
+    @property
+    def verdict(self) -> Finding: ...
+
+
+class Judged(Uncertain):
+    """What has a `verdict` on histories or a server. It is no condition: ask `ok`."""
+
+    __slots__ = ()
+    _instead = "ask its `.ok`, or call `.raise_for_violations()`"
+
+    @property
+    def ok(self: _HasVerdict) -> bool:
+        """Whether it conforms: not if it violates the table, nor if that is undecided."""
+        return self.verdict is Finding.CONFORMS
+
+    def raise_for_violations(self: _HasVerdict) -> None:
+        """`NotConforming`, with the report as its message, unless it conforms."""
+        if self.verdict is not Finding.CONFORMS:
+            raise NotConforming(self)
+
+
+@attrs.frozen
+class Judgement(Judged):
+    """The verdict on one order's history.
+
+    If it violates the table: `index` of the first line after which no run is left (from 0, in order of time, without
+    account lines and bad lines), the states `possible` just before it, unseen events counted in (None: no order), and
+    the triggers that are `legal` in one of them. `holds_quota`: the history conforms, no renewal began the order, and
+    it holds its unit of the package wherever it may stand.
+    """
+
+    verdict: Finding
+    index: int | None = None
+    possible: tuple[State | None, ...] = ()
+    legal: tuple[Trigger, ...] = ()
+    holds_quota: bool = False
+
+    def __str__(self) -> str:
+        if self.index is None:
+            return str(self.verdict)
+        return (
+            f"{self.verdict} at line {self.index}: it could only be in {', '.join(map(str, self.possible))}, "
+            f"where {', '.join(self.legal)} are allowed"
+        )
+
+
+@attrs.frozen
+class Violation:
+    """Where an order breaks the rules: `file` and `line`, and what is `said` there; the rest is as in `Judgement`."""
+
+    order_id: int
+    index: int
+    file: str
+    line: int
+    said: Reading
+    possible: tuple[State | None, ...]
+    legal: tuple[Trigger, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.file}:{self.line}: order {self.order_id} violates the table: {self.said}\n"
+            f"  it could only be in:  {', '.join(state or 'none' for state in self.possible)}\n"
+            f"  allowed there:        {', '.join(self.legal)}"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The violation in the document of `orderfsm replay`; no order is `null`."""
+        return {
+            "order_id": self.order_id,
+            "file": self.file,
+            "line": self.line,
+            "possible": [state if state is None else str(state) for state in self.possible],
+            "legal": list(map(str, self.legal)),
+        }
+
+
+@attrs.frozen(kw_only=True)
+class Report(Judged):
+    """What a trace of many orders comes to.
+
+    `orders`: how many were judged. `lines`: how many there are, without headers and empty ones; `account_lines` and
+    `bad_lines` are among them. `violations`, and the ids of the orders that are `undecided` or are `holding_quota`
+    (see `Judgement`), go by order id.
+    """
+
+    orders: int
+    lines: int
+    account_lines: int
+    bad_lines: tuple[BadLine, ...]
+    violations: tuple[Violation, ...]
+    undecided: tuple[int, ...]
+    holding_quota: tuple[int, ...]
+
+    @property
+    def conforms(self) -> int:
+        """How many orders conform."""
+        return self.orders - len(self.violations) - len(self.undecided)
+
+    @property
+    def verdict(self) -> Finding:
+        """The verdict on all orders together."""
+        return Finding.of_all(violating=len(self.violations), undecided=len(self.undecided))
+
+    def __str__(self) -> str:
+        """What `orderfsm replay` prints: the first violations, undecided orders and bad lines, then the counts."""
+        counts = (
+            f"{self.verdict}: {self.orders} orders, {self.conforms} conform, {len(self.violations)} violate the "
+            f"table, {len(self.undecided)} are undecided; {self.lines} lines, {len(self.bad_lines)} of them bad"
+        )
+        undecided = [f"order {order} is undecided: a line of it can be read in two ways" for order in self.undecided]
+        bad = [f"bad line: {line}" for line in self.bad_lines]
+        return "\n".join(
+            [
+                *_first(list(map(str, self.violations)), "violations"),
+                *_first(undecided, "undecided orders"),
+                *_first(bad, "bad lines"),
+                counts,
+            ]
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `orderfsm replay`."""
+        return {
+            "verdict": str(self.verdict),
+            "orders": self.orders,
+            "lines": self.lines,
+            "bad_lines": len(self.bad_lines),
+            "violations": [violation.as_json() for violation in self.violations],
+            "undecided": list(self.undecided),
+        }
+
+
+SHOWN = 20
+"""How many violations, undecided orders and bad lines the text of a report names; `as_json` has all."""
+
+
+def _first(texts: list[str], what: str) -> list[str]:
+    more = len(texts) - SHOWN
+    return texts[:SHOWN] + ([f"... {more} more {what}"] if more > 0 else [])
