@@ -409,7 +409,9 @@ class Lifecycle:
         return tuple(rule.trigger for rule in self.triggers if accepts(rule.actor))
 
     def _codes(self) -> Codes:
-        named = [*self.errors, self.not_found, *(rule.error for rule in (*self.refusal_rules, _ANYWHERE))]
+        everywhere = any(not rule.triggers and not rule.states for rule in self.refusal_rules)
+        refusals = self.refusal_rules if everywhere else (*self.refusal_rules, _ANYWHERE)
+        named = [*self.errors, self.not_found, *(rule.error for rule in refusals)]
         named += [rule.fails for rule in self.triggers if rule.fails is not None]
         for error in named:
             if not (isinstance(error, type) and issubclass(error, ServiceError)):
