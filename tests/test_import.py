@@ -17,11 +17,10 @@ ROOT = Path(orderfsm.__file__).parent
 MODULES = [path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py"]
 # From the lowest to the highest; also those that are planned.
 FLOORS = [
-    ["invalid", "rows", "scratch", "urls", "verdict"],
+    ["invalid", "rows", "scratch", "table", "urls", "verdict"],
     ["extras", "identity", "paths", "streams", "words"],
     ["explanation", "verification"],
-    ["errors"],
-    ["codes"],
+    ["codes", "errors"],
     ["lifecycle"],
     ["tables"],
     ["questions", "spec"],
@@ -33,8 +32,8 @@ FLOORS = [
     ["testing"],
     ["cli", "hypothesis_plugin", "pytest_plugin"],
 ]
-LOADED_ON_IMPORT = """codes errors explanation identity invalid lifecycle order paths questions rows tables
-    tables.gateway tables.orders verdict""".split()
+LOADED_ON_IMPORT = """errors identity invalid lifecycle order questions rows tables tables.gateway tables.orders
+    verdict""".split()
 
 
 def room_of(path):
