@@ -88,8 +88,8 @@ class Preflight:
         self.creates = Creates(self.grace, self._now)
         self.reading = Reading(self.lifecycle, self.memory, self.creates)
 
-    def refuses(self, basis: Basis) -> bool:
-        """Whether a call is not sent that the table refuses on this basis."""
+    def refuses(self, basis: Basis | None) -> bool:
+        """Whether a call that the table refuses on this basis is not sent."""
         return self.mode is Mode.ENFORCE and (self.trust is Trust.INFERRED or basis is Basis.DOCUMENTED)
 
     def _now(self) -> float:
