@@ -78,7 +78,8 @@ def drift(sdk: str | None, *, as_json: bool) -> int:
     if as_json:
         print_json(found.as_json())
     else:
-        for finding in found.findings:
-            click.echo(str(finding))
-        click.echo(f"SDK {found.version}: {len(found.findings) or 'no'} difference{'s' * (len(found.findings) != 1)}")
-    return 1 if found.findings else 0
+        for difference in found.differences:
+            click.echo(str(difference))
+        count = len(found.differences)
+        click.echo(f"SDK {found.version}: {count or 'no'} difference{'s' * (count != 1)}")
+    return 1 if found.differences else 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orderfsm import wire
+from orderfsm import quantities, wire
 
 from .terminal import safe
 
@@ -18,7 +18,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON d
 
 
 class Parsed(click.ParamType):  # type: ignore[type-arg]
-    """A word of the command line, read by one of `wire`'s parsers."""
+    """A word of the command line, read by a function that raises `InvalidValue` for what is none."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
         self.name = name
@@ -30,6 +30,7 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]
 
 TRIGGER = Parsed("trigger", wire.parse_trigger)
 STATES = Parsed("state", wire.parse_states)
+DURATION = Parsed("duration", quantities.seconds)
 
 
 def union(_context: click.Context, _option: click.Parameter, given: tuple[frozenset[Any], ...]) -> frozenset[Any]:

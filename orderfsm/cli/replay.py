@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 from orderfsm import trace
 
 from .printing import as_json, print_json
+from .progress import bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def replay(files: tuple[str, ...], events: str | None, *, as_json: bool) -> int:
 
 
 def _entries(files: tuple[str, ...]) -> Iterator[trace.Entry]:
-    """What stands in the files; a progress bar on standard error, if that is a terminal."""
+    """What stands in the files, with a bar."""
     size = sum(Path(file).stat().st_size for file in files if Path(file).is_file())
-    with click.progressbar(length=size, label="reading", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        yield from trace.read(files, progress=bar.update)
+    with bar("reading", size) as shown:
+        yield from trace.read(files, progress=shown.update)
