@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from orderfsm.errors import NotFoundPackage
 from orderfsm.spec import Operation
+from orderfsm.testing.drivers.answers import application
+from orderfsm.testing.model.steps import Ask
 from orderfsm.wire import PARAMETERS
-
-from .answers import application
-from .steps import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

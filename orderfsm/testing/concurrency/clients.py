@@ -17,19 +17,17 @@ import attrs
 
 from orderfsm.errors import Meaning, meaning_of
 from orderfsm.spec import Event, Operation
+from orderfsm.testing.drivers.driver import Answer, NoAnswer, given
+from orderfsm.testing.drivers.limit import TIMEOUT, Overdue, within_async
 from orderfsm.trace import Line, Outcome
 from orderfsm.wire import types
-
-from .driver import Answer, NoAnswer, given
-from .limit import TIMEOUT, Overdue, within_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.spec import State, Transition, Trigger
-
-    from .driver import Driver
+    from orderfsm.testing.drivers.driver import Driver
 
 ORDERS = 4
 """How many orders the clients work on at a time; now and then more, up to twice as many."""
