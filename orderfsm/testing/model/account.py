@@ -1,9 +1,10 @@
 """What the table says that an account must answer: a model of its orders, which follows the answers step by step.
 
-Of each order it keeps the *runs* that the answers so far leave possible: a state, and whether the order holds a unit
-and was ever issued. Where others may act behind the kit's back (events are partial), the runs are widened before each
-step by what owner, CA and calendar may have done meanwhile; the console is taken to be the tester's own. What of an
-answer no run explains is a `Contradiction`; an answer may have several, and only a `fatal` one leaves the model behind.
+Of each order it keeps the *standings* that the answers so far leave possible: a state, and whether the order holds a
+unit and was ever issued. Where others may act behind the kit's back (events are partial), the standings are widened
+before each step by what owner, CA and calendar may have done meanwhile; the console is taken to be the tester's own.
+What of an answer no standing explains is a `Contradiction`; an answer may have several, and only a `fatal` one leaves
+the model behind.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Account:
 
     def states(self, order: int | str) -> frozenset[State | None]:
         """The states in which an order may be; an id that the program does not know is no order's."""
-        return frozenset(run.state for run in self._standings(order))
+        return frozenset(each.state for each in self._standings(order))
 
     def is_gone(self, order: int) -> bool:
         """Whether an order was deleted for certain."""
@@ -102,27 +103,27 @@ class Account:
     def time_passes(self) -> None:
         """Let others do what they may have done meanwhile."""
         if self._acting:
-            self.standings = {order: self._widened(runs) for order, runs in self.standings.items()}
+            self.standings = {order: self._widened(standings) for order, standings in self.standings.items()}
 
     def _standings(self, order: int | str) -> frozenset[Standing]:
         return self.standings[order] if isinstance(order, int) else frozenset([Standing(None)])
 
-    def _widened(self, runs: frozenset[Standing]) -> frozenset[Standing]:
-        found = set(runs)
-        frontier = list(runs)
+    def _widened(self, standings: frozenset[Standing]) -> frozenset[Standing]:
+        found = set(standings)
+        frontier = list(standings)
         while frontier:
-            run = frontier.pop()
-            for row in self.lifecycle.outgoing(run.state):
-                new = self._after(run, row)
+            standing = frontier.pop()
+            for row in self.lifecycle.outgoing(standing.state):
+                new = self._after(standing, row)
                 if self.lifecycle.actor(row) in self._acting and new not in found:
                     found.add(new)
                     frontier.append(new)
         return frozenset(found)
 
-    def _after(self, run: Standing, row: Transition) -> Standing:
-        """`run` after a step; the kit's certificates are as young as the kit's run."""
-        used = run.used and not row.gives_back(0.0 if run.issued else None)
-        return Standing(row.target, used, run.issued or self.lifecycle.state_rules[row.target].certified)
+    def _after(self, standing: Standing, row: Transition) -> Standing:
+        """`standing` after a step; the kit's certificates are as young as the kit's run."""
+        used = standing.used and not row.gives_back(0.0 if standing.issued else None)
+        return Standing(row.target, used, standing.issued or self.lifecycle.state_rules[row.target].certified)
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
@@ -241,20 +242,20 @@ class Account:
         """Judge the answer to a trigger on an order, and move the order; the rows by which it may have moved."""
         if isinstance(trigger, Event) or trigger not in self._reads():
             self._pages.clear()
-        by_run = {run: self.lifecycle.table[run.state][trigger] for run in self._standings(order)}
-        codes = {code for run, row in by_run.items() if row is None for code in self._codes(run.state, answer)}
-        for wrong in self._judge(trigger, answer, may_succeed=any(by_run.values()), codes=codes):
+        by_standing = {each: self.lifecycle.table[each.state][trigger] for each in self._standings(order)}
+        codes = {code for each, row in by_standing.items() if row is None for code in self._codes(each.state, answer)}
+        for wrong in self._judge(trigger, answer, may_succeed=any(by_standing.values()), codes=codes):
             if self._is_refused_read(trigger, answer):
                 wrong.fatal = wrong.passing
             yield wrong
         accepted = answer.outcome is Outcome.ACCEPTED
-        rows = [row for row in by_run.values() if row is not None] if accepted else []
+        rows = [row for row in by_standing.values() if row is not None] if accepted else []
         if isinstance(order, int):
-            left = [(run, row) for run, row in by_run.items() if accepted == (row is not None)]
+            left = [(each, row) for each, row in by_standing.items() if accepted == (row is not None)]
             named = [
-                (run, row) for run, row in left if accepted or answer.code in {None, *self._codes(run.state, answer)}
+                (each, row) for each, row in left if accepted or answer.code in {None, *self._codes(each.state, answer)}
             ]
-            moved = frozenset(run if row is None else self._after(run, row) for run, row in named or left)
+            moved = frozenset(each if row is None else self._after(each, row) for each, row in named or left)
             self.standings[order] = moved or self.standings[order]
         return rows
 
@@ -315,7 +316,7 @@ class Account:
                 yield Contradiction(expected, str(answer), Kind.CODES)
             yield from self._shape(operation, answer.body, refused=True)
 
-    def _begin(self, order: int, answer: Answer, package: int, *runs: Standing) -> Iterator[Contradiction]:
+    def _begin(self, order: int, answer: Answer, package: int, *standings: Standing) -> Iterator[Contradiction]:
         """Take up a new order; its id must be a new one."""
         new = answer.order_id
         again = new in self.ids.values()
@@ -324,7 +325,7 @@ class Account:
             yield Contradiction("the id of a new order", f"{new}" + " again" * again, kind, fatal=True)
             return
         self.ids[order] = new
-        self.standings[order] = frozenset(runs)
+        self.standings[order] = frozenset(standings)
         self._package_of[order] = package
 
     def _shape(self, operation: Operation, body: object, *, refused: bool = False) -> Iterator[Contradiction]:
@@ -338,10 +339,10 @@ class Account:
     def _narrow(
         self, order: int | str, states: frozenset[State | None], *, fatal: bool = True
     ) -> Iterator[Contradiction]:
-        runs = self._standings(order)
-        found = frozenset(run for run in runs if run.state in states)
+        standings = self._standings(order)
+        found = frozenset(each for each in standings if each.state in states)
         if not found:
-            yield Contradiction(self._named(run.state for run in runs), self._named(states), fatal=fatal)
+            yield Contradiction(self._named(each.state for each in standings), self._named(states), fatal=fatal)
         elif isinstance(order, int):
             self.standings[order] = found
 
@@ -427,9 +428,9 @@ class Account:
 
     def _span(self, field: str, package: int) -> tuple[int, int]:
         """How many units of a package the orders hold, or how many of them were issued: at least, at most."""
-        orders = (runs for order, runs in self.standings.items() if self._package_of[order] == package)
-        each = [[getattr(run, field) for run in runs] for runs in orders]
-        return sum(map(min, each)), sum(map(max, each))
+        orders = (standings for order, standings in self.standings.items() if self._package_of[order] == package)
+        counts = [[getattr(each, field) for each in standings] for standings in orders]
+        return sum(map(min, counts)), sum(map(max, counts))
 
 
 def _is_order_id(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The systematic cover: everything that the table says must be tried, as trials.
+"""The systematic part of a check: everything that the table says must be tried, as trials.
 
 A *trial* is one attempt at one trigger in one state: bring an order there, let others stand by, fire the trigger, and
 look at everything. It raises `CannotForce` where it lacks something, and a `Contradiction` where the table is broken.
