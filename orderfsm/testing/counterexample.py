@@ -1,4 +1,4 @@
-"""What shows a violation: the program that failed, with the fewest calls."""
+"""What violates the table, for a report: a program that failed, or what concurrent clients were told."""
 
 from __future__ import annotations
 
