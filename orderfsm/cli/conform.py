@@ -104,8 +104,8 @@ def conform(
     """
     with needs("testing"):
         from orderfsm.testing import HTTPDriver, Result, check_conformance, selection
-        from orderfsm.testing.http import key_of_environment
-        from orderfsm.testing.script import write_script
+        from orderfsm.testing.drivers.http import key_of_environment
+        from orderfsm.testing.report import write_script
     known = frozenset() if baseline is None else selection.read_baseline(baseline, ORDER_LIFECYCLE)
     selection.Selection.of(ORDER_LIFECYCLE, only, exclude)
     driver = HTTPDriver(api_url, control_url, key=key_of_environment())

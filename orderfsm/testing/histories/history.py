@@ -24,10 +24,9 @@ from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, Header, Judged, Line, all_or_some, automaton, only_order, readings
 
-from .intervals import calls as by_end
-from .intervals import has_interval
+from .intervals import by_end, has_interval
 from .picture import drawn, told
-from .search import Search, Step
+from .search import Candidate, Search
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -137,12 +136,12 @@ def check_history(
     if not lines:
         raise InvalidValue("history", entries, ["lines of one order"])
     all_events = all_or_some(events, {entry.events for entry in entries if isinstance(entry, Header)})
-    history = History(only_order(lines), lifecycle, all_events)
+    history = HistoryJudge(only_order(lines), lifecycle, all_events)
     return history.checked(lines, None if initial is None else lifecycle.members(initial), time.monotonic() + budget)
 
 
 @attrs.frozen
-class History:
+class HistoryJudge:
     """The checks of one order's lines, or of a part of them."""
 
     order_id: int
@@ -153,22 +152,22 @@ class History:
         self, lines: Collection[Line], initial: Collection[State | None] | None, deadline: float
     ) -> HistoryCheck:
         """Whether `lines` are linearizable from one of the `initial` states; None: from where traces begin."""
-        steps, machine = self.prepared(lines)
-        initial = self._beginning(steps) if initial is None else initial
+        candidates, machine = self.prepared(lines)
+        initial = self._beginning(candidates) if initial is None else initial
         start = machine.at(initial)
-        verdict, reached = Finding.VIOLATES, Search(steps, machine, favour=True).reached(start, deadline)
+        verdict, reached = Finding.VIOLATES, Search(candidates, machine, favour=True).reached(start, deadline)
         if reached.culprit is None:
             verdict = Finding.CONFORMS
-            if any(reading.vague for step in steps for reading in step.readings):
-                reached = Search(steps, machine, favour=False).reached(start, deadline)
+            if any(reading.vague for each in candidates for reading in each.readings):
+                reached = Search(candidates, machine, favour=False).reached(start, deadline)
                 verdict = Finding.UNDECIDED if reached.culprit else Finding.CONFORMS
-        calls = tuple(step.call.line for step in steps)
+        calls = tuple(each.call.line for each in candidates)
         ordered = tuple(state for state in self.lifecycle.state_rules if state in initial)
         if reached.out_of_time or verdict is not Finding.VIOLATES:
             verdict = Finding.UNDECIDED if reached.out_of_time else verdict
             return HistoryCheck(self.order_id, verdict, calls, ordered, out_of_time=reached.out_of_time)
         states = machine.states_before_next(reached.runs)
-        index = next(index for index, step in enumerate(steps) if step is reached.culprit)
+        index = next(index for index, candidate in enumerate(candidates) if candidate is reached.culprit)
         return HistoryCheck(self.order_id, verdict, calls, ordered, index, states, machine.legal(states))
 
     def moves(self, line: Line) -> bool:
@@ -176,14 +175,16 @@ class History:
         machine = automaton(self.lifecycle, self.events, late=False)
         return any(map(machine.moves, readings(line, self.order_id, self.lifecycle)))
 
-    def prepared(self, lines: Collection[Line]) -> tuple[list[Step], Automaton]:
-        """The steps that `lines` are, by their ends, and the automaton that judges them."""
-        steps = [Step(call, tuple(readings(call.line, self.order_id, self.lifecycle))) for call in by_end(lines)]
-        steps = [step for step in steps if step.readings]
-        unknown = any(reading.may_come_late(favour=True) for step in steps for reading in step.readings)
-        return steps, automaton(self.lifecycle, self.events, late=unknown and any(map(has_interval, lines)))
+    def prepared(self, lines: Collection[Line]) -> tuple[list[Candidate], Automaton]:
+        """The calls that `lines` are, by their ends, and the automaton that judges them."""
+        candidates = [
+            Candidate(call, tuple(readings(call.line, self.order_id, self.lifecycle))) for call in by_end(lines)
+        ]
+        candidates = [each for each in candidates if each.readings]
+        unknown = any(reading.may_come_late(favour=True) for each in candidates for reading in each.readings)
+        return candidates, automaton(self.lifecycle, self.events, late=unknown and any(map(has_interval, lines)))
 
-    def _beginning(self, steps: Sequence[Step]) -> Collection[State | None]:
-        said = [reading for step in steps for reading in step.readings]
+    def _beginning(self, candidates: Sequence[Candidate]) -> Collection[State | None]:
+        said = [reading for each in candidates for reading in each.readings]
         created = any(reading.creates for reading in said[:1])
         return [None] if created or any(reading.named for reading in said) else list(self.lifecycle.state_rules)

@@ -46,21 +46,17 @@ class MachineDriver:
         self._ids = count(1)
 
     def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE) -> Answer:  # noqa: ARG002  # all are alike
-        """See `Driver`."""
         order_id = next(self._ids)
         self._machines[order_id] = self._make()
         return Answer.accepted(order_id=order_id)
 
     def call(self, operation: Operation, order_id: int | str) -> Now[Answer]:
-        """See `Driver`."""
         return self._fire(operation, order_id)
 
     def observe(self, order_id: int) -> frozenset[State | None]:
-        """See `Driver`."""
         return frozenset([self._machines[order_id].state])
 
     def happen(self, order_id: int, event: Event) -> Now[Answer]:
-        """See `Driver`."""
         return self._fire(event, order_id)
 
     def _fire(self, trigger: Trigger, order_id: int | str) -> Now[Answer]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, all_or_some
 
-from .history import History, HistoryCheck
-from .intervals import calls as by_end
+from .history import HistoryCheck, HistoryJudge
+from .intervals import by_end
 from .search import Search
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from orderfsm.rows import State
     from orderfsm.trace import Line
 
-    from .search import Step
+    from .search import Candidate
 
 ENOUGH = 6
 """A smallest history has no more calls than that, if it need not; with fewer it would not show how it came to that."""
@@ -41,19 +41,19 @@ def smallest_history(
     """
     if found.culprit is None:
         return found
-    history = History(found.order_id, lifecycle, all_or_some(events, ()))
+    history = HistoryJudge(found.order_id, lifecycle, all_or_some(events, ()))
     return _Shrinking(history, found, time.monotonic() + budget).smallest()
 
 
 class _Shrinking:
     """One history, up to the end of its culprit, and the calls of it that were not lost."""
 
-    def __init__(self, history: History, found: HistoryCheck, deadline: float) -> None:
-        spans = by_end(found.calls)
-        end = next(call.end for call in spans if call.line is found.culprit)
-        steps, self._automaton = history.prepared([call.line for call in spans if call.start < end])
-        self._lost = [step for step in steps if step.may_come_late(self._automaton, favour=True)]
-        self._answered = [step for step in steps if not step.may_come_late(self._automaton, favour=True)]
+    def __init__(self, history: HistoryJudge, found: HistoryCheck, deadline: float) -> None:
+        calls = by_end(found.calls)
+        end = next(call.end for call in calls if call.line is found.culprit)
+        candidates, self._automaton = history.prepared([call.line for call in calls if call.start < end])
+        self._lost = [each for each in candidates if each.may_come_late(self._automaton, favour=True)]
+        self._answered = [each for each in candidates if not each.may_come_late(self._automaton, favour=True)]
         self._history = history
         self._found = found
         self._deadline = deadline
@@ -61,11 +61,11 @@ class _Shrinking:
     def smallest(self) -> HistoryCheck:
         """Go back from pause to pause while few calls are enough."""
         best: HistoryCheck | None = None
-        lost = [step.call.line for step in self._lost]
+        lost = [each.call.line for each in self._lost]
         kept: list[Line] = []
         until = len(self._answered)
         for at in (*_pauses(self._answered), 0):
-            lines = [step.call.line for step in self._answered[at:until]]
+            lines = [each.call.line for each in self._answered[at:until]]
             if at and best is not None and not any(map(self._history.moves, lines)):
                 continue  # nothing but reads since: they can do without
             shown = self._without_reads(self._checked([*lines, *kept, *lost], self._states(at)))
@@ -76,12 +76,12 @@ class _Shrinking:
         return self._found if best is None else best
 
     def _states(self, at: int) -> set[State | None]:
-        """Where the order may be after the first `at` steps, and the lost ones from before their end."""
+        """Where the order may be after the first `at` calls, and the lost ones from before their end."""
         if not at:
             return set(self._found.initial)
         end = self._answered[at - 1].call.end
-        lost = [step for step in self._lost if step.call.start < end]
-        before = sorted([*self._answered[:at], *lost], key=lambda step: step.call.end)
+        lost = [each for each in self._lost if each.call.start < end]
+        before = sorted([*self._answered[:at], *lost], key=lambda each: each.call.end)
         search = Search(before, self._automaton, favour=True)
         return {run.state for run in search.reached(self._automaton.at(self._found.initial), self._deadline).runs}
 
@@ -98,10 +98,10 @@ class _Shrinking:
         return found
 
 
-def _pauses(steps: Sequence[Step]) -> Iterator[int]:
-    """How many of `steps`, which come by their ends, had ended when none was under way, the latest pause first."""
+def _pauses(candidates: Sequence[Candidate]) -> Iterator[int]:
+    """How many calls, which come by their ends, had ended when none was under way, the latest pause first."""
     earliest = (math.inf, 0, 0)
-    for at in range(len(steps) - 1, 0, -1):
-        earliest = min(earliest, steps[at].call.start)
-        if steps[at - 1].call.end < earliest:
+    for at in range(len(candidates) - 1, 0, -1):
+        earliest = min(earliest, candidates[at].call.start)
+        if candidates[at - 1].call.end < earliest:
             yield at

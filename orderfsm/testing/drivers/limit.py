@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import signal
 import threading
 import time
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .driver import NoAnswer, given
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+
+    from .driver import Driver
 
     T = TypeVar("T")
 
@@ -80,6 +86,47 @@ def _alarm(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
         if left:
             signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - begun), 1e-6), interval)
+
+
+class LimitedDriver:
+    """A driver of which each call may take so many `seconds`."""
+
+    def __init__(self, driver: Driver, seconds: float) -> None:
+        self._driver = driver
+        self._seconds = seconds
+        self._loop: asyncio.Runner | None = None
+
+    def can(self, method: str) -> bool:
+        """Whether the driver has a method that not every driver has."""
+        return callable(getattr(self._driver, method, None))
+
+    def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """What a method of the driver gives, awaited if it must be; `NoAnswer` if it takes too long.
+
+        `InvalidValue` if it is not what that method gives.
+        """
+        try:
+            value = within(self._seconds, partial(getattr(self._driver, method), *arguments, **named))
+            if inspect.isawaitable(value):
+                value = within(2 * self._seconds, partial(self.wait_for, within_async(self._seconds, value)))
+        except Overdue as overdue:
+            if not isinstance(overdue, Cancelled):
+                self.close()
+            raise NoAnswer(f"{method}: no answer in {self._seconds:g} seconds") from None
+        return given(method, value)
+
+    def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """What a coroutine comes to, in the loop in which everything of this driver is done."""
+        if self._loop is None:
+            self._loop = asyncio.Runner()
+        return self._loop.run(work)
+
+    def close(self) -> None:
+        """Close that loop; the next coroutine gets a new one."""
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            with suppress(RuntimeError):  # in a thread that was left behind, it is still running
+                loop.close()
 
 
 def _elsewhere(seconds: float, call: Callable[[], T]) -> T:

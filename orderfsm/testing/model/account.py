@@ -1,89 +1,48 @@
 """What the table says that an account must answer: a model of its orders, which follows the answers step by step.
 
-Of each order it keeps the *runs* that the answers so far leave possible: a state, and whether the order holds a unit
-and was ever issued. Where others may act behind the kit's back (events are partial), the runs are widened before each
-step by what owner, CA and calendar may have done meanwhile; the console is taken to be the tester's own. What of an
-answer no run explains is a `Contradiction`; an answer may have several, and only a `fatal` one leaves the model behind.
+Of each order it keeps the *standings* that the answers so far leave possible: a state, and whether the order holds a
+unit and was ever issued. Where others may act behind the kit's back (events are partial), the standings are widened
+before each step by what owner, CA and calendar may have done meanwhile; the console is taken to be the tester's own.
+What of an answer no standing explains is a `Contradiction`; an answer may have several, and only a `fatal` one leaves
+the model behind.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
 from orderfsm import wire
-from orderfsm.errors import BY_CODE, Meaning, NotFoundPackage, NotRemainCount
-from orderfsm.rows import Actor
-from orderfsm.tables.api import meaning_of
-from orderfsm.tables.orders import Event, Operation
+from orderfsm.errors import BY_CODE, Meaning, NotFoundPackage, NotRemainCount, meaning_of
+from orderfsm.paths import WAITED_FOR
+from orderfsm.spec import Event, Operation
+from orderfsm.testing.drivers.answers import gone
+from orderfsm.testing.drivers.driver import says_nothing
 from orderfsm.trace import Events, Outcome
 
-from .driver import says_nothing
+from .contradiction import Contradiction, Kind
 from .shapes import failed, flaw
+from .steps import Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
-    from typing import TypeAlias
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Transition, Trigger
+    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.testing.drivers.driver import Answer, Page, Quota
 
-    from .driver import Answer, Page, Quota
-    from .steps import Ask, ReadList
-
-    Once: TypeAlias = tuple[object, ...]
+    from .steps import Step
 
 COUNTED = {"used": "units used", "issued": "orders issued"}
 
-UNSEEN = (Actor.OWNER, Actor.CA, Actor.CALENDAR)
-"""Who may act behind the kit's back if events are partial."""
 
-
-class Run(NamedTuple):
+class Standing(NamedTuple):
     """One way in which an order may stand; `used`: it holds a unit; `issued`: it was issued once."""
 
     state: State | None
     used: bool = False
     issued: bool = False
-
-
-class Kind(StrEnum):
-    """What a contradiction is about; the gravest first."""
-
-    STATE_MACHINE = "state machine"
-    QUOTA = "quota"
-    CODES = "codes"
-    SHAPES = "shapes"
-
-
-class Contradiction(Exception):
-    """What of an answer the table does not explain: what was `expected`, and what was `got` instead.
-
-    `passing`: the server did not answer, or failed, or was busy. That contradicts the table only if it does so always.
-    `itself`: it is the answer's own fault, and shows no effect of what was done before. `once`: what it is of, if every
-    program would show it. `fatal`: nobody knows any more where the orders are, so that nothing after it can be judged.
-    """
-
-    def __init__(
-        self,
-        expected: str,
-        got: str,
-        kind: Kind = Kind.STATE_MACHINE,
-        *,
-        passing: bool = False,
-        fatal: bool | None = None,
-        itself: bool = False,
-        once: Once | None = None,
-    ) -> None:
-        super().__init__(expected, got)
-        self.expected, self.got, self.kind, self.passing = expected, got, kind, passing
-        self.fatal = passing or (kind is Kind.STATE_MACHINE if fatal is None else fatal)
-        self.itself, self.once = itself, once
-
-    def __str__(self) -> str:
-        return f"expected {self.expected}, got {self.got}"
 
 
 @attrs.define
@@ -110,11 +69,11 @@ class Account:
     ) -> None:
         self.lifecycle = lifecycle
         self.ids: dict[int, int] = {}
-        self.runs: dict[int, frozenset[Run]] = {}
+        self.standings: dict[int, frozenset[Standing]] = {}
         self._units = units
         self._ours = ours
-        self._acting = UNSEEN if events is Events.PARTIAL else ()
-        self._gone = frozenset(rule.state for rule in lifecycle.states if rule.type is None)
+        self._acting = WAITED_FOR if events is Events.PARTIAL else ()
+        self._gone = gone(lifecycle)
         self._domains: dict[int, str] = {}
         self._pages: dict[tuple[object, ...], list[int]] = {}
         self._package_of: dict[int, int] = {}
@@ -127,7 +86,7 @@ class Account:
 
     def states(self, order: int | str) -> frozenset[State | None]:
         """The states in which an order may be; an id that the program does not know is no order's."""
-        return frozenset(run.state for run in self._runs(order))
+        return frozenset(each.state for each in self._standings(order))
 
     def is_gone(self, order: int) -> bool:
         """Whether an order was deleted for certain."""
@@ -144,27 +103,27 @@ class Account:
     def time_passes(self) -> None:
         """Let others do what they may have done meanwhile."""
         if self._acting:
-            self.runs = {order: self._widened(runs) for order, runs in self.runs.items()}
+            self.standings = {order: self._widened(standings) for order, standings in self.standings.items()}
 
-    def _runs(self, order: int | str) -> frozenset[Run]:
-        return self.runs[order] if isinstance(order, int) else frozenset([Run(None)])
+    def _standings(self, order: int | str) -> frozenset[Standing]:
+        return self.standings[order] if isinstance(order, int) else frozenset([Standing(None)])
 
-    def _widened(self, runs: frozenset[Run]) -> frozenset[Run]:
-        found = set(runs)
-        frontier = list(runs)
+    def _widened(self, standings: frozenset[Standing]) -> frozenset[Standing]:
+        found = set(standings)
+        frontier = list(standings)
         while frontier:
-            run = frontier.pop()
-            for row in self.lifecycle.outgoing(run.state):
-                new = self._after(run, row)
+            standing = frontier.pop()
+            for row in self.lifecycle.outgoing(standing.state):
+                new = self._after(standing, row)
                 if self.lifecycle.actor(row) in self._acting and new not in found:
                     found.add(new)
                     frontier.append(new)
         return frozenset(found)
 
-    def _after(self, run: Run, row: Transition) -> Run:
-        """`run` after a step; the kit's certificates are as young as the kit's run."""
-        used = run.used and not row.gives_back(0.0 if run.issued else None)
-        return Run(row.target, used, run.issued or self.lifecycle.state_rules[row.target].certified)
+    def _after(self, standing: Standing, row: Transition) -> Standing:
+        """`standing` after a step; the kit's certificates are as young as the kit's run."""
+        used = standing.used and not row.gives_back(0.0 if standing.issued else None)
+        return Standing(row.target, used, standing.issued or self.lifecycle.state_rules[row.target].certified)
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
@@ -182,7 +141,7 @@ class Account:
             self._packages[package].judged &= wrong.kind is not Kind.QUOTA
             yield wrong
         if answer.outcome is Outcome.ACCEPTED and row is not None:
-            yield from self._begin(order, answer, package, Run(row.target, row.quota > 0))
+            yield from self._begin(order, answer, package, Standing(row.target, row.quota > 0))
 
     def called(
         self, operation: Operation, order: int | str, answer: Answer, begins: int | None = None
@@ -195,7 +154,7 @@ class Account:
         word = (answer.body or {}).get("Type")
         if operation is Operation.DESCRIBE and answer.outcome is Outcome.ACCEPTED and word is not None:
             yield from self._read(order, str(word), wire.types(self.lifecycle), "Type")
-        second = [Run(row.creates) for row in rows if row.creates is not None]
+        second = [Standing(row.creates) for row in rows if row.creates is not None]
         if second and begins is not None and (answer.order_id, answer.body) != (None, None):
             package = self._package_of.get(order, 1) if isinstance(order, int) else 1
             yield from self._begin(begins, answer, package, *second)
@@ -283,21 +242,21 @@ class Account:
         """Judge the answer to a trigger on an order, and move the order; the rows by which it may have moved."""
         if isinstance(trigger, Event) or trigger not in self._reads():
             self._pages.clear()
-        by_run = {run: self.lifecycle.table[run.state][trigger] for run in self._runs(order)}
-        codes = {code for run, row in by_run.items() if row is None for code in self._codes(run.state, answer)}
-        for wrong in self._judge(trigger, answer, may_succeed=any(by_run.values()), codes=codes):
+        by_standing = {each: self.lifecycle.table[each.state][trigger] for each in self._standings(order)}
+        codes = {code for each, row in by_standing.items() if row is None for code in self._codes(each.state, answer)}
+        for wrong in self._judge(trigger, answer, may_succeed=any(by_standing.values()), codes=codes):
             if self._is_refused_read(trigger, answer):
                 wrong.fatal = wrong.passing
             yield wrong
         accepted = answer.outcome is Outcome.ACCEPTED
-        rows = [row for row in by_run.values() if row is not None] if accepted else []
+        rows = [row for row in by_standing.values() if row is not None] if accepted else []
         if isinstance(order, int):
-            left = [(run, row) for run, row in by_run.items() if accepted == (row is not None)]
+            left = [(each, row) for each, row in by_standing.items() if accepted == (row is not None)]
             named = [
-                (run, row) for run, row in left if accepted or answer.code in {None, *self._codes(run.state, answer)}
+                (each, row) for each, row in left if accepted or answer.code in {None, *self._codes(each.state, answer)}
             ]
-            moved = frozenset(run if row is None else self._after(run, row) for run, row in named or left)
-            self.runs[order] = moved or self.runs[order]
+            moved = frozenset(each if row is None else self._after(each, row) for each, row in named or left)
+            self.standings[order] = moved or self.standings[order]
         return rows
 
     def _is_refused_read(self, trigger: Trigger, answer: Answer) -> bool:
@@ -357,7 +316,7 @@ class Account:
                 yield Contradiction(expected, str(answer), Kind.CODES)
             yield from self._shape(operation, answer.body, refused=True)
 
-    def _begin(self, order: int, answer: Answer, package: int, *runs: Run) -> Iterator[Contradiction]:
+    def _begin(self, order: int, answer: Answer, package: int, *standings: Standing) -> Iterator[Contradiction]:
         """Take up a new order; its id must be a new one."""
         new = answer.order_id
         again = new in self.ids.values()
@@ -366,7 +325,7 @@ class Account:
             yield Contradiction("the id of a new order", f"{new}" + " again" * again, kind, fatal=True)
             return
         self.ids[order] = new
-        self.runs[order] = frozenset(runs)
+        self.standings[order] = frozenset(standings)
         self._package_of[order] = package
 
     def _shape(self, operation: Operation, body: object, *, refused: bool = False) -> Iterator[Contradiction]:
@@ -380,12 +339,12 @@ class Account:
     def _narrow(
         self, order: int | str, states: frozenset[State | None], *, fatal: bool = True
     ) -> Iterator[Contradiction]:
-        runs = self._runs(order)
-        found = frozenset(run for run in runs if run.state in states)
+        standings = self._standings(order)
+        found = frozenset(each for each in standings if each.state in states)
         if not found:
-            yield Contradiction(self._named(run.state for run in runs), self._named(states), fatal=fatal)
+            yield Contradiction(self._named(each.state for each in standings), self._named(states), fatal=fatal)
         elif isinstance(order, int):
-            self.runs[order] = found
+            self.standings[order] = found
 
     def _read(
         self, order: int | str, word: str, vocabulary: dict[str, frozenset[State | None]], kind: str
@@ -469,9 +428,9 @@ class Account:
 
     def _span(self, field: str, package: int) -> tuple[int, int]:
         """How many units of a package the orders hold, or how many of them were issued: at least, at most."""
-        orders = (runs for order, runs in self.runs.items() if self._package_of[order] == package)
-        each = [[getattr(run, field) for run in runs] for runs in orders]
-        return sum(map(min, each)), sum(map(max, each))
+        orders = (standings for order, standings in self.standings.items() if self._package_of[order] == package)
+        counts = [[getattr(each, field) for each in standings] for standings in orders]
+        return sum(map(min, counts)), sum(map(max, counts))
 
 
 def _is_order_id(text: str) -> bool:
@@ -484,3 +443,22 @@ def _with_status(code: str) -> str:
 
 def _span(least: int, most: int) -> str:
     return f"{least}" if least == most else f"{least} to {most}"
+
+
+def tell(account: Account, step: Step, result: Any) -> Iterator[Contradiction]:
+    """Tell a model the result of a step; what of it the table does not explain."""
+    match step:
+        case Create(operation, order, package):
+            yield from account.created(operation, order, result, package)
+        case Call(operation, order, begins):
+            yield from account.called(operation, order, result, begins)
+        case Happen(event, order):
+            yield from account.happened(event, order, result)
+        case Observe(order):
+            yield from account.observed(order, result)
+        case ReadList():
+            yield from account.listed(step, result)
+        case ReadQuota(package):
+            yield from account.counted(result, package)
+        case Ask():
+            yield from account.turned_away(step, result)

@@ -14,26 +14,25 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.tables.orders import Event, Operation, State
+from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.spec import Event, Operation, State
+from orderfsm.testing.model.contradiction import Contradiction
+from orderfsm.testing.model.perform import CannotForce
+from orderfsm.testing.model.session import Session
+from orderfsm.testing.model.steps import ON_AN_ORDER, UNITS, Call, Observe, ReadList, ReadQuota
 from orderfsm.trace import Events
 from orderfsm.wire import statuses
 
-from .cover import MALFORMED, NO_ORDER
-from .model import Contradiction
-from .session import CannotForce, Session
-from .steps import ON_AN_ORDER, UNITS, Call, Observe, ReadList, ReadQuota
 from .storage import put_aside_elsewhere
-from .ways import Pilot, path
+from .trials import MALFORMED, UNKNOWN_ID
+from .ways import Pilot, shortest_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orderfsm.lifecycle import Lifecycle
-
-    from .driver import Driver
-    from .session import Failure
-    from .steps import Step
+    from orderfsm.testing.drivers.driver import Driver
+    from orderfsm.testing.model.failure import Failure
+    from orderfsm.testing.model.steps import Step
 
 POOL = 3
 """How many orders a program has at a time that are not at their end: so few that each gets far."""
@@ -50,11 +49,11 @@ PLACES = st.integers(0, POOL + ENDED - 1)
 TRIGGERS = st.sampled_from([*ON_AN_ORDER, *Event])
 """What can be fired on an order."""
 
-READS: st.SearchStrategy[Step | int] = st.one_of(
+READ_STEPS: st.SearchStrategy[Step | int] = st.one_of(
     PLACES,
     st.builds(ReadQuota),
     st.builds(ReadList, st.none() | st.sampled_from(list(statuses())), st.none(), st.integers(1, 3), st.integers(1, 5)),
-    st.builds(Call, st.sampled_from(ON_AN_ORDER), st.sampled_from([*MALFORMED, NO_ORDER])),
+    st.builds(Call, st.sampled_from(ON_AN_ORDER), st.sampled_from([*MALFORMED, UNKNOWN_ID])),
 )
 """What reads and changes nothing; a number is the place of an order to observe."""
 
@@ -178,11 +177,11 @@ class _RandomPrograms(RuleBasedStateMachine):
             return
         order = _at(living, place)
         start = min(self.session.account.states(order), key=str)
-        way = path(self.session.lifecycle, start, goal) or ()
+        way = shortest_way(self.session.lifecycle, start, goal) or ()
         for fired in (*(row.trigger for row in way), trigger):
             self.attempt(partial(self.pilot.fire, fired, order))
 
-    @rule(read=READS)
+    @rule(read=READ_STEPS)
     def read(self, read: Step | int) -> None:
         """Read something, or call with an id that no order has."""
         orders = self.orders()

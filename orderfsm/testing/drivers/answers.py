@@ -54,6 +54,12 @@ def of_json(status: int, body: Any) -> Answer:
     return Answer.refused(str(body.get("Code", "")), http_status=status, body=body)
 
 
+def word_of(answer: Answer) -> str | None:
+    """The `Type` that a read answered; None if it says none."""
+    word = (answer.body or {}).get("Type")
+    return word if isinstance(word, str) else None
+
+
 def not_read(operation: Operation, answer: Answer) -> NoAnswer:
     """What is to be raised where `operation`, a read, got that answer."""
     return NoAnswer(f"{operation}: {answer}", passing=says_nothing(answer), answer=answer)

@@ -18,7 +18,7 @@ from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.tables.api import meaning_of
 from orderfsm.trace import Outcome
 
-from .intervals import NEVER, calls
+from .intervals import NEVER, by_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.trace import Line
 
-    from .intervals import Call, Moment
+    from .intervals import Moment, TimedCall
 
 
 class HeldUnits:
@@ -39,7 +39,7 @@ class HeldUnits:
         taking = {row.trigger for row in lifecycle.transitions if row.quota > 0}
         giving = {row.trigger for row in lifecycle.transitions if row.gives_back(age=0)}
         keeping = {row.trigger for row in lifecycle.transitions if row.source is not None and not row.gives_back(age=0)}
-        made = calls(lines)
+        made = by_end(lines)
         free = {call.line.begins for call in made}
         takes = [call for call in made if call.line.trigger in taking]
         gives = [call for call in made if call.line.trigger in giving and call.line.order_id not in free]
@@ -61,7 +61,7 @@ class HeldUnits:
         """How many must be held at a moment; at the end, unless it is given."""
         return self._before + bisect_left(self._have_taken, at) - bisect_right(self._may_give, at)
 
-    def impossible(self, total: int) -> Iterator[tuple[Call, int]]:
+    def impossible(self, total: int) -> Iterator[tuple[TimedCall, int]]:
         """The creates whose answer is impossible with a package of `total` units, and how many were held at that.
 
         Of a refusal, the most that can have been held during the call; of an accepted create, the least, or the least
@@ -78,7 +78,7 @@ class HeldUnits:
             if least >= total or at_its_end > total:
                 yield call, least if least >= total else at_its_end
 
-    def around(self, call: Call) -> list[Call]:
+    def around(self, call: TimedCall) -> list[TimedCall]:
         """A call, and the changes that overlap it."""
         overlapping = [each for each in self.changes if each.start <= call.end and call.start <= each.end]
         return overlapping if call in self._created else [call, *overlapping]
@@ -92,6 +92,6 @@ def _surely(line: Line) -> bool:
     return line.outcome is Outcome.ACCEPTED
 
 
-def _moments(call: Call, changes: list[Moment]) -> list[Moment]:
+def _moments(call: TimedCall, changes: list[Moment]) -> list[Moment]:
     """The beginning of a call, and those of the changes that come until its end."""
     return [call.start, *changes[bisect_right(changes, call.start) : bisect_right(changes, call.end)]]

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orderfsm.tables.orders import Operation
-
-from .answers import application
-from .steps import Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
+from orderfsm.spec import Operation
+from orderfsm.testing.drivers.answers import application
+from orderfsm.testing.model.steps import Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
-    from .driver import Driver
-    from .report import Violation
-    from .session import Done, Failure
-    from .steps import Step
+    from orderfsm.testing.drivers.driver import Driver
+    from orderfsm.testing.model.failure import Done, Failure
+    from orderfsm.testing.model.steps import Step
 
 _OVER_HTTP = '''\
 import json
@@ -95,15 +92,6 @@ def script(driver: Driver, units: int | None, failure: Failure, done: Iterable[D
     lines = _over_http(driver, steps, units) if api is not None else _with_driver(driver, steps, units)
     end = f'print("expected of the last answer: " + {failure.expected!r})'
     return "\n".join([f'"""{failure}."""', "", *lines, end, ""])
-
-
-def write_script(folder: Path, violation: Violation) -> Path:
-    """Write the program of a violation to a file in a folder, which is made if it is not there; the file."""
-    words = (violation.trigger.name.lower(), "in", violation.state or "no_order", violation.kind.replace(" ", "_"))
-    path = folder / f"{'_'.join(words)}.py"
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(violation.script, encoding="utf-8")
-    return path
 
 
 def _over_http(driver: Driver, steps: list[Step], units: int | None) -> Iterator[str]:

@@ -27,7 +27,7 @@ ALWAYS: Moment = (-math.inf, BEGINS, 0)
 NEVER: Moment = (math.inf, ENDS, 0)
 
 
-class Call(NamedTuple):
+class TimedCall(NamedTuple):
     """A line, and between which moments it happened."""
 
     start: Moment
@@ -35,7 +35,7 @@ class Call(NamedTuple):
     line: Line
 
 
-def calls(lines: Iterable[Line]) -> list[Call]:
+def by_end(lines: Iterable[Line]) -> list[TimedCall]:
     """The intervals of `lines`, by their ends.
 
     `started` and `ended` are seconds, or RFC 3339 times; if only one of them is there, the interval is open on the
@@ -51,15 +51,15 @@ def has_interval(line: Line) -> bool:
     return line.started is not None or line.ended is not None
 
 
-def _call(line: Line, position: int) -> Call:
+def _call(line: Line, position: int) -> TimedCall:
     if not has_interval(line):
         at = _seconds(line.instant)
-        return Call((at, STANDS, 2 * position), (at, STANDS, 2 * position + 1), line)
+        return TimedCall((at, STANDS, 2 * position), (at, STANDS, 2 * position + 1), line)
     start = ALWAYS if line.started is None else (_time("started", line.started), BEGINS, 0)
     end = NEVER if line.ended is None else (_time("ended", line.ended), ENDS, 0)
     if end < start:
         raise InvalidValue("interval", (line.started, line.ended), ["an end that is not before the start"])
-    return Call(start, end, line)
+    return TimedCall(start, end, line)
 
 
 def _time(name: str, value: Any) -> float:

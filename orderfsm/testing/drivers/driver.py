@@ -50,7 +50,7 @@ class Answer(Uncertain):
     `order_id` is the order that a create made, or the second order of a renewal. `body` is the answer's JSON object, if
     there is one.
 
-    >>> from orderfsm.testing.driver import Answer
+    >>> from orderfsm.testing import Answer
     >>> Answer.accepted(order_id=7).order_id, Answer.refused("OrderStateError").code
     (7, 'OrderStateError')
     """

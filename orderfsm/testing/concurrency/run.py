@@ -13,27 +13,26 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from orderfsm.invalid import InvalidValue
-from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.errors import InvalidValue
+from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.testing.drivers.driver import NoAnswer, checked, given
+from orderfsm.testing.histories.history import HistoryJudge
+from orderfsm.testing.histories.intervals import by_end
+from orderfsm.testing.histories.picture import drawn, told
+from orderfsm.testing.histories.quota import HeldUnits
+from orderfsm.testing.histories.smallest import smallest_history
 from orderfsm.trace import Events, Finding, Judged, Line, Outcome, all_or_some, dumps, readings
 
 from .clients import answered, record
-from .driver import NoAnswer, checked, given
-from .history import History
-from .intervals import calls as by_end
-from .picture import drawn, told
-from .quota import HeldUnits
-from .smallest import smallest_history
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Trigger
+    from orderfsm.spec import State, Trigger
+    from orderfsm.testing.drivers.driver import Driver, Quota
+    from orderfsm.testing.histories.history import HistoryCheck
 
     from .clients import Recording
-    from .driver import Driver, Quota
-    from .history import HistoryCheck
 
 LEAST = 0.05
 """Seconds that the check of a history has even if the budget is used up."""
@@ -192,7 +191,7 @@ def found_in(
             continue
         known = Events.PARTIAL if order_id in recording.unsure else events
         until = max(deadline, time.monotonic() + LEAST)
-        found = History(order_id, lifecycle, known).checked(lines, initial.get(order_id), until)
+        found = HistoryJudge(order_id, lifecycle, known).checked(lines, initial.get(order_id), until)
         if found.culprit is not None:
             few = smallest_history(found, lifecycle=lifecycle, events=known, budget=until - time.monotonic() + LEAST)
             problems.append(Problem(str(few), few.culprit or found.culprit, few.calls, few.picture(), few))
@@ -226,5 +225,5 @@ def of_quota(lines: Collection[Line], lifecycle: Lifecycle, before: Quota, after
 
 
 def _problem(sentence: str, lines: Sequence[Line], culprit: Line) -> Problem:
-    spans = by_end(lines)
-    return Problem(sentence, culprit, tuple(call.line for call in spans), drawn(spans, culprit))
+    calls = by_end(lines)
+    return Problem(sentence, culprit, tuple(call.line for call in calls), drawn(calls, culprit))

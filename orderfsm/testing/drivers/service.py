@@ -41,26 +41,21 @@ class ServiceDriver:
 
     @property
     def packages(self) -> int:
-        """See `AccountDriver`."""
         return len(self.products)
 
     def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE, package: int = 1) -> Answer:
-        """See `Driver`."""
         return self.request(operation, application(operation, next(self._created), self.products[package - 1]))
 
     def call(self, operation: Operation, order_id: int | str) -> Answer:
-        """See `Driver`."""
         return self.request(operation, {"OrderId": order_id})
 
     def observe(self, order_id: int) -> frozenset[State | None]:
-        """See `Driver`."""
         try:
             return frozenset([self.service.order(order_id).order.state])
         except Refusal:
             return gone(self.service.lifecycle)
 
     def happen(self, order_id: int, event: Event) -> Answer:
-        """See `Driver`."""
         try:
             self.service.happen(order_id, event)
         except Refusal as refusal:
@@ -68,16 +63,13 @@ class ServiceDriver:
         return Answer.accepted()
 
     def orders(self, *, status: str | None = None, keyword: str | None = None, page: int = 1, size: int = 50) -> Page:
-        """See `AccountDriver`."""
         given = {"Status": status, "Keyword": keyword, "CurrentPage": page, "ShowSize": size}
         return page_of(self._read(Operation.LIST, {name: value for name, value in given.items() if value is not None}))
 
     def quota(self, package: int = 1) -> Quota:
-        """See `AccountDriver`."""
         return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.products[package - 1]}))
 
     def reset(self, units: int | None) -> bool:
-        """See `AccountDriver`."""
         self.service.reset()
         if units is not None:
             for product in self.products:
@@ -85,7 +77,6 @@ class ServiceDriver:
         return True
 
     def request(self, action: str, parameters: Mapping[str, Any], *, version: str = VERSION) -> Answer:
-        """See `AccountDriver`."""
         headers = {"x-acs-version": version, "x-acs-action": action}
         response = self.service.handle(Request("POST", "/", parameters, headers))
         if response.transport is not None:

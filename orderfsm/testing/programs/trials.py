@@ -1,4 +1,4 @@
-"""The systematic cover: everything that the table says must be tried, as trials.
+"""The systematic part of a check: everything that the table says must be tried, as trials.
 
 A *trial* is one attempt at one trigger in one state: bring an order there, let others stand by, fire the trigger, and
 look at everything. It raises `CannotForce` where it lacks something, and a `Contradiction` where the table is broken.
@@ -13,35 +13,36 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.rows import Actor
-from orderfsm.tables.orders import Event, Operation
+from orderfsm.spec import Actor, Event, Operation
+from orderfsm.testing.model.contradiction import Contradiction, Kind
+from orderfsm.testing.model.perform import CannotForce
+from orderfsm.testing.model.session import TRIES
+from orderfsm.testing.model.steps import ON_AN_ORDER, Call, Happen, Observe, ReadList, ReadQuota
 from orderfsm.trace import Events
 from orderfsm.wire import statuses
 
-from .counterexample import exact
 from .gateway import asked
-from .model import Contradiction, Kind
-from .session import TRIES, CannotForce
-from .steps import ON_AN_ORDER, Call, Happen, Observe, ReadList, ReadQuota
+from .shrink import exact
 from .ways import three_times, ways
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Transition, Trigger
+    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.testing.model.failure import Failure, Key
+    from orderfsm.testing.model.session import Session
+    from orderfsm.testing.model.steps import Ask
 
-    from .session import Failure, Key, Session
-    from .steps import Ask
     from .ways import Pilot, Way
 
-NO_ORDER = "9223372036854775807"
+UNKNOWN_ID = "9223372036854775807"
 """An OrderId that no order has."""
 
 MALFORMED = ("", "0", "-1", "abc", "1.5", "9223372036854775808")
 """What is no OrderId."""
 
-FEW = 1
+BYSTANDERS = 1
 """How many orders stand by, on either side, where the account cannot be emptied and units are few."""
 
 MOST_TRIES = 4 * TRIES
@@ -116,7 +117,7 @@ class Trial:
         return tuple(passed), why, None
 
 
-class Cover:
+class Trials:
     """All trials of a `lifecycle`, for the orders of a `pilot`; those first that find most at least cost."""
 
     def __init__(self, lifecycle: Lifecycle, pilot: Pilot) -> None:
@@ -163,7 +164,7 @@ class Cover:
             yield trigger
         left.clear()
 
-    def trials(self) -> Iterator[Trial]:
+    def all(self) -> Iterator[Trial]:
         """Each pair of a state and a trigger, steps amid many orders, ids, quota; then other ways to each state."""
         return chain(
             self.pairs(),
@@ -242,7 +243,7 @@ class Cover:
 
     def _stand_by(self, around: Sequence[Sequence[Way]], package: int = 1) -> None:
         """Create orders that stand by, as far as there are units and the server lets them."""
-        few = 0 if self._pilot.is_frugal else FEW
+        few = 0 if self._pilot.is_frugal else BYSTANDERS
         for to in around if self._pilot.session.ours else around[:few]:
             with suppress(CannotForce):
                 self._pilot.bring(to, package)
@@ -259,7 +260,7 @@ class Cover:
         elif order is not None:
             self._pilot.fire(trigger, order)
         else:
-            session.do(Happen(trigger, NO_ORDER) if isinstance(trigger, Event) else Call(trigger, NO_ORDER))
+            session.do(Happen(trigger, UNKNOWN_ID) if isinstance(trigger, Event) else Call(trigger, UNKNOWN_ID))
 
     def _ids(self) -> Iterator[Trial]:
         """Calls with ids that are none, and that no order has, beside an order that must not mind; ids used again."""
@@ -300,7 +301,7 @@ class Cover:
         self._pilot.begin()
         self._stand_by(self._to_each[:1])
         _count(session)
-        for given in (*MALFORMED, NO_ORDER):
+        for given in (*MALFORMED, UNKNOWN_ID):
             session.do(Call(Operation(operation), given))
             _count(session)
         _observe_all(session)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from orderfsm.trace import Line
 
-    from .intervals import Call, Moment
+    from .intervals import Moment, TimedCall
 
 LOST = "no answer"
 
@@ -36,7 +36,7 @@ def told(line: Line) -> str:
     return f"{name}: {answer or line.outcome}"
 
 
-def drawn(calls: Iterable[Call], marked: Line | None = None) -> str:
+def drawn(calls: Iterable[TimedCall], marked: Line | None = None) -> str:
     """The `calls` as lanes of text; the bar of `marked` is drawn with `=`.
 
     The picture shows what came before what, not how long it took. A bar that ends in `>` has no end: what became of the
@@ -48,9 +48,9 @@ def drawn(calls: Iterable[Call], marked: Line | None = None) -> str:
     return "\n".join(f"{name.ljust(width)}  {_bars(lane, columns, marked)}" for name, lane in lanes)
 
 
-def _lanes(calls: Sequence[Call]) -> list[tuple[str, list[Call]]]:
+def _lanes(calls: Sequence[TimedCall]) -> list[tuple[str, list[TimedCall]]]:
     """The calls of each client, those that overlap in lanes of their own."""
-    lanes: list[tuple[str, list[Call]]] = []
+    lanes: list[tuple[str, list[TimedCall]]] = []
     for call in calls:
         name = _client(call.line)
         for other, lane in lanes:
@@ -72,9 +72,9 @@ def _natural(name: str) -> tuple[int, str]:
     return len(name), name
 
 
-def _columns(calls: Iterable[Call]) -> dict[Moment, int]:
+def _columns(calls: Iterable[TimedCall]) -> dict[Moment, int]:
     """The column of each moment, so that moments stay in order and every bar has room for what it says."""
-    starts_of: dict[Moment, list[Call]] = {}
+    starts_of: dict[Moment, list[TimedCall]] = {}
     moments: set[Moment] = set()
     for call in calls:
         starts_of.setdefault(call.end, []).append(call)
@@ -87,7 +87,7 @@ def _columns(calls: Iterable[Call]) -> dict[Moment, int]:
     return columns
 
 
-def _bars(lane: Iterable[Call], columns: dict[Moment, int], marked: Line | None) -> str:
+def _bars(lane: Iterable[TimedCall], columns: dict[Moment, int], marked: Line | None) -> str:
     text = ""
     for call in lane:
         fill = "=" if call.line is marked else "-"

@@ -6,25 +6,22 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
-from orderfsm.errors import Meaning
-from orderfsm.paths import shortest
-from orderfsm.rows import Actor
-from orderfsm.tables.api import meaning_of
-from orderfsm.tables.orders import Event, Operation
+from orderfsm.errors import Meaning, meaning_of
+from orderfsm.paths import WAITED_FOR, shortest
+from orderfsm.spec import Actor, Event, Operation
+from orderfsm.testing.drivers.driver import NoAnswer
+from orderfsm.testing.model.contradiction import Contradiction
+from orderfsm.testing.model.perform import CannotForce
+from orderfsm.testing.model.session import MOST_STEPS_TO_GIVE_UP
+from orderfsm.testing.model.steps import UNITS, Call, Create, Happen, Observe, ReadQuota
 from orderfsm.trace import Events, Outcome
-
-from .driver import NoAnswer
-from .model import UNSEEN, Contradiction
-from .session import MOST_STEPS_TO_GIVE_UP, CannotForce
-from .steps import UNITS, Call, Create, Happen, Observe, ReadQuota
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Transition, Trigger
-
-    from .session import Session
+    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.testing.model.session import Session
 
     Way: TypeAlias = tuple[Transition, ...]
 
@@ -44,12 +41,12 @@ class NoUnits(CannotForce):
 
 def ways(lifecycle: Lifecycle, state: State | None) -> list[Way]:
     """Ways from no order to `state`: a shortest one; it and a cycle back; one by each other row that leads there."""
-    first = path(lifecycle, None, state)
+    first = shortest_way(lifecycle, None, state)
     if first is None:
         return []
     found = [first, *((*first, *cycle) for cycle in _cycles(lifecycle, state)[:1])]
     for row in lifecycle.transitions:
-        before = path(lifecycle, None, row.source)
+        before = shortest_way(lifecycle, None, row.source)
         lands = row.creates if row.creates is not None else row.target
         if row.source is not None and row.changes and lands == state and before is not None:
             found.append((*before, row))
@@ -58,18 +55,18 @@ def ways(lifecycle: Lifecycle, state: State | None) -> list[Way]:
 
 def three_times(lifecycle: Lifecycle, state: State | None) -> list[Way]:
     """Ways from no order that come to `state` for the third time, the shortest first."""
-    first = None if state is None else path(lifecycle, None, state)
+    first = None if state is None else shortest_way(lifecycle, None, state)
     return [] if first is None else [(*first, *cycle, *cycle) for cycle in _cycles(lifecycle, state)]
 
 
 def _cycles(lifecycle: Lifecycle, state: State | None) -> list[Way]:
     """Ways from a state to itself through another one, the shortest first."""
     rows = [row for row in lifecycle.outgoing(state) if row.target != state]
-    back = [(row, path(lifecycle, row.target, state)) for row in rows]
+    back = [(row, shortest_way(lifecycle, row.target, state)) for row in rows]
     return sorted(((row, *way) for row, way in back if way is not None), key=len)
 
 
-def path(lifecycle: Lifecycle, start: State | None, goal: State | None) -> Way | None:
+def shortest_way(lifecycle: Lifecycle, start: State | None, goal: State | None) -> Way | None:
     """A shortest way from a state to another one; None if there is none."""
     return shortest(lifecycle, start, lambda state: state == goal, events=True)
 
@@ -123,7 +120,7 @@ class Pilot:
     def orders_move_by_themselves(self) -> bool:
         """Whether an order that is only looked at is moved, as owner, CA or calendar may."""
         rows = self.lifecycle.transitions
-        states = dict.fromkeys(row.source for row in rows if self.lifecycle.actor(row) in UNSEEN)
+        states = dict.fromkeys(row.source for row in rows if self.lifecycle.actor(row) in WAITED_FOR)
         return any(self._moves_by_itself(state) for state in states)
 
     def _moves_by_itself(self, state: State | None) -> bool:
@@ -222,7 +219,7 @@ class Pilot:
         """Whether the order got to `goal`."""
         for _ in range(MOST_STEPS):
             states = self._look(order)
-            way = path(self.lifecycle, next(iter(states)), goal) if len(states) == 1 else None
+            way = shortest_way(self.lifecycle, next(iter(states)), goal) if len(states) == 1 else None
             if states == {goal} or not way:
                 return states == {goal}
             if not self._take(way[0], order) and not self._wait(order, way[0]):

@@ -117,11 +117,9 @@ class HTTPDriver:
 
     @property
     def packages(self) -> int:
-        """See `AccountDriver`."""
         return len(self.products)
 
     def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE, package: int = 1) -> Answer:
-        """See `Driver`."""
         asked = application(operation, next(self._numbers), self.products[package - 1])
         answer = self._ask(operation, asked)
         if answer.order_id is not None and "Domain" in asked:
@@ -129,7 +127,6 @@ class HTTPDriver:
         return answer
 
     def call(self, operation: Operation, order_id: int | str) -> Answer:
-        """See `Driver`."""
         return self._ask(operation, {"OrderId": order_id})
 
     def observe(self, order_id: int) -> frozenset[State | None]:
@@ -176,16 +173,13 @@ class HTTPDriver:
         raise NoAnswer(f"POST /orders/{order_id}/events: HTTP {status}, {body}")
 
     def orders(self, *, status: str | None = None, keyword: str | None = None, page: int = 1, size: int = 50) -> Page:
-        """See `AccountDriver`."""
         given = {"Status": status, "Keyword": keyword, "CurrentPage": page, "ShowSize": size}
         return page_of(self._read(Operation.LIST, {name: value for name, value in given.items() if value is not None}))
 
     def quota(self, package: int = 1) -> Quota:
-        """See `AccountDriver`."""
         return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.products[package - 1]}))
 
-    def request(self, action: str, parameters: Mapping[str, str], *, version: str = api.VERSION) -> Answer:
-        """See `AccountDriver`."""
+    def request(self, action: str, parameters: Mapping[str, str], *, version: str = wire.VERSION) -> Answer:
         from orderfsm.client import sdk
 
         return self._repeated(lambda: sdk.send_raw(self._client, action, version, parameters, self._runtime))

@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
     from orderfsm.trace import Automaton, Possible, Reading, Run
 
-    from .intervals import Call
+    from .intervals import TimedCall
 
 Taken: TypeAlias = tuple[int, int]
-"""A set of steps: the first so many of them, and those that follow as bits, of which the lowest is 0."""
+"""A set of calls: the first so many of them, and those that follow as bits, of which the lowest is 0."""
 
 
-class Step(NamedTuple):
+class Candidate(NamedTuple):
     """A call, and what it says of the order: a reading, or two if a renewal names its own order."""
 
-    call: Call
+    call: TimedCall
     readings: tuple[Reading, ...]
 
     def may_come_late(self, automaton: Automaton, *, favour: bool) -> bool:
@@ -48,34 +48,34 @@ class Step(NamedTuple):
 
 @attrs.frozen
 class Reached:
-    """How far a search came: to the end, unless there is a `culprit`; `runs` explain all steps that end before it.
+    """How far a search came: to the end, unless there is a `culprit`; `runs` explain all calls that end before it.
 
     If it ran `out_of_time`, there is a culprit only because of that.
     """
 
-    culprit: Step | None
+    culprit: Candidate | None
     runs: frozenset[Run]
     out_of_time: bool
 
 
 class Search:
-    """A search for an order of `steps`, which come by their ends.
+    """A search for an order of `candidates`, which come by their ends.
 
     Vague lines are read strictly, or in the order's `favour`. Calls of unknown outcome are waited for only if the
     automaton takes no late ones.
     """
 
-    def __init__(self, steps: Sequence[Step], automaton: Automaton, *, favour: bool) -> None:
+    def __init__(self, candidates: Sequence[Candidate], automaton: Automaton, *, favour: bool) -> None:
         self._automaton = automaton
         self._favour = favour
-        late = [step.may_come_late(automaton, favour=favour) for step in steps]
-        self._waited = [step for step, is_late in zip(steps, late, strict=True) if not is_late]
-        ends = [step.call.end for step in self._waited]
+        late = [each.may_come_late(automaton, favour=favour) for each in candidates]
+        self._waited = [each for each, is_late in zip(candidates, late, strict=True) if not is_late]
+        ends = [each.call.end for each in self._waited]
         self._joining: defaultdict[int, list[Reading]] = defaultdict(list)
-        for step, is_late in zip(steps, late, strict=True):
+        for candidate, is_late in zip(candidates, late, strict=True):
             if is_late:
-                self._joining[bisect_left(ends, step.call.start)] += step.readings
-        self._next = list(_candidates(self._waited, [self._moves(step) for step in self._waited]))
+                self._joining[bisect_left(ends, candidate.call.start)] += candidate.readings
+        self._next = list(_may_be_next(self._waited, [self._moves(each) for each in self._waited]))
         self._step = cache(self._step_and_rest)
         self._union = cache(self._united)
 
@@ -102,7 +102,7 @@ class Search:
         return Reached(None, self._runs(next(iter(layer.values()))), out_of_time=False)
 
     def _following(self, taken: Taken, possible: Possible) -> Iterator[tuple[Taken, Possible]]:
-        """What one step more leads to."""
+        """What one call more leads to."""
         base, bits = taken
         for index in self._next[base]:
             bit = 1 << (index - base)
@@ -115,7 +115,7 @@ class Search:
                 return
 
     def _counted(self, base: int, bits: int, possible: Possible) -> tuple[Taken, Possible]:
-        """Count the first steps if they are taken."""
+        """Count the first calls if they are taken."""
         while bits & 1:
             bits >>= 1
             base += 1
@@ -123,13 +123,13 @@ class Search:
         return (base, bits), possible
 
     def _joined(self, base: int, possible: Possible) -> Possible:
-        """`possible` with the late calls that may have begun once the first `base` steps are taken."""
+        """`possible` with the late calls that may have begun once the first `base` calls are taken."""
         for reading in self._joining.get(base, ()):
             possible = self._automaton.step(possible, reading)
         return possible
 
     def _step_and_rest(self, possible: Possible, readings: tuple[Reading, ...]) -> tuple[Possible, Possible]:
-        """The runs after a step, and those runs before it that may do better to take other steps first."""
+        """The runs after a call, and those runs before it that may do better to take other calls first."""
         after = possible
         for reading in readings:
             after = self._automaton.step(after, reading)
@@ -147,17 +147,17 @@ class Search:
     def _runs(self, possible: Possible) -> frozenset[Run]:
         return possible.favour if self._favour else possible.strict
 
-    def _moves(self, step: Step) -> bool:
-        return any(map(self._automaton.moves, step.readings))
+    def _moves(self, candidate: Candidate) -> bool:
+        return any(map(self._automaton.moves, candidate.readings))
 
 
-def _candidates(steps: Sequence[Step], moves: Sequence[bool]) -> Iterator[list[int]]:
-    """For each step that ends first of those left: those that began before its end, first those that move nothing."""
-    by_start = iter(sorted(range(len(steps)), key=lambda index: steps[index].call.start))
+def _may_be_next(candidates: Sequence[Candidate], moves: Sequence[bool]) -> Iterator[list[int]]:
+    """For each call that ends first of those left: those that began before its end, first those that move nothing."""
+    by_start = iter(sorted(range(len(candidates)), key=lambda index: candidates[index].call.start))
     begun: list[tuple[bool, int]] = []
     coming = next(by_start, None)
-    for first, step in enumerate(steps):
-        while coming is not None and steps[coming].call.start < step.call.end:
+    for first, candidate in enumerate(candidates):
+        while coming is not None and candidates[coming].call.start < candidate.call.end:
             insort(begun, (moves[coming], coming))
             coming = next(by_start, None)
         yield [index for _, index in begun]

@@ -12,23 +12,24 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from orderfsm.tables.orders import Event
+from orderfsm.spec import Event
+from orderfsm.testing.model.perform import CannotForce
+from orderfsm.testing.model.steps import ON_AN_ORDER, UNITS, Observe
+from orderfsm.testing.programs.ways import ways
 
 from .clients import meet, seen_after
-from .concurrent import found_in, of_quota
-from .session import CannotForce
-from .steps import ON_AN_ORDER, UNITS, Observe
-from .ways import ways
+from .run import found_in, of_quota
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Trigger
+    from orderfsm.spec import State, Trigger
+    from orderfsm.testing.model.failure import Done
+    from orderfsm.testing.model.session import Session
+    from orderfsm.testing.programs.ways import Pilot
 
-    from .concurrent import Problem
-    from .session import Done, Session
-    from .ways import Pilot
+    from .run import Problem
 
 RACERS = (2, 4)
 """How many clients race: first so few that two calls show what is wrong, then more."""
