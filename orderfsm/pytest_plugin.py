@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 def _probe(endpoint: str, control: str | None) -> None:
     """A usage error unless there is a server at both URLs."""
-    from .errors import OrderFSMError
+    from .invalid import OrderFSMError
     from .testing.drivers.http import HTTPDriver, key_of_environment
 
     for option, urls in (("--orderfsm-endpoint", (endpoint, None)), ("--orderfsm-control", (endpoint, control))):

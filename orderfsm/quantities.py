@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from orderfsm.errors import InvalidValue
+from orderfsm.invalid import InvalidValue
 
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 """Units of duration, in seconds."""

@@ -2,6 +2,8 @@
 
 import pytest
 
+from orderfsm.tables.api import general_code, meaning_of
+
 polars = pytest.importorskip("polars", reason="the extra `audit` is not installed")
 pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")

@@ -10,6 +10,8 @@ from socket import create_server
 
 import pytest
 
+from orderfsm.tables import api
+
 pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 

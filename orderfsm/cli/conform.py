@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from orderfsm.extras import needs
-from orderfsm.lifecycle import ORDER_LIFECYCLE
+from orderfsm.invalid import InvalidValue, OrderFSMError
 from orderfsm.quantities import seconds
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events
 
 from .printing import Parsed, as_json, print_json

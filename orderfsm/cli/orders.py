@@ -12,9 +12,10 @@ import click
 
 from orderfsm.errors import Refusal
 from orderfsm.extras import needs
-from orderfsm.lifecycle import ORDER_LIFECYCLE
-from orderfsm.order import MAX_ID
-from orderfsm.spec import Operation, State
+from orderfsm.identity import MAX_ID
+from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables.orders import Operation, State
 
 from .printing import DURATION, STATES, as_json, print_columns, print_json, union
 from .progress import bar

@@ -9,7 +9,7 @@ from logging import INFO, WARNING
 from typing import TYPE_CHECKING, Any, cast
 
 from orderfsm.explanation import explain
-from orderfsm.lifecycle import Lifecycle, Verdict
+from orderfsm.lifecycle import Lifecycle
 from orderfsm.trace import Outcome
 from orderfsm.verdict import Uncertain, Verdict
 

@@ -13,7 +13,7 @@ from .observation import Observation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orderfsm.spec import State
+    from orderfsm.rows import State
 
 MEMORY = 100_000
 """How many orders are remembered to have been met: of one that is not found, that tells a deleted one from none."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from orderfsm.errors import InvalidValue
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import Basis, Operation
+from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.rows import Basis
+from orderfsm.tables.orders import Operation
 
 from .arguments import seconds
 from .creates import Creates
@@ -19,6 +20,8 @@ from .reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from orderfsm.lifecycle import Lifecycle
 
     from .decision_log import Divergence
 

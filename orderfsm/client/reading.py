@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.spec import Operation
+from orderfsm.tables.orders import Operation
 from orderfsm.trace import Outcome
 
 from .backoff import RETRIES, backoff
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State
+    from orderfsm.rows import State
 
     from .creates import Creates
     from .memory import Memory

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from orderfsm.errors import InvalidValue, OrderFSMError, Unreachable
+from orderfsm.invalid import InvalidValue, OrderFSMError, Unreachable
 from orderfsm.paths import WAITED_FOR
 
 from .arguments import order_id_of, seconds, states_of

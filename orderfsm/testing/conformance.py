@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from typing import TypeVar
 
+    from orderfsm.lifecycle import Lifecycle
+
     from .concurrency.races import Race
     from .drivers.driver import Driver
     from .model.failure import Failure, Key

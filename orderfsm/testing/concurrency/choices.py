@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from orderfsm.errors import Meaning, meaning_of
-from orderfsm.spec import Operation
+from orderfsm.errors import Meaning
+from orderfsm.tables.api import meaning_of
+from orderfsm.tables.orders import Operation
 from orderfsm.testing.drivers.answers import word_of
 from orderfsm.trace import Outcome
 from orderfsm.wire import types
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.rows import State, Transition, Trigger
     from orderfsm.testing.drivers.driver import Answer
 
 ORDERS = 4

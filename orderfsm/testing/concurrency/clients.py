@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from orderfsm.spec import Event, Operation
+from orderfsm.tables.orders import Event, Operation
 from orderfsm.testing.drivers.answers import word_of
 from orderfsm.testing.drivers.driver import Answer, NoAnswer, given
 from orderfsm.testing.drivers.limit import TIMEOUT, Overdue, within_async
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Trigger
+    from orderfsm.rows import State, Trigger
     from orderfsm.testing.drivers.driver import Driver
 
 WHO_LOOKS = "after"

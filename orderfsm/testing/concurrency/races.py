@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from orderfsm.spec import Event
+from orderfsm.tables.orders import Event
 from orderfsm.testing.model.perform import CannotForce
 from orderfsm.testing.model.steps import ON_AN_ORDER, UNITS, Observe
 from orderfsm.testing.programs.ways import ways
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Trigger
+    from orderfsm.rows import State, Trigger
     from orderfsm.testing.model.failure import Done
     from orderfsm.testing.model.session import Session
     from orderfsm.testing.programs.ways import Pilot

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from orderfsm.errors import InvalidValue
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.testing.drivers.driver import NoAnswer, checked, given
 from orderfsm.testing.histories.history import HistoryJudge
 from orderfsm.testing.histories.intervals import by_end
@@ -28,7 +28,8 @@ from .clients import answered, record
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from orderfsm.spec import State, Trigger
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, Trigger
     from orderfsm.testing.drivers.driver import Driver, Quota
     from orderfsm.testing.histories.history import HistoryCheck
 

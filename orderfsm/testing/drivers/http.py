@@ -179,7 +179,7 @@ class HTTPDriver:
     def quota(self, package: int = 1) -> Quota:
         return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.products[package - 1]}))
 
-    def request(self, action: str, parameters: Mapping[str, str], *, version: str = wire.VERSION) -> Answer:
+    def request(self, action: str, parameters: Mapping[str, str], *, version: str = api.VERSION) -> Answer:
         from orderfsm.client import sdk
 
         return self._repeated(lambda: sdk.send_raw(self._client, action, version, parameters, self._runtime))

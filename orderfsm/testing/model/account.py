@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import attrs
 
 from orderfsm import wire
-from orderfsm.errors import BY_CODE, Meaning, NotFoundPackage, NotRemainCount, meaning_of
+from orderfsm.errors import BY_CODE, Meaning, NotFoundPackage, NotRemainCount
 from orderfsm.paths import WAITED_FOR
-from orderfsm.spec import Event, Operation
+from orderfsm.tables.api import meaning_of
+from orderfsm.tables.orders import Event, Operation
 from orderfsm.testing.drivers.answers import gone
 from orderfsm.testing.drivers.driver import says_nothing
 from orderfsm.trace import Events, Outcome
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.rows import State, Transition, Trigger
     from orderfsm.testing.drivers.driver import Answer, Page, Quota
 
     from .steps import Step

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.errors import Meaning, OrderFSMError, meaning_of
-from orderfsm.spec import Operation
+from orderfsm.errors import Meaning
+from orderfsm.invalid import OrderFSMError
+from orderfsm.tables.api import meaning_of
+from orderfsm.tables.orders import Operation
 from orderfsm.testing.drivers.driver import Answer, Page, Quota, says_nothing
 from orderfsm.trace import Outcome
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Trigger
+    from orderfsm.tables.orders import State, Trigger
 
     from .contradiction import Kind, Once
     from .steps import Step

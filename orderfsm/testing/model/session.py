@@ -8,8 +8,9 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from orderfsm.errors import Meaning, meaning_of
-from orderfsm.spec import Operation
+from orderfsm.errors import Meaning
+from orderfsm.tables.api import VERSION, meaning_of
+from orderfsm.tables.orders import Operation
 from orderfsm.testing.drivers.driver import (
     Answer,
     NoAnswer,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Trigger
+    from orderfsm.rows import State, Trigger
     from orderfsm.testing.drivers.driver import Driver
     from orderfsm.trace import Events
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orderfsm.errors import NotFoundPackage
-from orderfsm.spec import Operation
+from orderfsm.tables.api import PARAMETERS
+from orderfsm.tables.orders import Operation
 from orderfsm.testing.drivers.answers import application
 from orderfsm.testing.model.steps import Ask
-from orderfsm.wire import PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orderfsm.spec import Operation
+from orderfsm.tables.orders import Operation
 from orderfsm.testing.drivers.answers import application
 from orderfsm.testing.model.steps import Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
 

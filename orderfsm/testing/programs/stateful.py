@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
-from orderfsm.spec import Event, Operation, State
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables.orders import Event, Operation, State
 from orderfsm.testing.model.contradiction import Contradiction
 from orderfsm.testing.model.perform import CannotForce
 from orderfsm.testing.model.session import Session
@@ -30,6 +30,7 @@ from .ways import Pilot, shortest_way
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.testing.drivers.driver import Driver
     from orderfsm.testing.model.failure import Failure
     from orderfsm.testing.model.steps import Step

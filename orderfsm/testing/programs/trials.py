@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.spec import Actor, Event, Operation
+from orderfsm.rows import Actor
+from orderfsm.tables.orders import Event, Operation
 from orderfsm.testing.model.contradiction import Contradiction, Kind
 from orderfsm.testing.model.perform import CannotForce
 from orderfsm.testing.model.session import TRIES
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.rows import State, Transition, Trigger
     from orderfsm.testing.model.failure import Failure, Key
     from orderfsm.testing.model.session import Session
     from orderfsm.testing.model.steps import Ask

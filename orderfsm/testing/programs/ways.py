@@ -6,9 +6,11 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
-from orderfsm.errors import Meaning, meaning_of
+from orderfsm.errors import Meaning
 from orderfsm.paths import WAITED_FOR, shortest
-from orderfsm.spec import Actor, Event, Operation
+from orderfsm.rows import Actor
+from orderfsm.tables.api import meaning_of
+from orderfsm.tables.orders import Event, Operation
 from orderfsm.testing.drivers.driver import NoAnswer
 from orderfsm.testing.model.contradiction import Contradiction
 from orderfsm.testing.model.perform import CannotForce
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.spec import State, Transition, Trigger
+    from orderfsm.rows import State, Transition, Trigger
     from orderfsm.testing.model.session import Session
 
     Way: TypeAlias = tuple[Transition, ...]
