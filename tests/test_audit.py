@@ -30,9 +30,9 @@ pytest.importorskip("duckdb", reason="the extra `audit` is not installed")
 
 from orderfsm import ORDER_LIFECYCLE, Event, InvalidValue, Operation, trace
 from orderfsm.audit import audit, simulate
-from orderfsm.audit.meanings import Symbol
-from orderfsm.audit.state import load
-from orderfsm.audit.verdicts import History, Judge
+from orderfsm.audit.judging.judge import History, Judge
+from orderfsm.audit.keeping.state_file import load
+from orderfsm.audit.reading.symbols import Symbol
 from orderfsm.errors import NotConforming
 from orderfsm.trace import Events, Line, read, readings, replay
 
@@ -159,7 +159,7 @@ def in_days(some, cuts):
 @FEW
 @given(some=lines(), cuts=st.lists(st.integers(0, 40), max_size=4), events=st.sampled_from([None, COMPLETE]))
 def test_any_grouping_of_days_gives_what_one_run_gives(engine, some, cuts, events, tmp_path, monkeypatch):  # noqa: PLR0917
-    monkeypatch.setattr("orderfsm.audit.verdicts.LONGEST", 4)
+    monkeypatch.setattr("orderfsm.audit.judging.judge.LONGEST", 4)
     (tmp_path / "state").unlink(missing_ok=True)
     files = [write_jsonl(tmp_path / f"{number}.jsonl", day, events) for number, day in enumerate(in_days(some, cuts))]
     for file in files:
@@ -197,7 +197,7 @@ def test_a_renewal_may_turn_out_to_have_begun_an_order_whose_violation_was_anoth
 
 @pytest.mark.parametrize("longest", [1, 20])
 def test_an_order_that_a_renewal_began_holds_no_quota_on_a_later_day_either(longest, tmp_path, monkeypatch):
-    monkeypatch.setattr("orderfsm.audit.verdicts.LONGEST", longest)
+    monkeypatch.setattr("orderfsm.audit.judging.judge.LONGEST", longest)
     days = [
         [Line(time=moment(0), order_id=7, trigger=Operation.RENEW, new_order_id=9)],
         [Line(time=moment(at), order_id=9, trigger=Operation.DESCRIBE, state="payed") for at in (1, 2, 3)],
@@ -273,7 +273,7 @@ def test_files_without_a_line_may_be_the_same_every_day(tmp_path):
 
 
 def test_a_state_remembers_only_so_many_files(tmp_path, monkeypatch):
-    monkeypatch.setattr("orderfsm.audit.state.MOST_FILES", 2)
+    monkeypatch.setattr("orderfsm.audit.keeping.state_file.MOST_FILES", 2)
     files = [write_jsonl(tmp_path / f"{day}.jsonl", [attrs.evolve(CREATE, order_id=day)]) for day in (1, 2, 3)]
     for file in files:
         audit(file, state=tmp_path / "state")
@@ -355,7 +355,7 @@ def cancelled(code):
     events=PARTIAL,
 )
 def test_many_ways_through_a_second_are_followed_together_with_the_same_verdict(some, events, monkeypatch):
-    monkeypatch.setattr("orderfsm.audit.arrangements.MOST", 0)
+    monkeypatch.setattr("orderfsm.audit.judging.ties.MOST", 0)
     own = [line for line in sorted(calls(some), key=lambda line: line.instant) if line.new_order_id is None]
     if own:
         said = [readings(line, 7)[0] for line in own]
@@ -415,7 +415,7 @@ def test_the_oracle_of_whole_seconds_tries_every_order():
 @FEW
 @given(some=lines(st.integers(0, 12).map(moment)), cuts=st.lists(st.integers(0, 12), max_size=3))
 def test_deliveries_day_by_day_give_what_all_at_once_give(engine, some, cuts, tmp_path, monkeypatch):
-    monkeypatch.setattr("orderfsm.audit.verdicts.LONGEST", 4)
+    monkeypatch.setattr("orderfsm.audit.judging.judge.LONGEST", 4)
     (tmp_path / "state").unlink(missing_ok=True)
     files = []
     for number, day in enumerate(in_days(calls(some), cuts)):
@@ -615,7 +615,7 @@ def test_texts_that_nobody_knows_are_one_if_there_are_very_many(engine, form, tm
     write = write_jsonl if form == "jsonl" else write_parquet
     file = write(tmp_path / f"log.{form}", some)
     expected = audit(file, engine=engine)
-    monkeypatch.setattr("orderfsm.audit.meanings.MOST", 9)
+    monkeypatch.setattr("orderfsm.audit.reading.symbols.MOST", 9)
     folded_ = audit(file, engine=engine)
     assert found(folded_) == found(expected)
     assert folded_.histories == expected.histories
@@ -640,7 +640,7 @@ def test_texts_that_mean_the_same_are_one_if_there_are_very_many(engine, form, t
     write = write_jsonl if form == "jsonl" else write_parquet
     file = write(tmp_path / f"log.{form}", some)
     expected = audit(file, engine=engine)
-    monkeypatch.setattr("orderfsm.audit.meanings.MOST", 9)
+    monkeypatch.setattr("orderfsm.audit.reading.symbols.MOST", 9)
     folded_ = audit(file, engine=engine)
     assert attrs.evolve(folded_, errors=expected.errors) == expected
     assert folded_.errors == {
@@ -862,7 +862,7 @@ def test_what_fails_in_the_middle_leaves_the_files_as_they_were(tmp_path, monkey
     log = write_jsonl(tmp_path / "log.jsonl", SOME)
     for name in ("state", "results"):
         (tmp_path / name).write_text("old")
-    monkeypatch.setattr("orderfsm.audit.outcomes.Outcomes.rows", lambda _: 1 / 0)
+    monkeypatch.setattr("orderfsm.audit.judging.judged_orders.JudgedOrders.rows", lambda _: 1 / 0)
     for target in ({"state": tmp_path / "state", "rescan": True}, {"results": tmp_path / "results"}):
         with pytest.raises(ZeroDivisionError):
             audit(log, **target)
@@ -902,7 +902,7 @@ def test_a_refusal_is_foreseeable_if_no_state_that_was_possible_allows_the_call(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some=lines(), cuts=st.lists(st.integers(0, 40), max_size=2), longest=st.sampled_from([3, 20]))
 def test_orders_that_conform_only_with_events_that_nobody_saw_are_counted(some, cuts, longest, tmp_path, monkeypatch):
-    monkeypatch.setattr("orderfsm.audit.verdicts.LONGEST", longest)
+    monkeypatch.setattr("orderfsm.audit.judging.judge.LONGEST", longest)
     (tmp_path / "state").unlink(missing_ok=True)
     files = [write_jsonl(tmp_path / f"{number}.jsonl", day) for number, day in enumerate(in_days(some, cuts))]
     for file in files:

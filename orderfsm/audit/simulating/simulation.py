@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import attrs
 
+from orderfsm.audit.columns import EVENTS_KEY
 from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
 from orderfsm.spec import DAY, Event, Operation
 from orderfsm.trace import Events, Outcome, header, instant_of
 
-from .columns import EVENTS_KEY
 from .scripts import HOUR, Author, Script
 
 with needs("audit"):
