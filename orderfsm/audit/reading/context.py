@@ -11,12 +11,12 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from orderfsm.audit.columns import CONTEXT, at_place, row_at
 from orderfsm.extras import needs
 from orderfsm.streams import opened
 from orderfsm.trace import Line, loads, texts
 
 from . import actiontrail
-from .columns import CONTEXT, at_place, row_at
 from .layouts import context_named
 
 with needs("audit"):
@@ -26,7 +26,7 @@ with needs("audit"):
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from .sources import Source
+    from orderfsm.audit.engines.source import Source
 
 Who: TypeAlias = "Mapping[str, str]"
 """What is known of `CONTEXT`."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orderfsm.audit.columns import CONTEXT, FORMAT, INTERVAL, REQUIRED, SAID
+from orderfsm.audit.engines.engine import Layout
+from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
-
-from .columns import CONTEXT, FORMAT, INTERVAL, REQUIRED, SAID
-from .engines.engine import Layout
 
 with needs("audit"):
     import pyarrow as pa

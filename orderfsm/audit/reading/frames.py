@@ -6,17 +6,18 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from orderfsm.audit import engines
+from orderfsm.audit.columns import FIRST, LAST, SCHEMA, UNITS
+from orderfsm.audit.engines.source import Source
+from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events
 
-from . import engines
-from .columns import FIRST, LAST, SCHEMA, UNITS
 from .context import of_rows, rows_of
 from .layouts import context_named, layout, named
 from .log import Log, fields_of
 from .parsing import parse_rows
-from .sources import Source
 
 with needs("audit"):
     import narwhals as nw
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from orderfsm.audit.engines.engine import Engine, Layout
+    from orderfsm.audit.engines.source import Parsed
+
     from .context import Contexts
-    from .engines.engine import Engine, Layout
-    from .parsing import Parsed
 
 _BATCH = 100_000
 
@@ -88,7 +90,7 @@ def _rows(frame: nw.LazyFrame[Any], wanted: Collection[int]) -> Iterator[tuple[i
 def _engine_of(frame: nw.LazyFrame[Any], folder: Path, memory_limit: str | None) -> Engine:
     if frame.implementation.is_pyspark():
         with needs("spark"):
-            from .engines.on_spark import SparkEngine
+            from orderfsm.audit.engines.on_spark import SparkEngine
         return SparkEngine(frame.to_native().sparkSession, ours=False)
     if frame.implementation.is_polars():
         return engines.start("polars", folder)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.tables.orders import Event, Operation
+from orderfsm.audit.report import Seen
+from orderfsm.spec import Event, Operation
 from orderfsm.trace import Answer, Reading
-
-from .report import Seen
 
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from orderfsm.rows import Trigger
-
-    from .report import Violation
+    from orderfsm.audit.report import Violation
+    from orderfsm.spec import Trigger
 
     class Row(Protocol):
         """Where a violation stood, and what was written of it."""

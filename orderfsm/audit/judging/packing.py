@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from orderfsm.audit.reading.symbols import in_range, with_symbols
 from orderfsm.extras import needs
-
-from .meanings import in_range, with_symbols
 
 with needs("audit"):
     import narwhals as nw
@@ -20,9 +19,9 @@ with needs("audit"):
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .engines.engine import Engine
-    from .log import Log
-    from .meanings import Meanings
+    from orderfsm.audit.engines.engine import Engine
+    from orderfsm.audit.reading.log import Log
+    from orderfsm.audit.reading.symbols import Meanings
 
 _WORD_BITS = 62
 _WORDS = 2

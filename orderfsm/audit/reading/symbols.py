@@ -1,4 +1,4 @@
-"""What lines mean: the core is asked once for each distinct combination of what stands in them."""
+"""What lines mean, as symbols: the core is asked once for each distinct combination of what stands in them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import attrs
 
-from orderfsm.errors import OrderStateError
+from orderfsm.audit.columns import ABSENT, FIRST, LAST, LINES, SAID
+from orderfsm.errors import OrderStateError, general_code
 from orderfsm.extras import needs
 from orderfsm.tables.api import general_code
 from orderfsm.tables.orders import Operation
 from orderfsm.trace import BadLine, Line, Outcome, line_of, readings
-
-from .columns import ABSENT, FIRST, LAST, LINES, SAID
 
 with needs("audit"):
     import narwhals as nw
@@ -22,10 +21,9 @@ with needs("audit"):
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from orderfsm.audit.engines.engine import Engine
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.trace import Reading
-
-    from .engines.engine import Engine
 
 _Key: TypeAlias = tuple[str | bool | None, ...]
 """The five texts, and whether the call has an interval."""

@@ -6,42 +6,42 @@ from collections import Counter
 from heapq import nsmallest
 from typing import TYPE_CHECKING, NamedTuple
 
-from .report import Common, Refused
+from orderfsm.audit.report import Common, Refused
 
 if TYPE_CHECKING:
     from orderfsm.rows import Transition, Trigger
     from orderfsm.trace import Finding
 
-    from .verdicts import History, Judge, Verdict
+    from .judge import History, Judge, Ruling
 
 
-class _Alike(NamedTuple):
+class _Listed(NamedTuple):
     orders: int
-    verdict: Verdict
+    ruling: Ruling
 
 
-class Tally:
+class Counts:
     """Counts histories as they are judged."""
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
         self._refused: Counter[tuple[Trigger, bool]] = Counter()
-        self._listed: dict[tuple[int, ...], _Alike] = {}
-        self.verdicts: Counter[Finding] = Counter()
+        self._listed: dict[tuple[int, ...], _Listed] = {}
+        self.findings: Counter[Finding] = Counter()
         self.holding = self.longer = self.unseen = 0
 
-    def add(self, history: History, verdict: Verdict, orders: int) -> None:
+    def add(self, history: History, ruling: Ruling, orders: int) -> None:
         """Count a history that so many `orders` have."""
-        self.verdicts[verdict.judgement.verdict] += orders
-        self.holding += orders * verdict.judgement.holds_quota
-        self.unseen += orders * verdict.unseen
-        for key, times in verdict.refused.items():
+        self.findings[ruling.finding] += orders
+        self.holding += orders * ruling.judgement.holds_quota
+        self.unseen += orders * ruling.unseen
+        for key, times in ruling.refused.items():
             self._refused[key] += times * orders
         if history.is_long:
             self.longer += orders
         else:
-            counted = self._listed.get(history.codes, _Alike(0, verdict)).orders
-            self._listed[history.codes] = _Alike(counted + orders, verdict)
+            counted = self._listed.get(history.codes, _Listed(0, ruling)).orders
+            self._listed[history.codes] = _Listed(counted + orders, ruling)
 
     @property
     def distinct(self) -> int:
@@ -56,21 +56,21 @@ class Tally:
         chosen = nsmallest(
             top,
             (
-                (-alike.orders, [str(reading) for reading in self._judge.readings(codes)], codes)
-                for codes, alike in self._listed.items()
+                (-listed.orders, [str(reading) for reading in self._judge.readings(codes)], codes)
+                for codes, listed in self._listed.items()
             ),
         )
         return tuple(
-            Common(tuple(self._judge.readings(codes)), -count, self._listed[codes].verdict.judgement.verdict)
+            Common(tuple(self._judge.readings(codes)), -count, self._listed[codes].ruling.finding)
             for count, _, codes in chosen
         )
 
     def flow(self) -> dict[Transition | None, int]:
         """How often orders took each row of the table; None: their lines do not say which one."""
         flow: Counter[Transition | None] = Counter()
-        for codes, alike in self._listed.items():
-            for step in self._judge.steps(codes, alike.verdict):
-                flow[step] += alike.orders
+        for codes, listed in self._listed.items():
+            for step in self._judge.steps(codes, listed.ruling):
+                flow[step] += listed.orders
         return dict(flow)
 
     def refusals(self) -> dict[str, Refused]:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from orderfsm.audit.columns import EVENTS_KEY, FIRST, LAST, SCHEMA, UNITS, at_place, row_at
+from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events
 
-from .columns import EVENTS_KEY, FIRST, LAST, SCHEMA, UNITS, at_place, row_at
 from .context import Contexts, of_files
 from .layouts import layout, named
-from .parsing import Parsed, parse, parse_rows
+from .parsing import parse, parse_rows
 
 with needs("audit"):
     import narwhals as nw
@@ -26,8 +27,8 @@ with needs("audit"):
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from .engines.engine import Engine, Layout
-    from .sources import Source
+    from orderfsm.audit.engines.engine import Engine, Layout
+    from orderfsm.audit.engines.source import Parsed, Source
 
 
 @attrs.frozen(kw_only=True)
@@ -105,6 +106,17 @@ def read_files(
         typed=frozenset(source.number for _, files in layouts for source in files),
         contexts=of_files(sources, columns, {each.source.number for each in parsed if each.whole}),
     )
+
+
+def without_duplicates(engine: Engine, log: Log) -> Log:
+    """One line for each `event_id`: the first."""
+    if not log.whole:
+        return log
+    lines = engine.keep(log.lines)
+    known = lines.filter(~nw.col("event_id").is_null())
+    first = known.group_by("event_id").agg(place=nw.col("place").min()).select("place")
+    alone = lines.filter(nw.col("event_id").is_null())
+    return attrs.evolve(log, lines=nw.concat([known.join(first, on="place", how="semi"), alone]))
 
 
 def _parse(mapped: Mapping[int, Mapping[str, str]], parsed: Parsed) -> Iterator[pa.RecordBatch]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from orderfsm.invalid import InvalidValue
+from orderfsm.audit.engines.source import Source
+from orderfsm.errors import InvalidValue
 from orderfsm.streams import STANDARD_INPUT, is_parquet, opened, values
 
 from .actiontrail import is_delivered
@@ -29,20 +30,6 @@ BAD_LINES = "orderfsm-bad-lines.jsonl"
 
 _TABLES = {"_delta_log": "Delta", "metadata/*.metadata.json": "Iceberg", ".hoodie": "Hudi"}
 """What stands beside the files of a table of which its own log says which files count."""
-
-
-@attrs.frozen
-class Source:
-    """A file, and its `number` among all: lines of one time go by it. What it holds stands in the file `path`."""
-
-    name: str
-    number: int
-    path: str = attrs.field(default=attrs.Factory(lambda self: self.name, takes_self=True))
-
-    @property
-    def is_parquet(self) -> bool:
-        """Whether engines read it themselves."""
-        return is_parquet(self.path)
 
 
 def find(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Source]:

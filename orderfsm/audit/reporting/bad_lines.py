@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from orderfsm.audit.columns import ABSENT, LINE_BITS, SAID, moment
+from orderfsm.audit.reading.symbols import KINDS, kinds
 from orderfsm.extras import needs
 from orderfsm.trace import BadLine, line_of, unreadable
 
-from .columns import ABSENT, LINE_BITS, SAID
-from .meanings import KINDS, kinds
-from .report import moment
-from .targets import written_whole
+from .outputs import written_whole
 
 with needs("audit"):
     import narwhals as nw
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from os import PathLike
 
-    from .engines.engine import Engine
-    from .log import Log
-    from .meanings import Combination
+    from orderfsm.audit.engines.engine import Engine
+    from orderfsm.audit.reading.log import Log
+    from orderfsm.audit.reading.symbols import Combination
 
 _IDS = ("order_id", "new_order_id")
 

@@ -1,4 +1,4 @@
-"""What the histories of an audit came to, and the orders that have them."""
+"""The rulings on the histories of an audit, and the orders that have them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
+from orderfsm.audit.report import BEFORE, WITH_BEFORE, Held, Seen, Violation
 from orderfsm.extras import needs
 from orderfsm.trace import Finding
 
+from .judge import is_tied
 from .orders import KNOWN
-from .report import BEFORE, WITH_BEFORE, Held, Seen, Violation
-from .verdicts import is_tied
 from .witnessed import witnessed
 
 with needs("audit"):
@@ -21,19 +21,19 @@ with needs("audit"):
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from orderfsm.audit.engines.engine import Engine
     from orderfsm.trace import Reading
 
-    from .engines.engine import Engine
+    from .counts import Counts
+    from .judge import History, Judge, Ruling
     from .orders import Orders
-    from .tally import Tally
-    from .verdicts import History, Judge, Verdict
 
 
 class _Wrong(NamedTuple):
     """The row of an order that violates the table."""
 
     order_id: int
-    outcome: int
+    variant: int
     at: int
     verdict: str | None
     wrong: int | None
@@ -53,14 +53,14 @@ class _Stands(NamedTuple):
     place: int
 
 
-class Outcome(NamedTuple):
-    """What a history came to."""
+class Variant(NamedTuple):
+    """A distinct history, and the ruling on it."""
 
-    verdict: Verdict
+    ruling: Ruling
     history: History
 
 
-_FOUND = {"outcome": pa.int64(), "at": pa.int64(), "violates": pa.bool_(), "undecided": pa.bool_(), "holds": pa.bool_()}
+_FOUND = {"variant": pa.int64(), "at": pa.int64(), "violates": pa.bool_(), "undecided": pa.bool_(), "holds": pa.bool_()}
 
 
 class _Table:
@@ -81,33 +81,33 @@ class _Table:
 
 
 @attrs.frozen
-class Outcomes:
-    """What `every` distinct history came to, each long one by itself.
+class JudgedOrders:
+    """The orders of a log, judged; `variants` are their distinct histories, each long one by itself.
 
     In the frame `found` there is for each order its id, when its `first` and its `last` line was, `KNOWN`, the number
-    of its outcome, `at` which of its new lines it violates the table (-1 if at an earlier one, or not at all), whether
+    of its variant, `at` which of its new lines it violates the table (-1 if at an earlier one, or not at all), whether
     it does, or is undecided, and whether it holds quota.
     """
 
-    every: Sequence[Outcome]
+    variants: Sequence[Variant]
     found: nw.LazyFrame[Any]
     _orders: Orders
     _judge: Judge
 
     @classmethod
-    def of(cls, orders: Orders, judge: Judge, tally: Tally, *, all_orders: bool) -> Outcomes:
+    def of(cls, orders: Orders, judge: Judge, counts: Counts, *, all_orders: bool) -> JudgedOrders:
         """Judge each history, and count it; if not `all_orders`, those that conform and hold no quota are not found."""
         by_words, by_order = _Table(["known", *orders.how.words]), _Table(["order_id"])
-        every: list[Outcome] = []
+        variants: list[Variant] = []
 
         def settle(table: _Table, key: tuple[int, ...], known: int, history: History, count: int) -> None:
-            verdict = judge(history)
-            tally.add(history, verdict, count)
-            violates, undecided = (verdict.judgement.verdict is each for each in (Finding.VIOLATES, Finding.UNDECIDED))
-            if all_orders or violates or undecided or verdict.judgement.holds_quota:
-                at = -1 if verdict.line is None else verdict.line - orders.history(known).lines
-                table.rows.append((*key, len(every), max(at, -1), violates, undecided, verdict.judgement.holds_quota))
-                every.append(Outcome(verdict, history))
+            ruling = judge(history)
+            counts.add(history, ruling, count)
+            violates, undecided = (ruling.finding is each for each in (Finding.VIOLATES, Finding.UNDECIDED))
+            if all_orders or violates or undecided or ruling.judgement.holds_quota:
+                at = -1 if ruling.line is None else ruling.line - orders.history(known).lines
+                table.rows.append((*key, len(variants), max(at, -1), violates, undecided, ruling.judgement.holds_quota))
+                variants.append(Variant(ruling, history))
 
         for key, history, count in orders.distinct():
             settle(by_words, key, key[0], history, count)
@@ -116,16 +116,16 @@ class Outcomes:
         found = by_words.join(orders.short, orders.engine)
         if by_order.rows:
             found = nw.concat([found, by_order.join(orders.frame, orders.engine)])
-        return cls(every, found, orders, judge)
+        return cls(variants, found, orders, judge)
 
     def rows(self) -> Iterator[pa.RecordBatch]:
-        """The orders by their ids: id, number of the outcome, when the first and the last line was."""
-        return self._orders.engine.stream(self.found.select("order_id", "outcome", "first", "last").sort("order_id"))
+        """The orders by their ids: id, number of the variant, when the first and the last line was."""
+        return self._orders.engine.stream(self.found.select("order_id", "variant", "first", "last").sort("order_id"))
 
     def violations(self) -> list[Violation]:
         """The violations by order id, each with its line, who was behind it, and the lines before it."""
         engine = self._orders.engine
-        wrong = engine.keep(self.found.filter(nw.col("violates")).select("order_id", "outcome", "at", *KNOWN))
+        wrong = engine.keep(self.found.filter(nw.col("violates")).select("order_id", "variant", "at", *KNOWN))
         rows = [_Wrong(**row) for row in engine.table(wrong.sort("order_id")).to_pylist()]
         if not rows:
             return []
@@ -149,20 +149,20 @@ class Outcomes:
 
         violations = []
         for row in rows:
-            verdict = self.every[row.outcome].verdict
-            judgement = verdict.judgement
-            if judgement.index is None or verdict.said is None:
+            ruling = self.variants[row.variant].ruling
+            judgement = ruling.judgement
+            if judgement.index is None or ruling.said is None:
                 continue
             lines = tuple(seen(row.order_id, n, said) for n, said in before.get(row.order_id, ()))
             if row.at >= 0:
-                at = seen(row.order_id, row.at, verdict.said)
-            elif row.wrong == verdict.line:
-                at, lines = witnessed(row, verdict.said)
+                at = seen(row.order_id, row.at, ruling.said)
+            elif row.wrong == ruling.line:
+                at, lines = witnessed(row, ruling.said)
             else:
                 # An earlier audit read the line, and did not take it for a violation: a renewal has turned out since to
                 # have begun the order, say. Nobody knows any more where it stood.
-                at = Seen(verdict.said)
-            found = judgement.index, at.file, at.line, verdict.said, judgement.possible, judgement.legal
+                at = Seen(ruling.said)
+            found = judgement.index, at.file, at.line, ruling.said, judgement.possible, judgement.legal
             violations.append(Violation(row.order_id, *found, at.time, at.who, lines, row.is_new))
         return violations
 
@@ -181,8 +181,8 @@ class Outcomes:
 
         Those of the same second may have been before it as well.
         """
-        verdict, history = self.every[row.outcome]
-        at = (verdict.line or 0) - (history.summary.lines if history.summary else 0)
+        ruling, history = self.variants[row.variant]
+        at = (ruling.line or 0) - (history.summary.lines if history.summary else 0)
         if at < 0:
             return []
         codes = history.codes

@@ -11,8 +11,8 @@ from functools import partial
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import attrs
-
+from orderfsm.audit.columns import SCHEMA, at_place, place
+from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.streams import opened
@@ -20,9 +20,8 @@ from orderfsm.tables.orders import Event
 from orderfsm.trace import BadLine, Events, Header, Line, all_or_some, batches, line_of, unreadable
 
 from . import actiontrail
-from .alike import Row, read_alike
-from .columns import SCHEMA, at_place, place
 from .sources import is_actiontrail
+from .templates import Row, read_by_template
 
 with needs("audit"):
     import pyarrow as pa
@@ -30,9 +29,8 @@ with needs("audit"):
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from orderfsm.audit.engines.source import Parsed
     from orderfsm.streams import Value
-
-    from .sources import Source
 
 _BATCH = 50_000
 _MICROSECONDS = 1_000_000
@@ -54,21 +52,6 @@ class _Said(NamedTuple):
     state: str | None = None
     timed: bool = False
     whole: bool = False
-
-
-@attrs.define
-class Parsed:
-    """What was read of a file besides its lines.
-
-    `events`: what its header says; `whole`: its times are whole seconds; `finer`: one is finer than microseconds;
-    `error`: why it could not be read, if another process tried.
-    """
-
-    source: Source
-    events: Events = Events.PARTIAL
-    whole: bool = False
-    finer: bool = False
-    error: InvalidValue | None = None
 
 
 def parse(parsed: Parsed) -> Iterator[pa.RecordBatch]:
@@ -129,7 +112,7 @@ def _batches(rows: Iterator[Row[_Said]], parsed: Parsed, *, part: bool = False) 
 
 def _traced(parsed: Parsed) -> Iterator[Row[_Said]]:
     told: list[BadLine] = []
-    lines = read_alike(chain.from_iterable(_lines(parsed, told)), parsed.source.name, partial(_row, parsed))
+    lines = read_by_template(chain.from_iterable(_lines(parsed, told)), parsed.source.name, partial(_row, parsed))
     return chain(lines, (_row(parsed, bad) for bad in told))
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from orderfsm.audit.columns import CONTEXT
 from orderfsm.extras import needs
 
-from .columns import CONTEXT
-from .targets import written_whole
+from .outputs import written_whole
 
 with needs("audit"):
     import pyarrow as pa
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from os import PathLike
 
-    from .outcomes import Outcomes
-    from .report import Seen, Violation
+    from orderfsm.audit.judging.judged_orders import JudgedOrders
+    from orderfsm.audit.report import Seen, Violation
 
 _LINE = {
     "said": pa.string(),
@@ -50,7 +50,7 @@ SCHEMA = pa.schema(
 """From `said` on: the line of the violation, if there is one, and the lines before it."""
 
 
-def write_results(file: str | PathLike[str], outcomes: Outcomes, violations: Iterable[Violation]) -> None:
+def write_results(file: str | PathLike[str], judged_orders: JudgedOrders, violations: Iterable[Violation]) -> None:
     """Write one row for each order into `file`."""
     wrong = list(violations)
     ids = pa.array([each.order_id for each in wrong], pa.int64())
@@ -61,17 +61,17 @@ def write_results(file: str | PathLike[str], outcomes: Outcomes, violations: Ite
         *(pa.array([each.get(key) for each in lines], kind) for key, kind in _LINE.items()),
         pa.array([*([_line(seen) for seen in each.before] for each in wrong), []], SCHEMA.field("before").type),
     ]
-    judged = [each.verdict.judgement for each in outcomes.every]
+    judged = [each.ruling.judgement for each in judged_orders.variants]
     columns = [
         pa.array([str(each.verdict) for each in judged], pa.string()),
         pa.array([each.index for each in judged], pa.int64()),
         pa.array([list(each.possible) for each in judged], pa.list_(pa.string())),
         pa.array([list(map(str, each.legal)) for each in judged], pa.list_(pa.string())),
         pa.array([each.holds_quota for each in judged], pa.bool_()),
-        pa.array([each.history.lines for each in outcomes.every], pa.int64()),
+        pa.array([each.history.lines for each in judged_orders.variants], pa.int64()),
     ]
     with written_whole(file) as path, pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
-        for batch in outcomes.rows():
+        for batch in judged_orders.rows():
             found = [column.take(batch.column(1)) for column in columns]
             times = [batch.column(at).cast(pa.timestamp("us", "UTC")) for at in (2, 3)]
             its = pc.index_in(batch.column(0), value_set=ids).fill_null(len(wrong))

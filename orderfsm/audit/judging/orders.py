@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from orderfsm.audit.columns import moment
+from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 
+from .judge import History
 from .packing import Packing, histories, in_pieces, judged_lines, numbered, packed, packing
-from .report import moment
-from .verdicts import History
 
 with needs("audit"):
     import narwhals as nw
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from os import PathLike
 
-    from .engines.engine import Engine
-    from .log import Log
-    from .meanings import Meanings
+    from orderfsm.audit.engines.engine import Engine
+    from orderfsm.audit.reading.log import Log
+    from orderfsm.audit.reading.symbols import Meanings
 
 KNOWN = ("verdict", "wrong", "file", "line", "witnessed")
 """What an earlier audit found of an order: the verdict; which of its lines was the violation, where that stood, and who

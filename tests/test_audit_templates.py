@@ -1,4 +1,4 @@
-"""Lines that are alike: read by the first of them, they say what the core says of each."""
+"""Lines of one template: read by the first of them, they say what the core says of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 pytest.importorskip("pyarrow", reason="the extra `audit` is not installed")
 
 from orderfsm import Event
-from orderfsm.audit import alike
+from orderfsm.audit.reading import templates
 from orderfsm.trace import Line, loads
 
 DAYS = ["2026-08-05", "2024-02-29", "2026-02-29", "0001-01-01", "1969-12-31"]
@@ -44,7 +44,7 @@ TEXTS = [
 def read(monkeypatch):
     """What the core is asked to read."""
     asked = []
-    monkeypatch.setattr(alike, "loads", lambda text, *where: asked.append(text) or loads(text, *where))
+    monkeypatch.setattr(templates, "loads", lambda text, *where: asked.append(text) or loads(text, *where))
     return asked
 
 
@@ -70,23 +70,23 @@ def test_each_line_says_what_the_core_says_of_it(some, values):
     pairs = [(text, *each) for each in [*SURE, *values] for text in some]
     texts = [(at, filled(*each)) for at, each in enumerate(pairs, 1)]
     expected = [row(loads(text, "a.jsonl", at)) for at, text in texts]
-    assert list(alike.read_alike(texts, "a.jsonl", row)) == expected
+    assert list(templates.read_by_template(texts, "a.jsonl", row)) == expected
 
 
 @pytest.mark.parametrize("text", TEXTS[:3])
-def test_the_core_reads_the_first_two_that_are_alike_and_tries_two_more(text, read):
+def test_the_core_reads_the_first_two_of_a_template_and_tries_two_more(text, read):
     texts = [(at, filled(text, f"2026-08-05T06:10:{at:02}Z", str(at))) for at in range(1, 60)]
-    found = [(order, number) for _, order, number, _ in alike.read_alike(texts, "a.jsonl", row)]
+    found = [(order, number) for _, order, number, _ in templates.read_by_template(texts, "a.jsonl", row)]
     assert found == [(at, at) for at in range(1, 60)]
     times = ["2026-08-05T06:10:01Z", "2026-08-05T06:10:02Z", "2001-02-03T04:05:06Z", "2007-08-09T10:11:12Z"]
     assert [json.loads(text)["time"] for text in read] == times
 
 
 def test_only_so_many_texts_are_remembered(read, monkeypatch):
-    monkeypatch.setattr(alike, "_MOST", 3)
+    monkeypatch.setattr(templates, "_MOST", 3)
     texts = [
         (at, f'{{"time": "2026-08-05T06:10:01Z", "order_id": 7, "event": "{each}"}}'.encode())
         for at, each in enumerate([*list(Event)[:4], *list(Event)[:1]], 1)
     ]
-    assert list(alike.read_alike(texts, "a", row)) == [row(loads(text, "a", at)) for at, text in texts]
+    assert list(templates.read_by_template(texts, "a", row)) == [row(loads(text, "a", at)) for at, text in texts]
     assert read == [text for _, text in texts]

@@ -1,4 +1,4 @@
-"""Lines of JSON that are alike: but for their times and order ids they are the same, letter for letter.
+"""Lines of JSON of one template: but for their times and order ids they are the same, letter for letter.
 
 The core reads the first of them; the others say the same of another order at another time. That the two values can be
 exchanged in a text, and nothing else changes, is not assumed but tried, once for each such text.
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from orderfsm.streams import Value
 
 _Said = TypeVar("_Said")
-_Rest: TypeAlias = tuple[bytes, bytes, bytes]
+_Template: TypeAlias = tuple[bytes, bytes, bytes]
 """The text before, between and after the two values."""
 
 _MOST = 10_000
-"""How many texts are remembered at a time."""
+"""How many templates are remembered at a time."""
 
 _MICROSECONDS = 1_000_000
 _TIME = rb'"time": ?")(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(Z|[+-]\d\d(?::?\d\d)?)("'
@@ -37,11 +37,11 @@ Row: TypeAlias = tuple[int | None, int | None, int, _Said]
 """A line: its time in microseconds since 1970, its order, its number, and what else there is to say of it."""
 
 
-def read_alike(
+def read_by_template(
     texts: Iterable[tuple[int, Value]], file: str, row: Callable[[Line | BadLine], Row[_Said]]
 ) -> Iterator[Row[_Said]]:
     """The lines of these numbers and texts in `file`, as `row` makes them of lines that the core has read."""
-    known: dict[_Rest, _Said | None] = {}
+    known: dict[_Template, _Said | None] = {}
     days: dict[tuple[bytes, bytes], int | None] = {}
     clock = _clock()
     for number, text in texts:
@@ -50,8 +50,8 @@ def read_alike(
             yield row(loads(text, file, number))
             continue
         before, day, time, fraction, zone, between, order, after = cut
-        rest = before, between, after
-        said = known.get(rest)
+        template = before, between, after
+        said = known.get(template)
         if said is not None:
             if (day, zone) not in days:
                 days[day, zone] = _beginning(day, zone)
@@ -65,8 +65,8 @@ def read_alike(
         if isinstance(line, Line):
             if len(known) >= _MOST:
                 known.clear()
-            # Of texts that are there only once, as many are, nothing is tried.
-            known[rest] = read[3] if rest in known and _are_exchangeable(rest) else None
+            # Of templates that are there only once, as many are, nothing is tried.
+            known[template] = read[3] if template in known and _are_exchangeable(template) else None
 
 
 def _cut(text: bytes) -> tuple[bytes, ...] | None:
@@ -98,13 +98,14 @@ def _beginning(day: bytes, zone: bytes) -> int | None:
         return None
 
 
-def _are_exchangeable(rest: _Rest) -> bool:
-    """Whether a line of this text has the time and the order that stand in it, whatever they are."""
-    return all(_says(rest, time, order) for time, order in (("2001-02-03T04:05:06Z", 11), ("2007-08-09T10:11:12Z", 12)))
+def _are_exchangeable(template: _Template) -> bool:
+    """Whether a line of this template has the time and the order that stand in it, whatever they are."""
+    examples = ("2001-02-03T04:05:06Z", 11), ("2007-08-09T10:11:12Z", 12)
+    return all(_says(template, time, order) for time, order in examples)
 
 
-def _says(rest: _Rest, time: str, order: int) -> bool:
-    before, between, after = rest
+def _says(template: _Template, time: str, order: int) -> bool:
+    before, between, after = template
     one, other = str(order), time
     if before.rstrip(b'": ').endswith(b"time"):
         one, other = other, one

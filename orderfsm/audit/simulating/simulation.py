@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import attrs
 
+from orderfsm.audit.columns import EVENTS_KEY
+from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
@@ -20,7 +22,6 @@ from orderfsm.rows import DAY
 from orderfsm.tables.orders import Event, Operation
 from orderfsm.trace import Events, Outcome, header, instant_of
 
-from .columns import EVENTS_KEY
 from .scripts import HOUR, Author, Script
 
 with needs("audit"):

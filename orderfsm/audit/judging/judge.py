@@ -1,4 +1,4 @@
-"""The verdict on each distinct history, by the core's judge.
+"""The ruling on each distinct history, by the core's judge.
 
 A history is written in *codes*: twice the number of a line's symbol, plus 1 if the line is *tied* to the one before it,
 so that either may have come first. Of a history that has grown too long to be kept, there is a `Summary`: what it does
@@ -16,16 +16,14 @@ import attrs
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Answer, Events, Finding, Judgement, automaton, judge_end, judge_readings
 
-from .arrangements import Front, Stuck, follow, groups
+from .ties import Front, Stuck, follow, groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import Transition, Trigger
+    from orderfsm.audit.reading.symbols import Symbol
+    from orderfsm.spec import Transition, Trigger
     from orderfsm.trace import Automaton, Possible, Reading
-
-    from .meanings import Symbol
 
 LONGEST = 20
 """Longer histories are judged like all others, but not listed; and of them a state keeps only what they do."""
@@ -90,7 +88,7 @@ class _Found(NamedTuple):
 
 
 @attrs.frozen
-class Verdict:
+class Ruling:
     """The judgement on a history; which of its lines, as they were given, is the violation, and what that line `said`.
 
     `refused`: of the refusals in it, how many there were of each trigger, and whether the table refuses that wherever
@@ -103,6 +101,11 @@ class Verdict:
     said: Reading | None
     refused: Mapping[tuple[Trigger, bool], int]
     unseen: bool
+
+    @property
+    def finding(self) -> Finding:
+        """Whether the history conforms, violates the table, or is undecided."""
+        return self.judgement.verdict
 
 
 class Judge:
@@ -124,8 +127,8 @@ class Judge:
         """What each line says."""
         return [self._symbols[code // 2 - 1].reading for code in codes]
 
-    def __call__(self, history: History) -> Verdict:
-        """The verdict on a history."""
+    def __call__(self, history: History) -> Ruling:
+        """The ruling on a history."""
         whole = None if history.summary is None else self.summary(history)
         found = self._found(history, whole, self._events)
         conforms = found.judgement.verdict is Finding.CONFORMS
@@ -134,7 +137,7 @@ class Judge:
         else:
             unseen = self._found(history, whole, Events.COMPLETE).judgement.verdict is not Finding.CONFORMS
         refused = self._refused(history) if whole is None else whole.refused[self._events]
-        return Verdict(*found, refused, unseen)
+        return Ruling(*found, refused, unseen)
 
     def _found(self, history: History, whole: Summary | None, events: Events) -> _Found:
         """The judgement on a history, or on the `whole` of it, if that is summed up."""
@@ -157,14 +160,14 @@ class Judge:
         plain = self._automata[self._events, False]
         return _foreseen((plain.anywhere,), readings, _ties(history.codes), plain)
 
-    def steps(self, codes: Sequence[int], verdict: Verdict) -> Iterator[Transition | None]:
+    def steps(self, codes: Sequence[int], ruling: Ruling) -> Iterator[Transition | None]:
         """The rows of the table that an order took by its lines, up to a violation; None where these do not say which.
 
         Rows that change nothing are left out.
         """
         machine = self._automata[self._events, False]
         possible = machine.anywhere
-        for reading in self.readings(codes)[: verdict.judgement.index]:
+        for reading in self.readings(codes)[: ruling.judgement.index]:
             key = possible, reading
             if key not in self._taken:
                 self._taken[key] = self._rows(possible, reading)
