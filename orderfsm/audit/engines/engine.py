@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import attrs
 
 from orderfsm.audit.columns import SAID, SCHEMA
-from orderfsm.errors import OrderFSMError
 from orderfsm.extras import needs
 from orderfsm.invalid import OrderFSMError
 

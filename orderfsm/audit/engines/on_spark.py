@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.audit.columns import LINE_BITS, LINES
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 

@@ -10,7 +10,7 @@ from orderfsm.streams import is_parquet
 from orderfsm.trace import Events
 
 if TYPE_CHECKING:
-    from orderfsm.errors import InvalidValue
+    from orderfsm.invalid import InvalidValue
 
 
 @attrs.frozen

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from orderfsm.audit.reading.symbols import Symbol
-    from orderfsm.spec import Transition, Trigger
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Transition, Trigger
     from orderfsm.trace import Automaton, Possible, Reading
 
 LONGEST = 20

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from orderfsm.audit.columns import moment
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 

@@ -6,14 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.audit.report import Seen
-from orderfsm.spec import Event, Operation
+from orderfsm.tables.orders import Event, Operation
 from orderfsm.trace import Answer, Reading
 
 if TYPE_CHECKING:
     from typing import Protocol
 
     from orderfsm.audit.report import Violation
-    from orderfsm.spec import Trigger
+    from orderfsm.rows import Trigger
 
     class Row(Protocol):
         """Where a violation stood, and what was written of it."""

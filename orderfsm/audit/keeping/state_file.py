@@ -22,8 +22,8 @@ from orderfsm.audit.judging.judge import History, Judge
 from orderfsm.audit.judging.witnessed import reading_of, said_of, witness
 from orderfsm.audit.reading.symbols import Symbol
 from orderfsm.audit.reporting.outputs import written_whole
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
+from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events
 
 from .digest import DIGEST_KEY, NO_DIGEST, digest_in, seal

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from orderfsm.audit import engines
 from orderfsm.audit.columns import FIRST, LAST, SCHEMA, UNITS
 from orderfsm.audit.engines.source import Source
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events

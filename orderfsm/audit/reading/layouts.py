@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from orderfsm.audit.columns import CONTEXT, FORMAT, INTERVAL, REQUIRED, SAID
 from orderfsm.audit.engines.engine import Layout
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from orderfsm.audit.columns import EVENTS_KEY, FIRST, LAST, SCHEMA, UNITS, at_place, row_at
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events

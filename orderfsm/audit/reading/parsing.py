@@ -12,7 +12,6 @@ from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orderfsm.audit.columns import SCHEMA, at_place, place
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.streams import opened

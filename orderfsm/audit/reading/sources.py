@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from orderfsm.audit.engines.source import Source
-from orderfsm.errors import InvalidValue
+from orderfsm.invalid import InvalidValue
 from orderfsm.streams import STANDARD_INPUT, is_parquet, opened, values
 
 from .actiontrail import is_delivered

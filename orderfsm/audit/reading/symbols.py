@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import attrs
 
 from orderfsm.audit.columns import ABSENT, FIRST, LAST, LINES, SAID
-from orderfsm.errors import OrderStateError, general_code
+from orderfsm.errors import OrderStateError
 from orderfsm.extras import needs
 from orderfsm.tables.api import general_code
 from orderfsm.tables.orders import Operation

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from orderfsm import drawing
 from orderfsm.audit.columns import moment
 from orderfsm.extras import needs
-from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.questions import ORDER_LIFECYCLE
 
 with needs("audit"):
     from jinja2 import Environment, FileSystemLoader
 
 if TYPE_CHECKING:
     from orderfsm.audit.report import Report
+    from orderfsm.lifecycle import Lifecycle
 
 SHOWN = 500
 """How many violations the page lists."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import attrs
 
 from orderfsm.audit.columns import EVENTS_KEY
-from orderfsm.errors import InvalidValue
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
