@@ -1,6 +1,7 @@
 """For pytest: the fixture `mock_cas`, a mock certificate service for one test; and tests of a server of your own.
 
-`pytest --orderfsm-endpoint URL --orderfsm-control URL` adds a test for each state and trigger to a run.
+`pytest --orderfsm-endpoint URL --orderfsm-control URL` adds a test for each state and trigger to a run; so does
+`--orderfsm-driver package.module:make`, which is called to make a driver of your own, for any `--orderfsm-table`.
 `pytest --orderfsm-coverage` says at the end which rules of the table the tests never tried: those that use the fixtures
 `order_lifecycle` or `mock_cas` count. Installing `orderfsm` makes all of it known to pytest; nothing heavy is imported
 until it is asked for.
@@ -10,6 +11,8 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--orderfsm-endpoint", metavar="URL", help="add a test for each state and trigger of this server")
     group.addoption("--orderfsm-control", metavar="URL", help="its control port, by which its account is emptied")
     group.addoption(
+        "--orderfsm-driver", metavar="MODULE:MAKE", help="add them for the server behind the driver that this makes"
+    )
+    group.addoption(
+        "--orderfsm-table", metavar="NAME", default="orders", help="the table; your own as MODULE:ATTRIBUTE"
+    )
+    group.addoption(
         "--orderfsm-budget", metavar="SECONDS", type=float, help="skip what is left of its tests after that"
     )
     group.addoption("--orderfsm-random", metavar="N", type=int, default=0, help="play N random programs as well")
@@ -50,17 +59,52 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     """Add the tests of the server, before `-k` and `-m` select some."""
-    endpoint = config.getoption("--orderfsm-endpoint")
-    if endpoint:
-        from .extras import needs
+    if not _has_suite(config):
+        return
+    from .extras import needs
+    from .invalid import OrderFSMError
 
-        with needs("testing"):
-            from .testing.pytest_suite import Suite
-        control = config.getoption("--orderfsm-control")
-        if not hasattr(config, "workerinput"):
-            _probe(endpoint, control)
-        suite = Suite.from_parent(session, name=SUITE, nodeid=SUITE, endpoint=endpoint, control=control)
-        items.extend(suite.collect())
+    with needs("testing"):
+        from .testing.pytest_suite import Suite
+    try:
+        suite = Suite.from_parent(session, name=SUITE, nodeid=SUITE, **_of_a_server(config))
+    except OrderFSMError as error:
+        raise pytest.UsageError(str(error)) from None
+    items.extend(suite.collect())
+
+
+def _has_suite(config: pytest.Config) -> bool:
+    return bool(config.getoption("--orderfsm-endpoint") or config.getoption("--orderfsm-driver"))
+
+
+def _of_a_server(config: pytest.Config) -> dict[str, Any]:
+    """What makes the driver of a server, by which table it is judged, and what else it could be told."""
+    from .tables import named
+
+    endpoint, control = config.getoption("--orderfsm-endpoint"), config.getoption("--orderfsm-control")
+    own, lifecycle = config.getoption("--orderfsm-driver"), named(config.getoption("--orderfsm-table"))
+    if own:
+        return {"make": _imported(own), "lifecycle": lifecycle}
+    if not hasattr(config, "workerinput"):
+        _probe(endpoint, control)
+    from .testing.drivers.http import HTTPDriver, key_of_environment
+
+    make = partial(HTTPDriver, endpoint, control, key=key_of_environment(), lifecycle=lifecycle)
+    make()
+    hint = "; --orderfsm-control URL names a control port that may do it" if control is None else ""
+    return {"make": make, "lifecycle": lifecycle, "hint": hint}
+
+
+def _imported(name: str) -> Any:
+    """What `package.module:attribute` names; a usage error if there is no such thing, or it cannot be called."""
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise pytest.UsageError(f"--orderfsm-driver {name}: {error}") from None
+    if not callable(found):
+        raise pytest.UsageError(f"--orderfsm-driver {name}: expected a callable that makes a driver")
+    return found
 
 
 def _probe(endpoint: str, control: str | None) -> None:
@@ -81,7 +125,7 @@ SUITE = "orderfsm"
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadGroupScheduling | None:
     """Give all tests of the server to one worker of pytest-xdist: they empty the account that they share."""
-    if not config.getoption("--orderfsm-endpoint") or config.getvalue("dist") in {"loadscope", "loadfile"}:
+    if not _has_suite(config) or config.getvalue("dist") in {"loadscope", "loadfile"}:
         return None
     if config.getvalue("dist") == "each":
         raise pytest.UsageError("--dist each: the tests of --orderfsm-endpoint share an account, so each runs once")
@@ -103,13 +147,13 @@ _OF_A_WORKER = "orderfsm_tried"
 def _lifecycle(config: pytest.Config) -> Lifecycle:
     """The table of this run: one that notes what it is asked, if somebody wants to know."""
     if _LIFECYCLE not in config.stash:
-        from .questions import ORDER_LIFECYCLE
+        from .tables import named
 
-        config.stash[_LIFECYCLE] = ORDER_LIFECYCLE
+        lifecycle = config.stash[_LIFECYCLE] = named(config.getoption("--orderfsm-table"))
         if _covers(config):
             from .coverage import RecordingLifecycle
 
-            config.stash[_LIFECYCLE] = RecordingLifecycle.of(ORDER_LIFECYCLE)
+            config.stash[_LIFECYCLE] = RecordingLifecycle.of(lifecycle)
     return config.stash[_LIFECYCLE]
 
 

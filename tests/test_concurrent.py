@@ -49,6 +49,7 @@ def test_an_honest_service_conforms():
     assert report.answers == len(report.lines) > 600
     assert str(report) == f"conforms: {report.answers} answers on {report.orders} orders; seed 7"
     assert report.as_json() == {
+        "table": "orders",
         "verdict": "conforms",
         "answers": report.answers,
         "orders": report.orders,

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue, OrderFSMError
 from orderfsm.quantities import seconds
-from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events
 
+from .choice import in_table
 from .printing import Parsed, as_json, print_json
 from .progress import Progress
 from .replay import EXIT_OF
+
+if TYPE_CHECKING:
+    from orderfsm.lifecycle import Lifecycle
 
 FILE = click.Path(path_type=Path)
 
@@ -79,6 +83,7 @@ one that only servers accept that verify no signature.
 )
 @click.option("--write-baseline", type=FILE, metavar="FILE", help="Write all failures that were found to this file.")
 @click.option("--repro", type=FILE, metavar="DIR", help="Write each violation to a file in DIR, as a program.")
+@in_table
 @as_json
 def conform(
     *,
@@ -95,22 +100,23 @@ def conform(
     baseline: Path | None,
     write_baseline: Path | None,
     repro: Path | None,
+    lifecycle: Lifecycle,
     as_json: bool,
 ) -> int:
     """Say whether the server at API_URL obeys the table.
 
-    It must speak the API of the certificate service, and nobody else may use the account meanwhile. With its control
-    port, every state and event can be tried; without, what calls alone can reach. Exit 0 if it conforms, 1 if it
-    violates the table, 3 if that cannot be decided.
+    It must speak the API of the certificate service, and nobody else may use the account meanwhile; of its operations
+    the table must be. With its control port, every state and event can be tried; without, what calls alone can reach.
+    Exit 0 if it conforms, 1 if it violates the table, 3 if that cannot be decided.
     """
     with needs("testing"):
         from orderfsm.testing import HTTPDriver, Result, check_conformance, selection
         from orderfsm.testing.drivers.http import key_of_environment
         from orderfsm.testing.report import write_script
-    known = frozenset() if baseline is None else selection.read_baseline(baseline, ORDER_LIFECYCLE)
-    selection.Selection.of(ORDER_LIFECYCLE, only, exclude)
-    driver = HTTPDriver(api_url, control_url, key=key_of_environment())
-    HTTPDriver(api_url, key=key_of_environment()).probe()
+    known = frozenset() if baseline is None else selection.read_baseline(baseline, lifecycle)
+    selection.Selection.of(lifecycle, only, exclude)
+    driver = HTTPDriver(api_url, control_url, key=key_of_environment(), lifecycle=lifecycle)
+    HTTPDriver(api_url, key=key_of_environment(), lifecycle=lifecycle).probe()
     try:
         driver.probe()
     except OrderFSMError as error:
@@ -118,6 +124,7 @@ def conform(
     with Progress() as progress:
         report = check_conformance(
             driver,
+            lifecycle=lifecycle,
             events=None if events is None else Events(events),
             random=programs,
             concurrent=concurrent,

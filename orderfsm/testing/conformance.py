@@ -17,7 +17,7 @@ from orderfsm.trace import Events, Finding, all_or_some
 from .counterexample import of_clients, of_race, others_may_have, violation_of
 from .drivers.limit import TIMEOUT
 from .model.contradiction import Contradiction, Kind
-from .model.perform import CannotForce
+from .model.perform import CannotForce, unreached
 from .model.session import Session
 from .programs.shrink import exact, fewest_calls, without_bystanders
 from .programs.trials import Trials, Tried
@@ -107,17 +107,17 @@ def check_conformance(
 ) -> Report:
     """Whether the server behind `driver` obeys the table.
 
-    First every trigger is tried in every state. After a violation the rest is still tried, unless `fail_fast`; a read
-    that is never answered is one violation, and the rest is tried without it. What was found is then shrunk to the
-    fewest calls, the gravest first. If there was none, `random` programs are played; and if there still is none and
-    `concurrent` is (clients, calls), clients race for orders and units, and then so many clients make so many calls
-    each, at once.
+    First every trigger is tried in every state, but for the pairs of which the table's sources say nothing. After a
+    violation the rest is still tried, unless `fail_fast`; a read that is never answered is one violation, and the rest
+    is tried without it. What was found is then shrunk to the fewest calls, the gravest first. If there was none,
+    `random` programs are played; and if there still is none and `concurrent` is (clients, calls), clients race for
+    orders and units, and then so many clients make so many calls each, at once.
 
-    `events` are COMPLETE if nothing happens to orders but by the driver, and PARTIAL if owner, CA and calendar may act
-    by themselves; None finds out. `seed` repeats the random choices. After `budget` seconds it ends, UNDECIDED if
-    there was no violation up to then; what it found is shrunk for a few seconds more. A call of the driver that takes
-    longer than `timeout` seconds is one that was not answered. `patience` is how many seconds it waits for others to
-    move an order. `progress` is told of each step: the part, how much of it is done, of how much.
+    `events` are COMPLETE if nothing happens to orders but by the driver, and PARTIAL if owner, CA, calendar and service
+    may act by themselves; None finds out. `seed` repeats the random choices. After `budget` seconds it ends, UNDECIDED
+    if there was no violation up to then; what it found is shrunk for a few seconds more. A call of the driver that
+    takes longer than `timeout` seconds is one that was not answered. `patience` is how many seconds it waits for others
+    to move an order. `progress` is told of each step: the part, how much of it is done, of how much.
 
     `only` and `exclude` are states and triggers to which the check is limited, and which it leaves out (`Selection`). A
     failure that is `known`, by its state, trigger and kind, is told apart and decides nothing. An operation that the
@@ -183,7 +183,7 @@ class _Check:
         self._results: dict[Pair, Result] = {
             (state, trigger): Result.NOT_FORCED
             for state in session.lifecycle.state_rules
-            for trigger in session.lifecycle.trigger_rules
+            for trigger in session.lifecycle.table[state]
             if effort.selection.has((state, trigger))
         }
         self._passed: set[Pair] = set()
@@ -242,7 +242,7 @@ class _Check:
             self._why.setdefault((trial.state, trial.trigger), tried.why)
 
     def _takes_a_unit(self, trial: Trial) -> bool:
-        return trial.state is not None or (trial.trigger is not None and self._pilot.creates(trial.trigger))
+        return trial.state is not None or trial.trigger in self._session.lifecycle.creates
 
     def _are_units_lost(self) -> bool:
         """Whether orders that were given up hold units."""
@@ -362,7 +362,7 @@ class _Check:
             if self._results[pair] is Result.NOT_FORCED and pair[1] in self._session.not_offered:
                 self._results[pair] = Result.NOT_OFFERED
         why = {
-            pair: self._why.get(pair, self._unfinished or str(CannotForce()))
+            pair: self._why.get(pair, self._unfinished or unreached(self._session.lifecycle))
             for pair, result in self._results.items()
             if result is Result.NOT_FORCED
         }
@@ -378,6 +378,7 @@ class _Check:
             failed=tuple(sorted({**self._failures, **self._violations}, key=lambda key: _gravity(key[2]))),
             known=tuple(self._known),
             not_forced=why,
+            lifecycle=self._session.lifecycle,
         )
 
     # -- inside ------------------------------------------------------------------------------------------------------
@@ -398,7 +399,7 @@ class _Check:
     def _failed(self, failure: Failure, part: str) -> None:
         """Note a failure, unless it was known, or accuses what was not to be tried. What is told once always is."""
         pair = failure.state, failure.trigger
-        if pair not in self._results and failure.once is None:
+        if not self._effort.selection.has(pair) and failure.once is None:
             return
         self._widen(failure)
         self._results[pair] = Result.FAILED
@@ -429,7 +430,7 @@ class _Check:
 
     def _is_new(self, failure: Failure) -> bool:
         pair = failure.state, failure.trigger
-        return pair in self._results and failure.key not in {*self._failures, *self._effort.known}
+        return self._effort.selection.has(pair) and failure.key not in {*self._failures, *self._effort.known}
 
 
 def _gravity(kind: Kind) -> int:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.tables.orders import Event
 from orderfsm.trace import Events
 
 from .concurrency.clients import WHO_LOOKS
-from .model.account import Account, tell
+from .model.account import tell
 from .model.contradiction import Kind
 from .model.steps import Observe, as_json
 from .programs.script import script
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
 
 def others_may_have(failure: Failure, session: Session) -> bool:
     """Whether the table explains a failure if owner, CA and calendar act by themselves."""
-    packages = len(session.packages)
-    account = Account(session.lifecycle, Events.PARTIAL, units=failure.units, ours=session.ours, packages=packages)
+    account = session.new_account(Events.PARTIAL, failure.units)
     if failure.done[-1].result is None:
         return False
     for each in failure.done:
@@ -53,18 +51,19 @@ def violation_of(failure: Failure, session: Session, part: str) -> Violation:
         part=part,
         rule=f"{why.reason} ({why.basis})",
         reference=why.reference,
-        calls=tuple(as_json(each.step, each.got) for each in failure.done),
-        script=script(session.driver, failure.units, failure, failure.done),
+        calls=tuple(as_json(each.step, each.got, session.lifecycle.noun) for each in failure.done),
+        script=script(session.driver, failure.units, failure, session.lifecycle),
+        where=failure.where,
     )
 
 
-def _of_client(line: Line) -> dict[str, Any]:
+def _of_client(line: Line, lifecycle: Lifecycle) -> dict[str, Any]:
     """A call of a concurrent client, for a report: an order is given by its id; started and ended are seconds."""
     told = line.state or line.code or line.outcome
     when = {"client": line.client, "started": line.started, "ended": line.ended}
     return {
-        "force" if isinstance(line.trigger, Event) else "call": line.trigger,
-        "order": line.order_id,
+        "call" if lifecycle.by_client(line.trigger) else "force": line.trigger,
+        lifecycle.noun: line.order_id,
         **when,
         "got": told,
     }
@@ -75,7 +74,8 @@ def of_race(raced: Raced, lifecycle: Lifecycle) -> Violation:
 
     What was seen after the race is the doing of the first of those that raced.
     """
-    done = tuple(as_json(each.step, each.got) for each in raced.done if not isinstance(each.step, Observe))
+    shown = [each for each in raced.done if not isinstance(each.step, Observe)]
+    done = tuple(as_json(each.step, each.got, lifecycle.noun) for each in shown)
     seen = raced.problem.culprit.client == WHO_LOOKS
     violation = of_clients(raced.problem, lifecycle, raced.race.state, raced.race.triggers[0] if seen else None)
     return attrs.evolve(violation, calls=done + violation.calls)
@@ -102,6 +102,7 @@ def of_clients(
         part="concurrent",
         rule=f"{why.reason} ({why.basis})",
         reference=why.reference,
-        calls=tuple(map(_of_client, problem.lines)),
+        calls=tuple(_of_client(line, lifecycle) for line in problem.lines),
         picture=problem.picture,
+        where=lifecycle.name_of(state),
     )

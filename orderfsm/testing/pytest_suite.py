@@ -1,4 +1,4 @@
-"""A test for each state and trigger, for pytest: what `--orderfsm-endpoint` adds to a test run."""
+"""A test for each state and trigger, for pytest: what `--orderfsm-endpoint` or `--orderfsm-driver` add to a run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events
 
 from .counterexample import others_may_have, violation_of
-from .drivers.http import HTTPDriver, key_of_environment
 from .model.contradiction import Kind
+from .model.perform import unreached
 from .model.session import Session
 from .programs.shrink import fewest_calls
 from .programs.stateful import failing_program
@@ -26,11 +25,12 @@ from .programs.ways import Pilot
 from .report import Result, write_script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
 
+    from .drivers.driver import Driver
     from .model.failure import Failure
     from .programs.trials import Trial
     from .report import Pair, Violation
@@ -46,19 +46,22 @@ def name_of(lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> str:
     >>> name_of(ORDER_LIFECYCLE, State.ISSUED, Operation.DELETE)
     'test_delete_is_refused_when_issued'
     """
-    what = "accepted" if lifecycle.can(state, trigger) else "refused"
-    verb = f"is_{what}"
-    if state is not None and lifecycle.can(None, trigger) and what == "refused":
-        verb = "creates_another_order"
-    return f"test_{trigger.name.lower()}_{verb}_when_{state or 'there_is_no_order'}"
+    refused = lifecycle.table[state].get(trigger) is None
+    verb = "is_refused" if refused else "is_accepted"
+    if refused and trigger in lifecycle.creates:
+        verb = f"creates_another_{lifecycle.noun}"
+    return f"test_{trigger.name.lower()}_{verb}_when_{state or f'there_is_no_{lifecycle.noun}'}"
 
 
 class Suite(pytest.Collector):
-    """The tests of the server at an endpoint, which nobody asks anything before the first of them runs."""
+    """The tests of the server behind the driver that `make` makes, which is not made before the first of them runs.
 
-    def __init__(self, *, endpoint: str, control: str | None, **fields: Any) -> None:
+    `hint` says how more could be forced.
+    """
+
+    def __init__(self, *, make: Callable[[], Driver], lifecycle: Lifecycle, hint: str = "", **fields: Any) -> None:
         super().__init__(**fields)
-        self._endpoint, self._control = endpoint, control
+        self._make, self._lifecycle, self._hint = make, lifecycle, hint
         self._budget = self.config.getoption("--orderfsm-budget") or math.inf
         self._violations: dict[Pair, Violation] = {}
         self._told: dict[Pair, Violation] = {}
@@ -67,10 +70,13 @@ class Suite(pytest.Collector):
         self._why: dict[tuple[State | None, Trigger | None], str] = {}
 
     def collect(self) -> Iterator[PairTest | RandomTest]:
-        """A test for each state and trigger, and one that plays random programs if it is told how many."""
-        for state in ORDER_LIFECYCLE.state_rules:
-            for trigger in ORDER_LIFECYCLE.trigger_rules:
-                yield PairTest.from_parent(self, name=name_of(ORDER_LIFECYCLE, state, trigger), pair=(state, trigger))
+        """A test for each state and trigger, where the table's sources speak of it; and one that plays random programs.
+
+        That one if it is told how many.
+        """
+        for state, rows in self._lifecycle.table.items():
+            for trigger in rows:
+                yield PairTest.from_parent(self, name=name_of(self._lifecycle, state, trigger), pair=(state, trigger))
         if self.config.getoption("--orderfsm-random"):
             yield RandomTest.from_parent(self, name="test_random_programs")
 
@@ -118,9 +124,8 @@ class Suite(pytest.Collector):
                 raise FoundViolation(lacking[0])
             if pair[1] in self._session.not_offered:
                 pytest.skip("the server does not offer this operation")
-            without = "; --orderfsm-control URL names a control port that may do it" * (self._control is None)
-            why = self._why.get(pair, "no order could be brought to this state")
-            pytest.skip(f"this state or event could not be forced{without} ({why})")
+            why = self._why.get(pair, unreached(self._lifecycle))
+            pytest.skip(f"this state or event could not be forced{self._hint} ({why})")
 
     @cached_property
     def _to_run(self) -> set[Pair]:
@@ -128,8 +133,7 @@ class Suite(pytest.Collector):
 
     @cached_property
     def _session(self) -> Session:
-        driver = HTTPDriver(self._endpoint, self._control, key=key_of_environment())
-        return Session(driver, ORDER_LIFECYCLE, Events.COMPLETE)
+        return Session(self._make(), self._lifecycle, Events.COMPLETE)
 
     @cached_property
     def _pilot(self) -> Pilot:
@@ -138,7 +142,7 @@ class Suite(pytest.Collector):
     @cached_property
     def _trials(self) -> dict[Pair, list[Trial]]:
         trials: dict[Pair, list[Trial]] = defaultdict(list)
-        for trial in Trials(ORDER_LIFECYCLE, self._pilot).all():
+        for trial in Trials(self._lifecycle, self._pilot).all():
             if trial.trigger is not None:
                 trials[trial.state, trial.trigger].append(trial)
         return trials

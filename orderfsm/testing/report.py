@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Judged
 from orderfsm.verdict import Uncertain
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
     from orderfsm.trace import Finding
 
@@ -54,6 +56,8 @@ class Violation:
     calls: tuple[Mapping[str, Any], ...] = ()
     script: str = attrs.field(default="", repr=False)
     picture: str = attrs.field(default="", repr=False)
+    where: str = attrs.field(default="", repr=False)
+    """What the state is called in a text."""
 
     @property
     def key(self) -> Key:
@@ -77,7 +81,7 @@ class Violation:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.trigger} in {self.state or 'no order'}: expected {self.expected}, got {self.got}"]
+        lines = [f"{self.trigger} in {self.where or self.state}: expected {self.expected}, got {self.got}"]
         lines += [f"  the rule: {self.rule}", f"  says who: {self.reference}"]
         one_by_one = [call for call in self.calls if "client" not in call]
         lines += [f"  {number}. {_told(call)}" for number, call in enumerate(one_by_one, 1)]
@@ -86,8 +90,8 @@ class Violation:
 
 def write_script(folder: Path, violation: Violation) -> Path:
     """Write the program of a violation to a file in a folder, which is made if it is not there; the file."""
-    words = (violation.trigger.name.lower(), "in", violation.state or "no_order", violation.kind.replace(" ", "_"))
-    path = folder / f"{'_'.join(words)}.py"
+    words = (violation.trigger.name.lower(), "in", violation.where, violation.kind)
+    path = folder / f"{'_'.join(words).replace(' ', '_')}.py"
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(violation.script, encoding="utf-8")
     return path
@@ -108,7 +112,7 @@ class Report(Judged):
     tried, and `not_forced` why a pair could not be. `violations` shows what was found, the gravest first; `failed`
     names all of it, also what is not shown. What was `known` before is told apart. The verdict is VIOLATES if anything
     failed that was not known; CONFORMS if nothing did, every trial was made and some pair passed; else UNDECIDED, and
-    `reason` says why. `seed` repeats the random and the concurrent part.
+    `reason` says why. `seed` repeats the random and the concurrent part. `lifecycle` is the table that decided.
     """
 
     verdict: Finding
@@ -121,10 +125,12 @@ class Report(Judged):
     failed: tuple[Key, ...] = ()
     known: tuple[Key, ...] = ()
     not_forced: Mapping[Pair, str] = attrs.field(factory=dict)
+    lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """The report as PROTOCOLS.md has it."""
         return {
+            "table": self.lifecycle.name,
             "verdict": self.verdict,
             "checked": self.checked,
             "coverage": [
@@ -160,14 +166,14 @@ class Report(Judged):
         if hidden > 0:
             yield f"not shown: {hidden} violations more"
         for state, trigger, kind in self.known:
-            yield f"known before: {trigger} in {state or 'no order'} ({kind})"
+            yield f"known before: {trigger} in {self.lifecycle.name_of(state)} ({kind})"
         results = [result for result in Result if result is not Result.NOT_OFFERED or lacking]
         counts = ", ".join(f"{self.counted(result)} {result}" for result in results)
         yield f"{self.verdict}: {self.checked} answers checked; of {len(self.coverage)} pairs {counts}"
         if self.reason:
             yield f"undecided because {self.reason}"
         if self.events is not Events.COMPLETE:
-            yield "orders were taken to be moved by others as well"
+            yield f"{self.lifecycle.noun}s were taken to be moved by others as well"
         yield f"seed: {self.seed}"
 
     def _by_state(self) -> Iterator[str]:
@@ -175,7 +181,7 @@ class Report(Judged):
         for state in dict.fromkeys(state for state, _ in self.coverage):
             here = {trigger: result for (of, trigger), result in self.coverage.items() if of == state}
             passed = sum(result is Result.PASSED for result in here.values())
-            line = f"{state or 'no order'}: {passed} of {len(here)} triggers passed"
+            line = f"{self.lifecycle.name_of(state)}: {passed} of {len(here)} triggers passed"
             for result in (Result.FAILED, Result.NOT_FORCED):
                 others = [trigger.name.lower() for trigger in here if here[trigger] is result]
                 if others:

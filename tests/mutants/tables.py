@@ -7,7 +7,9 @@ from functools import partial
 import attrs
 
 from orderfsm import ORDER_LIFECYCLE, Actor, Basis, Event, Operation, State, Transition
+from orderfsm.errors import NotFoundOrder
 from orderfsm.mock import Service
+from orderfsm.rows import RefusalRule
 from orderfsm.tables.api import PARAMETERS
 
 from .mutant import Mutant
@@ -102,18 +104,24 @@ def rules():
     for at, rule in enumerate(ORDER_LIFECYCLE.states):
         if rule.state is None:
             continue
-        other = "OrderStateError" if rule.service_code == "NotFoundOrder" else "NotFoundOrder"
-        changes = {f"refusals in {rule.state} are {other}": {"service_code": other}}
-        if rule.type is not None:
-            changes[f"{rule.state} is read as {'process' if rule.type != 'process' else 'payed'}"] = {
-                "type": "process" if rule.type != "process" else "payed"
-            }
-            changes[f"{rule.state} is listed as {'ISSUED' if rule.status != 'ISSUED' else 'PAYED'}"] = {
-                "status": "ISSUED" if rule.status != "ISSUED" else "PAYED"
-            }
-        for name, change in changes.items():
-            states = (*ORDER_LIFECYCLE.states[:at], rule._replace(**change), *ORDER_LIFECYCLE.states[at + 1 :])
-            yield of_states(name, attrs.evolve(ORDER_LIFECYCLE, states=states), {rule.state})
+
+        def with_rule(_at=at, _rule=rule, **change):
+            states = (*ORDER_LIFECYCLE.states[:_at], _rule._replace(**change), *ORDER_LIFECYCLE.states[_at + 1 :])
+            return attrs.evolve(ORDER_LIFECYCLE, states=states)
+
+        if rule.found:
+            refused = RefusalRule(NotFoundOrder, states=(rule.state,))
+            codes = attrs.evolve(ORDER_LIFECYCLE, refusal_rules=(refused, *ORDER_LIFECYCLE.refusal_rules))
+            changes = {f"refusals in {rule.state} are NotFoundOrder": codes}
+        else:
+            changes = {f"refusals in {rule.state} are OrderStateError": with_rule(found=True)}
+        if rule.read_as:
+            word, status = rule.read_as
+            other, another = "process" if word != "process" else "payed", "ISSUED" if status != "ISSUED" else "PAYED"
+            changes[f"{rule.state} is read as {other}"] = with_rule(read_as=(other, status))
+            changes[f"{rule.state} is listed as {another}"] = with_rule(read_as=(word, another))
+        for name, lifecycle in changes.items():
+            yield of_states(name, lifecycle, {rule.state})
 
 
 TABLES = (*removed(), *allowed(), *without_effect(), *elsewhere(), *quota(), *renewal(), *rules())

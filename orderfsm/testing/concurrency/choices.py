@@ -6,18 +6,18 @@ import threading
 from typing import TYPE_CHECKING
 
 from orderfsm.errors import Meaning
-from orderfsm.tables.api import meaning_of
-from orderfsm.tables.orders import Operation
-from orderfsm.testing.drivers.answers import word_of
+from orderfsm.testing.model.roles import roles
+from orderfsm.testing.model.steps import YOUNG
 from orderfsm.trace import Outcome
-from orderfsm.wire import types
+from orderfsm.words import meanings
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from random import Random
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Transition, Trigger
+    from orderfsm.rows import Operation, State, Transition, Trigger
     from orderfsm.testing.drivers.driver import Answer
 
 ORDERS = 4
@@ -39,19 +39,17 @@ class Choices:
     def __init__(self, lifecycle: Lifecycle, left_out: Collection[Trigger]) -> None:
         self.lifecycle = lifecycle
         self.anywhere = frozenset(lifecycle.state_rules)
-        self._words = types(lifecycle)
+        self._roles = roles(lifecycle)
         possible = [row for row in lifecycle.transitions if row.trigger not in left_out]
         rows = [row for row in possible if row.source is not None]
         self._targets = {
             row.trigger: frozenset(other.target for other in rows if other.trigger == row.trigger) for row in rows
         }
-        self.creates = [row for row in possible if row.source is None]
-        self._operations = [trigger for trigger in self._targets if isinstance(trigger, Operation)]
-        changing = {row.trigger for row in rows if row.changes}
-        reads = [operation for operation in self._operations if operation not in changing]
-        self._reads = reads or self._operations
+        self.creates = [row for row in possible if row.source is None and lifecycle.by_client(row.trigger)]
+        self._operations = [trigger for trigger in self._targets if lifecycle.by_client(trigger)]
+        self._reads = [each for each in self._operations if each in lifecycle.reads] or self._operations
         ends = {rule.state for rule in lifecycle.states if rule.terminal}
-        self._losing = [row for row in rows if row.target in ends and not row.gives_back(age=0)]
+        self._losing = [row for row in rows if row.target in ends and not row.gives_back(YOUNG)]
         self._impossible: set[Trigger] = set(left_out)
 
     @property
@@ -81,9 +79,13 @@ class Choices:
 
     def means(self, states: frozenset[State | None], trigger: Trigger, answer: Answer) -> frozenset[State | None]:
         """Where an order that was in one of `states` may be by an answer, if nobody else called."""
+        if any(self.lifecycle.is_silent(state, trigger) for state in states):
+            return self.anywhere
         if answer.outcome is Outcome.ACCEPTED:
-            return self._words.get(word_of(answer) or "", self._targets[trigger])
-        meaning = meaning_of(answer.code)
+            said = self._roles.words_in(trigger, answer.body).items()
+            known = [meanings(self.lifecycle, vocabulary).get(word) for vocabulary, word in said]
+            return frozenset.intersection(*filter(None, known)) if any(known) else self._targets[trigger]
+        meaning = self.lifecycle.codes.meaning_of(answer.code)
         if meaning is Meaning.NOT_FOUND:
             return frozenset([None])
         refused = meaning is Meaning.STATE_FORBIDS
@@ -104,11 +106,11 @@ class Pool:
         self._lifecycle = lifecycle
         self._linger = linger
         self._lock = threading.Lock()
-        self._states: dict[int, frozenset[State | None]] = {}
-        self._left: dict[int, int] = {}
+        self._states: dict[Id, frozenset[State | None]] = {}
+        self._left: dict[Id, int] = {}
         self._creating = 0
 
-    def pick(self, random: Random) -> tuple[int, frozenset[State | None]] | None:
+    def pick(self, random: Random) -> tuple[Id, frozenset[State | None]] | None:
         """An order to work on, and where it may be; None if one is to be created, and `created` is to be told."""
         with self._lock:
             orders = len(self._states) + self._creating
@@ -129,12 +131,12 @@ class Pool:
         with self._lock:
             self._creating -= 1
 
-    def add(self, order_id: int, states: frozenset[State | None]) -> None:
+    def add(self, order_id: Id, states: frozenset[State | None]) -> None:
         """Work on a new order."""
         with self._lock:
             self._states[order_id] = states
 
-    def learn(self, order_id: int, states: frozenset[State | None]) -> None:
+    def learn(self, order_id: Id, states: frozenset[State | None]) -> None:
         """An answer said where an order may be."""
         with self._lock:
             if order_id in self._states:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from orderfsm.tables.orders import Event, Operation
-from orderfsm.testing.drivers.answers import word_of
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.testing.drivers.driver import Answer, NoAnswer, given
 from orderfsm.testing.drivers.limit import TIMEOUT, Overdue, within_async
+from orderfsm.testing.model.roles import roles
 from orderfsm.trace import Line, Outcome
 
 from .choices import Choices, Pool
@@ -26,8 +26,9 @@ from .choices import Choices, Pool
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Trigger
+    from orderfsm.rows import Event, Operation, State, Trigger
     from orderfsm.testing.drivers.driver import Driver
 
 WHO_LOOKS = "after"
@@ -48,10 +49,10 @@ class Recording:
     """
 
     lines: list[Line] = attrs.field(factory=list)
-    unsure: set[int] = attrs.field(factory=set)
+    unsure: set[Id] = attrs.field(factory=set)
 
     @property
-    def orders(self) -> set[int]:
+    def orders(self) -> set[Id]:
         """The orders that the lines name."""
         return {order_id for line in self.lines for order_id in (line.order_id, line.begins) if order_id is not None}
 
@@ -81,7 +82,7 @@ async def record(
 
 
 async def meet(
-    driver: Driver, lifecycle: Lifecycle, order_id: int | None, states: frozenset[State | None], triggers: list[Trigger]
+    driver: Driver, lifecycle: Lifecycle, order_id: Id | None, states: frozenset[State | None], triggers: list[Trigger]
 ) -> Recording:
     """Let clients fire `triggers`, each client one of them, at the same moment, on an order in one of `states`.
 
@@ -95,27 +96,35 @@ async def meet(
 
 
 def _fire(
-    triggers: list[Trigger], order_id: int | None, states: frozenset[State | None], client: Client
+    triggers: list[Trigger], order_id: Id | None, states: frozenset[State | None], client: Client
 ) -> Coroutine[Any, Any, None]:
     return client.fire(triggers[client.number - 1], order_id, states)
 
 
-def seen_after(
-    states: frozenset[State | None], order_id: int, recording: Recording, lifecycle: Lifecycle
-) -> list[Line]:
+def seen_after(states: frozenset[State | None], order_id: Id, recording: Recording, lifecycle: Lifecycle) -> list[Line]:
     """What an order was seen in once all calls of a recording had ended, as a line; none if that is not one state."""
     after = max([line.ended for line in recording.lines], default=0.0) + AFTER
-    line = Line(
+    read = roles(lifecycle).read
+    if read is None or not (None in states or len(states) == 1):
+        return []
+    line = partial(
+        line_of_table,
+        lifecycle,
         time=datetime.fromtimestamp(after, UTC),
         order_id=order_id,
-        trigger=Operation.DESCRIBE,
+        trigger=read,
         client=WHO_LOOKS,
         started=after,
         ended=after,
     )
     if None in states:
-        return [attrs.evolve(line, outcome=Outcome.REFUSED, code=lifecycle.service_refusals[None].code)]
-    return [attrs.evolve(line, state=state) for state in states if len(states) == 1 and state in lifecycle.state_rules]
+        return [line(outcome=Outcome.REFUSED, code=lifecycle.service_refusal(None, read).error.code)]
+    return [line(state=state) for state in states if state in lifecycle.state_rules]
+
+
+def line_of_table(lifecycle: Lifecycle, **fields: Any) -> Line:
+    """A line of a table's trace."""
+    return Line(**fields) if lifecycle.name == ORDER_LIFECYCLE.name else Line(lifecycle=lifecycle, **fields)
 
 
 async def _at_once(
@@ -202,6 +211,7 @@ class Client:
         self._driver = driver
         self._random = random
         self._shared = shared
+        self._lifecycle = shared.choices.lifecycle
         self._stopped = False
         self._under_way: tuple[Trigger, int | None, float] | None = None
 
@@ -213,8 +223,8 @@ class Client:
         """Note a call that is not answered, and nothing after it."""
         if self._under_way is not None:
             trigger, order_id, started = self._under_way
-            if isinstance(trigger, Event):
-                self._shared.recording.unsure.add(cast("int", order_id))
+            if not self._lifecycle.by_client(trigger):
+                self._shared.recording.unsure.add(cast("Id", order_id))
             else:
                 self._note(trigger, order_id, started, Answer.unknown())
         self.stop()
@@ -235,11 +245,11 @@ class Client:
                 order_id, states = picked
                 await self.fire(self._shared.choices.draw(states, self._random), order_id, states)
 
-    async def fire(self, trigger: Trigger, order_id: int | None, states: frozenset[State | None]) -> None:
+    async def fire(self, trigger: Trigger, order_id: Id | None, states: frozenset[State | None]) -> None:
         """Make a call or let an event happen, on an order in one of `states`; or create one, which is to be in one."""
         if order_id is None:
-            await self._create(cast("Operation", trigger), states)
-        elif isinstance(trigger, Event):
+            await self._create(trigger, states)
+        elif not self._lifecycle.by_client(trigger):
             await self._happen(order_id, states, trigger)
         else:
             await self._call(order_id, states, trigger)
@@ -255,7 +265,7 @@ class Client:
         if order_id is not None:
             self._shared.pool.add(order_id, states)
 
-    async def _call(self, order_id: int, states: frozenset[State | None], operation: Operation) -> None:
+    async def _call(self, order_id: Id, states: frozenset[State | None], operation: Operation) -> None:
         started = self._shared.now()
         answer = await self._asked(started, operation, order_id, "call", operation, order_id)
         if answer is None:
@@ -266,7 +276,7 @@ class Client:
         if answer.outcome is Outcome.ACCEPTED and answer.order_id is not None:
             self._shared.pool.add(answer.order_id, self._shared.choices.anywhere)
 
-    async def _happen(self, order_id: int, states: frozenset[State | None], event: Event) -> None:
+    async def _happen(self, order_id: Id, states: frozenset[State | None], event: Event) -> None:
         started = self._shared.now()
         answer = await self._asked(started, event, order_id, "happen", order_id, event)
         if answer is None:
@@ -279,7 +289,7 @@ class Client:
         self._shared.pool.learn(order_id, self._shared.choices.means(states, event, answer))
 
     async def _asked(
-        self, started: float, trigger: Trigger, order_id: int | None, method: str, *arguments: Any
+        self, started: float, trigger: Trigger, order_id: Id | None, method: str, *arguments: Any
     ) -> Answer | None:
         """What a method of the driver answers; None if it cannot do that."""
         self._under_way = (trigger, order_id, started)
@@ -292,18 +302,19 @@ class Client:
             self._under_way = None
         return cast("Answer | None", given(method, value))
 
-    def _note(self, trigger: Trigger, order_id: int | None, started: float, answer: Answer) -> None:
+    def _note(self, trigger: Trigger, order_id: Id | None, started: float, answer: Answer) -> None:
         if self._stopped:
             return
         unnamed = order_id is None and answer.outcome is Outcome.ACCEPTED
         self._shared.recording.lines.append(
-            Line(
+            line_of_table(
+                self._lifecycle,
                 time=datetime.fromtimestamp(started, UTC),
                 trigger=trigger,
                 order_id=order_id,
                 outcome=Outcome.UNKNOWN if unnamed else answer.outcome,
                 code=answer.code or None,
-                state=word_of(answer),
+                state=next(iter(roles(self._lifecycle).words_in(trigger, answer.body).values()), None),
                 new_order_id=answer.order_id if order_id is not None and order_id != answer.order_id else None,
                 client=self.number,
                 started=started,

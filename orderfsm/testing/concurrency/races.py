@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from orderfsm.tables.orders import Event
 from orderfsm.testing.model.perform import CannotForce
-from orderfsm.testing.model.steps import ON_AN_ORDER, UNITS, Observe
+from orderfsm.testing.model.roles import roles
+from orderfsm.testing.model.steps import UNITS, Observe
 from orderfsm.testing.programs.ways import ways
 
 from .clients import meet, seen_after
@@ -23,6 +23,7 @@ from .run import found_in, of_quota
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
     from orderfsm.testing.model.failure import Done
@@ -59,13 +60,14 @@ def races(lifecycle: Lifecycle, clients: int) -> Iterator[Race]:
 
     Creates race for the last unit, and where there are enough of them. Two clients: every other call, and an event.
     """
+    known = roles(lifecycle)
     for racers, state in product(RACERS, lifecycle.state_rules):
         changing = [row.trigger for row in lifecycle.outgoing(state)]
         for pair in combinations_with_replacement(changing, 2):
-            for units in (UNITS,) if state else (1, UNITS):
+            for units in (1, UNITS) if state is None and known.counting is not None else (UNITS,):
                 yield Race(state, pair, units, min(racers, clients))
-        events = [trigger for trigger in changing if isinstance(trigger, Event)]
-        others = [operation for operation in ON_AN_ORDER if operation not in changing]
+        events = [trigger for trigger in changing if not lifecycle.by_client(trigger)]
+        others = [each for each in known.on_an_order if each in lifecycle.table[state] and each not in changing]
         for pair in product(others, events) if racers == RACERS[0] else ():
             yield Race(state, pair, UNITS, min(racers, clients))
 
@@ -73,7 +75,7 @@ def races(lifecycle: Lifecycle, clients: int) -> Iterator[Race]:
 def raced(session: Session, pilot: Pilot, race: Race, deadline: float) -> list[Raced]:
     """Let clients race once; what cannot be of their answers. `CannotForce` if the race cannot be prepared."""
     pilot.begin(race.units)
-    begun: set[int] = set()
+    begun: set[Id] = set()
     try:
         order = _brought(session, pilot, race)
         prepared = tuple(session.done)

@@ -21,6 +21,7 @@ from orderfsm.testing.histories.intervals import by_end
 from orderfsm.testing.histories.picture import drawn, told
 from orderfsm.testing.histories.quota import HeldUnits
 from orderfsm.testing.histories.smallest import smallest_history
+from orderfsm.testing.model.roles import roles
 from orderfsm.trace import Events, Finding, Judged, Line, Outcome, all_or_some, dumps, readings
 
 from .clients import answered, record
@@ -28,6 +29,7 @@ from .clients import answered, record
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
     from orderfsm.testing.drivers.driver import Driver, Quota
@@ -74,9 +76,10 @@ class ConcurrentReport(Judged):
     lines: tuple[Line, ...] = attrs.field(repr=False)
     orders: int
     problems: tuple[Problem, ...]
-    undecided: tuple[int, ...]
+    undecided: tuple[Id, ...]
     quota: bool
     seed: int
+    lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, repr=False)
 
     @property
     def answers(self) -> int:
@@ -91,13 +94,16 @@ class ConcurrentReport(Judged):
         return Finding.UNDECIDED if self.undecided or not self.orders else Finding.CONFORMS
 
     def __str__(self) -> str:
-        quota = "" if self.quota else ", quota not checked"
-        counts = f"{self.verdict}: {self.answers} answers on {self.orders} orders{quota}; seed {self.seed}"
+        quota = "" if self.quota or roles(self.lifecycle).counting is None else ", quota not checked"
+        counts = (
+            f"{self.verdict}: {self.answers} answers on {self.orders} {self.lifecycle.noun}s{quota}; seed {self.seed}"
+        )
         return "\n".join([*map(str, self.problems), counts])
 
     def as_json(self) -> dict[str, Any]:
         """The report as a document."""
         return {
+            "table": self.lifecycle.name,
             "verdict": str(self.verdict),
             "answers": self.answers,
             "orders": self.orders,
@@ -144,11 +150,11 @@ async def run_concurrent_async(
     seed = secrets.randbits(32) if seed is None else seed
     checked(driver)
     begun = time.monotonic()
-    before = await _quota(driver)
+    before = await _quota(driver, lifecycle)
     recording = await record(
         driver, lifecycle, clients=clients, calls=calls, seed=seed, deadline=begun + budget / 2, left_out=left_out
     )
-    after = await _quota(driver)
+    after = await _quota(driver, lifecycle)
     problems, undecided = found_in(recording, lifecycle, all_events, begun + budget)
     if before is not None and after is not None:
         problems += of_quota(recording.lines, lifecycle, before, after)
@@ -160,12 +166,13 @@ async def run_concurrent_async(
         undecided=tuple(undecided),
         quota=before is not None and after is not None,
         seed=seed,
+        lifecycle=lifecycle,
     )
 
 
-async def _quota(driver: Driver) -> Quota | None:
-    """The counts of the package; None if the driver cannot read them."""
-    read = getattr(driver, "quota", None)
+async def _quota(driver: Driver, lifecycle: Lifecycle) -> Quota | None:
+    """The counts of the package; None if the table has none, or the driver cannot read them."""
+    read = getattr(driver, "quota", None) if roles(lifecycle).counting is not None else None
     try:
         return None if read is None else cast("Quota", given("quota", await answered(read())))
     except NoAnswer:
@@ -177,18 +184,21 @@ def found_in(
     lifecycle: Lifecycle,
     events: Events,
     deadline: float,
-    initial: Mapping[int, frozenset[State | None]] = MappingProxyType({}),
-) -> tuple[list[Problem], list[int]]:
+    initial: Mapping[Id, frozenset[State | None]] = MappingProxyType({}),
+) -> tuple[list[Problem], list[Id]]:
     """The orders whose history cannot be, or whose id is that of two orders; and those that are undecided.
 
     `initial` has the states of orders that were there before.
     """
     problems: list[Problem] = []
-    undecided: list[int] = []
-    for order_id, lines in sorted(_by_order(recording.lines).items()):
+    undecided: list[Id] = []
+    identity, by_order = lifecycle.identity, _by_order(recording.lines)
+    for order_id in sorted(by_order, key=identity.sort_key):
+        lines = by_order[order_id]
         begins = [line for line in lines if any(r.creates or r.named for r in readings(line, order_id, lifecycle))]
         if len(begins) > 1:
-            problems.append(_problem(f"OrderId {order_id} was given to two orders", begins, begins[-1]))
+            sentence = f"{identity.parameter} {order_id} was given to two {lifecycle.noun}s"
+            problems.append(_problem(sentence, begins, begins[-1], lifecycle))
             continue
         known = Events.PARTIAL if order_id in recording.unsure else events
         until = max(deadline, time.monotonic() + LEAST)
@@ -201,9 +211,9 @@ def found_in(
     return problems, undecided
 
 
-def _by_order(lines: Iterable[Line]) -> dict[int, list[Line]]:
+def _by_order(lines: Iterable[Line]) -> dict[Id, list[Line]]:
     """The lines that say something of each order."""
-    orders: defaultdict[int, list[Line]] = defaultdict(list)
+    orders: defaultdict[Id, list[Line]] = defaultdict(list)
     for line in lines:
         for order_id in {line.order_id, line.begins}:
             if order_id is not None and not line.of_the_account:
@@ -216,15 +226,15 @@ def of_quota(lines: Collection[Line], lifecycle: Lifecycle, before: Quota, after
     held = HeldUnits(lines, before.used, lifecycle)
     for call, units in held.impossible(before.total):
         bound = "at least" if call.line.outcome is Outcome.ACCEPTED else "at most"
-        sentence = f"{told(call.line)}, while {bound} {units} of {before.total} units were held"
-        yield _problem(sentence, [other.line for other in held.around(call)], call.line)
+        sentence = f"{told(call.line, lifecycle)}, while {bound} {units} of {before.total} units were held"
+        yield _problem(sentence, [other.line for other in held.around(call)], call.line, lifecycle)
     least, most = held.least(), held.most()
     if held.changes and not least <= after.used <= most:
         expected = str(least) if least == most else f"{least} to {most}"
         sentence = f"in the end {after.used} units are used, and {expected} are held; before, {before.used} were used"
-        yield _problem(sentence, [held.changes[-1].line], held.changes[-1].line)
+        yield _problem(sentence, [held.changes[-1].line], held.changes[-1].line, lifecycle)
 
 
-def _problem(sentence: str, lines: Sequence[Line], culprit: Line) -> Problem:
+def _problem(sentence: str, lines: Sequence[Line], culprit: Line, lifecycle: Lifecycle) -> Problem:
     calls = by_end(lines)
-    return Problem(sentence, culprit, tuple(call.line for call in calls), drawn(calls, culprit))
+    return Problem(sentence, culprit, tuple(call.line for call in calls), drawn(calls, culprit, lifecycle))

@@ -1,19 +1,18 @@
-"""The API's JSON, for drivers: what a create asks for, and what answers say."""
+"""The JSON of CAS, for drivers: what a create asks for, and what answers say."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.tables.orders import Operation
+from orderfsm.tables.api import PARAMETERS
 
 from .driver import Answer, Entry, NoAnswer, Page, Quota, says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State
+    from orderfsm.tables.orders import Operation
 
 OTHER_PRODUCT = "symantec-free-1-free"
 """A second package: what happens to orders of one must leave the units of the other alone."""
@@ -32,7 +31,8 @@ YhAO+UH873yAJ0wbSMSi86jAAch0aQ==
 
 def application(operation: Operation, number: int, product: str | None = None) -> dict[str, str]:
     """The parameters of a create, by the API's names. `number` makes the domain one that no other order has."""
-    subject = {"Csr": CSR} if operation is Operation.CREATE_WITH_CSR else {"Domain": f"order-{number}.example.com"}
+    by_csr = "Csr" in PARAMETERS[operation].required
+    subject = {"Csr": CSR} if by_csr else {"Domain": f"order-{number}.example.com"}
     return {**CONTACT, **subject, "ValidateType": "DNS", **({} if product is None else {"ProductCode": product})}
 
 
@@ -54,12 +54,6 @@ def of_json(status: int, body: Any) -> Answer:
     return Answer.refused(str(body.get("Code", "")), http_status=status, body=body)
 
 
-def word_of(answer: Answer) -> str | None:
-    """The `Type` that a read answered; None if it says none."""
-    word = (answer.body or {}).get("Type")
-    return word if isinstance(word, str) else None
-
-
 def not_read(operation: Operation, answer: Answer) -> NoAnswer:
     """What is to be raised where `operation`, a read, got that answer."""
     return NoAnswer(f"{operation}: {answer}", passing=says_nothing(answer), answer=answer)
@@ -76,8 +70,3 @@ def page_of(body: Mapping[str, Any]) -> Page:
 def quota_of(body: Mapping[str, Any]) -> Quota:
     """The counts of a package that a body says; what is missing is 0."""
     return Quota(body.get("TotalCount", 0), body.get("UsedCount", 0), body.get("IssuedCount", 0), body)
-
-
-def gone(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
-    """The states of an order that the service does not find."""
-    return frozenset(rule.state for rule in lifecycle.states if rule.type is None)

@@ -1,7 +1,7 @@
 """What the conformance kit asks of whoever connects it to a server: a `Driver`, and the values that it gives back.
 
 A driver has no rule of its own: it does what it is told, and tells what came of it. The four methods of `Driver` are
-enough; whatever more of `AccountDriver` a driver has is checked as well. Any method may be `async def`.
+enough, for any table; whatever more of `AccountDriver` a driver has is checked as well. Any method may be `async def`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import attrs
 
-from orderfsm.errors import BY_CODE, Meaning
+from orderfsm.errors import Meaning
 from orderfsm.invalid import InvalidValue, OrderFSMError
-from orderfsm.tables.api import VERSION, meaning_of
-from orderfsm.tables.orders import Operation
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables.api import PARAMETERS, VERSION
 from orderfsm.trace import Outcome
 from orderfsm.verdict import Uncertain
 
@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
     from typing import TypeAlias, TypeVar
 
-    from orderfsm.rows import Event, State
+    from orderfsm.identity import Id
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State
 
     _T = TypeVar("_T")
     Now: TypeAlias = _T | Awaitable[_T]
+    Seen: TypeAlias = frozenset[State | None] | frozenset[str | None] | set[str | None] | dict[str, str]
 
 TOO_MANY, UNAVAILABLE = 429, (502, 503, 504)
 """The HTTP statuses of a call that was turned away for the moment, whatever the code."""
@@ -46,9 +49,9 @@ class NoAnswer(OrderFSMError):
 class Answer(Uncertain):
     """What came of a create, of a call, or of an event.
 
-    `code` is the error code of a refusal; None if the server has none. `http_status` is None where there is no HTTP.
-    `order_id` is the order that a create made, or the second order of a renewal. `body` is the answer's JSON object, if
-    there is one.
+    `code` is the error code of a refusal; None if the server has none. `http_status` is None where there is no HTTP, or
+    where it is not to be judged. `order_id` is the order that a create made, or the second order of a renewal. `body`
+    is the answer's JSON object, if there is one: its words for the order's state are judged.
 
     >>> from orderfsm.testing import Answer
     >>> Answer.accepted(order_id=7).order_id, Answer.refused("OrderStateError").code
@@ -59,7 +62,7 @@ class Answer(Uncertain):
     outcome: Outcome = attrs.field(converter=Outcome)
     code: str | None = None
     http_status: int | None = None
-    order_id: int | None = None
+    order_id: Id | None = None
     body: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     @classmethod
@@ -84,31 +87,32 @@ class Answer(Uncertain):
         return f"{self.code or 'refused'}{http}"
 
 
-def throttled(answer: Answer) -> bool:
+def throttled(answer: Answer, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> bool:
     """Whether the call came to nothing because there were too many."""
-    refused = answer.outcome is Outcome.REFUSED
-    return refused and (answer.http_status == TOO_MANY or meaning_of(answer.code) is Meaning.THROTTLED)
+    if answer.outcome is not Outcome.REFUSED:
+        return False
+    return answer.http_status == TOO_MANY or lifecycle.codes.meaning_of(answer.code) is Meaning.THROTTLED
 
 
-def kept_out(answer: Answer) -> bool:
+def kept_out(answer: Answer, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> bool:
     """Whether the call came to nothing because the caller may not make it."""
-    return answer.outcome is Outcome.REFUSED and meaning_of(answer.code) is Meaning.KEPT_OUT
+    return answer.outcome is Outcome.REFUSED and lifecycle.codes.meaning_of(answer.code) is Meaning.KEPT_OUT
 
 
-def says_nothing(answer: Answer) -> bool:
+def says_nothing(answer: Answer, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> bool:
     """Whether the server did not answer, or failed, or was busy, or kept the caller out."""
     if answer.outcome is not Outcome.REFUSED:
         return answer.outcome is Outcome.UNKNOWN
-    meaning = meaning_of(answer.code)
-    failed = answer.http_status in UNAVAILABLE and answer.code not in BY_CODE
-    return failed or throttled(answer) or (meaning is not None and meaning.passing)
+    meaning = lifecycle.codes.meaning_of(answer.code)
+    failed = answer.http_status in UNAVAILABLE and answer.code not in lifecycle.codes.by_code
+    return failed or answer.http_status == TOO_MANY or (meaning is not None and meaning.passing)
 
 
 @attrs.frozen
 class Entry:
     """An order in a list: its id, the `Status` that the list shows, and its domain."""
 
-    order_id: int
+    order_id: Id
     status: str
     domain: str = ""
 
@@ -135,26 +139,28 @@ class Quota:
 class Driver(Protocol):
     """What connects the kit to a server, of which it uses one account and one package. Each method may be `async`.
 
-    Where no answer comes, `create`, `call` and `happen` say so, and the other methods raise `NoAnswer`. They return
-    None for what the driver cannot do, with any order: that is then not tried.
+    Operations and events are members of the table's enums, ids are as its servers make them. Where no answer comes,
+    `create`, `call` and `happen` say so, and the other methods raise `NoAnswer`. They return None for what the driver
+    cannot do, with any order: that is then not tried.
     """
 
-    def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE) -> Now[Answer | None]:
-        """Create an order by one of the three creates; `order_id` of the answer is its id."""
+    def create(self, operation: Any) -> Now[Answer | None]:
+        """Create an order by one of the table's creates; `order_id` of the answer is its id."""
         ...
 
-    def call(self, operation: Operation, order_id: int | str) -> Now[Answer | None]:
-        """Describe, cancel, delete, cancel for package or renew. `order_id` is a text where it is to be malformed."""
+    def call(self, operation: Any, order_id: Any) -> Now[Answer | None]:
+        """Call an operation on an order. `order_id` is a text where it is to be malformed, or one that no order has."""
         ...
 
-    def observe(self, order_id: int) -> Now[frozenset[State | None]]:
+    def observe(self, order_id: Any) -> Now[Seen | None]:
         """The states that the order may be in, by the most exact way to read it, if possible one that is not a call.
 
-        One state where the server says exactly which. An order that is gone is None and DELETED.
+        A set: one state where the server says exactly which, else several of them, or words that name them; None in it
+        if the order is not found. Or the words that were read, by the fields of the table's vocabularies.
         """
         ...
 
-    def happen(self, order_id: int, event: Event) -> Now[Answer | None]:
+    def happen(self, order_id: Any, event: Any) -> Now[Answer | None]:
         """Let an event happen."""
         ...
 
@@ -163,7 +169,8 @@ class AccountDriver(Driver, Protocol):
     """What a driver may have besides: the account's reads, a way to begin again, and more than one package.
 
     With `packages` more than 1, `create` and `quota` are given the number of another package as `package=2`. Units of
-    one package must not move when an order of another one takes a unit, or gives it back.
+    one package must not move when an order of another one takes a unit, or gives it back. `orders` and `quota` are used
+    where the table has a list whose words name states, and rows that take quota.
     """
 
     @property
@@ -171,14 +178,27 @@ class AccountDriver(Driver, Protocol):
         """How many packages `create` and `quota` take; 1 where there is no such attribute."""
         ...
 
+    @property
+    def speaks_cas(self) -> bool:
+        """Whether the server speaks the API of the certificate service; False where there is no such attribute.
+
+        Then the shapes of answers are checked too, and what the gateway before that API answers.
+        """
+        ...
+
+    @property
+    def tells_second_orders(self) -> bool:
+        """Whether it tells the ids of second orders, as of a renewal; True where there is no such attribute."""
+        ...
+
     def orders(
         self, *, status: str | None = None, keyword: str | None = None, page: int = 1, size: int = 50
     ) -> Now[Page]:
-        """ListUserCertificateOrder: a page of the orders that have `status` and whose domain contains `keyword`."""
+        """The account's list: a page of the orders that have `status` and whose domain contains `keyword`."""
         ...
 
     def quota(self, package: int = 1) -> Now[Quota]:
-        """DescribePackageState of the package that `create` uses, or of another one."""
+        """The counts of the package that `create` uses, or of another one."""
         ...
 
     def request(self, action: str, parameters: Mapping[str, str], *, version: str = VERSION) -> Now[Answer | None]:
@@ -190,13 +210,28 @@ class AccountDriver(Driver, Protocol):
         ...
 
 
-METHODS = {
-    "create": (Operation.CREATE_FOR_PACKAGE,),
-    "call": (Operation.DESCRIBE, 1),
-    "observe": (1,),
-    "happen": (1, "review_passed"),
-}
-"""What every driver has, and what is given to it."""
+METHODS = {"create": ("operation",), "call": ("operation", 1), "observe": (1,), "happen": (1, "event")}
+"""What every driver has, and how many values are given to it."""
+
+
+@attrs.frozen
+class Abilities:
+    """What may be expected of a driver's answers: see `AccountDriver`."""
+
+    speaks_cas: bool = False
+    tells_second_orders: bool = True
+
+    @classmethod
+    def of(cls, driver: Driver, lifecycle: Lifecycle) -> Abilities:
+        """Those of a driver; `InvalidValue` if it speaks CAS, and the table is not one of that API."""
+        speaks_cas = getattr(driver, "speaks_cas", False) is True
+        foreign = [operation for operation in lifecycle.operations if operation not in PARAMETERS]
+        if speaks_cas and foreign:
+            accepted = (
+                f"one of the certificate service, which has no {foreign[0]}: {type(driver).__name__} speaks its API"
+            )
+            raise InvalidValue("table", lifecycle.name, [f"{accepted}; other tables need a driver of one's own"])
+        return cls(speaks_cas, getattr(driver, "tells_second_orders", True) is not False)
 
 
 def checked(driver: Driver) -> Driver:
@@ -237,7 +272,7 @@ def packages_of(driver: Driver) -> int:
 
 RETURNED = {
     **dict.fromkeys(("create", "call", "happen"), ((Answer, type(None)), "an Answer, or None")),
-    "observe": ((frozenset, set, type(None)), "a set of states, such as {State.ISSUED}, or None"),
+    "observe": ((frozenset, set, dict, type(None)), "a set of states, such as {State.ISSUED}, or None"),
     "orders": ((Page, type(None)), "a Page, or None"),
     "quota": ((Quota, type(None)), "a Quota, or None"),
     "reset": ((bool, type(None)), "True, or False if it cannot"),

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from orderfsm import wire
-from orderfsm.errors import Meaning, NotFoundOrder, OrderStateError
+from orderfsm.errors import Meaning, OrderStateError
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.tables import api
-from orderfsm.tables.api import meaning_of
 from orderfsm.tables.orders import Operation
 from orderfsm.trace import Outcome
 from orderfsm.urls import without_credentials
 
-from .answers import OTHER_PRODUCT, application, gone, not_read, of_json, page_of, quota_of, state_read
-from .driver import Answer, NoAnswer, Page, Quota, kept_out, throttled
+from .answers import OTHER_PRODUCT, application, not_read, of_json, page_of, quota_of, state_read
+from .driver import Abilities, Answer, NoAnswer, Page, Quota, kept_out, throttled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,8 +63,11 @@ class HTTPDriver:
     checked, in an account that nobody else uses meanwhile; the units that orders hold are given back where the API can.
 
     Without a scheme, a URL of this machine is http, and another API URL https. `product` is the package that is used,
-    with a control port beside a second one; `timeout` is how many seconds an answer may take. Safe between threads.
+    with a control port beside a second one; `timeout` is how many seconds an answer may take. `lifecycle` is a table of
+    the certificate service's operations; else `InvalidValue`. Safe between threads.
     """
+
+    speaks_cas = True
 
     def __init__(
         self,
@@ -80,6 +82,7 @@ class HTTPDriver:
         from orderfsm.client import sdk
         from orderfsm.client.connect import connect, url_of
 
+        Abilities.of(self, lifecycle)
         self.api_url = url_of(api_url).geturl().rstrip("/")
         self.control_url = None if control_url is None else url_of_control(control_url)
         self.product = product
@@ -141,11 +144,11 @@ class HTTPDriver:
                 return state_read(order.get("State"), known, f"GET /orders/{order_id}: State")
             if status == 404:
                 self._must_be_gone(order_id)
-                return gone(self._lifecycle)
+                return self._lifecycle.gone
             raise NoAnswer(f"GET /orders/{order_id}: HTTP {status}, {order!r:.200}", passing=status >= 500)
         answer = self._ask(Operation.DESCRIBE, {"OrderId": order_id})
-        if meaning_of(answer.code) is Meaning.NOT_FOUND:
-            return gone(self._lifecycle)
+        if self._lifecycle.codes.meaning_of(answer.code) is Meaning.NOT_FOUND:
+            return self._lifecycle.gone
         if answer.outcome is not Outcome.ACCEPTED or answer.body is None:
             raise not_read(Operation.DESCRIBE, answer)
         states = state_read(answer.body.get("Type"), wire.types(self._lifecycle), f"{Operation.DESCRIBE}: Type")
@@ -165,7 +168,7 @@ class HTTPDriver:
             case 200:
                 return Answer.accepted()
             case 404:
-                return Answer.refused(NotFoundOrder.code)
+                return Answer.refused(self._lifecycle.not_found.code)
             case 409:
                 return Answer.refused(OrderStateError.code)
         if status in CANNOT or status == 400:

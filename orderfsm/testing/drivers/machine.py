@@ -6,18 +6,18 @@ import inspect
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.errors import NotFoundOrder, ServiceError
+from orderfsm.errors import ServiceError
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.tables.orders import Operation
 
 from .driver import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import Event, State, Trigger
+    from orderfsm.rows import Event, Operation, State, Trigger
 
     from .driver import Now
 
@@ -29,7 +29,7 @@ class MachineDriver:
     of `orderfsm.errors` with its code, or any exception, which has none. It may be asynchronous, as
     those of `AsyncOrderMachine` are: what it returns is then awaited, in one event loop for all machines. Where the
     model of `lifecycle` refuses with another code than the service, as for an order that is deleted, the service's is
-    told.
+    told. Second orders get no machine.
 
     >>> from orderfsm.machine import OrderMachine
     >>> from orderfsm.testing import MachineDriver, check_conformance
@@ -37,50 +37,56 @@ class MachineDriver:
     'conforms'
     """
 
+    tells_second_orders = False
+
     def __init__(self, make: Callable[[], Any], *, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> None:
         if not callable(make):
             raise InvalidValue("make", make, ["what makes a machine, such as the class OrderMachine"])
         self._make = make
         self._lifecycle = lifecycle
-        self._machines: dict[int, Any] = {}
-        self._ids = count(1)
+        self._machines: dict[Id, Any] = {}
+        self._numbers = count(1)
 
-    def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE) -> Answer:  # noqa: ARG002  # all are alike
-        order_id = next(self._ids)
+    def create(self, operation: Operation | None = None) -> Answer:  # noqa: ARG002  # all are alike
+        order_id = self._lifecycle.identity.new(next(self._numbers))
         self._machines[order_id] = self._make()
         return Answer.accepted(order_id=order_id)
 
-    def call(self, operation: Operation, order_id: int | str) -> Now[Answer]:
+    def call(self, operation: Operation, order_id: Id) -> Now[Answer]:
         return self._fire(operation, order_id)
 
-    def observe(self, order_id: int) -> frozenset[State | None]:
+    def observe(self, order_id: Id) -> frozenset[State | None]:
         return frozenset([self._machines[order_id].state])
 
-    def happen(self, order_id: int, event: Event) -> Now[Answer]:
+    def happen(self, order_id: Id, event: Event) -> Now[Answer]:
         return self._fire(event, order_id)
 
-    def _fire(self, trigger: Trigger, order_id: int | str) -> Now[Answer]:
-        if not isinstance(order_id, int):
-            return Answer.refused(None)
+    def _fire(self, trigger: Trigger, order_id: Id) -> Now[Answer]:
         if order_id not in self._machines:
-            return Answer.refused(NotFoundOrder.code)
+            return Answer.refused(self._lifecycle.not_found.code if self._is_id(order_id) else None)
         machine = self._machines[order_id]
         try:
             came = getattr(machine, trigger.name.lower())()
         except Exception as error:  # noqa: BLE001  # whatever a machine refuses with
-            return self._refused(machine, error)
-        return self._awaited(machine, came) if inspect.isawaitable(came) else Answer.accepted()
+            return self._refused(machine, trigger, error)
+        return self._awaited(machine, trigger, came) if inspect.isawaitable(came) else Answer.accepted()
 
-    async def _awaited(self, machine: Any, firing: Awaitable[Any]) -> Answer:
+    async def _awaited(self, machine: Any, trigger: Trigger, firing: Awaitable[Any]) -> Answer:
         try:
             await firing
         except Exception as error:  # noqa: BLE001  # whatever a machine refuses with
-            return self._refused(machine, error)
+            return self._refused(machine, trigger, error)
         return Answer.accepted()
 
-    def _refused(self, machine: Any, error: Exception) -> Answer:
+    def _is_id(self, order_id: Id) -> bool:
+        try:
+            return self._lifecycle.identity.check(order_id) == order_id
+        except InvalidValue:
+            return False
+
+    def _refused(self, machine: Any, trigger: Trigger, error: Exception) -> Answer:
         """What the service says where the model refuses with this error."""
-        model, service = self._lifecycle.refusals, self._lifecycle.service_refusals
-        if machine.state in model and isinstance(error, model[machine.state]):
-            return Answer.refused(service[machine.state].code)
+        lifecycle, state = self._lifecycle, machine.state
+        if state in lifecycle.state_rules and isinstance(error, lifecycle.refusal(state, trigger).error):
+            return Answer.refused(lifecycle.service_refusal(state, trigger).error.code)
         return Answer.refused(error.code if isinstance(error, ServiceError) else None)

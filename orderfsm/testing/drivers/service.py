@@ -11,7 +11,7 @@ from orderfsm.tables.api import VERSION
 from orderfsm.tables.orders import Operation
 from orderfsm.trace import Outcome
 
-from .answers import OTHER_PRODUCT, application, gone, not_read, of_json, page_of, quota_of
+from .answers import OTHER_PRODUCT, application, not_read, of_json, page_of, quota_of
 from .driver import Answer, Page, Quota
 
 with needs("mock"):
@@ -33,6 +33,7 @@ class ServiceDriver:
     'conforms'
     """
 
+    speaks_cas = True
     products = (DEFAULT_PRODUCT, OTHER_PRODUCT)
 
     def __init__(self, service: Service) -> None:
@@ -53,7 +54,7 @@ class ServiceDriver:
         try:
             return frozenset([self.service.order(order_id).order.state])
         except Refusal:
-            return gone(self.service.lifecycle)
+            return self.service.lifecycle.gone
 
     def happen(self, order_id: int, event: Event) -> Answer:
         try:

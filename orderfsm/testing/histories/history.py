@@ -31,6 +31,7 @@ from .search import Candidate, Search
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
     from orderfsm.trace import Automaton, Entry
@@ -49,7 +50,7 @@ class HistoryCheck(Judged):
     It is UNDECIDED if only vague lines read in the order's favour explain it, or if the search ran `out_of_time`.
     """
 
-    order_id: int
+    order_id: Id
     verdict: Finding
     calls: tuple[Line, ...] = attrs.field(repr=False)
     initial: tuple[State | None, ...]
@@ -57,6 +58,7 @@ class HistoryCheck(Judged):
     possible: tuple[State | None, ...] = ()
     legal: tuple[Trigger, ...] = ()
     out_of_time: bool = False
+    lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, repr=False)
 
     @property
     def culprit(self) -> Line | None:
@@ -65,35 +67,38 @@ class HistoryCheck(Judged):
 
     def __str__(self) -> str:
         """One sentence."""
+        noun, made = self.lifecycle.noun, f"its {len(self.calls)} calls"
+        named = f"{noun} {self.order_id}"
         if self.culprit is not None:
             who = "" if self.culprit.client is None else f" that client {self.culprit.client} got"
-            return f"order {self.order_id} violates the table: no order of the calls explains{who} {told(self.culprit)}"
+            culprit = told(self.culprit, self.lifecycle)
+            return f"{named} violates the table: no order of the calls explains{who} {culprit}"
         if self.out_of_time:
-            return f"order {self.order_id} is undecided: its {len(self.calls)} calls were too many for the time given"
+            return f"{named} is undecided: {made} were too many for the time given"
         if self.verdict is Finding.UNDECIDED:
-            return f"order {self.order_id} is undecided: a line of it can be read in two ways"
-        return f"order {self.order_id} conforms: {len(self.calls)} calls"
+            return f"{named} is undecided: a line of it can be read in two ways"
+        return f"{named} conforms: {len(self.calls)} calls"
 
     def picture(self) -> str:
         """The calls, a lane for each client, and what could have been where the culprit is.
 
         That of the `smallest_history` is easier to read.
         """
-        lanes = drawn(by_end(self.calls), self.culprit)
+        lanes = drawn(by_end(self.calls), self.culprit, self.lifecycle)
         if self.culprit is None:
             return f"{self}\n{lanes}"
         anywhere = None in self.initial and len(self.initial) > 1
+        any_or_none = f"any, or {self.lifecycle.name_of(None)}"
         return (
             f"{self}\n"
-            f"state before these calls: {'any, or no order' if anywhere else _listed(self.initial)}\n"
+            f"state before these calls: {any_or_none if anywhere else self._listed(self.initial)}\n"
             f"{lanes}\n"
-            f"state just before the call drawn with `=`: {_listed(self.possible)}\n"
+            f"state just before the call drawn with `=`: {self._listed(self.possible)}\n"
             f"allowed there: {', '.join(self.legal)}"
         )
 
-
-def _listed(states: Iterable[State | None]) -> str:
-    return " or ".join(state or "no order" for state in states)
+    def _listed(self, states: Iterable[State | None]) -> str:
+        return " or ".join(map(self.lifecycle.name_of, states))
 
 
 def check_history(
@@ -144,7 +149,7 @@ def check_history(
 class HistoryJudge:
     """The checks of one order's lines, or of a part of them."""
 
-    order_id: int
+    order_id: Id
     lifecycle: Lifecycle
     events: Events
 
@@ -165,10 +170,13 @@ class HistoryJudge:
         ordered = tuple(state for state in self.lifecycle.state_rules if state in initial)
         if reached.out_of_time or verdict is not Finding.VIOLATES:
             verdict = Finding.UNDECIDED if reached.out_of_time else verdict
-            return HistoryCheck(self.order_id, verdict, calls, ordered, out_of_time=reached.out_of_time)
+            late = reached.out_of_time
+            return HistoryCheck(self.order_id, verdict, calls, ordered, out_of_time=late, lifecycle=self.lifecycle)
         states = machine.states_before_next(reached.runs)
         index = next(index for index, candidate in enumerate(candidates) if candidate is reached.culprit)
-        return HistoryCheck(self.order_id, verdict, calls, ordered, index, states, machine.legal(states))
+        return HistoryCheck(
+            self.order_id, verdict, calls, ordered, index, states, machine.legal(states), lifecycle=self.lifecycle
+        )
 
     def moves(self, line: Line) -> bool:
         """Whether a line may be a change of the order."""

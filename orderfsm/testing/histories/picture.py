@@ -5,14 +5,15 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from orderfsm.tables.orders import Event
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Outcome
 
 from .intervals import ALWAYS, NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.trace import Line
 
     from .intervals import Moment, TimedCall
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 LOST = "no answer"
 
 
-def told(line: Line) -> str:
+def told(line: Line, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     """What a line says, in short.
 
     >>> from orderfsm.trace import Line
@@ -28,7 +29,7 @@ def told(line: Line) -> str:
     'delete: refused'
     """
     name = line.trigger.name.lower()
-    if isinstance(line.trigger, Event):
+    if not lifecycle.by_client(line.trigger):
         return name
     if line.outcome is Outcome.UNKNOWN:
         return f"{name}: {LOST}"
@@ -36,23 +37,25 @@ def told(line: Line) -> str:
     return f"{name}: {answer or line.outcome}"
 
 
-def drawn(calls: Iterable[TimedCall], marked: Line | None = None) -> str:
+def drawn(calls: Iterable[TimedCall], marked: Line | None = None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     """The `calls` as lanes of text; the bar of `marked` is drawn with `=`.
 
     The picture shows what came before what, not how long it took. A bar that ends in `>` has no end: what became of the
     call is unknown, or when it ended.
     """
-    lanes = _lanes(sorted(calls, key=attrgetter("start")))
-    columns = _columns(call for lane in lanes for call in lane[1])
+    in_order = sorted(calls, key=attrgetter("start"))
+    said = {id(call.line): told(call.line, lifecycle) for call in in_order}
+    lanes = _lanes(in_order, lifecycle)
+    columns = _columns((call for lane in lanes for call in lane[1]), said)
     width = max((len(name) for name, _ in lanes), default=0)
-    return "\n".join(f"{name.ljust(width)}  {_bars(lane, columns, marked)}" for name, lane in lanes)
+    return "\n".join(f"{name.ljust(width)}  {_bars(lane, columns, said, marked)}" for name, lane in lanes)
 
 
-def _lanes(calls: Sequence[TimedCall]) -> list[tuple[str, list[TimedCall]]]:
+def _lanes(calls: Sequence[TimedCall], lifecycle: Lifecycle) -> list[tuple[str, list[TimedCall]]]:
     """The calls of each client, those that overlap in lanes of their own."""
     lanes: list[tuple[str, list[TimedCall]]] = []
     for call in calls:
-        name = _client(call.line)
+        name = _client(call.line, lifecycle)
         for other, lane in lanes:
             if other == name and lane[-1].end < call.start:
                 lane.append(call)
@@ -62,17 +65,17 @@ def _lanes(calls: Sequence[TimedCall]) -> list[tuple[str, list[TimedCall]]]:
     return sorted(lanes, key=lambda lane: _natural(lane[0]))
 
 
-def _client(line: Line) -> str:
+def _client(line: Line, lifecycle: Lifecycle) -> str:
     if line.client is not None:
         return f"client {line.client}"
-    return "events" if isinstance(line.trigger, Event) else "calls"
+    return "calls" if lifecycle.by_client(line.trigger) else "events"
 
 
 def _natural(name: str) -> tuple[int, str]:
     return len(name), name
 
 
-def _columns(calls: Iterable[TimedCall]) -> dict[Moment, int]:
+def _columns(calls: Iterable[TimedCall], said: Mapping[int, str]) -> dict[Moment, int]:
     """The column of each moment, so that moments stay in order and every bar has room for what it says."""
     starts_of: dict[Moment, list[TimedCall]] = {}
     moments: set[Moment] = set()
@@ -82,17 +85,19 @@ def _columns(calls: Iterable[TimedCall]) -> dict[Moment, int]:
     columns: dict[Moment, int] = {}
     last = -1
     for moment in sorted(moments):
-        least = [columns[call.start] + len(told(call.line)) + 3 for call in starts_of.get(moment, [])]
+        least = [columns[call.start] + len(said[id(call.line)]) + 3 for call in starts_of.get(moment, [])]
         last = columns[moment] = max(last + 1, *least) if least else last + 1
     return columns
 
 
-def _bars(lane: Iterable[TimedCall], columns: dict[Moment, int], marked: Line | None) -> str:
+def _bars(
+    lane: Iterable[TimedCall], columns: Mapping[Moment, int], said: Mapping[int, str], marked: Line | None
+) -> str:
     text = ""
     for call in lane:
         fill = "=" if call.line is marked else "-"
         first = "<" if call.start == ALWAYS else "|"
         last = ">" if call.end == NEVER or call.line.outcome is Outcome.UNKNOWN else "|"
         room = columns[call.end] - columns[call.start] - 1
-        text = text.ljust(columns[call.start]) + first + told(call.line).center(room, fill) + last
+        text = text.ljust(columns[call.start]) + first + said[id(call.line)].center(room, fill) + last
     return text

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from orderfsm.errors import Meaning
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.tables.api import meaning_of
+from orderfsm.testing.model.steps import YOUNG
 from orderfsm.trace import Outcome
 
 from .intervals import NEVER, by_end
@@ -32,25 +32,26 @@ if TYPE_CHECKING:
 class HeldUnits:
     """The units of a package that orders can hold at any moment of some calls, `before` of them before the first.
 
-    Certificates are taken to be younger than any limit of the table within which a unit is given back.
+    Certificates are taken to be as young as the run.
     """
 
     def __init__(self, lines: Iterable[Line], before: int, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> None:
         taking = {row.trigger for row in lifecycle.transitions if row.quota > 0}
-        giving = {row.trigger for row in lifecycle.transitions if row.gives_back(age=0)}
-        keeping = {row.trigger for row in lifecycle.transitions if row.source is not None and not row.gives_back(age=0)}
+        giving = {row.trigger for row in lifecycle.transitions if row.gives_back(YOUNG)}
+        keeping = {row.trigger for row in lifecycle.transitions if row.source is not None and not row.gives_back(YOUNG)}
         made = by_end(lines)
+        self._meaning_of = lifecycle.codes.meaning_of
         free = {call.line.begins for call in made}
         takes = [call for call in made if call.line.trigger in taking]
         gives = [call for call in made if call.line.trigger in giving and call.line.order_id not in free]
         self._before = before
         self._created = [call for call in takes if _surely(call.line)]
-        self._without = [call for call in takes if meaning_of(call.line.code) is Meaning.NO_UNIT]
-        self._may_take = sorted(call.start for call in takes if _perhaps(call.line))
+        self._without = [call for call in takes if self._meaning_of(call.line.code) is Meaning.NO_UNIT]
+        self._may_take = sorted(call.start for call in takes if self._perhaps(call.line))
         self._have_taken = sorted(call.end for call in self._created)
-        self._may_give = sorted(call.start for call in gives if _perhaps(call.line))
+        self._may_give = sorted(call.start for call in gives if self._perhaps(call.line))
         self._have_given = sorted(call.end for call in gives if _surely(call.line) and call.line.trigger not in keeping)
-        self.changes = sorted((call for call in (*takes, *gives) if _perhaps(call.line)), key=attrgetter("end"))
+        self.changes = sorted((call for call in (*takes, *gives) if self._perhaps(call.line)), key=attrgetter("end"))
         """The calls that may have taken a unit or given one back, by their ends."""
 
     def most(self, at: Moment = NEVER) -> int:
@@ -78,14 +79,14 @@ class HeldUnits:
             if least >= total or at_its_end > total:
                 yield call, least if least >= total else at_its_end
 
+    def _perhaps(self, line: Line) -> bool:
+        refused = line.outcome is Outcome.REFUSED and line.code is not None
+        return not refused or self._meaning_of(line.code) is Meaning.PERHAPS
+
     def around(self, call: TimedCall) -> list[TimedCall]:
         """A call, and the changes that overlap it."""
         overlapping = [each for each in self.changes if each.start <= call.end and call.start <= each.end]
         return overlapping if call in self._created else [call, *overlapping]
-
-
-def _perhaps(line: Line) -> bool:
-    return line.outcome is not Outcome.REFUSED or line.code is None or meaning_of(line.code) is Meaning.PERHAPS
 
 
 def _surely(line: Line) -> bool:

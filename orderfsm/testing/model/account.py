@@ -9,31 +9,36 @@ the model behind.
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
-from orderfsm import wire
-from orderfsm.errors import BY_CODE, Meaning, NotFoundPackage, NotRemainCount
+from orderfsm import words
+from orderfsm.errors import Meaning
+from orderfsm.invalid import InvalidValue
 from orderfsm.paths import WAITED_FOR
-from orderfsm.tables.api import meaning_of
-from orderfsm.tables.orders import Event, Operation
-from orderfsm.testing.drivers.answers import gone
-from orderfsm.testing.drivers.driver import says_nothing
+from orderfsm.testing.drivers.driver import Abilities, says_nothing
 from orderfsm.trace import Events, Outcome
 
 from .contradiction import Contradiction, Kind
+from .listing import Listing, span
+from .roles import roles
 from .shapes import failed, flaw
-from .steps import Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
+from .steps import YOUNG, Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Transition, Trigger
-    from orderfsm.testing.drivers.driver import Answer, Page, Quota
+    from orderfsm.rows import Event, Operation, State, Transition, Trigger, Vocabulary
+    from orderfsm.testing.drivers.driver import Answer, Page, Quota, Seen
 
     from .steps import Step
+
+ACCEPTED, BAD_REQUEST = 200, 400
+"""The HTTP statuses of the API of CAS: of what was accepted, and of what is malformed."""
 
 COUNTED = {"used": "units used", "issued": "orders issued"}
 
@@ -62,26 +67,37 @@ class Account:
     """The model of an account.
 
     It was empty at first but for `packages` of `units` each if it is `ours` alone; else there may be other orders in
-    it. `units` None is no package. Each method that learns an answer yields what contradicts the table.
+    it. `units` None is no package. `abilities` are those of the driver. Each method that learns an answer yields what
+    contradicts the table.
     """
 
     def __init__(
-        self, lifecycle: Lifecycle, events: Events, *, units: int | None, ours: bool, packages: int = 1
+        self,
+        lifecycle: Lifecycle,
+        events: Events,
+        *,
+        units: int | None,
+        ours: bool,
+        packages: int = 1,
+        abilities: Abilities | None = None,
     ) -> None:
         self.lifecycle = lifecycle
-        self.ids: dict[int, int] = {}
+        self.ids: dict[int, Id] = {}
         self.standings: dict[int, frozenset[Standing]] = {}
+        self._roles = roles(lifecycle)
+        self._abilities = Abilities() if abilities is None else abilities
         self._units = units
         self._ours = ours
         self._acting = WAITED_FOR if events is Events.PARTIAL else ()
-        self._gone = gone(lifecycle)
-        self._domains: dict[int, str] = {}
-        self._pages: dict[tuple[object, ...], list[int]] = {}
         self._package_of: dict[int, int] = {}
+        self._to_pass: set[tuple[int | str, Trigger]] = set()
+        """The calls that were refused, and may succeed later by themselves."""
         self._packages = {
             number: Package(units if ours else None, dict.fromkeys(COUNTED, (0, 0)) if ours else {})
             for number in range(1, packages + 1)
         }
+        listing = self._roles.listing
+        self.listing = listing and Listing(self, listing, is_whole=ours, moves=bool(self._acting))
 
     # -- what is known -----------------------------------------------------------------------------------------------
 
@@ -91,15 +107,7 @@ class Account:
 
     def is_gone(self, order: int) -> bool:
         """Whether an order was deleted for certain."""
-        return self.states(order) <= self._gone
-
-    def knows_domain(self, order: int) -> bool:
-        """Whether a list has told the domain of an order."""
-        return order in self._domains
-
-    def domain(self, order: int) -> str:
-        """The domain of an order."""
-        return self._domains[order]
+        return self.states(order) <= self.lifecycle.gone
 
     def time_passes(self) -> None:
         """Let others do what they may have done meanwhile."""
@@ -122,21 +130,23 @@ class Account:
         return frozenset(found)
 
     def _after(self, standing: Standing, row: Transition) -> Standing:
-        """`standing` after a step; the kit's certificates are as young as the kit's run."""
-        used = standing.used and not row.gives_back(0.0 if standing.issued else None)
+        """`standing` after a step."""
+        used = standing.used and not row.gives_back(YOUNG if standing.issued else None)
         return Standing(row.target, used, standing.issued or self.lifecycle.state_rules[row.target].certified)
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
     def created(self, operation: Operation, order: int, answer: Answer, package: int = 1) -> Iterator[Contradiction]:
         """Learn the answer to a create that takes a unit of a package."""
-        self._pages.clear()
-        row = self.lifecycle.table[None][operation]
+        self._changed()
+        row = self.lifecycle.table[None].get(operation, ...)
+        if row is ...:
+            return
         if row is None:
-            may_succeed, codes, kind = False, {self.lifecycle.service_refusals[None].code}, Kind.STATE_MACHINE
+            may_succeed, codes, kind = False, self._codes(None, operation, answer), Kind.STATE_MACHINE
         else:
             may_succeed, codes = self._quota_answers(row, self._packages[package])
-            of_quota = meaning_of(answer.code) is Meaning.NO_UNIT or not may_succeed
+            of_quota = self._means(answer) is Meaning.NO_UNIT or not may_succeed
             kind = Kind.QUOTA if of_quota else Kind.STATE_MACHINE
         for wrong in self._judge(operation, answer, may_succeed=may_succeed, codes=codes, kind=kind):
             self._packages[package].judged &= wrong.kind is not Kind.QUOTA
@@ -148,15 +158,16 @@ class Account:
         self, operation: Operation, order: int | str, answer: Answer, begins: int | None = None
     ) -> Iterator[Contradiction]:
         """Learn the answer to a call on an order."""
-        if isinstance(order, str) and not _is_order_id(order):
+        if isinstance(order, str) and not self._is_id(order):
             yield from self._malformed(operation, order, answer)
             return
         rows = yield from self._fired(operation, order, answer)
-        word = (answer.body or {}).get("Type")
-        if operation is Operation.DESCRIBE and answer.outcome is Outcome.ACCEPTED and word is not None:
-            yield from self._read(order, str(word), wire.types(self.lifecycle), "Type")
-        second = [Standing(row.creates) for row in rows if row.creates is not None]
-        if second and begins is not None and (answer.order_id, answer.body) != (None, None):
+        if answer.outcome is Outcome.ACCEPTED:
+            for vocabulary, word in self._roles.words_in(operation, answer.body).items():
+                yield from self.read(order, word, vocabulary)
+        second = [Standing(row.creates, row.holds > 0) for row in rows if row.creates is not None]
+        tells = self._abilities.tells_second_orders or answer.order_id is not None
+        if second and begins is not None and tells:
             package = self._package_of.get(order, 1) if isinstance(order, int) else 1
             yield from self._begin(begins, answer, package, *second)
 
@@ -164,17 +175,49 @@ class Account:
         """Learn what came of an event."""
         yield from self._fired(event, order, answer)
 
-    def observed(self, order: int, states: frozenset[State | None]) -> Iterator[Contradiction]:
-        """Learn the states that a driver saw."""
-        unknown = [state for state in states if state not in self.lifecycle.state_rules]
-        if unknown:
-            yield Contradiction("a state of the table", f"{unknown[0]!r}", Kind.SHAPES, itself=True)
-        else:
-            yield from self._narrow(order, frozenset(map(self.lifecycle.state, states)))
+    def observed(self, order: int, seen: Seen) -> Iterator[Contradiction]:
+        """Learn what a driver saw of an order."""
+        try:
+            states = self.meant(seen)
+        except Contradiction as unknown:
+            yield unknown
+            return
+        said = " and ".join(f"{field} {word}" for field, word in seen.items()) if isinstance(seen, dict) else ""
+        yield from self._narrow(order, states, said=said)
+
+    def meant(self, seen: Seen) -> frozenset[State | None]:
+        """The states that a driver saw: states, or words that name them, or the words of fields.
+
+        A word that nobody knows is a `Contradiction`, and a breach of promise if its vocabulary is closed.
+        """
+        if isinstance(seen, dict):
+            return self._by_fields(seen)
+        if all(each in self.lifecycle.state_rules for each in seen):
+            gone = self.lifecycle.gone if None in seen else frozenset()
+            return gone.union(map(self.lifecycle.state, seen))  # type: ignore[arg-type]
+        closed = {vocabulary.closed for vocabulary in self.lifecycle.vocabularies} == {True}
+        try:
+            named = [self.lifecycle.gone if each is None else self.lifecycle.members(each) for each in seen]
+        except InvalidValue as error:
+            raise _unknown("a state of the table", f"{error.value!r}", closed=closed) from None
+        return frozenset().union(*named)
+
+    def _by_fields(self, seen: Mapping[str, str]) -> frozenset[State | None]:
+        vocabularies = [each for each in self.lifecycle.vocabularies if seen.get(each.field) is not None]
+        if not vocabularies:
+            raise InvalidValue("fields that observe() gave", [*seen], [v.field for v in self.lifecycle.vocabularies])
+        meant = []
+        for vocabulary in vocabularies:
+            known = words.meanings(self.lifecycle, vocabulary)
+            word = seen[vocabulary.field]
+            if word not in known:
+                raise _unknown(f"a documented {vocabulary.field}", word, closed=vocabulary.closed)
+            meant.append(known[word])
+        return frozenset(self.lifecycle.state_rules).intersection(*meant)
 
     def counted(self, quota: Quota, number: int = 1) -> Iterator[Contradiction]:
         """Learn the counts of a package."""
-        yield from self._shape(Operation.DESCRIBE_PACKAGE, quota.body)
+        yield from self._shape(self._roles.counting, quota.body)
         package = self._packages[number]
         if package.judged:
             wrong = self._miscounted(quota, number, package)
@@ -192,7 +235,7 @@ class Account:
             low, high = package.others.get(field, (got - most, got - least))
             if not low + least <= got <= high + most:
                 name = COUNTED[field] + ("" if number == 1 else f" of package {number}")
-                return Contradiction(f"{_span(low + least, high + most)} {name}", f"{got}", Kind.QUOTA)
+                return Contradiction(f"{span(low + least, high + most)} {name}", f"{got}", Kind.QUOTA)
             if field == "used" or self._ours or not self._acting:  # others' orders may be issued meanwhile
                 package.others[field] = max(low, got - most), min(high, got - least)
         return None
@@ -200,7 +243,7 @@ class Account:
     def turned_away(self, asked: Ask, answer: Answer) -> Iterator[Contradiction]:
         """Learn the answer to a request that no order is to see."""
         expected = f"{asked.code} (HTTP {asked.status}) to {asked}"
-        if says_nothing(answer):
+        if says_nothing(answer, self.lifecycle):
             yield Contradiction(expected, str(answer), Kind.CODES, passing=True)
         elif answer.code != asked.code or answer.http_status not in {None, asked.status}:
             yield Contradiction(expected, str(answer), Kind.CODES, itself=True)
@@ -212,66 +255,95 @@ class Account:
                 yield Contradiction(expected, wrong, Kind.SHAPES, itself=True, once=shape)
 
     def listed(self, asked: ReadList, page: Page) -> Iterator[Contradiction]:
-        """Learn a page of the list. Pages of one list that follow one another must make up that list."""
-        yield from self._shape(Operation.LIST, page.body)
-        yield from self._sized(asked, page)
-        names = {id_: order for order, id_ in self.ids.items()}
-        for entry in page.entries:
-            order = names.get(entry.order_id)
-            if order is None and self._ours:
-                yield Contradiction("only orders that exist", f"order id {entry.order_id}", fatal=False)
-            if order is not None:
-                yield from self._listed(order, entry.status)
-                self._domains.setdefault(order, entry.domain)
-            if asked.status is not None and entry.status != asked.status:
-                expected = f"only orders with status {asked.status}"
-                yield Contradiction(expected, f"one with {entry.status}", Kind.SHAPES)
-            if asked.like is not None and self._domains[asked.like] not in entry.domain:
-                expected = f"only domains that contain {self._domains[asked.like]}"
-                yield Contradiction(expected, entry.domain, Kind.SHAPES)
-        yield from self._follow(asked, page)
-        shown = [entry.order_id for entry in page.entries]
-        begun = [order_id for order_id in self.ids.values() if order_id in shown]
-        if begun != [order_id for order_id in shown if order_id in names]:
-            yield Contradiction("orders oldest first", f"order ids {', '.join(map(str, shown))}", Kind.SHAPES)
+        """Learn a page of the list."""
+        yield from self._shape(asked.operation, page.body)
+        if self.listing is not None:
+            yield from self.listing.learn(asked, page)
 
     # -- inside: calls and events ------------------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        if self.listing is not None:
+            self.listing.begin_again()
 
     def _fired(
         self, trigger: Trigger, order: int | str, answer: Answer
     ) -> Generator[Contradiction, None, list[Transition]]:
         """Judge the answer to a trigger on an order, and move the order; the rows by which it may have moved."""
-        if isinstance(trigger, Event) or trigger not in self._reads():
-            self._pages.clear()
-        by_standing = {each: self.lifecycle.table[each.state][trigger] for each in self._standings(order)}
-        codes = {code for each, row in by_standing.items() if row is None for code in self._codes(each.state, answer)}
-        for wrong in self._judge(trigger, answer, may_succeed=any(by_standing.values()), codes=codes):
-            if self._is_refused_read(trigger, answer):
+        reads = trigger in self._roles.reads
+        if not reads:
+            self._changed()
+        standings = self._standings(order)
+        rows = {each: self.lifecycle.table[each.state].get(trigger, ...) for each in standings}
+        if ... in rows.values():
+            self._learn_of_silence(order, answer, rows)
+            return []
+        refused = [each for each, row in rows.items() if row is None]
+        codes = {code for each in refused for code in self._codes(each.state, trigger, answer)}
+        later = self._later(trigger, order, refused)
+        may_succeed = bool(later) or any(rows.values())
+        for wrong in self._judge(trigger, answer, may_succeed=may_succeed, codes=codes):
+            if reads and answer.outcome is Outcome.REFUSED:  # it told nothing: the order is where it was
                 wrong.fatal = wrong.passing
             yield wrong
         accepted = answer.outcome is Outcome.ACCEPTED
-        rows = [row for row in by_standing.values() if row is not None] if accepted else []
         if isinstance(order, int):
-            left = [(each, row) for each, row in by_standing.items() if accepted == (row is not None)]
-            named = [
-                (each, row) for each, row in left if accepted or answer.code in {None, *self._codes(each.state, answer)}
-            ]
-            moved = frozenset(each if row is None else self._after(each, row) for each, row in named or left)
-            self.standings[order] = moved or self.standings[order]
-        return rows
+            if accepted:
+                moved = frozenset(self._after(each, row) for each, row in rows.items() if row is not None) | later
+                self._to_pass -= set() if reads else {key for key in self._to_pass if key[0] == order}
+            else:
+                codes_of = {each: self._codes(each.state, trigger, answer) for each in refused}
+                moved = frozenset(each for each in refused if answer.code in {None, *codes_of[each]})
+                moved = moved or frozenset(refused)
+            self.standings[order] = moved or standings
+        return [row for row in rows.values() if row is not None] if accepted else []
 
-    def _is_refused_read(self, trigger: Trigger, answer: Answer) -> bool:
-        """Whether it is a read that told nothing: the order is where it was."""
-        return trigger in self._reads() and answer.outcome is Outcome.REFUSED
+    def _later(self, trigger: Trigger, order: int | str, refused: Iterable[Standing]) -> frozenset[Standing]:
+        """Where a call may have led that is refused and passes by itself, if it was refused before."""
+        passing = [each for each in refused if self._roles.refused[each.state, trigger].passes]
+        if passing and (order, trigger) in self._to_pass:
+            rows = [row for row in self.lifecycle.transitions if row.trigger == trigger]
+            return frozenset(self._after(each, row) for each in passing for row in rows)
+        self._to_pass |= {(order, trigger)} if passing else set()
+        return frozenset()
 
-    def _reads(self) -> frozenset[Trigger]:
-        changing = {row.trigger for row in self.lifecycle.transitions if row.changes}
-        return frozenset(self.lifecycle.trigger_rules) - changing
+    def _learn_of_silence(self, order: int | str, answer: Answer, rows: Mapping[Standing, Any]) -> None:
+        """Of a call of which the sources say nothing, any answer is right, and the order may be anywhere after it."""
+        if not isinstance(order, int):
+            return
+        found: set[Standing] = set()
+        states = [state for state in self.lifecycle.state_rules if state is not None]
+        for each, row in rows.items():
+            if row is ... or row is None:
+                found |= set() if answer.outcome is Outcome.ACCEPTED else {each}
+            else:
+                found.add(self._after(each, row))
+            if row is ... and answer.outcome is not Outcome.REFUSED:
+                units, issued = {each.used, False}, {each.issued, True}
+                found |= {Standing(*way) for way in product(states, units, issued)}
+        self.standings[order] = frozenset(found) or self.standings[order]
 
-    def _codes(self, state: State | None, answer: Answer) -> set[str]:
+    def _codes(self, state: State | None, trigger: Trigger, answer: Answer) -> set[str]:
         """The codes of a refusal in a state: the service's; without HTTP, the model's serves as well."""
-        codes = {self.lifecycle.service_refusals[state].code}
-        return codes if answer.http_status is not None else codes | {self.lifecycle.refusals[state].code}
+        refused = self._roles.refused[state, trigger]
+        return {refused.code} if answer.http_status is not None else {refused.code, refused.of_the_model}
+
+    def _means(self, answer: Answer) -> Meaning | None:
+        return self.lifecycle.codes.meaning_of(answer.code)
+
+    @property
+    def _noun(self) -> str:
+        return self.lifecycle.noun
+
+    def _with_status(self, code: str) -> str:
+        return f"{code} (HTTP {self.lifecycle.codes.by_code[code].http_status})"
+
+    def _is_id(self, text: str) -> bool:
+        try:
+            self.lifecycle.identity.read(text)
+        except InvalidValue:
+            return False
+        return True
 
     def _judge(
         self,
@@ -286,12 +358,15 @@ class Account:
 
         If it must not have that outcome at all, this contradicts the table in the way of `kind`.
         """
-        expected = " or ".join([*["accepted"] * may_succeed, *sorted(_with_status(code) for code in codes)])
-        if says_nothing(answer):
+        expected = " or ".join([*["accepted"] * may_succeed, *sorted(map(self._with_status, codes))])
+        if says_nothing(answer, self.lifecycle):
             yield Contradiction(expected, str(answer), Kind.CODES if codes else kind, passing=True)
             return
         refused = answer.outcome is Outcome.REFUSED
-        status = 200 if not refused else BY_CODE[answer.code].http_status if answer.code in BY_CODE else None
+        error = self.lifecycle.codes.by_code.get(answer.code or "")
+        status = None if error is None else error.http_status
+        if not refused:
+            status = ACCEPTED if self._abilities.speaks_cas else None
         if not refused and not may_succeed:
             yield Contradiction(expected, "accepted", kind)
         elif refused and not codes:
@@ -299,21 +374,21 @@ class Account:
         elif refused and answer.code is not None and answer.code not in codes:
             yield Contradiction(expected, str(answer), Kind.CODES)
         elif answer.http_status is not None and answer.http_status != (status or answer.http_status):
-            accepted = "accepted (HTTP 200)"
+            accepted = f"accepted (HTTP {ACCEPTED})"
             yield Contradiction(expected if refused else accepted, f"HTTP {answer.http_status}", Kind.CODES)
-        if isinstance(trigger, Operation):
-            yield from self._shape(trigger, answer.body, refused=refused)
+        yield from self._shape(trigger, answer.body, refused=refused)
 
     def _malformed(self, operation: Operation, order: str, answer: Answer) -> Iterator[Contradiction]:
-        """An id that is no OrderId is turned away, over HTTP by the gateway with its own codes."""
-        code = "InvalidOrderId" if order else "MissingOrderId"
-        expected = f"{code} (HTTP 400)"
-        if says_nothing(answer):
+        """What is no id is turned away, by the gateway of CAS with its own codes."""
+        own = self._abilities.speaks_cas
+        code = f"Invalid{self.lifecycle.identity.parameter}" if order else f"Missing{self.lifecycle.identity.parameter}"
+        expected = f"{code} (HTTP {BAD_REQUEST})" if own else "a refusal"
+        if says_nothing(answer, self.lifecycle):
             yield Contradiction(expected, str(answer), Kind.CODES, passing=True)
         elif answer.outcome is Outcome.ACCEPTED:
             yield Contradiction(expected, str(answer), Kind.CODES)
-        elif answer.http_status is not None:
-            if answer.code != code or answer.http_status != 400:
+        elif own and answer.http_status is not None:
+            if answer.code != code or answer.http_status != BAD_REQUEST:
                 yield Contradiction(expected, str(answer), Kind.CODES)
             yield from self._shape(operation, answer.body, refused=True)
 
@@ -321,111 +396,66 @@ class Account:
         """Take up a new order; its id must be a new one."""
         new = answer.order_id
         again = new in self.ids.values()
-        if new is None or not _is_order_id(str(new)) or again:
+        try:
+            if again or self.lifecycle.identity.check(new) != new:
+                raise InvalidValue("id", new, ["a new one"])
+        except InvalidValue:
             kind = Kind.STATE_MACHINE if again else Kind.SHAPES
-            yield Contradiction("the id of a new order", f"{new}" + " again" * again, kind, fatal=True)
+            yield Contradiction(f"the id of a new {self._noun}", f"{new}" + " again" * again, kind, fatal=True)
             return
-        self.ids[order] = new
+        self.ids[order] = self.lifecycle.identity.check(new)
         self.standings[order] = frozenset(standings)
         self._package_of[order] = package
 
-    def _shape(self, operation: Operation, body: object, *, refused: bool = False) -> Iterator[Contradiction]:
-        wrong = flaw(operation, body, self.lifecycle, refused=refused) if isinstance(body, dict) else None
+    def _shape(self, trigger: Trigger | None, body: object, *, refused: bool = False) -> Iterator[Contradiction]:
+        if not self._abilities.speaks_cas or not isinstance(body, dict) or trigger is None:
+            return
+        wrong = flaw(trigger, body, self.lifecycle, refused=refused)
         if wrong is not None:
-            expected = f"an answer of the documented shape of {operation}"
+            expected = f"an answer of the documented shape of {trigger}"
             yield Contradiction(expected, wrong, Kind.SHAPES, itself=True)
 
     # -- inside: reads -----------------------------------------------------------------------------------------------
 
     def _narrow(
-        self, order: int | str, states: frozenset[State | None], *, fatal: bool = True
+        self, order: int | str, states: frozenset[State | None], *, fatal: bool = True, said: str = ""
     ) -> Iterator[Contradiction]:
         standings = self._standings(order)
         found = frozenset(each for each in standings if each.state in states)
         if not found:
-            yield Contradiction(self._named(each.state for each in standings), self._named(states), fatal=fatal)
+            expected = self._named(each.state for each in standings)
+            yield Contradiction(expected, said or self._named(states), fatal=fatal)
         elif isinstance(order, int):
             self.standings[order] = found
 
-    def _read(
-        self, order: int | str, word: str, vocabulary: dict[str, frozenset[State | None]], kind: str
-    ) -> Iterator[Contradiction]:
+    def read(self, order: int | str, word: str, vocabulary: Vocabulary) -> Iterator[Contradiction]:
         """Learn the word that a read said of an order; if it cannot be, the read may be wrong, and not the order."""
-        if word in vocabulary:
-            yield from self._narrow(order, vocabulary[word], fatal=False)
+        known = words.meanings(self.lifecycle, vocabulary)
+        if word in known:
+            yield from self._narrow(order, known[word], fatal=False)
         else:
-            yield Contradiction(f"a documented {kind}", word, Kind.SHAPES)
+            kind = Kind.STATE_MACHINE if vocabulary.closed else Kind.SHAPES
+            yield Contradiction(f"a documented {vocabulary.field}", word, kind, fatal=False)
 
     def _named(self, states: Iterable[State | None]) -> str:
-        return " or ".join(dict.fromkeys("no order" if state is None else state for state in sorted(states, key=str)))
-
-    def _listed(self, order: int, status: str) -> Iterator[Contradiction]:
-        """An order in the list is there, with its status."""
-        if self.is_gone(order):
-            expected = f"no order {order} in the list, which is deleted"
-            yield Contradiction(expected, f"status {status}", fatal=False)
-            return
-        words = {wire.status_of(state, self.lifecycle) or "absent" for state in self.states(order)}
-        for wrong in self._read(order, status, wire.statuses(self.lifecycle), "Status"):
-            expected = f"status {' or '.join(sorted(words))} of order {order}"
-            yield Contradiction(expected, status, wrong.kind, fatal=False)
-
-    def _sized(self, asked: ReadList, page: Page) -> Iterator[Contradiction]:
-        left = min(asked.size, max(0, page.total - (asked.page - 1) * asked.size))
-        if len(page.entries) != left:
-            expected = f"{left} orders on page {asked.page} of {page.total} orders"
-            yield Contradiction(expected, f"{len(page.entries)}", Kind.SHAPES)
-        ids = [entry.order_id for entry in page.entries]
-        if len(set(ids)) != len(ids):
-            yield Contradiction("each order once", "an order twice on a page", Kind.SHAPES)
-        certain, possible = self._matching(asked)
-        if self._ours and not len(certain) <= page.total <= len(possible):
-            yield Contradiction(f"{_span(len(certain), len(possible))} orders in all", f"{page.total}", Kind.SHAPES)
-
-    def _follow(self, asked: ReadList, page: Page) -> Iterator[Contradiction]:
-        """Hold a page against those of the same list before it, and the whole against what must be in it."""
-        if self._acting and asked.status is not None:
-            return  # orders may have moved between the pages
-        key = (asked.status, asked.like, asked.size)
-        before = [] if asked.page == 1 else self._pages.get(key)
-        if before is None or len(before) != (asked.page - 1) * asked.size:
-            return
-        ids = [entry.order_id for entry in page.entries]
-        if set(before) & set(ids):
-            expected = f"on page {asked.page} orders that were not on the pages before"
-            yield Contradiction(expected, "one of them again", Kind.SHAPES)
-        self._pages[key] = whole = before + ids
-        missing = [order for order in self._matching(asked)[0] if self.ids[order] not in whole]
-        if missing and len(whole) >= page.total:
-            yield Contradiction(f"order {missing[0]} in the list", "a list without it", Kind.SHAPES)
-
-    def _matching(self, asked: ReadList) -> tuple[list[int], list[int]]:
-        """The orders that are in a list for certain, and those that may be."""
-        certain, possible = [], []
-        for order in self.ids:
-            matches = {self._matches(asked, order, state) for state in self.states(order)}
-            certain += [order] if matches == {True} else []
-            possible += [order] if True in matches else []
-        return certain, possible
-
-    def _matches(self, asked: ReadList, order: int, state: State | None) -> bool:
-        status = wire.status_of(state, self.lifecycle)
-        if status is None or asked.status not in {None, status}:
-            return False
-        return asked.like is None or self._domains[asked.like] in self._domains.get(order, "")
+        return " or ".join(dict.fromkeys(self.lifecycle.name_of(state) for state in sorted(states, key=str)))
 
     def _quota_answers(self, row: Transition, package: Package) -> tuple[bool, set[str]]:
         """Whether a create may succeed, and with which codes it may be refused, by what the package has left."""
         if row.quota <= 0:
             return True, set()
         if self._ours and package.total is None:
-            return False, {NotFoundPackage.code}
+            return False, self._codes_that_mean(Meaning.NO_PACKAGE)
         if package.total is None or "used" not in package.others or not package.judged:
-            return True, {NotRemainCount.code}
+            return True, self._codes_that_mean(Meaning.NO_UNIT)
         number = next(number for number, each in self._packages.items() if each is package)
         least, most = self._span("used", number)
         low, high = package.others["used"]
-        return low + least < package.total, {NotRemainCount.code} if high + most >= package.total else set()
+        without = self._codes_that_mean(Meaning.NO_UNIT) if high + most >= package.total else set()
+        return low + least < package.total, without
+
+    def _codes_that_mean(self, meaning: Meaning) -> set[str]:
+        return {error.code for error in self.lifecycle.codes.errors if error.means is meaning}
 
     def _span(self, field: str, package: int) -> tuple[int, int]:
         """How many units of a package the orders hold, or how many of them were issued: at least, at most."""
@@ -434,16 +464,9 @@ class Account:
         return sum(map(min, counts)), sum(map(max, counts))
 
 
-def _is_order_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 0 < int(text) < 2**63
-
-
-def _with_status(code: str) -> str:
-    return f"{code} (HTTP {BY_CODE[code].http_status})"
-
-
-def _span(least: int, most: int) -> str:
-    return f"{least}" if least == most else f"{least} to {most}"
+def _unknown(expected: str, word: str, *, closed: bool) -> Contradiction:
+    kind = Kind.STATE_MACHINE if closed else Kind.SHAPES
+    return Contradiction(expected, word, kind, itself=True, fatal=False)
 
 
 def tell(account: Account, step: Step, result: Any) -> Iterator[Contradiction]:
@@ -459,7 +482,7 @@ def tell(account: Account, step: Step, result: Any) -> Iterator[Contradiction]:
             yield from account.observed(order, result)
         case ReadList():
             yield from account.listed(step, result)
-        case ReadQuota(package):
+        case ReadQuota(_, package):
             yield from account.counted(result, package)
         case Ask():
             yield from account.turned_away(step, result)

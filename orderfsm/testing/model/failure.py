@@ -8,39 +8,38 @@ import attrs
 
 from orderfsm.errors import Meaning
 from orderfsm.invalid import OrderFSMError
-from orderfsm.tables.api import meaning_of
-from orderfsm.tables.orders import Operation
 from orderfsm.testing.drivers.driver import Answer, Page, Quota, says_nothing
 from orderfsm.trace import Outcome
 
+from .roles import roles
 from .steps import Call, Observe, Program, ReadList, ReadQuota, trigger_of
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.tables.orders import State, Trigger
+    from orderfsm.rows import State, Trigger
 
     from .contradiction import Kind, Once
     from .steps import Step
 
     Key: TypeAlias = tuple[State | None, Trigger, Kind]
 
-READS = frozenset({Operation.DESCRIBE, Operation.LIST, Operation.DESCRIBE_PACKAGE})
-
 
 @attrs.frozen
 class Done:
     """A step that was done: the states in which its order may have been before, and what came of it.
 
-    `result` is an `Answer`, a `Page`, a `Quota`, or the states that were observed; None if nothing readable came, but
-    perhaps an answer `instead`.
+    `result` is an `Answer`, a `Page`, a `Quota`, or what was observed; None if nothing readable came, but perhaps an
+    answer `instead`. `words` are what an answer said of the order's state, and `id_name` what the API calls its id.
     """
 
     step: Step
     before: frozenset[State | None]
     result: Any
     instead: Answer | None = None
+    words: tuple[str, ...] = ()
+    id_name: str = ""
 
     @property
     def accepted(self) -> bool:
@@ -56,15 +55,17 @@ class Done:
     def got(self) -> str:
         """What came of it, in a few words."""
         match self.result:
-            case Answer(order_id=order_id, body=body) as answer:
-                word = (body or {}).get("Type") if trigger_of(self.step) is Operation.DESCRIBE else None
-                return str(word or (f"accepted, OrderId {order_id}" if order_id is not None else answer))
+            case Answer(order_id=order_id) as answer:
+                made = f"accepted, {self.id_name} {order_id}" if order_id is not None else str(answer)
+                return " and ".join(self.words) or made
             case Page(entries, total):
                 return f"{', '.join(f'{e.order_id} {e.status}' for e in entries) or 'nothing'}; {total} in all"
             case Quota(total, used, issued):
                 return f"{total} units, {used} used, {issued} issued"
             case None:
                 return "no answer" if self.instead is None else str(self.instead)
+            case dict() as words:
+                return " and ".join(f"{field} {word}" for field, word in words.items())
             case states:
                 return " or ".join(sorted("none" if state is None else str(state) for state in states))
 
@@ -90,6 +91,8 @@ class Failure:
     itself: bool = False
     done: tuple[Done, ...] = attrs.field(default=(), eq=False, repr=False)
     units: int | None = attrs.field(default=None, eq=False, repr=False)
+    where: str = attrs.field(default="", eq=False, repr=False)
+    """What the state is called in a text."""
 
     @property
     def key(self) -> Key:
@@ -102,7 +105,7 @@ class Failure:
         return Program(tuple(done.step for done in self.done), self.units)
 
     def __str__(self) -> str:
-        return f"{self.trigger} in {self.state or 'no order'}: expected {self.expected}, got {self.got}"
+        return f"{self.trigger} in {self.where}: expected {self.expected}, got {self.got}"
 
     def ends_as(self, other: Failure) -> bool:
         """Whether it names the same, by the same step."""
@@ -118,16 +121,18 @@ def reading_of(step: Step) -> Once:
     return type(step), trigger_of(step)
 
 
-def once_of(last: Done) -> Once | None:
+def once_of(last: Done, lifecycle: Lifecycle) -> Once | None:
     """What every program would fail of, if the last step shows such a thing: a read that came to nothing.
 
     One that is refused may be so because of the order's state.
     """
     step, result = last.step, last.result
-    is_call = isinstance(step, Call) and isinstance(step.order, int) and step.operation in READS
+    is_call = isinstance(step, Call) and isinstance(step.order, int) and step.operation in roles(lifecycle).reads
     if not (is_call or isinstance(step, Observe | ReadList | ReadQuota)):
         return None
-    said = isinstance(result, Answer) and not (says_nothing(result) or meaning_of(result.code) is Meaning.NOT_OFFERED)
+    said = isinstance(result, Answer) and not (
+        says_nothing(result, lifecycle) or lifecycle.codes.meaning_of(result.code) is Meaning.NOT_OFFERED
+    )
     return reading_of(step) if result is None or (is_call and not said) else None
 
 
@@ -146,16 +151,19 @@ def culprit(done: list[Done], lifecycle: Lifecycle, *, itself: bool = False) -> 
     elif isinstance(last.step, ReadQuota):
         counts = [at for at, each in enumerate(before) if each.step == last.step]
         since = [each for each in before[counts[-1] + 1 :] if trigger_of(each.step) is not None] if counts else []
-        before = _changing(since) or since or _changing(before)
+        before = _changing(since, lifecycle) or since or _changing(before, lifecycle)
     else:
         before = []
     accused = before[-1] if before else last
-    trigger = trigger_of(accused.step) or (Operation.DESCRIBE if accused is last else None)
+    trigger = trigger_of(accused.step) or (roles(lifecycle).read if accused is last else None)
+    if trigger is None:  # a table that has no read
+        trigger = next((fired for each in reversed(done) if (fired := trigger_of(each.step)) is not None), None)
     if trigger is None:
         raise OrderFSMError("a program cannot fail before anything was done")
     states = [state for state in lifecycle.state_rules if state in accused.before]
-    return next((state for state in states if lifecycle.can(state, trigger) is accused.accepted), states[0]), trigger
+    allowed = {state: lifecycle.table[state].get(trigger) is not None for state in states}
+    return next((state for state in states if allowed[state] is accused.accepted), states[0]), trigger
 
 
-def _changing(done: list[Done]) -> list[Done]:
-    return [each for each in done if trigger_of(each.step) not in {None, *READS}]
+def _changing(done: list[Done], lifecycle: Lifecycle) -> list[Done]:
+    return [each for each in done if trigger_of(each.step) not in {None, *roles(lifecycle).reads}]

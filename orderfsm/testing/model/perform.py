@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from .steps import Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
 
 if TYPE_CHECKING:
+    from orderfsm.identity import Id
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.testing.drivers.limit import LimitedDriver
 
     from .account import Account
@@ -14,10 +16,15 @@ if TYPE_CHECKING:
 
 
 class CannotForce(Exception):
-    """A step that this driver cannot do, or a state that the server does not let an order come to; it says why."""
+    """A step that this driver cannot do: it says why. Or a state that the server does not let an order come to."""
 
-    def __init__(self, why: str = "no order could be brought to this state") -> None:
+    def __init__(self, why: str = "") -> None:
         super().__init__(why)
+
+
+def unreached(lifecycle: Lifecycle) -> str:
+    """Why a pair could not be forced, if nothing else is known."""
+    return f"no {lifecycle.noun} could be brought to this state"
 
 
 def perform(step: Step, driver: LimitedDriver, account: Account) -> Any:
@@ -31,7 +38,7 @@ def perform(step: Step, driver: LimitedDriver, account: Account) -> Any:
         case Call(operation, order):
             return driver.ask("call", operation, _id(account, order))
         case Happen(event, order):
-            return driver.ask("happen", int(_id(account, order)), event)
+            return driver.ask("happen", account.lifecycle.identity.read(_id(account, order)), event)
         case Observe(order):
             return driver.ask("observe", _id(account, order))
         case _:
@@ -41,19 +48,19 @@ def perform(step: Step, driver: LimitedDriver, account: Account) -> Any:
 def _perform_if_it_can(step: Step, driver: LimitedDriver, account: Account) -> Any:
     """Do what not every driver can."""
     match step:
-        case ReadList(status, like, page, size) if driver.can("orders"):
-            if like is not None and not account.knows_domain(like):
+        case ReadList(_, status, like, page, size) if driver.can("orders"):
+            keyword = None if like is None or account.listing is None else account.listing.domain(like)
+            if like is not None and keyword is None:
                 raise CannotForce("no list has told the domain")
-            keyword = None if like is None else account.domain(like)
             return driver.ask("orders", status=status, keyword=keyword, page=page, size=size)
-        case ReadQuota(package) if driver.can("quota"):
+        case ReadQuota(_, package) if driver.can("quota"):
             return driver.ask("quota", **_of(package))
-        case Ask(action, _, _, parameters, version) if driver.can("request"):
+        case Ask(_, action, _, _, parameters, version) if driver.can("request"):
             return driver.ask("request", action, dict(parameters), version=version)
     raise CannotForce("the driver has no such method")
 
 
-def _id(account: Account, order: int | str) -> int | str:
+def _id(account: Account, order: int | str) -> Id:
     return account.ids[order] if isinstance(order, int) else order
 
 

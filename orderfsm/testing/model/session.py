@@ -9,9 +9,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from orderfsm.errors import Meaning
-from orderfsm.tables.api import VERSION, meaning_of
-from orderfsm.tables.orders import Operation
+from orderfsm.tables.api import VERSION
 from orderfsm.testing.drivers.driver import (
+    Abilities,
     Answer,
     NoAnswer,
     Quota,
@@ -26,17 +26,19 @@ from orderfsm.trace import Outcome
 
 from .account import Account, tell
 from .contradiction import Contradiction, Kind
-from .failure import READS, Done, Failure, culprit, once_of, reading_of
+from .failure import Done, Failure, culprit, once_of, reading_of
 from .perform import CannotForce, perform
-from .steps import Ask, Call, Create, Observe, Program, ReadList, ReadQuota, orders_of, trigger_of
+from .roles import roles
+from .steps import Ask, Call, Create, Happen, Observe, Program, orders_of, trigger_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
     from types import TracebackType
     from typing import TypeVar
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Trigger
+    from orderfsm.rows import State, Transition, Trigger
     from orderfsm.testing.drivers.driver import Driver
     from orderfsm.trace import Events
 
@@ -93,6 +95,8 @@ class Session:
         self.driver = checked(driver)
         self._limited = LimitedDriver(self.driver, timeout)
         self.lifecycle = lifecycle
+        self.roles = roles(lifecycle)
+        self.abilities = Abilities.of(driver, lifecycle)
         self.events = events
         self.deadline = deadline
         self.told: frozenset[Once | None] = frozenset()
@@ -123,7 +127,8 @@ class Session:
     @property
     def packages(self) -> range:
         """The numbers of the packages that the program uses: more than the first only where both are its own."""
-        return range(1, 1 + (packages_of(self.driver) if self.ours else 1))
+        several = self.ours and self.roles.counting is not None
+        return range(1, 1 + (packages_of(self.driver) if several else 1))
 
     def begin(self, units: int | None) -> None:
         """Begin a program: on an empty account with a package of `units`, if the driver can empty it."""
@@ -133,7 +138,12 @@ class Session:
         self.units = units
         self.done = []
         self.found = []
-        self.account = Account(self.lifecycle, self.events, units=units, ours=self.ours, packages=len(self.packages))
+        self.account = self.new_account(self.events, units)
+
+    def new_account(self, events: Events, units: int | None) -> Account:
+        """What is known of an account in which a program has done nothing yet."""
+        packages = len(self.packages)
+        return Account(self.lifecycle, events, units=units, ours=self.ours, packages=packages, abilities=self.abilities)
 
     def _emptied(self, units: int | None) -> bool:
         """Whether the account was emptied. Where that was not answered often enough, it is not tried again."""
@@ -169,19 +179,28 @@ class Session:
             if error.answer is not None and self._is_lacking(step, error.answer):
                 return self._without(step, NOT_OFFERED)
             self.done.append(Done(step, before, None, error.answer))
-            is_read = trigger in {None, *READS}
+            is_read = self._is_read(trigger)
             self._judge([Contradiction("an answer", str(error), Kind.CODES, passing=error.passing, fatal=not is_read)])
             return self._without(step, f"it was not answered: {error}")
         if result is None:
-            if isinstance(trigger, Operation) and not isinstance(step, Ask):
+            if trigger is not None and self.lifecycle.by_client(trigger) and not isinstance(step, Ask):
                 self.not_offered.add(trigger)
             return self._without(step, "the driver cannot do it")
         if self._is_lacking(step, result):
             return self._without(step, NOT_OFFERED)
-        self.done.append(Done(step, before, result))
+        self.done.append(self._noted(step, before, result))
         self.checked += 1
         self._judge(self.learn(step, result))
         return result
+
+    def _noted(self, step: Step, before: frozenset[State | None], result: Any) -> Done:
+        words = ()
+        if isinstance(result, Answer):
+            words = tuple(self.roles.words_in(trigger_of(step), result.body).values())
+        return Done(step, before, result, words=words, id_name=self.lifecycle.identity.parameter)
+
+    def _is_read(self, trigger: Trigger | None) -> bool:
+        return trigger is None or trigger in self.roles.reads
 
     def _without(self, step: Step, why: str) -> None:
         """Go on without what a step would have read, if nothing needs it; else `CannotForce`."""
@@ -190,17 +209,29 @@ class Session:
 
     def _is_lacking(self, step: Step, result: Any) -> bool:
         """Whether the server says that it does not have an operation, and never answered it otherwise."""
-        operation = _asked(step, result)
+        operation = self._asked(step, result)
         if operation is None or self._strict:
             return False
         answer = result if isinstance(result, Answer) else None
-        if answer is None or not (says_nothing(answer) or meaning_of(answer.code) is Meaning.NOT_OFFERED):
+        lacking = answer is not None and self.lifecycle.codes.meaning_of(answer.code) is Meaning.NOT_OFFERED
+        if answer is None or not (lacking or says_nothing(answer, self.lifecycle)):
             self._offered.add(operation)
             self.not_offered.discard(operation)
-        elif meaning_of(answer.code) is Meaning.NOT_OFFERED and operation not in self._offered:
+        elif lacking and operation not in self._offered:
             self.not_offered.add(operation)
             return True
         return False
+
+    def _asked(self, step: Step, result: Any) -> Trigger | None:
+        """The operation that a server was asked for, if what came of it says whether it has that."""
+        match step:
+            case Happen():
+                return None
+            case Observe():
+                return self.roles.read if isinstance(result, Answer) else None
+            case Ask(operation, action, version=asked):
+                return operation if (action, asked) == (operation, VERSION) else None
+        return step.operation
 
     def leave_out(self, failure: Failure) -> bool:
         """Do without what every program would fail of, once it is told; whether that is new."""
@@ -234,14 +265,15 @@ class Session:
 
     def learn(self, step: Step, result: Any) -> list[Contradiction]:
         """Hold the result of a step against the model: what of it the table does not explain."""
-        if isinstance(step, Call) and isinstance(step.order, int) and not _is_turned_away(result):
+        if isinstance(step, Call) and isinstance(step.order, int) and not self._is_turned_away(result):
             self._let_in.add(step.operation)
-        return [*self._fresh(getattr(result, "body", None)), *tell(self.account, step, result)]
+        body = getattr(result, "body", None) if self.abilities.speaks_cas else None
+        return [*self._fresh(body), *tell(self.account, step, result)]
 
     def quota(self) -> Quota | None:
-        """The counts of the package, as they are; None if they cannot be read."""
+        """The counts of the package, as they are; None if there are none, or they cannot be read."""
         with suppress(NoAnswer):
-            return self._limited.ask("quota") if self._limited.can("quota") else None
+            return self._limited.ask("quota") if self.roles.counting and self._limited.can("quota") else None
         return None
 
     def peek(self, order: int) -> frozenset[State | None]:
@@ -250,11 +282,12 @@ class Session:
         `NoAnswer` if they cannot be read.
         """
         with suppress(NoAnswer):
-            self._limited.ask("call", Operation.DESCRIBE, self.account.ids[order])
-        states: frozenset[State | None] | None = self._limited.ask("observe", self.account.ids[order])
+            if self.roles.read is not None:
+                self._limited.ask("call", self.roles.read, self.account.ids[order])
+        states = self._limited.ask("observe", self.account.ids[order])
         if states is None:
             raise NoAnswer("this driver does not observe", passing=False)
-        return states
+        return self.account.meant(states)
 
     def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
         """What a coroutine comes to, in the loop in which everything of this driver is done."""
@@ -290,7 +323,9 @@ class Session:
         itself = found.itself or last.result is None
         state, trigger = culprit(self.done, self.lifecycle, itself=itself)
         answer = last.result if isinstance(last.result, Answer) else last.instead
-        off = answer is not None and (throttled(answer) or (kept_out(answer) and trigger not in self._let_in))
+        off = answer is not None and (
+            throttled(answer, self.lifecycle) or (kept_out(answer, self.lifecycle) and trigger not in self._let_in)
+        )
         return Failure(
             state=state,
             trigger=trigger,
@@ -299,13 +334,14 @@ class Session:
             kind=found.kind,
             passing=found.passing,
             kept_off=off and found.passing,
-            once=found.once or (None if found.kind is Kind.SHAPES else once_of(last)),
+            once=found.once or (None if found.kind is Kind.SHAPES else once_of(last, self.lifecycle)),
             itself=itself,
             done=tuple(self.done),
             units=self.units,
+            where=self.lifecycle.name_of(state),
         )
 
-    def give_up_orders(self, others: Iterable[int] = ()) -> None:
+    def give_up_orders(self, others: Iterable[Id] = ()) -> None:
         """Give back the units of this program's orders, where the account cannot be emptied; as far as it goes.
 
         `others` are ids of orders that were created besides.
@@ -320,7 +356,7 @@ class Session:
                 if silent == MOST_SILENT:
                     return
 
-    def _give_up(self, order_id: int, believed: frozenset[State | None]) -> bool:
+    def _give_up(self, order_id: Id, believed: frozenset[State | None]) -> bool:
         """Give back the unit of an order, which is in one of the states `believed` if it cannot be observed.
 
         False if no answer came.
@@ -330,7 +366,7 @@ class Session:
             ways = [
                 row for state in states if state in self.lifecycle.state_rules for row in self.lifecycle.outgoing(state)
             ]
-            giving_up = [row for row in ways if self.gives_up(row.trigger)]
+            giving_up = self.giving_up(ways)
             if not giving_up:
                 return bool(states)
             try:
@@ -343,18 +379,21 @@ class Session:
                 believed = frozenset([giving_up[0].target])
         return True
 
-    def seen(self, order_id: int) -> frozenset[State | None]:
+    def seen(self, order_id: Id) -> frozenset[State | None]:
         """The states that an order is seen in, and nothing is judged; none if they cannot be read."""
         try:
-            states: frozenset[State | None] | None = self._limited.ask("observe", order_id)
-        except NoAnswer:
+            states = self._limited.ask("observe", order_id)
+            return frozenset() if states is None else self.account.meant(states)
+        except (NoAnswer, Contradiction):
             return frozenset()
-        return states or frozenset()
 
-    def gives_up(self, trigger: Trigger) -> bool:
-        """Whether a trigger gives an order up, and may be fired."""
-        rule = self.lifecycle.trigger_rules[trigger]
-        return rule.abandons and trigger not in self.left_out | self.not_offered
+    def giving_up(self, rows: Iterable[Transition]) -> list[Transition]:
+        """Those of some rows by which an order is given up, and which may be fired; those that are grave come last."""
+        rules = self.lifecycle.trigger_rules
+        possible = [row for row in rows if row.trigger not in self.left_out | self.not_offered]
+        return sorted(
+            (row for row in possible if rules[row.trigger].abandons), key=lambda row: rules[row.trigger].grave
+        )
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -369,20 +408,27 @@ class Session:
 
         A read changes nothing, so that it can be made again where it was.
         """
-        is_read = trigger_of(step) in {None, *READS}
+        is_read = self._is_read(trigger_of(step))
         for pause in () if trigger_of(step) in self.kept_off else PAUSES:
             result: Any = None
             try:
                 result = answer = perform(step, self._limited, self.account)
             except NoAnswer as error:
-                if error.answer is None or not _may_be_made_again(error.answer, is_read=is_read):
+                if error.answer is None or not self._may_be_made_again(error.answer, is_read=is_read):
                     raise
                 answer = error.answer
-            if not isinstance(answer, Answer) or not _may_be_made_again(answer, is_read=is_read):
+            if not isinstance(answer, Answer) or not self._may_be_made_again(answer, is_read=is_read):
                 return result
             is_read = False
-            time.sleep(pause if throttled(answer) else 0.0)
+            time.sleep(pause if throttled(answer, self.lifecycle) else 0.0)
         return perform(step, self._limited, self.account)
+
+    def _is_turned_away(self, answer: Answer) -> bool:
+        """Whether a call surely came to nothing, and may be made again."""
+        return throttled(answer, self.lifecycle) or kept_out(answer, self.lifecycle)
+
+    def _may_be_made_again(self, answer: Answer, *, is_read: bool) -> bool:
+        return self._is_turned_away(answer) or (is_read and says_nothing(answer, self.lifecycle))
 
     def _fresh(self, body: Mapping[str, Any] | None) -> Iterator[Contradiction]:
         """No two answers have the same RequestId."""
@@ -397,31 +443,6 @@ class Session:
             got = f"{request_id}, which another answer had"
             yield Contradiction("a RequestId of its own", got, Kind.SHAPES, itself=True)
         self._request_ids.add(request_id)
-
-
-def _is_turned_away(answer: Answer) -> bool:
-    """Whether a call surely came to nothing, and may be made again."""
-    return throttled(answer) or kept_out(answer)
-
-
-def _may_be_made_again(answer: Answer, *, is_read: bool) -> bool:
-    return _is_turned_away(answer) or (is_read and says_nothing(answer))
-
-
-def _asked(step: Step, result: Any) -> Operation | None:
-    """The operation that a server was asked for, if what came of it says whether it has that."""
-    match step:
-        case Create(operation) | Call(operation):
-            return operation
-        case Observe():
-            return Operation.DESCRIBE if isinstance(result, Answer) else None
-        case ReadList():
-            return Operation.LIST
-        case ReadQuota():
-            return Operation.DESCRIBE_PACKAGE
-        case Ask(action, version=asked) if action in tuple(Operation) and asked == VERSION:
-            return Operation(action)
-    return None
 
 
 def _never(_failure: Failure) -> bool:

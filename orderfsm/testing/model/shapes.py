@@ -1,15 +1,17 @@
-"""The shape of answers: the members that the documents name for each, and their types."""
+"""The shape of the answers of CAS: the members that the documents name for each, and their types."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from orderfsm import wire
 from orderfsm.tables.orders import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Trigger
 
 Shape = dict[str, type]
 
@@ -25,7 +27,7 @@ VALIDATION: Mapping[str, Shape] = {
 }
 """What DescribeCertificateState answers besides, by the `ValidateType` in the answer."""
 
-ACCEPTED: Mapping[Operation, Shape] = {
+ACCEPTED: Mapping[Trigger, Shape] = {
     Operation.CREATE: {"OrderId": int},
     Operation.CREATE_FOR_PACKAGE: {"OrderId": int},
     Operation.CREATE_WITH_CSR: {"OrderId": int},
@@ -39,14 +41,15 @@ ACCEPTED: Mapping[Operation, Shape] = {
 }
 
 
-def flaw(operation: Operation, body: Mapping[str, Any], lifecycle: Lifecycle, *, refused: bool = False) -> str | None:
+def flaw(operation: Trigger, body: Mapping[str, Any], lifecycle: Lifecycle, *, refused: bool = False) -> str | None:
     """What is wrong with the JSON of an answer, as a sentence; None if nothing is."""
     if refused:
         return _flaw(body, REFUSAL)
-    wrong = _flaw(body, ACCEPTED[operation] | {"RequestId": str})
-    if wrong is None and operation is Operation.DESCRIBE:
+    shape = ACCEPTED[operation]
+    wrong = _flaw(body, shape | {"RequestId": str})
+    if wrong is None and "Type" in shape:
         wrong = _flaw(body, _described(body, lifecycle))
-    if wrong is None and operation is Operation.LIST:
+    if wrong is None and "CertificateOrderList" in shape:
         listed = body["CertificateOrderList"]
         flaws = (_flaw(each, LISTED) if isinstance(each, dict) else f"an entry is {each!r:.60}" for each in listed)
         wrong = next(filter(None, flaws), None)
@@ -60,7 +63,7 @@ def failed(body: Mapping[str, Any]) -> str | None:
 
 def _described(body: Mapping[str, Any], lifecycle: Lifecycle) -> Shape:
     """What a describe has besides its `Type`: the certificate, or how to validate the domain if it says that."""
-    certified = {rule.type for rule in lifecycle.states if rule.certified}
+    certified = {wire.type_of(rule.state, lifecycle) for rule in lifecycle.states if rule.certified}
     return CERTIFICATE if body["Type"] in certified else VALIDATION.get(str(body.get("ValidateType")), {})
 
 

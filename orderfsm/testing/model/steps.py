@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from orderfsm.tables.api import PARAMETERS, VERSION
-from orderfsm.tables.orders import Operation
+from orderfsm.tables.api import VERSION
 
 if TYPE_CHECKING:
-    from orderfsm.rows import Event, Trigger
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Event, Operation, Trigger
 
 UNITS = 20
 """The size of the package with which a program begins, unless it says otherwise."""
 
-ON_AN_ORDER = tuple(operation for operation, taken in PARAMETERS.items() if "OrderId" in taken.required)
-"""The operations that take an OrderId."""
+YOUNG = 0.0
+"""The age of the kit's certificates in seconds: they are as young as its run."""
+
+PAGE = 50
+"""Orders on a page of a list, unless it is said otherwise."""
 
 
 @attrs.frozen
@@ -31,9 +34,6 @@ class Create:
     order: int
     package: int = 1
 
-    def __str__(self) -> str:
-        return f"order {self.order} = {self.operation}{_of_package(self.package)}"
-
 
 @attrs.frozen
 class Call:
@@ -43,10 +43,6 @@ class Call:
     order: int | str
     begins: int | None = None
 
-    def __str__(self) -> str:
-        begins = "" if self.begins is None else f"order {self.begins} = "
-        return f"{begins}{self.operation} on {_named(self.order)}"
-
 
 @attrs.frozen
 class Happen:
@@ -55,9 +51,6 @@ class Happen:
     event: Event
     order: int | str
 
-    def __str__(self) -> str:
-        return f"{self.event} happens to {_named(self.order)}"
-
 
 @attrs.frozen
 class Observe:
@@ -65,40 +58,34 @@ class Observe:
 
     order: int
 
-    def __str__(self) -> str:
-        return f"read the state of order {self.order}"
-
 
 @attrs.frozen
 class ReadList:
-    """Read a page of the list of orders: those with `status`, and with the domain of order `like`."""
+    """Read a page of the list of orders by `operation`: those with `status`, and with the domain of order `like`."""
 
+    operation: Operation
     status: str | None = None
     like: int | None = None
     page: int = 1
-    size: int = 50
-
-    def __str__(self) -> str:
-        filters = [] if self.status is None else [f"with status {self.status}"]
-        filters += [] if self.like is None else [f"with the domain of order {self.like}"]
-        filters += [] if (self.page, self.size) == (1, 50) else [f"page {self.page} of {self.size}"]
-        return " ".join([f"{Operation.LIST}", *filters])
+    size: int = PAGE
 
 
 @attrs.frozen
 class ReadQuota:
-    """Read the counts of a package."""
+    """Read the counts of a package by `operation`."""
 
+    operation: Operation
     package: int = 1
-
-    def __str__(self) -> str:
-        return f"{Operation.DESCRIBE_PACKAGE}{_of_package(self.package)}"
 
 
 @attrs.frozen
 class Ask:
-    """Send a request that is to be turned away with `code` and an HTTP `status`: any action, parameters, version."""
+    """Send a request that is to be turned away with `code` and an HTTP `status`: any action, parameters, version.
 
+    `operation` answers for it.
+    """
+
+    operation: Operation
     action: str
     code: str
     status: int
@@ -127,19 +114,9 @@ class Program:
 
 def trigger_of(step: Step) -> Trigger | None:
     """The trigger that a step fires; None if it only observes."""
-    match step:
-        case Create(operation) | Call(operation):
-            return operation
-        case Happen(event):
-            return event
-        case ReadList():
-            return Operation.LIST
-        case ReadQuota():
-            return Operation.DESCRIBE_PACKAGE
-        case Ask(action):
-            return Operation(action) if action in tuple(Operation) else Operation.DESCRIBE_PACKAGE
-        case Observe():
-            return None
+    if isinstance(step, Happen):
+        return step.event
+    return None if isinstance(step, Observe) else step.operation
 
 
 def orders_of(step: Step) -> frozenset[int]:
@@ -155,27 +132,59 @@ def begun_by(step: Step) -> int | None:
     return step.begins if isinstance(step, Call) else None
 
 
-def as_json(step: Step, got: str) -> dict[str, Any]:
-    """A step and what came of it, for a report: a `call`, `force` or `read`, the `order`'s number, what it `got`."""
+def as_json(step: Step, got: str, noun: str) -> dict[str, Any]:
+    """A step and what came of it, for a report: a `call`, `force` or `read`, and what it `got`.
+
+    The number of the order stands under the table's `noun`.
+    """
     call: dict[str, Any]
     match step:
         case Create(operation, order, package):
-            call = {"call": operation, "order": order, **_other(package)}
+            call = {"call": operation, noun: order, **_other(package)}
         case Call(operation, order, begins):
             second = {} if begins is None else {"begins": begins}
-            call = {"call": operation, "order": order, **second}
+            call = {"call": operation, noun: order, **second}
         case Happen(event, order):
-            call = {"force": event, "order": order}
+            call = {"force": event, noun: order}
         case Observe(order):
-            call = {"read": "state", "order": order}
-        case ReadList(status, like, page, size):
+            call = {"read": "state", noun: order}
+        case ReadList(operation, status, like, page, size):
             filters = {"status": status, "like": like, "page": page, "size": size}
-            call = {"call": Operation.LIST, **{k: v for k, v in filters.items() if v is not None}}
-        case Ask(action, _, _, parameters, version):
+            call = {"call": operation, **{k: v for k, v in filters.items() if v is not None}}
+        case Ask(_, action, _, _, parameters, version):
             call = {"call": action, "version": version, **dict(parameters)}
-        case ReadQuota(package):
-            call = {"call": Operation.DESCRIBE_PACKAGE, **_other(package)}
+        case ReadQuota(operation, package):
+            call = {"call": operation, **_other(package)}
     return {**call, "got": got}
+
+
+def told(step: Step, lifecycle: Lifecycle) -> str:
+    """A step as a line of text."""
+    noun = lifecycle.noun
+
+    def named(order: int | str) -> str:
+        return f"{noun} {order}" if isinstance(order, int) else f"the {lifecycle.identity.parameter} {order!r}"
+
+    match step:
+        case Create(operation, order, package):
+            text = f"{noun} {order} = {operation}{_of_package(package)}"
+        case Call(operation, order, begins):
+            second = "" if begins is None else f"{noun} {begins} = "
+            text = f"{second}{operation} on {named(order)}"
+        case Happen(event, order):
+            text = f"{event} happens to {named(order)}"
+        case Observe(order):
+            text = f"read the state of {noun} {order}"
+        case ReadList(operation, status, like, page, size):
+            filters = [] if status is None else [f"with status {status}"]
+            filters += [] if like is None else [f"with the domain of {noun} {like}"]
+            filters += [] if (page, size) == (1, PAGE) else [f"page {page} of {size}"]
+            text = " ".join([operation, *filters])
+        case ReadQuota(operation, package):
+            text = f"{operation}{_of_package(package)}"
+        case Ask():
+            text = str(step)
+    return text
 
 
 def _other(package: int) -> dict[str, int]:
@@ -184,10 +193,6 @@ def _other(package: int) -> dict[str, int]:
 
 def _of_package(package: int) -> str:
     return "" if package == 1 else f" of package {package}"
-
-
-def _named(order: int | str) -> str:
-    return f"order {order}" if isinstance(order, int) else f"the OrderId {order!r}"
 
 
 def renumbered(program: Program) -> Program:

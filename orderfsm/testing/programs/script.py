@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orderfsm.tables.orders import Operation
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.testing.drivers.answers import application
+from orderfsm.testing.model.roles import roles
 from orderfsm.testing.model.steps import Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Operation, Trigger
     from orderfsm.testing.drivers.driver import Driver
-    from orderfsm.testing.model.failure import Done, Failure
+    from orderfsm.testing.model.failure import Failure
     from orderfsm.testing.model.steps import Step
 
 _OVER_HTTP = '''\
@@ -74,8 +77,7 @@ def control(method, path, document=None):
 '''
 
 _WITH_DRIVER = """\
-from orderfsm import Event, Operation
-{imports}from {module} import {name}
+{enums}{imports}from {module} import {name}
 
 driver = {made}  # as your test makes it
 """
@@ -85,11 +87,11 @@ _MADE = {
 }
 
 
-def script(driver: Driver, units: int | None, failure: Failure, done: Iterable[Done]) -> str:
+def script(driver: Driver, units: int | None, failure: Failure, lifecycle: Lifecycle) -> str:
     """A program that does what was done, prints each answer, and says what was expected of the last."""
-    steps = [each.step for each in done]
+    steps = [each.step for each in failure.done]
     api = getattr(driver, "api_url", None)
-    lines = _over_http(driver, steps, units) if api is not None else _with_driver(driver, steps, units)
+    lines = _over_http(driver, steps, units) if api is not None else _with_driver(driver, steps, units, lifecycle)
     end = f'print("expected of the last answer: " + {failure.expected!r})'
     return "\n".join([f'"""{failure}."""', "", *lines, end, ""])
 
@@ -126,15 +128,17 @@ def _sdk_call(step: Step, domains: Mapping[int, str]) -> str:
         case Call(operation, order, begins):
             made = _called(operation, f"order_id={_variable(order)}")
             return made if begins is None else f"order_{begins} = {made}{_ID}"
-        case ReadList(status, like, page, size):
+        case ReadList(operation, status, like, page, size):
             keyword = None if like is None else domains[like]
             filters = {"Status": status, "Keyword": keyword, "CurrentPage": page, "ShowSize": size}
-            return _called(Operation.LIST, **{name: value for name, value in filters.items() if value is not None})
-        case ReadQuota(package):
-            return _called(Operation.DESCRIBE_PACKAGE, f"product_code=PRODUCTS[{package - 1}]")
-        case Ask(action, _, _, parameters, version):
+            return _called(operation, **{name: value for name, value in filters.items() if value is not None})
+        case ReadQuota(operation, package):
+            return _called(operation, f"product_code=PRODUCTS[{package - 1}]")
+        case Ask(_, action, _, _, parameters, version):
             return f"ask({str(action)!r}, {version!r}, **{dict(parameters)!r})"
-    return _called(Operation.DESCRIBE, f"order_id=order_{step.order}")
+    read = roles(ORDER_LIFECYCLE).read
+    assert read is not None
+    return _called(read, f"order_id=order_{step.order}")
 
 
 _ID = '.get("OrderId")'
@@ -148,40 +152,49 @@ def _called(operation: Operation, *arguments: str, **fields: object) -> str:
     return f"call({', '.join([repr(method_name(operation)), repr(str(operation)), *arguments, *given])})"
 
 
-def _with_driver(driver: Driver, steps: list[Step], units: int | None) -> Iterator[str]:
+def _with_driver(driver: Driver, steps: list[Step], units: int | None, lifecycle: Lifecycle) -> Iterator[str]:
     name = type(driver).__name__
-    imports, made = _MADE.get(name, ("", f"{name}()"))
+    imports, made = _MADE.get(name, ("", f"{name}()")) if lifecycle.name == ORDER_LIFECYCLE.name else ("", f"{name}()")
     home = "orderfsm.testing" if name in _MADE else type(driver).__module__
-    yield _WITH_DRIVER.format(imports=imports, module=home, name=name, made=made)
+    enums: dict[str, set[str]] = {}
+    for enum in map(type, lifecycle.trigger_rules):
+        enums.setdefault(enum.__module__, set()).add(enum.__name__)
+    named = "".join(f"from {module} import {', '.join(sorted(enums[module]))}\n" for module in sorted(enums))
+    yield _WITH_DRIVER.format(enums=named, imports=imports, module=home, name=name, made=made)
     if callable(getattr(driver, "reset", None)):
         yield f"driver.reset({units!r})"
-    yield from map(_driver_step, steps)
+    for step in steps:
+        yield _driver_step(step, lifecycle.noun.replace(" ", "_"))
 
 
-def _driver_step(step: Step) -> str:
+def _driver_step(step: Step, noun: str) -> str:
     match step:
         case Create(operation, order, package):
-            given = f"Operation.{operation.name}{_argument(package)}"
-            return f"order_{order} = driver.create({given}).order_id"
+            given = f"{_member(operation)}{_argument(package)}"
+            return f"{noun}_{order} = driver.create({given}).order_id"
         case Call(operation, order, begins):
-            made = f"driver.call(Operation.{operation.name}, {_variable(order)})"
-            return f"print({made})" if begins is None else f"print(answer := {made})\norder_{begins} = answer.order_id"
+            made = f"driver.call({_member(operation)}, {_variable(order, noun)})"
+            return f"print({made})" if begins is None else f"print(answer := {made})\n{noun}_{begins} = answer.order_id"
         case Happen(event, order):
-            done = f"happen({_variable(order)}, Event.{event.name})"
+            done = f"happen({_variable(order, noun)}, {_member(event)})"
         case Observe(order):
-            done = f"observe(order_{order})"
-        case ReadList(status, _, page, size):
+            done = f"observe({noun}_{order})"
+        case ReadList(_, status, _, page, size):
             done = f"orders(status={status!r}, page={page}, size={size})"
-        case Ask(action, _, _, parameters, version):
+        case Ask(_, action, _, _, parameters, version):
             done = f"request({str(action)!r}, {dict(parameters)!r}, version={version!r})"
-        case ReadQuota(package):
+        case ReadQuota(_, package):
             done = f"quota({_argument(package).removeprefix(', ')})"
     return f"print(driver.{done})"
+
+
+def _member(trigger: Trigger) -> str:
+    return f"{type(trigger).__name__}.{trigger.name}"
 
 
 def _argument(package: int) -> str:
     return "" if package == 1 else f", package={package}"
 
 
-def _variable(order: int | str) -> str:
-    return f"order_{order}" if isinstance(order, int) else repr(order)
+def _variable(order: int | str, noun: str = ORDER_LIFECYCLE.noun) -> str:
+    return f"{noun}_{order}" if isinstance(order, int) else repr(order)

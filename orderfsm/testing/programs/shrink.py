@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from orderfsm.testing.model.contradiction import Kind
-from orderfsm.testing.model.failure import READS
 from orderfsm.testing.model.session import TRIES
 from orderfsm.testing.model.steps import Observe, Program, ReadQuota, begun_by, orders_of, renumbered, trigger_of
 from orderfsm.trace import Events
@@ -18,7 +17,7 @@ from orderfsm.trace import Events
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from orderfsm.testing.model.failure import Done, Failure
+    from orderfsm.testing.model.failure import Failure
     from orderfsm.testing.model.session import Session
     from orderfsm.testing.model.steps import Step
 
@@ -41,12 +40,14 @@ def exact(session: Session, failure: Failure) -> Failure:
     if failure.itself or (answered and (failure.kind is not Kind.STATE_MACHINE or not orders_of(last))):
         return failure
     look = Observe(*orders_of(last)) if answered else last
-    reads = READS if isinstance(look, ReadQuota) else frozenset()
+    reads = session.roles.reads if isinstance(look, ReadQuota) else frozenset()
     since = list(takewhile(lambda step: step != look, reversed(steps[:-1])))
     unseen = sum(trigger_of(step) not in {None, *reads} for step in since)
     if len(since) < len(steps) - 1 and unseen == (0 if answered else 1):
         return failure
-    looks: list[Step] = [ReadQuota(number) for number in session.packages] if isinstance(look, ReadQuota) else []
+    looks: list[Step] = (
+        [attrs.evolve(look, package=each) for each in session.packages] if isinstance(look, ReadQuota) else []
+    )
     looked = list(looks)
     for step in steps:
         begun = begun_by(step)
@@ -87,7 +88,7 @@ def without_bystanders(session: Session, failure: Failure) -> Failure:
     It costs one order, where the units of more are not to be had.
     """
     *before, last = failure.done
-    moved = [each.step for each in before if _has_moved(each)]
+    moved = [each.step for each in before if each.accepted and trigger_of(each.step) not in session.roles.reads]
     about = orders_of(last.step) or {order for step in moved[-1:] for order in _orders(step)}
     kept = [step for step in moved if _orders(step) & about]
     if isinstance(last.step, ReadQuota):
@@ -96,11 +97,6 @@ def without_bystanders(session: Session, failure: Failure) -> Failure:
     if not kept or len(program) >= len(failure.done):
         return failure
     return _failure(session, program, failure, lambda _other: False) or failure
-
-
-def _has_moved(done: Done) -> bool:
-    """Whether a step was accepted, and is one that changes something."""
-    return done.accepted and trigger_of(done.step) not in READS
 
 
 def _orders(step: Step) -> set[int]:

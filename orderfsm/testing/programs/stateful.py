@@ -14,23 +14,25 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from orderfsm.explanation import with_article
+from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.tables.orders import Event, Operation, State
 from orderfsm.testing.model.contradiction import Contradiction
 from orderfsm.testing.model.perform import CannotForce
+from orderfsm.testing.model.roles import roles
 from orderfsm.testing.model.session import Session
-from orderfsm.testing.model.steps import ON_AN_ORDER, UNITS, Call, Observe, ReadList, ReadQuota
+from orderfsm.testing.model.steps import UNITS, Call, Observe, ReadList, ReadQuota, told
 from orderfsm.trace import Events
-from orderfsm.wire import statuses
+from orderfsm.words import meanings
 
 from .storage import put_aside_elsewhere
-from .trials import MALFORMED, UNKNOWN_ID
 from .ways import Pilot, shortest_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, Trigger
     from orderfsm.testing.drivers.driver import Driver
     from orderfsm.testing.model.failure import Failure
     from orderfsm.testing.model.steps import Step
@@ -46,17 +48,6 @@ STEPS = 40
 
 PLACES = st.integers(0, POOL + ENDED - 1)
 """Places of orders among those that a program uses."""
-
-TRIGGERS = st.sampled_from([*ON_AN_ORDER, *Event])
-"""What can be fired on an order."""
-
-READ_STEPS: st.SearchStrategy[Step | int] = st.one_of(
-    PLACES,
-    st.builds(ReadQuota),
-    st.builds(ReadList, st.none() | st.sampled_from(list(statuses())), st.none(), st.integers(1, 3), st.integers(1, 5)),
-    st.builds(Call, st.sampled_from(ON_AN_ORDER), st.sampled_from([*MALFORMED, UNKNOWN_ID])),
-)
-"""What reads and changes nothing; a number is the place of an order to observe."""
 
 
 class Violated(AssertionError):
@@ -90,6 +81,8 @@ def failing_program(
 
     Returns how one failed. A failure that is not `is_new` is none; the program goes on after it if it can.
     """
+    if not _creates(session.lifecycle):
+        return None
     machine = hypothesis.seed(seed)(_machine(session, deadline, is_new))
     profile = settings(
         max_examples=programs,
@@ -112,8 +105,51 @@ def _machine(session: Session, deadline: float, is_new: Callable[[Failure], bool
         "failures": [],
         "deadline": deadline,
         "is_new": staticmethod(is_new),
+        **_rules(session.lifecycle),
     }
     return type("LifecycleMachine", (_RandomPrograms,), fields)
+
+
+def _rules(lifecycle: Lifecycle) -> dict[str, Any]:
+    """What random programs do, with what is drawn for it from a table."""
+    if not _creates(lifecycle):
+        accepted = f"one in which a client can create {with_article(lifecycle.noun)}"
+        raise InvalidValue("table", lifecycle.name, [accepted])
+    known, programs = roles(lifecycle), _RandomPrograms
+    triggers = st.sampled_from(known.fired)
+    return {
+        "begin": initialize(units=st.sampled_from([1, 2, UNITS]))(programs.begin),
+        "create": rule(operation=st.sampled_from(_creates(lifecycle)), package=st.integers(1, 2))(programs.create),
+        "fire": rule(place=PLACES, trigger=triggers)(programs.fire),
+        "move": rule(place=PLACES, choice=st.integers(0, 5))(programs.move),
+        "bring": rule(place=PLACES, goal=st.sampled_from([*filter(None, lifecycle.state_rules)]), trigger=triggers)(
+            programs.bring
+        ),
+        "read": rule(read=_reads(lifecycle))(programs.read),
+    }
+
+
+def _creates(lifecycle: Lifecycle) -> list[Trigger]:
+    return [operation for operation in lifecycle.operations if operation in lifecycle.creates]
+
+
+def _reads(lifecycle: Lifecycle) -> st.SearchStrategy[Step | int]:
+    """What reads and changes nothing; a number is the place of an order to observe."""
+    known = roles(lifecycle)
+    reads: list[st.SearchStrategy[Any]] = [PLACES]
+    if known.counting is not None:
+        reads.append(st.just(ReadQuota(known.counting)))
+    if known.listing is not None:
+        words = st.none() | st.sampled_from(list(meanings(lifecycle, known.listing)))
+        reads.append(
+            st.builds(
+                ReadList, st.just(known.listing.operation), words, st.none(), st.integers(1, 3), st.integers(1, 5)
+            )
+        )
+    none = st.sampled_from([*known.malformed, known.unknown_id])
+    if known.on_an_order:
+        reads.append(st.builds(Call, st.sampled_from(known.on_an_order), none))
+    return st.one_of(reads)
 
 
 class _RandomPrograms(RuleBasedStateMachine):
@@ -134,47 +170,44 @@ class _RandomPrograms(RuleBasedStateMachine):
 
     # What is drawn must not depend on what the server did: a rule is never barred, and finds something to do.
 
-    @initialize(units=st.sampled_from([1, 2, UNITS]))
     def begin(self, units: int) -> None:
         """Begin a program with one order."""
         self.pilot.begin(units)
-        self.create(Operation.CREATE)
+        self.create_any()
 
-    @rule(
-        operation=st.sampled_from(Operation).filter(lambda operation: operation.name.startswith("CREATE")),
-        package=st.integers(1, 2),
-    )
-    def create(self, operation: Operation, package: int = 1) -> None:
+    def create_any(self) -> None:
+        """Create an order, in the first way that the table has."""
+        self.create(_creates(self.session.lifecycle)[0])
+
+    def create(self, operation: Trigger, package: int = 1) -> None:
         """Create an order, unless there are enough."""
         if len(self.living()) < POOL:
             package = min(package, self.session.packages[-1])
             self.attempt(lambda: self.pilot.fire(operation, package=package))
 
-    @rule(place=PLACES, trigger=TRIGGERS)
-    def fire(self, place: int, trigger: Operation | Event) -> None:
+    def fire(self, place: int, trigger: Trigger) -> None:
         """Fire any trigger on an order."""
         orders = self.orders()
         if orders:
             self.attempt(lambda: self.pilot.fire(trigger, _at(orders, place)))
 
-    @rule(place=PLACES, choice=st.integers(0, 5))
     def move(self, place: int, choice: int) -> None:
         """Fire one that changes something, so that orders get far; create one if all are at their end."""
         living = self.living()
         if not living:
-            self.create(Operation.CREATE)
+            self.create_any()
             return
         order = _at(living, place)
         states = sorted(self.session.account.states(order), key=str)
         rows = [row for state in states for row in self.session.lifecycle.outgoing(state)]
-        self.attempt(lambda: self.pilot.fire(_at(rows, choice).trigger, order))
+        if rows:
+            self.attempt(lambda: self.pilot.fire(_at(rows, choice).trigger, order))
 
-    @rule(place=PLACES, goal=st.sampled_from(State), trigger=TRIGGERS)
-    def bring(self, place: int, goal: State, trigger: Operation | Event) -> None:
+    def bring(self, place: int, goal: State, trigger: Trigger) -> None:
         """Bring an order on a shortest way to any state that it can come to, and fire any trigger there."""
         living = self.living()
         if not living:
-            self.create(Operation.CREATE)
+            self.create_any()
             return
         order = _at(living, place)
         start = min(self.session.account.states(order), key=str)
@@ -182,7 +215,6 @@ class _RandomPrograms(RuleBasedStateMachine):
         for fired in (*(row.trigger for row in way), trigger):
             self.attempt(partial(self.pilot.fire, fired, order))
 
-    @rule(read=READ_STEPS)
     def read(self, read: Step | int) -> None:
         """Read something, or call with an id that no order has."""
         orders = self.orders()
@@ -214,7 +246,7 @@ class _RandomPrograms(RuleBasedStateMachine):
             failures = self.failures_of(act)
             for failure in filter(self.is_new, failures):
                 self.failures.append(failure)
-                done = "\n".join(f"  {each.step}: {each.got}" for each in failure.done)
+                done = "\n".join(f"  {told(each.step, self.session.lifecycle)}: {each.got}" for each in failure.done)
                 raise Violated(f"{failure}. What was done:\n{done}")
 
     def failures_of(self, act: Callable[[], Any]) -> list[Failure]:
@@ -223,8 +255,9 @@ class _RandomPrograms(RuleBasedStateMachine):
         try:
             act()
             if self.session.done[-1].refused:
-                for package in self.session.packages:
-                    self.session.do(ReadQuota(package))
+                counting = self.session.roles.counting
+                for package in self.session.packages if counting is not None else ():
+                    self.session.do(ReadQuota(counting, package))
         except Contradiction as found:
             self.goes_on = False
             return [] if found.passing else [self.session.failure(found)]

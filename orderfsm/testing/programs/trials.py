@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from itertools import chain, cycle, repeat
+from itertools import chain, cycle, product, repeat
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.rows import Actor
-from orderfsm.tables.orders import Event, Operation
 from orderfsm.testing.model.contradiction import Contradiction, Kind
-from orderfsm.testing.model.perform import CannotForce
+from orderfsm.testing.model.perform import CannotForce, unreached
 from orderfsm.testing.model.session import TRIES
-from orderfsm.testing.model.steps import ON_AN_ORDER, Call, Happen, Observe, ReadList, ReadQuota
+from orderfsm.testing.model.steps import Call, Happen, Observe, ReadList, ReadQuota
 from orderfsm.trace import Events
-from orderfsm.wire import statuses
+from orderfsm.words import meanings
 
 from .gateway import asked
 from .shrink import exact
@@ -30,18 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Transition, Trigger
+    from orderfsm.rows import State, Transition, Trigger, Vocabulary
     from orderfsm.testing.model.failure import Failure, Key
     from orderfsm.testing.model.session import Session
     from orderfsm.testing.model.steps import Ask
 
     from .ways import Pilot, Way
-
-UNKNOWN_ID = "9223372036854775807"
-"""An OrderId that no order has."""
-
-MALFORMED = ("", "0", "-1", "abc", "1.5", "9223372036854775808")
-"""What is no OrderId."""
 
 BYSTANDERS = 1
 """How many orders stand by, on either side, where the account cannot be emptied and units are few."""
@@ -111,7 +103,7 @@ class Trial:
                 for trigger in self.play(pilot.session):
                     passed.append(trigger)  # noqa: PERF402  # what passed before it ends counts
             except CannotForce as error:
-                why = str(error)
+                why = str(error) or unreached(pilot.lifecycle)
             pilot.give_up()
         except Contradiction as contradiction:
             return tuple(passed), f"a program failed before: {contradiction}", contradiction
@@ -124,13 +116,15 @@ class Trials:
     def __init__(self, lifecycle: Lifecycle, pilot: Pilot) -> None:
         self.lifecycle = lifecycle
         self._pilot = pilot
+        self._roles = pilot.session.roles
+        self._fired = pilot.session.roles.fired
         self._ways = {state: ways(lifecycle, state) for state in lifecycle.state_rules if state is not None}
         self._to_each = [found for found in self._ways.values() if found]
 
     def surveys(self) -> Iterator[Trial]:
         """Where units are not to be had for nothing: every trigger in every state, with as few orders as will do."""
         for state in self._ways:
-            left: list[Trigger] = [*ON_AN_ORDER, *Event]
+            left = [trigger for trigger in self._fired if not self.lifecycle.is_silent(state, trigger)]
             left.sort(key=lambda trigger: self.lifecycle.table[state][trigger] is not None)
             before: list[Trigger] = []
             while left != before:
@@ -177,10 +171,13 @@ class Trials:
         )
 
     def pairs(self) -> Iterator[Trial]:
-        """Every trigger in every state, with an older and a younger order standing by, which take turns."""
+        """Every trigger in every state, where the sources speak of it, with an older and a younger order standing by.
+
+        These take turns.
+        """
         turns = cycle(self._to_each)
         for state in self.lifecycle.state_rules:
-            for trigger in self.lifecycle.trigger_rules:
+            for trigger in self.lifecycle.table[state]:
                 yield self.pair(state, trigger, self._to(state), [next(turns)])
             next(turns)
 
@@ -196,8 +193,9 @@ class Trials:
         if self._pilot.session.events is Events.PARTIAL:
             return
         for state, found in self._ways.items():
-            for way, trigger in ((way, trigger) for way in found[1:] for trigger in (*ON_AN_ORDER, *Event)):
-                yield self.pair(state, trigger, [way], [])
+            for way, trigger in product(found[1:], self._fired):
+                if not self.lifecycle.is_silent(state, trigger):
+                    yield self.pair(state, trigger, [way], [])
         for row in self.lifecycle.transitions:
             for way in three_times(self.lifecycle, row.source)[:1]:
                 yield self.pair(row.source, row.trigger, [way], [])
@@ -233,14 +231,19 @@ class Trials:
             _count(session)
             self._fire(trigger, order, own)
             _look(session, order, thoroughly=thoroughly)
-            if trigger in ON_AN_ORDER:
+            if trigger in self._roles.on_an_order and not self._is_silent(order, trigger):
                 self._fire(trigger, order)
                 _look(session, order)
             if not certain:
-                raise CannotForce("it is not certain that the order was in this state")
+                raise CannotForce(f"it is not certain that the {self.lifecycle.noun} was in this state")
             yield trigger
 
         return Trial(state, trigger, play)
+
+    def _is_silent(self, order: int | None, trigger: Trigger) -> bool:
+        """Whether the sources say nothing of a trigger in a state in which an order may be."""
+        states = [None] if order is None else self._pilot.session.account.states(order)
+        return any(self.lifecycle.is_silent(state, trigger) for state in states)
 
     def _stand_by(self, around: Sequence[Sequence[Way]], package: int = 1) -> None:
         """Create orders that stand by, as far as there are units and the server lets them."""
@@ -251,27 +254,36 @@ class Trials:
 
     def _fire(self, trigger: Trigger, order: int | None, package: int = 1) -> None:
         session = self._pilot.session
-        if trigger is Operation.LIST:
-            session.do(ReadList())
-        elif trigger is Operation.DESCRIBE_PACKAGE:
-            session.do(ReadQuota(package))
-        elif self._pilot.creates(trigger):
+        if self._roles.listing is not None and trigger == self._roles.listing.operation:
+            session.do(ReadList(trigger))
+        elif trigger == self._roles.counting:
+            session.do(ReadQuota(trigger, package))
+        elif trigger in self.lifecycle.account_reads:
+            raise CannotForce("this read of the account has no words for states")
+        elif trigger in self.lifecycle.creates:
             self._pilot.fire(trigger, package=package)
             self._pilot.expect_accepted()
         elif order is not None:
             self._pilot.fire(trigger, order)
         else:
-            session.do(Happen(trigger, UNKNOWN_ID) if isinstance(trigger, Event) else Call(trigger, UNKNOWN_ID))
+            unknown = self._roles.unknown_id
+            session.do(Call(trigger, unknown) if self.lifecycle.by_client(trigger) else Happen(trigger, unknown))
 
     def _ids(self) -> Iterator[Trial]:
         """Calls with ids that are none, and that no order has, beside an order that must not mind; ids used again."""
-        for operation in ON_AN_ORDER:
-            yield self._trial(None, operation, self._call_nothing)
+        for operation in self._roles.on_an_order:
+            if not self.lifecycle.is_silent(None, operation):
+                yield self._trial(None, operation, self._call_nothing)
         for row in self.lifecycle.outgoing(None):
             yield self._trial(None, row.trigger, self._create_after_all_ended)
 
     def _turned_away(self) -> Iterator[Trial]:
-        """Requests that never reach an order, in an account without a package if it can be emptied, and with one."""
+        """Requests that never reach an order, in an account without a package if it can be emptied, and with one.
+
+        They are those of CAS.
+        """
+        if not self._pilot.session.abilities.speaks_cas:
+            return
         for operation, ask in asked():
             yield Trial(None, operation, partial(self._ask, ask))
 
@@ -302,8 +314,8 @@ class Trials:
         self._pilot.begin()
         self._stand_by(self._to_each[:1])
         _count(session)
-        for given in (*MALFORMED, UNKNOWN_ID):
-            session.do(Call(Operation(operation), given))
+        for given in (*self._roles.malformed, self._roles.unknown_id):
+            session.do(Call(operation, given))
             _count(session)
         _observe_all(session)
 
@@ -318,11 +330,13 @@ class Trials:
     def _quota(self) -> Iterator[Trial]:
         """Creates without a package and without a unit left; and each step, after which a create shows what is left."""
         creates = [row.trigger for row in self.lifecycle.outgoing(None) if row.quota > 0]
+        if self._roles.counting is None or not creates:
+            return
         for create in creates:
             yield self._trial(None, create, self._without_package)
             yield self._trial(None, create, self._use_up)
         for row in self.lifecycle.transitions:
-            if row.source is not None and row.changes and self.lifecycle.actor(row) is Actor.CLIENT:
+            if row.source is not None and row.changes and self.lifecycle.by_client(row.trigger):
                 for package in (1, 2):
                     play = partial(self._create_after, row, creates[0], package)
                     yield self._trial(row.source, row.trigger, play)
@@ -330,8 +344,9 @@ class Trials:
     def _without_package(self, create: Trigger) -> None:
         self._pilot.begin(None)
         self._pilot.fire(create)
-        with suppress(CannotForce):
-            self._pilot.session.do(ReadList())
+        if self._roles.listing is not None:
+            with suppress(CannotForce):
+                self._pilot.session.do(ReadList(self._roles.listing.operation))
 
     def _use_up(self, create: Trigger) -> None:
         """A package's units, and one more, which is to change nothing; another package does not mind."""
@@ -364,7 +379,8 @@ class Trials:
 
 def _free(session: Session, package: int = 1) -> int:
     """The units of a package that are left, if they are few enough to be used up."""
-    quota = session.do(ReadQuota(package))
+    assert session.roles.counting is not None
+    quota = session.do(ReadQuota(session.roles.counting, package))
     left: int = quota.total - quota.used
     if left > MOST_FREE:
         raise CannotForce("the package has too many units to use them up")
@@ -378,26 +394,29 @@ def _look(session: Session, order: int | None, *, thoroughly: bool = False) -> N
     """
     _observe_all(session)
     _count(session)
-    if order is not None:
+    if order is not None and session.roles.read is not None:
         with suppress(CannotForce):
-            session.do(Call(Operation.DESCRIBE, order))
+            session.do(Call(session.roles.read, order))
             if session.done[-1].refused:
                 _count(session)
             session.do(Observe(order))
+    if session.roles.listing is None:
+        return
     with suppress(CannotForce):
-        _read_list(session)
+        _read_list(session, session.roles.listing)
         _observe_all(session)
         if thoroughly:
-            _read_lists(session)
+            _read_lists(session, session.roles.listing)
             _observe_all(session)
             _count(session)
 
 
 def _count(session: Session) -> None:
     """Read the counts of every package."""
-    for package in session.packages:
-        with suppress(CannotForce):
-            session.do(ReadQuota(package))
+    if session.roles.counting is not None:
+        for package in session.packages:
+            with suppress(CannotForce):
+                session.do(ReadQuota(session.roles.counting, package))
 
 
 def _observe_all(session: Session) -> None:
@@ -405,20 +424,20 @@ def _observe_all(session: Session) -> None:
         session.do(Observe(order))
 
 
-def _read_lists(session: Session) -> None:
-    """The list by each status, by each domain, and in pages of two sizes."""
-    for status in statuses(session.lifecycle):
-        _read_list(session, status=status)
+def _read_lists(session: Session, listing: Vocabulary) -> None:
+    """The list by each word, by each domain, and in pages of two sizes."""
+    for status in meanings(session.lifecycle, listing):
+        _read_list(session, listing, status=status)
     for order in session.account.ids:
         with suppress(CannotForce):
-            _read_list(session, like=order)
+            _read_list(session, listing, like=order)
     for size in (1, 2):
-        _read_list(session, size=size)
+        _read_list(session, listing, size=size)
 
 
-def _read_list(session: Session, **filters: Any) -> None:
+def _read_list(session: Session, listing: Vocabulary, **filters: Any) -> None:
     """A list to its end, and the page after it."""
     for page in range(1, MOST_PAGES + 1):
-        asked = ReadList(page=page, **filters)
+        asked = ReadList(listing.operation, page=page, **filters)
         if (page - 1) * asked.size >= session.do(asked).total:
             return

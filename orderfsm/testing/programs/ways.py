@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, TypeAlias
 from orderfsm.errors import Meaning
 from orderfsm.paths import WAITED_FOR, shortest
 from orderfsm.rows import Actor
-from orderfsm.tables.api import meaning_of
-from orderfsm.tables.orders import Event, Operation
 from orderfsm.testing.drivers.driver import NoAnswer
 from orderfsm.testing.model.contradiction import Contradiction
 from orderfsm.testing.model.perform import CannotForce
@@ -69,8 +67,13 @@ def _cycles(lifecycle: Lifecycle, state: State | None) -> list[Way]:
 
 
 def shortest_way(lifecycle: Lifecycle, start: State | None, goal: State | None) -> Way | None:
-    """A shortest way from a state to another one; None if there is none."""
-    return shortest(lifecycle, start, lambda state: state == goal, events=True)
+    """A shortest way from a state to another one, if possible by nothing that is grave; None if there is none."""
+
+    def is_there(state: State | None) -> bool:
+        return state == goal
+
+    way = shortest(lifecycle, start, is_there, events=True)
+    return shortest(lifecycle, start, is_there, events=True, grave=True) if way is None else way
 
 
 class Pilot:
@@ -89,18 +92,11 @@ class Pilot:
         self._stuck: set[State | None] = set()
         self._barred: set[Way] = set()
         self._last = 0
-        rows = self.lifecycle.transitions
-        self._creating = {row.trigger for row in rows if row.source is None}
-        self._renewing = {row.trigger for row in rows if row.creates is not None}
 
     def begin(self, units: int | None = UNITS) -> None:
         """Begin a program."""
         self.session.begin(units)
         self._last = 0
-
-    def creates(self, trigger: Trigger) -> bool:
-        """Whether a trigger is a create."""
-        return trigger in self._creating
 
     def bring(self, ways: Sequence[Way], package: int = 1) -> int:
         """The number of a new order of a package that went the first of `ways` that the server lets it go."""
@@ -154,7 +150,7 @@ class Pilot:
     def expect_accepted(self) -> None:
         """`CannotForce` if the last call was refused, although the table allows it."""
         answer = self.session.done[-1].result
-        if meaning_of(answer.code) is Meaning.NO_UNIT:
+        if self.lifecycle.codes.meaning_of(answer.code) is Meaning.NO_UNIT:
             raise NoUnits
         if answer.outcome is not Outcome.ACCEPTED:
             raise CannotForce(f"the server answered {answer}")
@@ -180,24 +176,25 @@ class Pilot:
         for order in list(self.session.account.ids):
             with suppress(CannotForce):
                 self._give_up(order)
-                self.session.do(ReadQuota())
+                if self.session.roles.counting is not None:
+                    self.session.do(ReadQuota(self.session.roles.counting))
 
     def _give_up(self, order: int) -> None:
         for _ in range(MOST_STEPS_TO_GIVE_UP):
             states = self._look(order)
-            rows = [row for state in states for row in self.lifecycle.outgoing(state)]
-            giving_up = [row for row in rows if self.session.gives_up(row.trigger)]
+            giving_up = self.session.giving_up(row for state in states for row in self.lifecycle.outgoing(state))
             if not giving_up:
                 return
             self.fire(giving_up[0].trigger, order)
 
     def fire(self, trigger: Trigger, order: int = 0, package: int = 1) -> int:
         """Fire a trigger on an order; the number of the order that it creates, of a package, else of the order."""
-        if isinstance(trigger, Event):
+        if not self.lifecycle.by_client(trigger):
             self.session.do(Happen(trigger, order))
             return order
-        begins = self._number() if trigger in self._creating | self._renewing else None
-        if trigger in self._creating and begins is not None:
+        creates = trigger in self.lifecycle.creates
+        begins = self._number() if creates or trigger in self.lifecycle.renewals else None
+        if creates and begins is not None:
             self.session.do(Create(trigger, begins, package))
         else:
             self.session.do(Call(trigger, order, begins))
@@ -245,12 +242,13 @@ class Pilot:
 
         Where once nothing came of waiting, nothing is waited for again.
         """
-        if row.source in self._stuck or self.lifecycle.actor(row) is Actor.CONSOLE:
+        if row.source in self._stuck or self.lifecycle.actor(row) not in {Actor.CLIENT, *WAITED_FOR}:
             return False
         until = time.monotonic() + self._patience
         while time.monotonic() < until:
             with suppress(CannotForce):
-                self.session.do(Call(Operation.DESCRIBE, order))
+                if self.session.roles.read is not None:
+                    self.session.do(Call(self.session.roles.read, order))
             if self._look(order) != {row.source}:
                 return True
             time.sleep(self._patience / 50)

@@ -1,0 +1,294 @@
+"""The kit carries any table: a server for parcels is held against theirs, by a driver of four methods."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("hypothesis", reason="the extra `testing` is not installed")
+
+from other_table import LIFECYCLE, Event, Operation, State
+from parcels import Carrier, Parcels, Refused
+
+from orderfsm import InvalidValue
+from orderfsm.testing import MachineDriver, Result, check_conformance, lifecycle_machine, strategies
+from orderfsm.trace import Events, Finding
+
+AGES = 1e6
+PAIRS = {(state, trigger) for state, rows in LIFECYCLE.table.items() for trigger in rows}
+TRIED = {pair for pair in PAIRS if pair[1] is not Operation.OVERVIEW}
+EVENTS = (Events.COMPLETE, Events.PARTIAL)
+
+
+def check(driver, events=Events.COMPLETE, **options):
+    """The report on a driver."""
+    options = {"random": 0, "seed": 1, "budget": AGES, "patience": 0.01, **options}
+    return check_conformance(driver, lifecycle=LIFECYCLE, events=events, **options)
+
+
+def passed(report):
+    """The pairs that passed."""
+    return {pair for pair, result in report.coverage.items() if result is Result.PASSED}
+
+
+class Machine:
+    """A parcel as the table has it."""
+
+    def __init__(self):
+        self.state = State.ANNOUNCED
+
+    def __getattr__(self, name):
+        trigger = next(each for each in (*Operation, *Event) if each.name.lower() == name)
+
+        def fire():
+            if LIFECYCLE.is_silent(self.state, trigger):
+                return
+            self.state = LIFECYCLE.check(self.state, trigger)
+
+        return fire
+
+
+@pytest.mark.parametrize("events", EVENTS)
+def test_machines_of_the_table_conform(events):
+    report = check(MachineDriver(Machine, lifecycle=LIFECYCLE), events, random=5)
+    assert report.verdict is Finding.CONFORMS, str(report)
+    assert passed(report) == TRIED
+    assert set(report.coverage) == PAIRS
+
+
+@pytest.mark.parametrize("tracks", [False, True], ids=["states", "words"])
+@pytest.mark.parametrize("events", EVENTS)
+def test_a_server_with_a_driver_of_four_methods_conforms(events, tracks):
+    report = check(Parcels(tracks=tracks), events, random=5)
+    assert report.verdict is Finding.CONFORMS, str(report)
+    if events is Events.COMPLETE or not tracks:
+        assert passed(report) == TRIED
+
+
+def test_whether_others_act_is_found_out():
+    assert check(Parcels(), None).events is Events.COMPLETE
+
+
+# -- mutants -----------------------------------------------------------------------------------------------------------
+
+MUTANTS = {}
+
+
+def mutant(name, state, trigger):
+    """Register a broken carrier, and what it is to be accused of."""
+
+    def register(cls):
+        MUTANTS[name] = cls, state, trigger
+        return cls
+
+    return register
+
+
+@mutant("a withdrawal leads to the locker", State.ANNOUNCED, Operation.WITHDRAW)
+class WrongTarget(Carrier):
+    def withdraw(self, number):
+        self.move(number, {"announced": "at_locker"}, "OutOfReach", 410)
+
+
+@mutant("a returned parcel cannot be erased", State.RETURNED, Operation.ERASE)
+class RefusesErase(Carrier):
+    def erase(self, number):
+        self.move(number, dict.fromkeys(("delivered", "lost"), "erased"))
+
+
+@mutant("a parcel in transit can be erased", State.IN_TRANSIT, Operation.ERASE)
+class ErasesAnything(Carrier):
+    def erase(self, number):
+        self.move(number, dict.fromkeys(("delivered", "returned", "lost", "in_transit"), "erased"))
+
+
+@mutant("a late withdrawal has another code", State.DELIVERED, Operation.WITHDRAW)
+class WrongCode(Carrier):
+    def withdraw(self, number):
+        self.move(number, {"announced": "returned"})
+
+
+@mutant("a late withdrawal has another status", State.DELIVERED, Operation.WITHDRAW)
+class WrongStatus(Carrier):
+    def withdraw(self, number):
+        self.move(number, {"announced": "returned"}, "OutOfReach", 403)
+
+
+@mutant("a redirection is never completed", State.REDIRECTING, Event.REDIRECTED)
+class LosesCompletion(Carrier):
+    def happen(self, number, event):
+        if event != Event.REDIRECTED:
+            super().happen(number, event)
+        elif self.phase(number) != "redirecting":
+            raise Refused("WrongPhase", 409)
+
+
+@mutant("an erased parcel is still found", State.ERASED, Operation.TRACK)
+class StillFound(Carrier):
+    def phase(self, number):
+        return "delivered" if self.parcels.get(number) == "erased" else super().phase(number)
+
+
+@mutant("a replacement announces no second parcel", State.LOST, Operation.REPLACE)
+class NoSecond(Carrier):
+    def replace(self, number):
+        self.move(number, {"lost": "lost"})
+
+
+@mutant("the second parcel is on its way at once", State.LOST, Operation.REPLACE)
+class SecondMoves(Carrier):
+    def replace(self, number):
+        second = super().replace(number)
+        self.parcels[second] = "in_transit"
+        return second
+
+
+@mutant("a parcel that is being redirected is redirected again", State.REDIRECTING, Operation.REDIRECT)
+class PassesTooEarly(Carrier):
+    def redirect(self, number):
+        self.move(number, dict.fromkeys(("in_transit", "redirecting"), "redirecting"), "NotMoving", 422)
+
+
+@mutant("a parcel that was redirected is never redirected again", State.IN_TRANSIT, Operation.REDIRECT)
+class NeverPasses(Carrier):
+    def __init__(self):
+        super().__init__()
+        self.redirected = set()
+
+    def redirect(self, number):
+        if number in self.redirected:
+            raise Refused("NotMoving", 422)
+        super().redirect(number)
+        self.redirected.add(number)
+
+
+@mutant("tracking takes an announced parcel in", State.ANNOUNCED, Operation.TRACK)
+class TrackingMoves(Carrier):
+    def track(self, number):
+        read = super().track(number)
+        if self.parcels[number] == "announced":
+            self.parcels[number] = "in_transit"
+        return read
+
+
+@mutant("a lost parcel is said to wait", State.LOST, Operation.TRACK)
+class WrongWord(Carrier):
+    def track(self, number):
+        return {"Phase": "waiting"} if self.phase(number) == "lost" else super().track(number)
+
+
+@mutant("a place that the terms do not have", State.AT_LOCKER, Operation.TRACK)
+class UnknownWord(Carrier):
+    def track(self, number):
+        return super().track(number) | ({"Place": "box"} if self.phase(number) == "at_locker" else {})
+
+
+@mutant("the numbers of erased parcels are given again", None, Operation.ANNOUNCE)
+class NumbersAgain(Carrier):
+    def announce(self):
+        free = [number for number, phase in self.parcels.items() if phase == "erased"]
+        number = free[0] if free else super().announce()
+        self.parcels[number] = "announced"
+        return number
+
+
+@mutant("an erasure erases the parcel before it as well", State.DELIVERED, Operation.ERASE)
+class ErasesTwo(Carrier):
+    def erase(self, number):
+        super().erase(number)
+        before = f"pa-{int(number[3:]) - 1:06}"
+        if self.parcels.get(before) == "announced":
+            self.parcels[before] = "erased"
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_broken_server_is_caught_in_few_calls(name):
+    carrier, state, trigger = MUTANTS[name]
+    report = check(Parcels(carrier), fail_fast=True)
+    assert report.verdict is Finding.VIOLATES, str(report)
+    violation = report.violations[0]
+    assert violation.trigger is trigger, str(report)
+    assert violation.state is state or state is State.DELIVERED, str(report)
+    assert len(violation.calls) <= 7, str(report)
+
+
+def test_where_others_act_a_redirection_may_have_been_completed_before_the_next():
+    assert check(Parcels(PassesTooEarly), Events.PARTIAL).verdict is Finding.CONFORMS
+    assert check(Parcels(WrongCode), Events.PARTIAL).verdict is Finding.VIOLATES
+
+
+class Speaks(Carrier):
+    """Of what the terms do not say, it answers this and that."""
+
+    def redirect(self, number):
+        self.move(number, {"in_transit": "redirecting", "at_locker": "in_transit"}, "NotMoving", 422)
+
+    def withdraw(self, number):
+        if self.phase(number) == "redirecting":
+            raise Refused("Whatever", 418)
+        self.move(number, {"announced": "returned", "in_transit": "lost"}, "OutOfReach", 410)
+
+
+@pytest.mark.parametrize("events", EVENTS)
+def test_of_what_the_terms_do_not_say_any_answer_is_right(events):
+    report = check(Parcels(Speaks), events, random=30)
+    assert report.verdict is Finding.CONFORMS, str(report)
+    assert (State.AT_LOCKER, Operation.REDIRECT) not in report.coverage
+
+
+def test_a_call_that_was_refused_in_passing_may_be_accepted_later():
+    class SecondTime(Carrier):
+        def __init__(self):
+            super().__init__()
+            self.refused = set()
+
+        def redirect(self, number):
+            if self.phase(number) != "redirecting":
+                super().redirect(number)
+            elif number not in self.refused:
+                self.refused.add(number)
+                raise Refused("NotMoving", 422)
+
+    report = check(Parcels(SecondTime))
+    assert report.verdict is Finding.CONFORMS, str(report)
+
+
+# -- what is told ------------------------------------------------------------------------------------------------------
+
+
+def test_a_counterexample_speaks_of_parcels():
+    report = check(Parcels(ErasesAnything))
+    [violation] = report.violations
+    text = str(report)
+    assert str(violation).splitlines()[0] == ("EraseParcel in in_transit: expected WrongPhase (HTTP 409), got accepted")
+    assert "  1. AnnounceParcel(parcel=1): accepted, ParcelId pa-" in text
+    assert "order" not in text
+    assert report.as_json()["table"] == LIFECYCLE.name
+    assert "from other_table import Event, Operation" in violation.script
+    assert "parcel_1 = driver.create(Operation.ANNOUNCE).order_id" in violation.script
+
+
+def test_a_word_of_a_closed_vocabulary_that_nobody_knows_is_graver_than_one_of_an_open_one():
+    class Odd(Carrier):
+        def track(self, number):
+            return super().track(number) | ({"Phase": "odd"} if self.phase(number) == "delivered" else {})
+
+    kinds = {
+        violation.key[1:]
+        for carrier in (Odd, UnknownWord)
+        for violation in check(Parcels(carrier, tracks=True)).violations
+    }
+    assert kinds == {(Operation.TRACK, "shapes"), (Operation.TRACK, "state machine")}
+
+
+def test_what_has_no_field_of_the_table_is_named():
+    driver = Parcels()
+    driver.observe = lambda _number: {"Colour": "brown"}
+    with pytest.raises(InvalidValue, match=r"fields that observe\(\) gave \['Colour'\]: expected Phase, Place"):
+        check(driver)
+
+
+TestParcels = lifecycle_machine(Parcels(), lifecycle=LIFECYCLE).TestCase
+
+
+def _test_strategies_draw_from_any_table():
+    assert strategies.states(LIFECYCLE).example() in State
