@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("hypothesis", reason="the extra `testing` is not installed")
 
+from hypothesis import given, settings
 from other_table import LIFECYCLE, Event, Operation, State
 from parcels import Carrier, Parcels, Refused
 
-from orderfsm import InvalidValue
-from orderfsm.testing import MachineDriver, Result, check_conformance, lifecycle_machine, strategies
-from orderfsm.trace import Events, Finding
+from orderfsm import InvalidValue, trace
+from orderfsm.testing import (
+    MachineDriver,
+    Result,
+    check_conformance,
+    check_history,
+    lifecycle_machine,
+    run_concurrent,
+    strategies,
+)
+from orderfsm.trace import Events, Finding, Line
 
 AGES = 1e6
 PAIRS = {(state, trigger) for state, rows in LIFECYCLE.table.items() for trigger in rows}
@@ -290,5 +306,134 @@ def test_what_has_no_field_of_the_table_is_named():
 TestParcels = lifecycle_machine(Parcels(), lifecycle=LIFECYCLE).TestCase
 
 
-def _test_strategies_draw_from_any_table():
-    assert strategies.states(LIFECYCLE).example() in State
+# -- histories, clients at once, strategies ----------------------------------------------------------------------------
+
+
+def call(client, trigger, started, ended, **answer):
+    """A call on a parcel."""
+    return Line(
+        time="2026-09-01T06:10:01Z",
+        parcel_id="pa-000007",
+        trigger=trigger,
+        client=client,
+        started=started,
+        ended=ended,
+        lifecycle=LIFECYCLE,
+        **answer,
+    )
+
+
+def test_a_history_of_a_parcel_is_checked_by_its_own_table():
+    twice = [call(1, Operation.WITHDRAW, 0, 3), call(2, Operation.WITHDRAW, 1, 5)]
+    found = check_history(twice, lifecycle=LIFECYCLE, initial=[State.ANNOUNCED], events=Events.COMPLETE)
+    assert found.verdict is Finding.VIOLATES
+    assert found.picture().splitlines()[0] == (
+        "parcel pa-000007 violates the table: no order of the calls explains that client 2 got withdraw: accepted"
+    )
+    refused = [twice[0], call(2, Operation.WITHDRAW, 1, 5, outcome="refused", code="OutOfReach")]
+    assert check_history(refused, lifecycle=LIFECYCLE, initial=[State.ANNOUNCED]).verdict is Finding.CONFORMS
+    created = [call(1, Operation.ANNOUNCE, 0, 1), call(1, Event.PICKED_UP, 2, 3)]
+    assert check_history(created, lifecycle=LIFECYCLE, events=Events.COMPLETE).index == 1
+
+
+def test_a_history_of_another_table_is_named():
+    with pytest.raises(InvalidValue, match="table of the line"):
+        check_history([call(1, Operation.WITHDRAW, 0, 3)])
+
+
+class Locked(Parcels):
+    """A driver whose server does one thing at a time."""
+
+    def __init__(self, carrier=Carrier):
+        super().__init__(carrier)
+        self.lock = threading.Lock()
+
+    def create(self, operation):
+        with self.lock:
+            return super().create(operation)
+
+    def answered(self, method, *arguments):
+        with self.lock:
+            return super().answered(method, *arguments)
+
+
+class Hasty(Carrier):
+    """It looks first, and acts a moment later."""
+
+    def move(self, number, ways, code="WrongPhase", status=409):
+        phase = self.phase(number)
+        time.sleep(1e-3)
+        if phase not in ways:
+            raise Refused(code, status)
+        self.parcels[number] = ways[phase]
+
+
+def test_clients_that_call_at_once_are_judged_by_their_table():
+    options = {"clients": 4, "calls": 60, "seed": 1, "lifecycle": LIFECYCLE, "events": Events.COMPLETE}
+    report = run_concurrent(Locked(), **options)
+    assert report.verdict is Finding.CONFORMS, str(report)
+    assert str(report).endswith(f"answers on {report.orders} parcels; seed 1")
+    assert report.as_json()["table"] == LIFECYCLE.name
+    assert run_concurrent(Parcels(Hasty), **options).verdict is Finding.VIOLATES
+
+
+def test_a_race_that_is_lost_is_told_of_parcels():
+    report = check(Parcels(Hasty), concurrent=(2, 1), only=[State.ANNOUNCED, Operation.WITHDRAW], fail_fast=True)
+    violation = report.violations[0]
+    assert violation.part == "concurrent"
+    assert violation.picture.startswith("parcel pa-")
+    assert "parcel" in violation.calls[-1]
+
+
+@given(strategies.legal_histories(lifecycle=LIFECYCLE), strategies.illegal_histories(lifecycle=LIFECYCLE))
+@settings(deadline=None, max_examples=50)
+def test_histories_of_parcels_are_what_their_names_say(legal, illegal):
+    judged = [trace.judge(lines, events=Events.COMPLETE, lifecycle=LIFECYCLE) for lines in (legal, illegal)]
+    assert [each.verdict for each in judged] == [Finding.CONFORMS, Finding.VIOLATES]
+    assert judged[1].index == len(illegal) - 1
+
+
+@given(strategies.states(LIFECYCLE), strategies.triggers(LIFECYCLE), strategies.order_ids(LIFECYCLE))
+def test_strategies_draw_from_any_table(state, trigger, parcel_id):
+    assert state in tuple(State)
+    assert trigger in {*Operation, *Event}
+    assert LIFECYCLE.identity.check(parcel_id) == parcel_id
+
+
+# -- at the door -------------------------------------------------------------------------------------------------------
+
+
+def test_a_driver_that_speaks_cas_names_a_table_that_is_not_of_that_api():
+    pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
+    from orderfsm.mock import Service
+    from orderfsm.testing import ServiceDriver
+
+    with pytest.raises(InvalidValue, match="which has no AnnounceParcel: ServiceDriver speaks its API"):
+        check(ServiceDriver(Service()))
+
+
+def test_pytest_has_a_test_for_each_state_and_trigger_of_a_driver_of_ones_own(tmp_path):
+    options = ["--orderfsm-driver", "parcels:Parcels", "--orderfsm-table", "other_table:LIFECYCLE"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
+    environment["PYTHONPATH"] = str(Path(__file__).parent)
+
+    def run(*more):
+        done = subprocess.run(
+            [*command, *more], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False, env=environment
+        )
+        return done.stdout + done.stderr
+
+    told = run("-k", "redirect", "-rA")
+    assert "PASSED orderfsm::test_redirect_is_accepted_when_in_transit" in told
+    assert "PASSED orderfsm::test_redirect_is_refused_when_there_is_no_parcel" in told
+    assert "when_at_locker" not in told.replace("test_redirected", "")
+    assert "failed" not in told
+    broken = run("-k", "erase_is_refused_when_in_transit", "--orderfsm-driver", "test_other_kit:broken")
+    assert "EraseParcel in in_transit: expected WrongPhase (HTTP 409), got accepted" in broken
+    assert "--orderfsm-driver nowhere:x" in run("--orderfsm-driver", "nowhere:x")
+
+
+def broken():
+    """A driver of a broken server."""
+    return Parcels(ErasesAnything)

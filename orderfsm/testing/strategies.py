@@ -132,8 +132,7 @@ def _answers(
 
 
 def _line(lifecycle: Lifecycle, number: int, **fields: Any) -> Line:
-    own = {} if lifecycle.name == ORDER_LIFECYCLE.name else {"lifecycle": lifecycle}
-    return Line(time=_time(number), **fields, **own)
+    return Line(time=_time(number), lifecycle=lifecycle, **fields)
 
 
 def _time(number: int) -> str:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.testing.drivers.driver import Answer, NoAnswer, given
 from orderfsm.testing.drivers.limit import TIMEOUT, Overdue, within_async
 from orderfsm.testing.model.roles import roles
@@ -108,8 +107,8 @@ def seen_after(states: frozenset[State | None], order_id: Id, recording: Recordi
     if read is None or not (None in states or len(states) == 1):
         return []
     line = partial(
-        line_of_table,
-        lifecycle,
+        Line,
+        lifecycle=lifecycle,
         time=datetime.fromtimestamp(after, UTC),
         order_id=order_id,
         trigger=read,
@@ -120,11 +119,6 @@ def seen_after(states: frozenset[State | None], order_id: Id, recording: Recordi
     if None in states:
         return [line(outcome=Outcome.REFUSED, code=lifecycle.service_refusal(None, read).error.code)]
     return [line(state=state) for state in states if state in lifecycle.state_rules]
-
-
-def line_of_table(lifecycle: Lifecycle, **fields: Any) -> Line:
-    """A line of a table's trace."""
-    return Line(**fields) if lifecycle.name == ORDER_LIFECYCLE.name else Line(lifecycle=lifecycle, **fields)
 
 
 async def _at_once(
@@ -213,7 +207,7 @@ class Client:
         self._shared = shared
         self._lifecycle = shared.choices.lifecycle
         self._stopped = False
-        self._under_way: tuple[Trigger, int | None, float] | None = None
+        self._under_way: tuple[Trigger, Id | None, float] | None = None
 
     def stop(self) -> None:
         """Begin nothing any more."""
@@ -307,8 +301,8 @@ class Client:
             return
         unnamed = order_id is None and answer.outcome is Outcome.ACCEPTED
         self._shared.recording.lines.append(
-            line_of_table(
-                self._lifecycle,
+            Line(
+                lifecycle=self._lifecycle,
                 time=datetime.fromtimestamp(started, UTC),
                 trigger=trigger,
                 order_id=order_id,

@@ -22,7 +22,7 @@ from orderfsm.testing.histories.picture import drawn, told
 from orderfsm.testing.histories.quota import HeldUnits
 from orderfsm.testing.histories.smallest import smallest_history
 from orderfsm.testing.model.roles import roles
-from orderfsm.trace import Events, Finding, Judged, Line, Outcome, all_or_some, dumps, readings
+from orderfsm.trace import Events, Finding, Judged, Line, Outcome, all_or_some, automaton, dumps, readings
 
 from .clients import answered, record
 
@@ -193,9 +193,11 @@ def found_in(
     problems: list[Problem] = []
     undecided: list[Id] = []
     identity, by_order = lifecycle.identity, _by_order(recording.lines)
+    machine = automaton(lifecycle, events, late=False)
     for order_id in sorted(by_order, key=identity.sort_key):
         lines = by_order[order_id]
-        begins = [line for line in lines if any(r.creates or r.named for r in readings(line, order_id, lifecycle))]
+        said = ((line, readings(line, order_id, lifecycle)) for line in lines)
+        begins = [line for line, each in said if any(machine.creates(r) or r.named for r in each)]
         if len(begins) > 1:
             sentence = f"{identity.parameter} {order_id} was given to two {lifecycle.noun}s"
             problems.append(_problem(sentence, begins, begins[-1], lifecycle))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.tables.api import PARAMETERS
+from orderfsm.tables.orders import Operation
 
 from .driver import Answer, Entry, NoAnswer, Page, Quota, says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orderfsm.rows import State
-    from orderfsm.tables.orders import Operation
+    from orderfsm.rows import State, Trigger
 
 OTHER_PRODUCT = "symantec-free-1-free"
 """A second package: what happens to orders of one must leave the units of the other alone."""
@@ -29,9 +29,9 @@ YhAO+UH873yAJ0wbSMSi86jAAch0aQ==
 """A request for csr.example.com; nobody has its key."""
 
 
-def application(operation: Operation, number: int, product: str | None = None) -> dict[str, str]:
+def application(operation: Trigger, number: int, product: str | None = None) -> dict[str, str]:
     """The parameters of a create, by the API's names. `number` makes the domain one that no other order has."""
-    by_csr = "Csr" in PARAMETERS[operation].required
+    by_csr = "Csr" in PARAMETERS[Operation(operation)].required
     subject = {"Csr": CSR} if by_csr else {"Domain": f"order-{number}.example.com"}
     return {**CONTACT, **subject, "ValidateType": "DNS", **({} if product is None else {"ProductCode": product})}
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from orderfsm.client import sdk
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Event, State
 
@@ -94,7 +95,7 @@ class HTTPDriver:
         self._control = None if self.control_url is None else ControlClient(self.control_url, timeout)
         self._lifecycle = lifecycle
         self._numbers = count(1)
-        self._domains: dict[int, str] = {}
+        self._domains: dict[Id, str] = {}
         self._shows_orders = False
 
     def probe(self) -> None:

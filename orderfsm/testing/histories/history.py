@@ -141,7 +141,7 @@ def check_history(
     if not lines:
         raise InvalidValue("history", entries, ["lines of one order"])
     all_events = all_or_some(events, {entry.events for entry in entries if isinstance(entry, Header)})
-    history = HistoryJudge(only_order(lines), lifecycle, all_events)
+    history = HistoryJudge(only_order(lines, lifecycle), lifecycle, all_events)
     return history.checked(lines, None if initial is None else lifecycle.members(initial), time.monotonic() + budget)
 
 
@@ -158,7 +158,7 @@ class HistoryJudge:
     ) -> HistoryCheck:
         """Whether `lines` are linearizable from one of the `initial` states; None: from where traces begin."""
         candidates, machine = self.prepared(lines)
-        initial = self._beginning(candidates) if initial is None else initial
+        initial = self._beginning(candidates, machine) if initial is None else initial
         start = machine.at(initial)
         verdict, reached = Finding.VIOLATES, Search(candidates, machine, favour=True).reached(start, deadline)
         if reached.culprit is None:
@@ -192,7 +192,7 @@ class HistoryJudge:
         unknown = any(reading.may_come_late(favour=True) for each in candidates for reading in each.readings)
         return candidates, automaton(self.lifecycle, self.events, late=unknown and any(map(has_interval, lines)))
 
-    def _beginning(self, candidates: Sequence[Candidate]) -> Collection[State | None]:
+    def _beginning(self, candidates: Sequence[Candidate], machine: Automaton) -> Collection[State | None]:
         said = [reading for each in candidates for reading in each.readings]
-        created = any(reading.creates for reading in said[:1])
+        created = any(map(machine.creates, said[:1]))
         return [None] if created or any(reading.named for reading in said) else list(self.lifecycle.state_rules)

@@ -274,10 +274,10 @@ class Account:
         if not reads:
             self._changed()
         standings = self._standings(order)
-        rows = {each: self.lifecycle.table[each.state].get(trigger, ...) for each in standings}
-        if ... in rows.values():
-            self._learn_of_silence(order, answer, rows)
+        if any(self.lifecycle.is_silent(each.state, trigger) for each in standings):
+            self._learn_of_silence(trigger, order, answer)
             return []
+        rows = {each: self.lifecycle.table[each.state][trigger] for each in standings}
         refused = [each for each, row in rows.items() if row is None]
         codes = {code for each in refused for code in self._codes(each.state, trigger, answer)}
         later = self._later(trigger, order, refused)
@@ -307,18 +307,20 @@ class Account:
         self._to_pass |= {(order, trigger)} if passing else set()
         return frozenset()
 
-    def _learn_of_silence(self, order: int | str, answer: Answer, rows: Mapping[Standing, Any]) -> None:
-        """Of a call of which the sources say nothing, any answer is right, and the order may be anywhere after it."""
+    def _learn_of_silence(self, trigger: Trigger, order: int | str, answer: Answer) -> None:
+        """Where the sources are silent of a call, any answer is right, and the order may be anywhere after it."""
         if not isinstance(order, int):
             return
         found: set[Standing] = set()
         states = [state for state in self.lifecycle.state_rules if state is not None]
-        for each, row in rows.items():
-            if row is ... or row is None:
-                found |= set() if answer.outcome is Outcome.ACCEPTED else {each}
-            else:
+        for each in self._standings(order):
+            silent = self.lifecycle.is_silent(each.state, trigger)
+            row = self.lifecycle.table[each.state].get(trigger)
+            if row is not None:
                 found.add(self._after(each, row))
-            if row is ... and answer.outcome is not Outcome.REFUSED:
+            elif answer.outcome is not Outcome.ACCEPTED:
+                found.add(each)
+            if silent and answer.outcome is not Outcome.REFUSED:
                 units, issued = {each.used, False}, {each.issued, True}
                 found |= {Standing(*way) for way in product(states, units, issued)}
         self.standings[order] = frozenset(found) or self.standings[order]

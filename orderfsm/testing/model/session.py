@@ -194,9 +194,8 @@ class Session:
         return result
 
     def _noted(self, step: Step, before: frozenset[State | None], result: Any) -> Done:
-        words = ()
-        if isinstance(result, Answer):
-            words = tuple(self.roles.words_in(trigger_of(step), result.body).values())
+        body = result.body if isinstance(result, Answer) else None
+        words = tuple(self.roles.words_in(trigger_of(step), body).values()) if body else ()
         return Done(step, before, result, words=words, id_name=self.lifecycle.identity.parameter)
 
     def _is_read(self, trigger: Trigger | None) -> bool:

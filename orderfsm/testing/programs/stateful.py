@@ -254,9 +254,9 @@ class _RandomPrograms(RuleBasedStateMachine):
         known = len(self.session.found)
         try:
             act()
-            if self.session.done[-1].refused:
-                counting = self.session.roles.counting
-                for package in self.session.packages if counting is not None else ():
+            counting = self.session.roles.counting
+            if self.session.done[-1].refused and counting is not None:
+                for package in self.session.packages:
                     self.session.do(ReadQuota(counting, package))
         except Contradiction as found:
             self.goes_on = False
