@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import attrs
 import pytest
 
 pytest.importorskip("hypothesis", reason="the extra `testing` is not installed")
@@ -27,6 +28,8 @@ from orderfsm.testing import (
     run_concurrent,
     strategies,
 )
+from orderfsm.testing.model.contradiction import Kind
+from orderfsm.testing.programs.ways import shortest_way
 from orderfsm.trace import Events, Finding, Line
 
 AGES = 1e6
@@ -80,8 +83,27 @@ def test_a_server_with_a_driver_of_four_methods_conforms(events, tracks):
         assert passed(report) == TRIED
 
 
-def test_whether_others_act_is_found_out():
+class ByItself(Carrier):
+    """A redirection is completed by itself, once the parcel has been looked at."""
+
+    def phase(self, number):
+        phase = super().phase(number)
+        if phase == "redirecting":
+            self.parcels[number] = "in_transit"
+        return phase
+
+
+class Waiting(Parcels):
+    """It cannot complete a redirection."""
+
+    def happen(self, number, event):
+        return None if event is Event.REDIRECTED else super().happen(number, event)
+
+
+def test_whether_the_service_completes_by_itself_is_found_out():
     assert check(Parcels(), None).events is Events.COMPLETE
+    report = check(Waiting(ByItself), None)
+    assert (report.events, report.verdict) == (Events.PARTIAL, Finding.CONFORMS), str(report)
 
 
 # -- mutants -----------------------------------------------------------------------------------------------------------
@@ -283,17 +305,41 @@ def test_a_counterexample_speaks_of_parcels():
     assert "parcel_1 = driver.create(Operation.ANNOUNCE).order_id" in violation.script
 
 
-def test_a_word_of_a_closed_vocabulary_that_nobody_knows_is_graver_than_one_of_an_open_one():
+class Mute(Parcels):
+    """Its calls tell nothing but that they were accepted; it observes by tracking."""
+
+    def call(self, operation, number):
+        return attrs.evolve(super().call(operation, number), body=None)
+
+    def observe(self, number):
+        try:
+            return self.carrier.track(number)
+        except Refused:
+            return {None}
+
+
+@pytest.mark.parametrize(
+    ("field", "word", "kind"),
+    [("Phase", "odd", Kind.SHAPES), ("Place", "odd", Kind.STATE_MACHINE), ("Phase", "waiting", Kind.STATE_MACHINE)],
+)
+@pytest.mark.parametrize("driver", [Mute, Parcels], ids=["observed", "answered"])
+def test_a_word_that_cannot_be_is_a_violation_and_one_that_was_promised_not_to_come_a_grave_one(
+    driver, field, word, kind
+):
     class Odd(Carrier):
         def track(self, number):
-            return super().track(number) | ({"Phase": "odd"} if self.phase(number) == "delivered" else {})
+            return super().track(number) | ({field: word} if self.phase(number) == "delivered" else {})
 
-    kinds = {
-        violation.key[1:]
-        for carrier in (Odd, UnknownWord)
-        for violation in check(Parcels(carrier, tracks=True)).violations
-    }
-    assert kinds == {(Operation.TRACK, "shapes"), (Operation.TRACK, "state machine")}
+    report = check(driver(Odd))
+    assert {violation.kind for violation in report.violations} == {kind}, str(report)
+    assert word in str(report)
+
+
+def test_a_way_takes_what_is_grave_only_if_there_is_no_other():
+    erase = [row for row in LIFECYCLE.transitions if row.trigger is Operation.ERASE]
+    without = attrs.evolve(LIFECYCLE, transitions=tuple(row for row in LIFECYCLE.transitions if row not in erase))
+    assert shortest_way(LIFECYCLE, None, State.ERASED)[-1].trigger is Operation.ERASE
+    assert shortest_way(without, None, State.ERASED)[-1].trigger is Operation.DESTROY
 
 
 def test_what_has_no_field_of_the_table_is_named():

@@ -126,9 +126,9 @@ class Pilot:
         try:
             order = self.bring(ways(self.lifecycle, state))
             created = any(row.target == state for row in self.lifecycle.outgoing(None))
-            before = frozenset([state]) if created else self.session.peek(order)
+            before = frozenset([state]) if created else self.session.seen(self.session.account.ids[order])
             until = time.monotonic() + self._patience
-            while time.monotonic() < until:
+            while before and time.monotonic() < until:
                 if self.session.peek(order) != before:
                     return True
                 time.sleep(self._patience / 50)
