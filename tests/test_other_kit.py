@@ -342,6 +342,12 @@ def test_a_way_takes_what_is_grave_only_if_there_is_no_other():
     assert shortest_way(without, None, State.ERASED)[-1].trigger is Operation.DESTROY
 
 
+def test_a_word_that_is_a_state_and_an_event_means_the_state():
+    report = check(Parcels(), only=["lost", Operation.ERASE])
+    assert set(report.coverage) == {(State.LOST, Operation.ERASE)}
+    assert check(Parcels(), only=["lost_on_the_way", State.IN_TRANSIT]).ok
+
+
 def test_what_has_no_field_of_the_table_is_named():
     driver = Parcels()
     driver.observe = lambda _number: {"Colour": "brown"}

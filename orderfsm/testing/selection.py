@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from .model.failure import Key
     from .report import Pair, Report
 
-NO_ORDER = "none"
-"""The word for no order, where a state is expected."""
-
 
 @attrs.frozen
 class Selection:
@@ -38,8 +35,9 @@ class Selection:
     def of(cls, lifecycle: Lifecycle, only: Collection[str | None], exclude: Collection[str | None]) -> Selection:
         """What is left of the table: `only` these states and triggers if there are any, without those of `exclude`.
 
-        States are named by their values, by a `Type` or a `Status`, no order by None or `none`; triggers by their names
-        or values; in any case. `InvalidValue` for other words, and if nothing is left.
+        States are named by their values or by what the API reads them as, no order by None or `none`; triggers by their
+        names or values; in any case. A state's value means the state, whatever else it may name. `InvalidValue` for
+        other words, and if nothing is left.
         """
         of_states, of_triggers = _meant("only", only, lifecycle)
         no_states, no_triggers = _meant("exclude", exclude, lifecycle)
@@ -62,11 +60,14 @@ def _meant(
     states: set[State | None] = set()
     triggers: set[Trigger] = set()
     for word in words:
+        if isinstance(word, str | None) and word in lifecycle.state_rules:
+            states.add(lifecycle.state(word))  # type: ignore[arg-type]
+            continue
         try:
             triggers.add(wire.parse_trigger(word or "", lifecycle))
         except InvalidValue as no_trigger:
             try:
-                states |= wire.parse_states(NO_ORDER if word is None else word, lifecycle)
+                states |= wire.parse_states(word or "", lifecycle)
             except InvalidValue as no_state:
                 raise InvalidValue(name, word, [*no_state.accepted, *no_trigger.accepted]) from None
     return frozenset(states), frozenset(triggers)
