@@ -20,7 +20,7 @@ import attrs
 
 from benchmarks.core import machine
 from orderfsm import ORDER_LIFECYCLE, Event, Operation, State, Transition
-from orderfsm.testing.history import check_history
+from orderfsm.testing import check_history
 from orderfsm.trace import Events, Line, Outcome, read, replay, write
 
 if TYPE_CHECKING:

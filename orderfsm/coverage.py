@@ -146,6 +146,7 @@ class RecordingLifecycle(Lifecycle):
         return cls(**watched.given, watched=watched)
 
     def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
         asked = {state: _Watched(rules, self._noting(state)) for state, rules in self.table.items()}
         object.__setattr__(self, "asked", asked)
 

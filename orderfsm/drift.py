@@ -46,7 +46,7 @@ WORDS = {
 
 
 @attrs.frozen
-class Finding:
+class Difference:
     """One difference: its `kind`, the field or operation `where` it is, and `what` is new, gone or changed."""
 
     kind: str
@@ -61,13 +61,13 @@ class Finding:
 class Drift(Uncertain):
     """What the SDK of `version` says otherwise than the spec."""
 
-    _instead: ClassVar[str] = "ask its `.findings`"
+    _instead: ClassVar[str] = "ask its `.differences`"
     version: str
-    findings: tuple[Finding, ...]
+    differences: tuple[Difference, ...]
 
     def as_json(self) -> dict[str, Any]:
         """The same, as `orderfsm drift --json` prints it."""
-        return {"sdk": self.version, "drift": [attrs.asdict(finding) for finding in self.findings]}
+        return {"sdk": self.version, "drift": [attrs.asdict(each) for each in self.differences]}
 
 
 def drift(folder: str | os.PathLike[str] | None = None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Drift:
@@ -78,26 +78,26 @@ def drift(folder: str | os.PathLike[str] | None = None, lifecycle: Lifecycle = O
     `InvalidValue` if there is none in `folder`, or one whose comments do not list the values (before 3.x).
     """
     sdk = _SDK.read(_installed() if folder is None else Path(folder))
-    findings = [*_values(sdk, lifecycle), *_operations(sdk, lifecycle), *_parameters(sdk)]
-    return Drift(sdk.version, tuple(findings))
+    differences = [*_values(sdk, lifecycle), *_operations(sdk, lifecycle), *_parameters(sdk)]
+    return Drift(sdk.version, tuple(differences))
 
 
 # -- comparing ---------------------------------------------------------------------------------------------------------
 
 
-def _values(sdk: _SDK, lifecycle: Lifecycle) -> Iterator[Finding]:
+def _values(sdk: _SDK, lifecycle: Lifecycle) -> Iterator[Difference]:
     for (model, field), words in WORDS.items():
         documented = sdk.fields(model).get(field, _Field()).values
         yield from _compared("value", f"{model}.{field}", words(lifecycle), documented)
 
 
-def _operations(sdk: _SDK, lifecycle: Lifecycle) -> Iterator[Finding]:
+def _operations(sdk: _SDK, lifecycle: Lifecycle) -> Iterator[Difference]:
     ours = [trigger for trigger in lifecycle.trigger_rules if isinstance(trigger, Operation)]
     theirs = [action for action in sdk.actions if action in ours or sdk.is_about_orders(action)]
     yield from _compared("operation", "client", ours, [action for action in theirs if action not in OUTSIDE])
 
 
-def _parameters(sdk: _SDK) -> Iterator[Finding]:
+def _parameters(sdk: _SDK) -> Iterator[Difference]:
     for operation, parameters in PARAMETERS.items():
         documented = sdk.fields(f"{operation}Request")
         known = (*parameters.required, *parameters.any_of, *parameters.optional)
@@ -106,13 +106,13 @@ def _parameters(sdk: _SDK) -> Iterator[Finding]:
             for name in filter(documented.get, known):
                 if documented[name].required != (name in parameters.required):
                     kind = "now required" if documented[name].required else "no more required"
-                    yield Finding(kind, operation, name)
+                    yield Difference(kind, operation, name)
 
 
-def _compared(kind: str, where: str, ours: Iterable[str], theirs: Iterable[str]) -> Iterator[Finding]:
+def _compared(kind: str, where: str, ours: Iterable[str], theirs: Iterable[str]) -> Iterator[Difference]:
     ours, theirs = list(ours), list(theirs)
-    yield from (Finding(f"new {kind}", where, str(each)) for each in theirs if each not in ours)
-    yield from (Finding(f"vanished {kind}", where, str(each)) for each in ours if each not in theirs)
+    yield from (Difference(f"new {kind}", where, str(each)) for each in theirs if each not in ours)
+    yield from (Difference(f"vanished {kind}", where, str(each)) for each in ours if each not in theirs)
 
 
 # -- reading the SDK ---------------------------------------------------------------------------------------------------

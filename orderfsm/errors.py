@@ -1,8 +1,8 @@
 """The errors that are raised, and what their codes mean.
 
-The seven that the documents list for calls about certificate orders stand here, by the names that everybody knows them
-by; codes, HTTP statuses and texts are those of the error table on the page of DeleteCertificateRequest. A table says
-which of its errors stand where; another table has its own, as `OrderStateError` and `NotFound` with a code of their own.
+The seven that the documents list for calls about certificate orders stand here, by the names that everybody knows
+them by; codes, HTTP statuses and texts are those of the error table on the page of DeleteCertificateRequest. A table
+says which of its errors stand where; another table has classes of its own, of `OrderStateError` and `NotFound`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .explanation import explain
 from .invalid import InvalidLifecycle, InvalidValue, OrderFSMError, Unreachable
 
 if TYPE_CHECKING:
     from .explanation import Explanation
     from .paths import Plan
-    from .rows import Basis, State, Table, Trigger
+    from .rows import Basis, State, Trigger
+    from .table import Table
 
 __all__ = [
     "BY_CODE",
@@ -112,8 +112,8 @@ class Unspecified(OrderFSMError):
 
     def __str__(self) -> str:
         lifecycle: Table = self.args[0]
-        where = lifecycle.name_of(self.state)
-        return f"{self._about}the sources do not say whether {self.trigger} is allowed in {where}; nearest: {self.reference}"
+        asked = f"{self.trigger} is allowed in {lifecycle.name_of(self.state)}"
+        return f"{self._about}the sources do not say whether {asked}; nearest: {self.reference}"
 
 
 class ServiceError(OrderFSMError):
@@ -155,6 +155,8 @@ class Refusal(ServiceError):
         """Why it is refused, from which source, and what to do instead."""
         if len(self.args) < 3:
             return None
+        from .explanation import explain
+
         return explain(self.args[0], [self.args[1]], self.args[2])
 
     @property

@@ -13,7 +13,8 @@ from .verdict import Uncertain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from .rows import RefusalRule, State, Table, Transition, Trigger
+    from .rows import RefusalRule, State, Transition, Trigger
+    from .table import Table
     from .verdict import Verdict
 
 

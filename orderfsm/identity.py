@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
-from typing import Any, TypeAlias
-
-import attrs
+from typing import Any, NamedTuple, TypeAlias
 
 from .invalid import InvalidValue
 
@@ -24,8 +21,7 @@ _EXACT = 2**53
 _DIGITS = len(str(MAX_ID))
 
 
-@attrs.frozen
-class Identity:
+class Identity(NamedTuple):
     """How a table identifies its orders: by ids that traces and reports have under `key`.
 
     An id is an int in 1 .. 2**63-1; with `form` it is a text instead: 1 to `longest` printable ASCII characters without
@@ -74,6 +70,8 @@ class Identity:
         if isinstance(value, str) and value.isascii() and value.isdigit():
             digits = value.lstrip("0")
             return self.check(int(digits) if 0 < len(digits) <= _DIGITS else value)
+        from decimal import Decimal
+
         if isinstance(value, float | Decimal) and value == value // 1:
             if isinstance(value, float) and abs(value) >= _EXACT:
                 raise InvalidValue(self.words, value, ["an int: a float of this size may have been rounded"])

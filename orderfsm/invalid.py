@@ -1,4 +1,4 @@
-"""What is wrong with what was given: a value, a table, a goal. These errors name nobody, so that everybody can raise them."""
+"""What is wrong with what was given: a value, a table, a goal. These errors name nobody, so that all can raise them."""
 
 from __future__ import annotations
 

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from . import explanation, paths
-from .codes import Codes
 from .errors import NotFound, OrderStateError, Refusal, ServiceError, Unspecified
 from .identity import Identity
 from .invalid import InvalidLifecycle, InvalidValue
@@ -28,23 +27,14 @@ from .verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from .codes import Codes
     from .errors import Meaning
     from .explanation import Explanation
     from .paths import Plan
     from .rows import State, Trigger
 
 
-def _from(work_out: Callable[[Lifecycle], Any]) -> Any:
-    """The default of a field that is worked out of the fields before it."""
-    return attrs.Factory(work_out, takes_self=True)
-
-
-def _derived(work_out: Callable[[Lifecycle], Any]) -> Any:
-    """A field that nobody gives, since it follows from those before it."""
-    return attrs.field(default=_from(work_out), init=False, eq=False)
-
-
-@attrs.frozen(repr=False, cache_hash=True)
+@attrs.frozen(repr=False, slots=False, cache_hash=True)
 class Lifecycle:
     """An immutable table of rules, compiled to lookups.
 
@@ -63,72 +53,107 @@ class Lifecycle:
     a test can build a broken table; whether a table is consistent is for `verify` to say.
     """
 
-    _rows: tuple[Transition, ...] = attrs.field(converter=tuple, alias="transitions", eq=False)
-    states: tuple[StateRule, ...] = attrs.field(converter=tuple)
-    triggers: tuple[TriggerRule, ...] = attrs.field(converter=tuple)
+    _rows: tuple[Transition, ...] = attrs.field(alias="transitions", eq=False)
+    states: tuple[StateRule, ...]
+    triggers: tuple[TriggerRule, ...]
     edition: str = ""
     name: str = attrs.field(default="", kw_only=True)
     home: str = attrs.field(default="", kw_only=True)
     noun: str = attrs.field(default="object", kw_only=True)
-    title: str = attrs.field(
-        default=_from(lambda self: f"The life of {explanation.with_article(self.noun)}"), kw_only=True
-    )
+    title: str = attrs.field(kw_only=True)
     identity: Identity = attrs.field(factory=Identity, kw_only=True)
-    vocabularies: tuple[Vocabulary, ...] = attrs.field(default=(), converter=tuple, kw_only=True)
-    refusal_rules: tuple[RefusalRule, ...] = attrs.field(default=(), converter=tuple, kw_only=True)
+    vocabularies: tuple[Vocabulary, ...] = attrs.field(default=(), kw_only=True)
+    refusal_rules: tuple[RefusalRule, ...] = attrs.field(default=(), kw_only=True)
     not_found: type[Refusal] = attrs.field(default=NotFound, kw_only=True)
-    errors: tuple[type[ServiceError], ...] = attrs.field(default=(), converter=tuple, kw_only=True)
+    errors: tuple[type[ServiceError], ...] = attrs.field(default=(), kw_only=True)
     gateway: tuple[tuple[str, Meaning], ...] = attrs.field(default=(), kw_only=True)
     parameters: tuple[tuple[str, str], ...] = attrs.field(default=(), kw_only=True)
-    silences: tuple[Silence, ...] = attrs.field(default=(), converter=tuple, kw_only=True)
+    silences: tuple[Silence, ...] = attrs.field(default=(), kw_only=True)
     places: Mapping[str | None, tuple[int, int]] = attrs.field(factory=dict, eq=False, kw_only=True)
 
-    state_rules: Mapping[State | None, StateRule] = _derived(lambda self: {rule.state: rule for rule in self.states})
-    trigger_rules: Mapping[Trigger, TriggerRule] = _derived(lambda self: {rule.trigger: rule for rule in self.triggers})
-    transitions: tuple[Transition, ...] = attrs.field(
-        default=_from(lambda self: tuple(map(self._with_members, self._rows))), init=False
-    )
+    state_rules: Mapping[State | None, StateRule] = attrs.field(init=False, eq=False)
+    trigger_rules: Mapping[Trigger, TriggerRule] = attrs.field(init=False, eq=False)
+    transitions: tuple[Transition, ...] = attrs.field(init=False)
     """The rows in table order, plain strings replaced by the members that they equal."""
-    table: Mapping[State | None, Mapping[Trigger, Transition | None]] = _derived(lambda self: self._compiled())
+    table: Mapping[State | None, Mapping[Trigger, Transition | None]] = attrs.field(init=False, eq=False)
     """`table[state][trigger]` is the row, or None where the trigger is refused; of a silent pair it has nothing."""
-    asked: Mapping[State | None, Mapping[Trigger, Transition | None]] = _derived(lambda self: self.table)
+    asked: Mapping[State | None, Mapping[Trigger, Transition | None]] = attrs.field(init=False, eq=False)
     """`table` for a question whether a trigger is allowed in a state: `orderfsm.coverage` watches it."""
-    codes: Codes = _derived(lambda self: self._codes())
-    """The error codes, and what they mean."""
 
-    operations: tuple[Any, ...] = _derived(lambda self: self._fired_by(lambda actor: actor is Actor.CLIENT))
-    """What a client can call, in table order."""
-    events: tuple[Any, ...] = _derived(lambda self: self._fired_by(lambda actor: actor is not Actor.CLIENT))
-    """What others do, in table order."""
-    account_reads: frozenset[Trigger] = _derived(
-        lambda self: frozenset(rule.trigger for rule in self.triggers if rule.account)
-    )
-    """The operations that read the account, not one order."""
-    creates: frozenset[Trigger] = _derived(
-        lambda self: frozenset(row.trigger for row in self.transitions if row.source is None)
-    )
-    """The operations by which an order begins."""
-    renewals: frozenset[Trigger] = _derived(
-        lambda self: frozenset(row.trigger for row in self.transitions if row.creates is not None)
-    )
-    """The operations of one order by which a second one begins."""
-    reads: frozenset[Trigger] = _derived(
-        lambda self: (
-            frozenset(self.operations) - self.account_reads - {row.trigger for row in self.transitions if row.changes}
-        )
-    )
-    """The operations that read one order, and change nothing."""
-    gone: frozenset[State | None] = _derived(
-        lambda self: frozenset(rule.state for rule in self.states if not rule.found)
-    )
-    """Where the service finds no order: None, and the states of orders that it no longer knows."""
-    _outgoing: Mapping[State | None, tuple[Transition, ...]] = _derived(
-        lambda self: {
-            state: tuple(row for row in self.transitions if row.source == state and row.changes)
-            for state in self.state_rules
-        }
-    )
-    _refusals: Mapping[State | None, Callable[..., Refusal]] = _derived(lambda self: self._refusals_by_state())
+    @title.default
+    def _title(self) -> str:
+        return f"The life of {'an' if self.noun.startswith(('a', 'e', 'i', 'o', 'u')) else 'a'} {self.noun}"
+
+    def __attrs_post_init__(self) -> None:
+        put = partial(object.__setattr__, self)
+        for given in ("_rows", "states", "triggers", "vocabularies", "refusal_rules", "errors", "silences"):
+            put(given, tuple(getattr(self, given)))
+        put("state_rules", {rule.state: rule for rule in self.states})
+        put("trigger_rules", {rule.trigger: rule for rule in self.triggers})
+        put("transitions", tuple(map(self._with_members, self._rows)))
+        put("table", self._compiled())
+        put("asked", self.table)
+        self._errors()
+
+    # -- what states, triggers and codes are to the table: worked out when first asked for -----------------------------
+
+    @cached_property
+    def operations(self) -> tuple[Any, ...]:
+        """What a client can call, in table order."""
+        return tuple(filter(self.by_client, self.trigger_rules))
+
+    @cached_property
+    def events(self) -> tuple[Any, ...]:
+        """What others do, in table order."""
+        return tuple(trigger for trigger in self.trigger_rules if not self.by_client(trigger))
+
+    @cached_property
+    def account_reads(self) -> frozenset[Trigger]:
+        """The operations that read the account, not one order."""
+        return frozenset(rule.trigger for rule in self.triggers if rule.account)
+
+    @cached_property
+    def creates(self) -> frozenset[Trigger]:
+        """The operations by which an order begins."""
+        return frozenset(row.trigger for row in self.transitions if row.source is None)
+
+    @cached_property
+    def renewals(self) -> frozenset[Trigger]:
+        """The operations of one order by which a second one begins."""
+        return frozenset(row.trigger for row in self.transitions if row.creates is not None)
+
+    @cached_property
+    def reads(self) -> frozenset[Trigger]:
+        """The operations that read one order, and change nothing."""
+        changing = {row.trigger for row in self.transitions if row.changes}
+        return frozenset(self.operations) - self.account_reads - changing
+
+    @cached_property
+    def gone(self) -> frozenset[State | None]:
+        """Where the service finds no order: None, and the states of orders that it no longer knows."""
+        return frozenset(rule.state for rule in self.states if not rule.found)
+
+    @cached_property
+    def codes(self) -> Codes:
+        """The error codes, and what they mean."""
+        from .codes import Codes
+
+        return Codes(self._errors(), self.gateway, self.parameters)
+
+    @cached_property
+    def _outgoing(self) -> Mapping[State | None, tuple[Transition, ...]]:
+        changing = [row for row in self.transitions if row.changes]
+        return {state: tuple(row for row in changing if row.source == state) for state in self.state_rules}
+
+    @cached_property
+    def _refusals(self) -> Mapping[State | None, Callable[..., Refusal]]:
+        """What makes the error of a refusal in each state: the class itself where it is the same for all triggers."""
+        made: dict[State | None, Callable[..., Refusal]] = {}
+        for state in self.state_rules:
+            errors = {trigger: self.refusal(state, trigger).error for trigger in self.trigger_rules}
+            same = set(errors.values())
+            made[state] = same.pop() if len(same) == 1 else partial(_refusal, errors)
+        return made
 
     def __repr__(self) -> str:
         return f"Lifecycle(edition={self.edition!r}, {len(self.transitions)} transitions)"
@@ -167,7 +192,7 @@ class Lifecycle:
     def trigger(self, trigger: Trigger) -> Trigger:
         """The member that `trigger` is, equals or is another word for; else `InvalidValue`."""
         if isinstance(trigger, str) and trigger in self.trigger_rules:
-            return self.trigger_rules[trigger].trigger  # type: ignore[index]
+            return self.trigger_rules[trigger].trigger
         from .words import trigger_meant
 
         return trigger_meant(trigger, self.triggers, self.trigger_rules)
@@ -307,7 +332,7 @@ class Lifecycle:
         Where the sources are silent either may have happened: accepted, it may have led to any state.
         """
         possible, trigger = self.members(states), self.trigger(trigger)
-        silent = {state for state in possible if self.is_silent(state, trigger)}
+        silent = frozenset(state for state in possible if self.is_silent(state, trigger))
         rows = [(state, self.table[state][trigger]) for state in possible if state not in silent]
         if not accepted:
             return silent | frozenset(state for state, row in rows if row is None)
@@ -328,23 +353,28 @@ class Lifecycle:
                 possible &= states_read(word, vocabulary.field, meanings(self, vocabulary))
         return possible
 
-    # -- paths and explanations --------------------------------------------------------------------------------------
+    # -- paths and explanations: their modules are imported when they are first needed --------------------------------
 
     def plan(self, state: State | None, goal: State | None, *, events: bool = False, grave: bool = False) -> Plan:
         """A shortest path to `goal` by operations and what completes them; else `Unreachable`.
 
         With `events`, also by what others do; with `grave`, also by operations that no plan takes unasked.
         """
-        return paths.plan(self, self.state(state), self.state(goal), events=events, grave=grave)
+        from .paths import plan
+
+        return plan(self, self.state(state), self.state(goal), events=events, grave=grave)
 
     def reachable(self, state: State | None, *, by: Collection[Actor] = tuple(Actor)) -> frozenset[State | None]:
         """The states that the order can get to, `state` itself included, by what the actors `by` may do."""
-        return paths.reachable(self, self.state(state), by)
+        from .paths import reachable
+
+        return reachable(self, self.state(state), by)
 
     def explain(self, state: State | None, trigger: Trigger) -> Explanation:
         """Why `trigger` is allowed or refused in `state`, from which source, and what to do instead."""
-        states = self.members(state) if isinstance(state, str) else [state]
-        return explanation.explain(self, states, trigger)
+        from .explanation import explain
+
+        return explain(self, self.members(state) if isinstance(state, str) else [state], trigger)
 
     def verify(self) -> None:
         """Raise `InvalidLifecycle` with everything that is wrong, unless this table is consistent.
@@ -405,10 +435,8 @@ class Lifecycle:
         except KeyError:
             raise Unspecified(self.plain, state, trigger) from None
 
-    def _fired_by(self, accepts: Callable[[Actor], bool]) -> tuple[Trigger, ...]:
-        return tuple(rule.trigger for rule in self.triggers if accepts(rule.actor))
-
-    def _codes(self) -> Codes:
+    def _errors(self) -> tuple[type[ServiceError], ...]:
+        """Every error that the table names."""
         everywhere = any(not rule.triggers and not rule.states for rule in self.refusal_rules)
         refusals = self.refusal_rules if everywhere else (*self.refusal_rules, _ANYWHERE)
         named = [*self.errors, self.not_found, *(rule.error for rule in refusals)]
@@ -416,29 +444,17 @@ class Lifecycle:
         for error in named:
             if not (isinstance(error, type) and issubclass(error, ServiceError)):
                 raise InvalidValue("error", error, ["a class of ServiceError"])
-        return Codes(tuple(dict.fromkeys(named)), self.gateway, self.parameters)
-
-    def _refusals_by_state(self) -> dict[State | None, Callable[..., Refusal]]:
-        """What makes the error of a refusal in each state: the class itself where it is the same for all triggers."""
-        made: dict[State | None, Callable[..., Refusal]] = {}
-        for state in self.state_rules:
-            errors = {trigger: self.refusal(state, trigger).error for trigger in self.trigger_rules}
-            same = set(errors.values())
-            made[state] = same.pop() if len(same) == 1 else _Differing(errors)
-        return made
+        return tuple(dict.fromkeys(named))
 
 
 _ANYWHERE = RefusalRule(OrderStateError)
 
 
-@attrs.frozen
-class _Differing:
-    """Makes the error of a refusal in a state in which it differs by trigger."""
-
-    errors: Mapping[Trigger, type[Refusal]]
-
-    def __call__(self, lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> Refusal:
-        return self.errors[trigger](lifecycle, state, trigger)
+def _refusal(
+    errors: Mapping[Trigger, type[Refusal]], lifecycle: Lifecycle, state: State | None, trigger: Trigger
+) -> Refusal:
+    """The refusal in a state in which errors differ by trigger."""
+    return errors[trigger](lifecycle, state, trigger)
 
 
 def _imported(module: str, attribute: str) -> Lifecycle:

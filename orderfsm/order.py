@@ -35,7 +35,7 @@ def _state(value: State) -> State:
         state = None if value is None else ORDER_LIFECYCLE.state(value)
     if state is None:
         raise InvalidValue("state", value, _STATES)
-    return state
+    return state  # type: ignore[return-value]
 
 
 def _refuse_others(lifecycle: Lifecycle, state: State) -> None:

@@ -14,7 +14,8 @@ from .rows import Actor
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from .rows import State, Table, Transition, Trigger
+    from .rows import State, Transition, Trigger
+    from .table import Table
 
 
 WAITED_FOR = (Actor.OWNER, Actor.CA, Actor.CALENDAR, Actor.SERVICE)

@@ -66,7 +66,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 def _probe(endpoint: str, control: str | None) -> None:
     """A usage error unless there is a server at both URLs."""
     from .invalid import OrderFSMError
-    from .testing.http import HTTPDriver, key_of_environment
+    from .testing.drivers.http import HTTPDriver, key_of_environment
 
     for option, urls in (("--orderfsm-endpoint", (endpoint, None)), ("--orderfsm-control", (endpoint, control))):
         try:
@@ -195,7 +195,7 @@ def mock_cas(order_lifecycle: Lifecycle, pytestconfig: pytest.Config) -> Iterato
     from .mock import mock_cas as serve
     from .mock.parameters import DEFAULT_PRODUCT
     from .mock.service import DEFAULT_UNITS
-    from .testing.http import ControlClient, url_of_control
+    from .testing.drivers.http import ControlClient, url_of_control
 
     endpoint, control = os.environ.get(ENDPOINT), os.environ.get(CONTROL, "")
     if not endpoint:

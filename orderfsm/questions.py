@@ -1,6 +1,7 @@
 """The questions about a certificate order: the methods of `Lifecycle` as functions, which ask the orders' table.
 
-This is the only file of the core that knows which table is the default one; `lifecycle=` takes any other.
+This is the only file of the core that knows which table is the default one; `lifecycle=` takes any other. Their types
+are those of the default one; the methods of a `Lifecycle` are typed for any table.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .rows import Actor
-from .tables.orders import LIFECYCLE as ORDER_LIFECYCLE
+from .tables import orders
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from .paths import Plan
     from .tables.orders import Operation, State, Trigger
     from .verdict import Verdict
+
+ORDER_LIFECYCLE = orders.LIFECYCLE
+"""The life cycle of a certificate order in CAS, the table that is asked unless another is given."""
 
 
 def can(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> bool:
@@ -32,7 +36,7 @@ def can(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFE
     >>> can(State.ISSUED, "delete_certificate")
     Traceback (most recent call last):
     ...
-    orderfsm.invalid.InvalidValue: trigger 'delete_certificate': expected CancelOrderRequest, ...; did you mean delete...
+    orderfsm.invalid.InvalidValue: trigger 'delete_certificate': expected CancelOrderRequest, ...; did you mean ...
     """
     try:
         return lifecycle.asked[state][trigger] is not None
@@ -53,7 +57,7 @@ def check(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LI
     pending_application and verify_fail. Allowed here: CancelOrderRequest. First: CancelOrderRequest, then
     DeleteCertificateRequest. (documented: https://...deletecertificaterequest)
     """
-    return lifecycle.transition(state, trigger).target
+    return lifecycle.transition(state, trigger).target  # type: ignore[return-value]
 
 
 def allowed(state: State | None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> tuple[Operation, ...]:
@@ -93,16 +97,22 @@ def narrow(
     >>> sorted(narrow({State.BEING_REVIEWED, State.ISSUED}, Operation.CANCEL, accepted=True))
     [<State.PENDING_APPLICATION: 'pending_application'>]
     """
-    return lifecycle.narrow(states, trigger, accepted=accepted)
+    return lifecycle.narrow(states, trigger, accepted=accepted)  # type: ignore[return-value]
 
 
 def plan(
-    state: State | None, goal: State | None, *, events: bool = False, lifecycle: Lifecycle = ORDER_LIFECYCLE
+    state: State | None,
+    goal: State | None,
+    *,
+    events: bool = False,
+    grave: bool = False,
+    lifecycle: Lifecycle = ORDER_LIFECYCLE,
 ) -> Plan:
     """A shortest path from `state` to `goal` over operations; of equally short ones, the first in table order.
 
-    With `events`, what others do counts too, but after the client's own calls; `Plan.waits` says what to wait for, and
-    who makes it happen. Raises `Unreachable` if there is no such path.
+    Events by which the service completes an operation count as steps too. With `events`, whatever others do counts, but
+    after the client's own calls; `Plan.waits` says what to wait for, and who makes it happen. With `grave`, also
+    operations that cannot be taken back or cost money. Raises `Unreachable` if there is no such path.
 
     >>> from orderfsm import State, plan
     >>> print(plan(State.BEING_REVIEWED, State.DELETED))
@@ -110,7 +120,7 @@ def plan(
     >>> print(plan(State.PENDING_REVIEW, State.ISSUED, events=True))
     wait for domain_validated (owner), then wait for review_passed (ca)
     """
-    return lifecycle.plan(state, goal, events=events)
+    return lifecycle.plan(state, goal, events=events, grave=grave)
 
 
 def reachable(
@@ -122,7 +132,7 @@ def reachable(
     >>> sorted(reachable(State.ABOUT_TO_EXPIRE))
     [<State.ABOUT_TO_EXPIRE: ...>, <State.EXPIRED: ...>, <State.REVOKED: ...>]
     """
-    return lifecycle.reachable(state, by=by)
+    return lifecycle.reachable(state, by=by)  # type: ignore[return-value]
 
 
 def explain(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Explanation:

@@ -11,7 +11,8 @@ from .rows import Actor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .rows import State, Table
+    from .rows import State
+    from .table import Table
 
 
 def problems(lifecycle: Table) -> Iterator[str]:

@@ -17,7 +17,8 @@ from .invalid import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .rows import State, StateRule, Table, Trigger, TriggerRule, Vocabulary
+    from .rows import State, StateRule, Trigger, TriggerRule, Vocabulary
+    from .table import Table
 
 _Meaning = TypeVar("_Meaning")
 LONGEST = 80

@@ -2,6 +2,8 @@
 
 import pytest
 
+from orderfsm.tables.api import general_code, meaning_of
+
 polars = pytest.importorskip("polars", reason="the extra `audit` is not installed")
 pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
@@ -12,8 +14,7 @@ from orderfsm.client.sdk import Answer as SDKAnswer
 from orderfsm.client.sdk import TeaException
 from orderfsm.errors import BY_CODE, Meaning
 from orderfsm.mock import Fault
-from orderfsm.tables.api import general_code, meaning_of
-from orderfsm.testing.driver import Answer, says_nothing
+from orderfsm.testing.drivers.driver import Answer, says_nothing
 from orderfsm.trace import Finding, Line, Outcome, judge
 
 # A second statement: the seven of the error table on DeleteCertificateRequest's page; the gateway's from "Common error

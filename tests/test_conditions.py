@@ -51,7 +51,7 @@ def test_the_other_operations_are_shown_as_any_tuple_is(state):
 
 
 SAYING_NO = {
-    "a drift": (drift.Drift("4.2.0", ()), r"`\.findings`"),
+    "a drift": (drift.Drift("4.2.0", ()), r"`\.differences`"),
     "a difference": (diff(document(), document()), r"`\.breaks` or its `\.changes`"),
     "a coverage": (Coverage(ORDER_LIFECYCLE, frozenset()), r"`\.untried_rows` and its `\.untried_refusals`"),
 }

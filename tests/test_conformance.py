@@ -500,9 +500,9 @@ def test_a_lifecycle_machine_fails_with_what_was_done():
 
 def test_random_programs_delete_and_cancel_in_every_state():
     """A pool of few orders: none starves, and each gets far."""
-    from orderfsm.testing.session import Session
-    from orderfsm.testing.stateful import failing_program
-    from orderfsm.testing.steps import trigger_of
+    from orderfsm.testing.model.session import Session
+    from orderfsm.testing.model.steps import trigger_of
+    from orderfsm.testing.programs.stateful import failing_program
 
     tried = set()
 

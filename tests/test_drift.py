@@ -61,7 +61,7 @@ def edited(original, tmp_path):
         text = path.read_text(encoding="utf-8")
         assert old in text
         path.write_text(text.replace(old, new, times), encoding="utf-8")
-        return [(finding.kind, finding.where, finding.what) for finding in drift(folder).findings]
+        return [(each.kind, each.where, each.what) for each in drift(folder).differences]
 
     return edit
 
@@ -69,11 +69,11 @@ def edited(original, tmp_path):
 def test_the_newest_sdk_says_what_the_spec_says():
     said = drift()
     assert said.version.startswith("3.")
-    assert said.findings == ()
+    assert said.differences == ()
 
 
 def test_the_copy_does_too(original):
-    assert drift(original).findings == ()
+    assert drift(original).differences == ()
 
 
 @pytest.mark.parametrize(("field", "word"), VALUES, ids=lambda value: value if isinstance(value, str) else value[1])

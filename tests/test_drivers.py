@@ -26,8 +26,8 @@ from orderfsm.testing import (
     lifecycle_machine,
     run_concurrent,
 )
-from orderfsm.testing.limit import Overdue, within
-from orderfsm.testing.model import Kind
+from orderfsm.testing.drivers.limit import Overdue, within
+from orderfsm.testing.model.contradiction import Kind
 from orderfsm.trace import Finding
 
 # -- at the door -------------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ import pytest
 
 from orderfsm import ORDER_LIFECYCLE, Event, InvalidValue, Operation, State
 from orderfsm import trace as t
-from orderfsm.testing import check_history, intervals, smallest_history
+from orderfsm.testing import check_history, smallest_history
+from orderfsm.testing.histories.intervals import by_end
 from orderfsm.trace import Events, Finding, Line
 
 CONFORMS, VIOLATES, UNDECIDED = Finding
@@ -352,7 +353,7 @@ def long_history(calls, clients=8, seed=7):
 def test_a_long_history_of_eight_busy_clients_is_decided_to_the_very_call():
     lines = long_history(2_000)
     assert check_history(lines, initial=["pending_review"]).verdict is CONFORMS
-    at = intervals.calls(lines)[1_900].line
+    at = by_end(lines)[1_900].line
     wrong = [attrs.evolve(at, trigger=Operation.CREATE, state=None, code=None, outcome="accepted")]
     found = check_history([line for line in lines if line is not at] + wrong, initial=["pending_review"])
     assert (found.verdict, found.index) == (VIOLATES, 1_900)

@@ -15,7 +15,7 @@ from orders import create, invoke, order_in, state_of
 from Tea.exceptions import TeaException
 
 from orderfsm import ORDER_LIFECYCLE, Operation, State
-from orderfsm.client import OutcomeUnknown, created, guard
+from orderfsm.client import OutcomeUnknown, guard, lost_create
 from orderfsm.client.call import Settled, settle
 from orderfsm.mock import Fault
 
@@ -161,7 +161,7 @@ SENT, NOW = 1_790_000_000.0, 1_790_000_030.0
 )
 def test_an_order_is_ours_only_if_it_is_not_older_than_the_call_by_the_services_clock(headers, earliest_order):
     """Of which nothing is known if it does not say its date, but that it accepts signatures of 15 minutes ago."""
-    assert created.earliest(SENT, headers, NOW) == earliest_order
+    assert lost_create.earliest(SENT, headers, NOW) == earliest_order
 
 
 # -- what is not known -------------------------------------------------------------------------------------------------

@@ -136,8 +136,8 @@ def test_a_time_that_is_over_is_no_number_of_an_error_of_the_system(service, wai
 
 
 def test_of_the_orders_that_were_met_the_last_ones_are_remembered(monkeypatch):
-    monkeypatch.setattr("orderfsm.client.preflight.MEMORY", 2)
+    monkeypatch.setattr("orderfsm.client.memory.MEMORY", 2)
     preflight = Preflight()
     for order_id in (1, 2, 3):
-        preflight.met(order_id)
-    assert list(preflight._met) == ["2", "3"]
+        preflight.memory.met(order_id)
+    assert list(preflight.memory._met) == ["2", "3"]

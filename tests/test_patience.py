@@ -10,6 +10,8 @@ from socket import create_server
 
 import pytest
 
+from orderfsm.tables import api
+
 pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
@@ -19,16 +21,32 @@ from Tea.exceptions import TeaException
 
 from orderfsm import Operation, State
 from orderfsm.client import WaitTimeout, guard, wait, wait_async
+from orderfsm.client.backoff import growing
 from orderfsm.client.carry_out import carrying_out
 from orderfsm.client.connect import connect
 from orderfsm.client.connection import Connection
 from orderfsm.client.sdk import Answer
 from orderfsm.client.steps import Pause, run
 from orderfsm.mock import Response
-from orderfsm.tables import api
+from orderfsm.trace import Outcome
 
 READS_THE_HEADER = find_spec("alibabacloud_tea_openapi.exceptions") is not None
 """The SDK before tea-openapi 0.4 knows nothing of it."""
+
+
+@pytest.mark.parametrize(
+    ("failures", "least"), [(1, 0.5), (2, 1), (3, 2), (4, 4), (5, 8), (6, 10), (7, 10), (100_000, 10)]
+)
+def test_pauses_double_up_to_the_longest_and_differ_by_a_first_one_at_most(failures, least):
+    """However often something fails: a review may take days, and an order is read all the time."""
+    pauses = {growing(failures, None, base=0.5, cap=10).seconds for _ in range(100)}
+    assert least <= min(pauses) < max(pauses) <= least + 0.5
+
+
+@pytest.mark.parametrize(("asked", "least"), [(None, 1), (0, 1), (0.5, 1), (7, 7), (60, 60)])
+def test_a_service_that_asks_for_a_longer_pause_gets_it(asked, least):
+    pause = growing(2, Answer(Outcome.REFUSED, "Throttling.User", retry_after=asked), base=0.5, cap=10).seconds
+    assert least <= pause <= max(least, 1.5)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,6 @@ from orderfsm.client import (
     wait,
     wait_async,
 )
-from orderfsm.client.preflight import BACKOFF
 from orderfsm.mock import Response
 
 NO_OBJECTS = [None, 5, True, "text", [1], [[]], [None]]
@@ -66,7 +65,7 @@ def form(request):
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
     """Reads are repeated without a pause."""
-    monkeypatch.setattr(BACKOFF, "wait_funcs", ())
+    monkeypatch.setattr("orderfsm.client.backoff.BASE", 0)
 
 
 def answer(document):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import click
 
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.quantities import seconds
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events
 
-from .printing import as_json, print_json
+from .printing import Parsed, as_json, print_json
+from .progress import Progress
 from .replay import EXIT_OF
 
 FILE = click.Path(path_type=Path)
@@ -28,11 +29,11 @@ def _clients_and_calls(_context: click.Context, _option: click.Parameter, text: 
     return int(match[1]), int(match[2])
 
 
-def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> float:
-    match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)s?", text)
-    if match is None or not float(match[1]):
-        raise InvalidValue("budget", text, ["a number of seconds, such as 60s"])
-    return float(match[1])
+def _budget(text: str) -> float:
+    found = seconds(text, "budget", bare=True)
+    if not found:
+        raise InvalidValue("budget", text, ["more than 0 seconds"])
+    return found
 
 
 CONTROL = """
@@ -62,7 +63,9 @@ one that only servers accept that verify no signature.
     "--concurrent", metavar="CLIENTSxCALLS", callback=_clients_and_calls, help="Then let clients call at once."
 )
 @click.option("--seed", type=int, help="Repeats the random and the concurrent part.")
-@click.option("--budget", metavar="SECONDSs", default="60s", show_default=True, callback=_seconds, help="Time to take.")
+@click.option(
+    "--budget", type=Parsed("duration", _budget), default="60s", show_default=True, help="Time to take, as 90s or 5m."
+)
 @click.option(
     "--events",
     type=click.Choice([each.value for each in Events]),
@@ -102,8 +105,8 @@ def conform(
     """
     with needs("testing"):
         from orderfsm.testing import HTTPDriver, Result, check_conformance, selection
-        from orderfsm.testing.http import key_of_environment
-        from orderfsm.testing.script import write_script
+        from orderfsm.testing.drivers.http import key_of_environment
+        from orderfsm.testing.report import write_script
     known = frozenset() if baseline is None else selection.read_baseline(baseline, ORDER_LIFECYCLE)
     selection.Selection.of(ORDER_LIFECYCLE, only, exclude)
     driver = HTTPDriver(api_url, control_url, key=key_of_environment())
@@ -112,19 +115,20 @@ def conform(
         driver.probe()
     except OrderFSMError as error:
         raise OrderFSMError(f"--control: {error}") from None
-    report = check_conformance(
-        driver,
-        events=None if events is None else Events(events),
-        random=programs,
-        concurrent=concurrent,
-        seed=seed,
-        budget=budget,
-        progress=_progress if sys.stderr.isatty() else None,
-        only=only,
-        exclude=exclude,
-        known=known,
-        strict_operations=strict_operations,
-    )
+    with Progress() as progress:
+        report = check_conformance(
+            driver,
+            events=None if events is None else Events(events),
+            random=programs,
+            concurrent=concurrent,
+            seed=seed,
+            budget=budget,
+            progress=progress,
+            only=only,
+            exclude=exclude,
+            known=known,
+            strict_operations=strict_operations,
+        )
     if write_baseline is not None:
         selection.write_baseline(write_baseline, report)
     written = [] if repro is None else [write_script(repro, each) for each in report.violations if each.script]
@@ -140,7 +144,3 @@ def conform(
         for path in written:
             click.echo(f"a violation as a program: {path}")
     return EXIT_OF[report.verdict]
-
-
-def _progress(part: str, done: int, of: int) -> None:
-    click.echo(f"\r\x1b[K{part}: {done} of {of}" if done < of else "\r\x1b[K", nl=False, err=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import sys
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,10 +15,11 @@ from orderfsm.extras import needs
 from orderfsm.identity import MAX_ID
 from orderfsm.invalid import InvalidValue, OrderFSMError
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.rows import DAY
 from orderfsm.tables.orders import Operation, State
 
-from .printing import STATES, as_json, print_columns, print_json, union
+from .choice import STATES, union
+from .printing import DURATION, as_json, print_columns, print_json
+from .progress import bar
 from .terminal import safe
 
 if TYPE_CHECKING:
@@ -28,23 +27,7 @@ if TYPE_CHECKING:
 
     from orderfsm.client import Candidate, SweepReport
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": DAY, "w": 7 * DAY}
-
 order_ids = click.argument("order_ids", metavar="ORDER_ID...", type=click.IntRange(1, MAX_ID), nargs=-1, required=True)
-
-
-class Duration(click.ParamType):  # type: ignore[type-arg]
-    """A number with a unit, such as `7d`, as seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
-        if isinstance(value, int | float):
-            return value
-        match = re.fullmatch(r"(\d{1,9})([smhdw])", value.lower())
-        if match is None:
-            raise InvalidValue("duration", value, ["a number and s, m, h, d or w, such as 7d"])
-        return int(match[1]) * UNITS[match[2]]
 
 
 def _states(context: click.Context, option: click.Parameter, given: tuple[frozenset[Any], ...]) -> frozenset[Any]:
@@ -192,7 +175,7 @@ def _call(client: Any, operation: Operation, ids: tuple[int, ...], *, as_json: b
 @orders.command()
 @click.option(
     "--older-than",
-    type=Duration(),
+    type=DURATION,
     default=0,
     metavar="DURATION",
     help="Only orders of at least this age, as 7d or 12h.",
@@ -289,22 +272,16 @@ def _sdk_errors() -> Iterator[None]:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[Candidate, str | None], None]]:
-    """A progress bar on standard error, if that is a terminal; gives what is to be called for each order."""
+    """A bar; gives what is to be called for each order that is dealt with, from any thread."""
     gone = 0
     lock = threading.Lock()
-    with click.progressbar(
-        length=total,
-        label="sweeping",
-        file=sys.stderr,
-        hidden=not sys.stderr.isatty(),
-        item_show_func=lambda shown: shown,  # pyright: ignore[reportArgumentType]  # click's types are for lists of items
-    ) as bar:
+    with bar("sweeping", total) as shown:
 
         def dealt_with(_candidate: Candidate, reason: str | None) -> None:
             nonlocal gone
             with lock:
                 gone += reason is None
-                bar.update(1, f"gone: {gone}")
+                shown.update(1, f"gone: {gone}")
 
         yield dealt_with
 

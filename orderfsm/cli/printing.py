@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orderfsm import wire
+from orderfsm import quantities
 
 from .terminal import safe
 
@@ -18,7 +18,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON d
 
 
 class Parsed(click.ParamType):  # type: ignore[type-arg]
-    """A word of the command line, read by one of `wire`'s parsers."""
+    """A word of the command line, read by a function that raises `InvalidValue` for what is none."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
         self.name = name
@@ -28,13 +28,7 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]
         return self._parse(value) if isinstance(value, str) else value
 
 
-TRIGGER = Parsed("trigger", wire.parse_trigger)
-STATES = Parsed("state", wire.parse_states)
-
-
-def union(_context: click.Context, _option: click.Parameter, given: tuple[frozenset[Any], ...]) -> frozenset[Any]:
-    """The callback of an option that may be given again: all the states that it names."""
-    return frozenset().union(*given)
+DURATION = Parsed("duration", quantities.seconds)
 
 
 def print_json(answer: object) -> int:

@@ -1,8 +1,10 @@
-"""What callers give: the ids of orders, and states by any of their words; else `InvalidValue`, before any call."""
+"""What callers give: ids of orders, states by any of their words, and numbers; else `InvalidValue`, before any call."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
+from numbers import Real
 from operator import index
 from typing import TYPE_CHECKING
 
@@ -54,3 +56,18 @@ def state_of(given: State | str, lifecycle: Lifecycle) -> State:
     if state is None or others:
         raise InvalidValue("state", given, filter(None, lifecycle.state_rules))
     return state
+
+
+def seconds(value: object) -> float:
+    """`value`, if it is a duration in seconds; else `InvalidValue`."""
+    if number(value) >= 0:
+        return number(value)
+    raise InvalidValue("duration", value, ["seconds, 0 or more"])
+
+
+def number(value: object) -> float:
+    """`value` as a float; NaN if it is no number, or too large a one."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            return float(value)
+    return float("nan")

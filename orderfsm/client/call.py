@@ -9,16 +9,17 @@ from logging import INFO, WARNING
 from typing import TYPE_CHECKING, Any, cast
 
 from orderfsm.explanation import explain
-from orderfsm.rows import Basis
+from orderfsm.lifecycle import Lifecycle
 from orderfsm.trace import Outcome
 from orderfsm.verdict import Uncertain, Verdict
 
 from .arguments import order_id_of
-from .created import Application, earliest
+from .backoff import RETRIES, backoff
 from .decision_log import LOGGER, Divergence, log
 from .errors import OutcomeUnknown, naming, refused_by_service, refused_here
+from .lost_create import Application, earliest
 from .observation import Observation, everything, found, gone
-from .preflight import CREATING, RETRIES, Mode, Preflight, Trust, backoff
+from .preflight import CREATING, Preflight
 from .sdk import Answer, response
 from .steps import Process, Send
 
@@ -74,7 +75,7 @@ def calling(
     with naming(call.order_id):
         if operation not in CREATING:
             return (yield from call.process())
-        with preflight.creating(call.order_id or Application.of(asked).domains) as others_too:
+        with preflight.creates.underway(call.order_id or Application.of(asked).domains) as others_too:
             call.ambiguous = others_too
             return (yield from call.process())
 
@@ -85,6 +86,9 @@ class _Call:
     def __init__(self, preflight: Preflight, operation: Operation, asked: Any, believed: Observation | None) -> None:
         self.preflight = preflight
         self.lifecycle = preflight.lifecycle
+        self.memory = preflight.memory
+        self.creates = preflight.creates
+        self.reading = preflight.reading
         self.operation = operation
         self.asked = asked
         self.creates_only = self.lifecycle.table[None][operation] is not None
@@ -109,11 +113,10 @@ class _Call:
         return self.lifecycle.judge(self.states, self.operation)
 
     def process(self) -> Process[Any]:
-        """See `calling`."""
         if self.believed is None and self.order_id is not None:
-            self.believed = self.preflight.remembered(self.order_id)
+            self.believed = self.memory.remembered(self.order_id)
             if self.believed is None:
-                self.believed, _ = yield from self.preflight.read(self.order_id, lenient=True)
+                self.believed, _ = yield from self.reading.read(self.order_id, lenient=True)
         while True:
             self._refuse()
             self.sent = self.sent or time.time()
@@ -139,8 +142,7 @@ class _Call:
         if self.verdict is not Verdict.ILLEGAL:
             return
         error = refused_here(self.lifecycle, self.states, self.operation)
-        trusted = self.preflight.trust is Trust.INFERRED or error.basis is Basis.DOCUMENTED
-        enforced = trusted and self.preflight.mode is Mode.ENFORCE
+        enforced = self.preflight.refuses(error.basis)
         self._log("refused here" if enforced else "sent although refused by the table", warning=not enforced)
         if enforced:
             raise error from (self.lost[-1].error if self.lost else None)
@@ -148,19 +150,19 @@ class _Call:
     def _accepted(self, answer: Answer) -> Process[Any]:
         order_id, verdict = self.order_id, self.verdict
         if self.operation in CREATING:
-            self.preflight.created(answer.response.body.order_id)
+            self._created(answer.response.body.order_id)
         if order_id is None:
             return answer.response
-        self.preflight.met(order_id)
+        self.memory.met(order_id)
         after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
         if after and after <= gone(self.lifecycle):
-            self.preflight.not_new(order_id)
+            self.creates.not_new(order_id)
         if verdict is Verdict.ILLEGAL:
             self._report("accepted")
-            self.believed, _ = yield from self.preflight.read(order_id)
+            self.believed, _ = yield from self.reading.read(order_id)
             self._log("read again")
-        elif self.preflight.max_age:
-            self.preflight.observation(order_id, after, None)
+        elif self.memory.max_age:
+            self.memory.observation(order_id, after, None)
         return answer.response
 
     def _refused(self, answer: Answer) -> Process[Any]:
@@ -168,7 +170,7 @@ class _Call:
         kept = self.lifecycle.narrow(self.states, self.operation, accepted=False)
         if self.lost and self.operation not in CREATING:
             if answer.not_found:
-                now = self.preflight.observation(self.order_id, gone(self.lifecycle), answer.code)
+                now = self.memory.observation(self.order_id, gone(self.lifecycle), answer.code)
             else:
                 now = yield from self._read_settled()
             settled = self._settled(now.states)
@@ -180,13 +182,13 @@ class _Call:
         elif self.verdict is Verdict.LEGAL and not self.diverged:
             self.diverged = True
             self._report(answer.code or "refused")
-            self.believed, _ = yield from self.preflight.read(self.order_id)
+            self.believed, _ = yield from self.reading.read(self.order_id)
             kept = self.lifecycle.narrow(self.states, self.operation, accepted=False)
             self._log("read again")
             if self.verdict is Verdict.LEGAL:
                 return None
-        if kept and self.preflight.max_age:
-            self.preflight.observation(self.order_id, kept, None)
+        if kept and self.memory.max_age:
+            self.memory.observation(self.order_id, kept, None)
         raise self._error(answer, self._explains(answer, kept))
 
     def _explains(self, answer: Answer, states: frozenset[State | None]) -> frozenset[State | None]:
@@ -201,7 +203,7 @@ class _Call:
             return (yield from self._look_for_created(answer))
         after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
         if after and after <= gone(self.lifecycle) and self.states != everything(self.lifecycle):
-            self.preflight.not_new(self.order_id)  # it was there before the call
+            self.creates.not_new(self.order_id)  # it was there before the call
         now = yield from self._read_settled()
         settled = self._settled(now.states)
         self._log(settled)
@@ -224,7 +226,7 @@ class _Call:
 
     def _read_settled(self) -> Process[Observation]:
         return (
-            yield from self.preflight.read_until(
+            yield from self.reading.read_until(
                 self.order_id, lambda states: self._settled(states) is not Settled.UNCLEAR
             )
         )
@@ -233,9 +235,9 @@ class _Call:
         return settle(self.lifecycle, self.operation, self.states, now)
 
     def _done(self) -> Any:
-        if self.preflight.max_age:
+        if self.memory.max_age:
             after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
-            self.preflight.observation(self.order_id, after or everything(self.lifecycle), None)
+            self.memory.observation(self.order_id, after or everything(self.lifecycle), None)
         return response(self.operation)
 
     # -- creates and renewals ----------------------------------------------------------------------------------------
@@ -245,32 +247,35 @@ class _Call:
 
         That it was not made is concluded only when the list has not had it for `grace` seconds.
         """
-        preflight = self.preflight
-        given_up = preflight.clock() + preflight.grace
+        given_up = self.preflight.clock() + self.preflight.grace
         attempt = 0
         while True:
             attempt += 1
-            rows = yield from preflight.orders()
+            rows = yield from self.reading.orders()
             if isinstance(rows, Answer):
                 raise OutcomeUnknown(self.operation, self.order_id, self.believed) from answer.error
             made, doubtful = self._candidates(rows)
             if len(made) == 1 and not self.ambiguous():
-                preflight.created(made[0])
+                self._created(made[0])
                 self._log(Settled.DONE)
                 return response(self.operation, order_id=made[0])
-            if made or (doubtful and preflight.clock() >= given_up):
+            if made or (doubtful and self.preflight.clock() >= given_up):
                 self._log(Settled.UNCLEAR)
                 raise OutcomeUnknown(self.operation, self.order_id, self.believed, made or doubtful) from answer.error
-            if preflight.clock() >= given_up:
+            if self.preflight.clock() >= given_up:
                 break
             yield backoff(attempt)
         self._log(Settled.NOT_DONE)
         yield from self._again(answer)
         return None
 
+    def _created(self, order_id: int) -> None:
+        self.creates.created(order_id)
+        self.memory.met(order_id)
+
     def _candidates(self, rows: list[Any]) -> tuple[list[int], list[int]]:
         """The listed orders that the lost call may have made, and those of which that is doubtful."""
-        known = {*self.preflight.known_orders(), str(self.order_id)}
+        known = {*self.creates.known_orders(), str(self.order_id)}
         others = [row for row in rows if str(row.order_id) not in known]
         if self.creates_only:
             application = Application.of(self.asked)
@@ -278,7 +283,7 @@ class _Call:
             application = Application.renewing(row for row in rows if str(row.order_id) == str(self.order_id))
         made_by = [row for row in self.lifecycle.transitions if row.trigger is self.operation]
         begins = {row.creates or row.target for row in made_by}
-        since = earliest(self.sent, self.preflight.headers, time.time())
+        since = earliest(self.sent, self.reading.headers, time.time())
         return application.made(others, since, begins, self.lifecycle)
 
     # -- saying it ---------------------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ def carrying_out(
     dry_run: bool = False,
     touchable: set[State | None] | None = None,
 ) -> Process[Plan | CarriedOut]:
-    """See `carry_out`. With `touchable`, `Moved` if the order is in other states than these.
+    """Carry it out as `carry_out` says. With `touchable`, `Moved` if the order is in other states than these.
 
     Those that it is led to are added there, before the call: its answer may be lost.
     """
@@ -126,10 +126,10 @@ def _carrying_out(
         touchable = {*everything(lifecycle)}
     steps: list[Transition] = []
     for _ in range(MOVES):
-        observation = yield from preflight.read_until(
+        observation = yield from preflight.reading.read_until(
             order_id, lambda now: perhaps_never_there(now, lifecycle) or decide(lifecycle, now, goal) is not None
         )
-        preflight.existing(observation)
+        preflight.reading.existing(observation)
         plan = decide(lifecycle, observation.states, goal)
         if plan is None:
             if observation.states == everything(lifecycle) and observation.error is not None:
@@ -154,7 +154,7 @@ def _carrying_out(
             continue
         steps.append(step)
         if step.target == goal:
-            return CarriedOut(preflight.observation(order_id, frozenset([goal]), None), tuple(steps))
+            return CarriedOut(preflight.memory.observation(order_id, frozenset([goal]), None), tuple(steps))
     raise OrderFSMError(f"order {order_id} does not come to {goal} in {MOVES} calls: others keep moving it")
 
 

@@ -26,7 +26,7 @@ T = TypeVar("T")
 USUAL_TIMEOUT = 10_000
 """Milliseconds that the SDK waits for an answer unless it is told otherwise."""
 
-_MEMORY: WeakKeyDictionary[Any, Preflight] = WeakKeyDictionary()
+_PREFLIGHTS: WeakKeyDictionary[Any, Preflight] = WeakKeyDictionary()
 """What was seen through each client that is not guarded."""
 
 
@@ -48,7 +48,7 @@ class Connection:
         if not issubclass(type(client), Client):  # isinstance is true of mocks of it
             raise InvalidValue("client", client, ["an alibabacloud_cas20200407 Client (for tests, one of mock_cas)"])
         unguarded = getattr(client, "_unguarded", type(client))
-        preflight = vars(client).get("_preflight") or _MEMORY.setdefault(client, Preflight())
+        preflight = vars(client).get("_preflight") or _PREFLIGHTS.setdefault(client, Preflight())
         return cls(client, unguarded, preflight, RuntimeOptions())
 
     def run(self, process: Process[T]) -> T:

@@ -119,7 +119,7 @@ def _noting(operation: Operation, call: Callable[..., Any]) -> Callable[..., Any
     @wraps(call)
     def noting(self: Any, request: Any, runtime: Any) -> Any:
         response = call(self, request, runtime)
-        self._preflight.saw_response(operation, request, response)
+        self._preflight.reading.saw_response(operation, request, response)
         return response
 
     return noting
@@ -129,7 +129,7 @@ def _noting_async(operation: Operation, call: Callable[..., Any]) -> Callable[..
     @wraps(call)
     async def noting(self: Any, request: Any, runtime: Any) -> Any:
         response = await call(self, request, runtime)
-        self._preflight.saw_response(operation, request, response)
+        self._preflight.reading.saw_response(operation, request, response)
         return response
 
     return noting

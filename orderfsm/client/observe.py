@@ -35,7 +35,7 @@ async def observe_async(client: Any, order_id: int) -> Observation:
 def _observing(preflight: Preflight, order_id: int) -> Process[Observation]:
     everywhere = everything(preflight.lifecycle)
     with naming(order_id):
-        observation = yield from preflight.read_until(order_id, lambda states: len(states - {None}) == 1)
+        observation = yield from preflight.reading.read_until(order_id, lambda states: len(states - {None}) == 1)
         if observation.error is not None and observation.states == everywhere:
             raise observation.error
         return observation

@@ -23,14 +23,13 @@ from orderfsm.tables.orders import UNSPECIFIC_STATUS, Operation, State
 from orderfsm.trace import Outcome
 from orderfsm.verdict import Uncertain
 
-from .arguments import states_of
+from .arguments import number, seconds, states_of
 from .candidate import Candidate
 from .carry_out import Undecided, carrying_out, decide
 from .connection import Connection
 from .errors import OutcomeUnknown, UnreadableAnswer
 from .journal import Journal
 from .observation import meaning
-from .preflight import number, seconds
 from .sdk import Answer
 from .steps import Send, run, run_async
 
@@ -287,7 +286,6 @@ class _Sweep:
     # -- the process -------------------------------------------------------------------------------------------------
 
     def process(self, given: Collection[Candidate] | None, *, dry_run: bool) -> Process[SweepReport]:
-        """See `sweep`."""
         journal = self.journal
         if journal is not None and journal.begun:
             selected = [self._candidate(*each) for each in journal.selection]
@@ -296,7 +294,7 @@ class _Sweep:
         for each in selected:
             if not isinstance(each, Candidate):
                 raise InvalidValue("candidate", each, ["one of those that a dry run selects"])
-            self.preflight.met(each.order_id)
+            self.preflight.memory.met(each.order_id)
         if dry_run:
             return SweepReport(tuple(selected))
         if journal is not None and not journal.begun:
@@ -346,7 +344,7 @@ class _Sweep:
         statuses = {status for state in states if (status := wire.status_of(state, self.lifecycle)) is not None}
         rows: dict[int, Any] = {}
         for status in [None] if statuses == words else sorted(statuses):
-            found = yield from self.preflight.orders(status)
+            found = yield from self.preflight.reading.orders(status)
             if isinstance(found, Answer):
                 return found
             rows |= {int(row.order_id): row for row in found}

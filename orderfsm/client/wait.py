@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue, OrderFSMError, Unreachable
 from orderfsm.paths import WAITED_FOR
 
-from .arguments import order_id_of, states_of
+from .arguments import order_id_of, seconds, states_of
+from .backoff import growing
 from .carry_out import Undecided
 from .connection import Connection
 from .errors import naming
-from .preflight import backoff, seconds
 from .steps import Pause, Send
-
-with needs("client"):
-    from tenacity import wait_exponential, wait_random
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -142,12 +138,10 @@ class _Waiting:
     path: list[Observation] = attrs.field(factory=list, init=False)
 
     def process(self) -> Process[State]:
-        """See `wait`."""
         with naming(self.order_id):
             return (yield from self._until(self.preflight.clock() + self.timeout))
 
     def _until(self, deadline: float) -> Process[State]:
-        pauses = wait_exponential(multiplier=self.interval / 20, max=self.interval) + wait_random(0, self.interval / 20)
         goals = " or ".join(sorted(map(str, self.goals)))
         LOGGER.info("order %d: waiting until it is %s, for at most %g s", self.order_id, goals, self.timeout)
         attempt = 0
@@ -159,7 +153,8 @@ class _Waiting:
                 return self._reached(observation)
             self._give_up(observation)
             attempt += 1
-            pause = min(deadline - self.preflight.clock(), backoff(attempt, answer, pauses).seconds)
+            grown = growing(attempt, answer, base=self.interval / 20, cap=self.interval)
+            pause = min(deadline - self.preflight.clock(), grown.seconds)
             if pause <= 0:
                 raise WaitTimeout(self.order_id, self.goals, self.timeout, tuple(self.path))
             LOGGER.debug("order %d: reading it again in %.1f s", self.order_id, pause)
@@ -184,15 +179,15 @@ class _Waiting:
 
     def _look(self) -> Process[tuple[Observation, Answer]]:
         """Read the order; what can be known of it now, from that and from what was seen before."""
-        observation, answer = yield from self.preflight.read(self.order_id)
+        observation, answer = yield from self.preflight.reading.read(self.order_id)
         if observation.error is not None and not answer.passing and not answer.not_found:
             raise observation.error
-        self.preflight.existing(observation)
+        self.preflight.reading.existing(observation)
         if self.path:
             can = {after for before in self.path[-1].states for after in self.preflight.lifecycle.reachable(before)}
             observation = attrs.evolve(observation, states=observation.states & can or observation.states)
         if observation.found & self.goals and len(observation.found) > 1 and not answer.passing:
-            observation = yield from self.preflight.listed(observation)
+            observation = yield from self.preflight.reading.listed(observation)
         return observation, answer
 
     def _note(self, observation: Observation, answer: Answer) -> bool:

@@ -14,40 +14,40 @@ from orderfsm.extras import needs
 if TYPE_CHECKING:
     from orderfsm.coverage import covering
 
-    from .concurrent import ConcurrentReport, run_concurrent, run_concurrent_async
+    from .concurrency.run import ConcurrentReport, run_concurrent, run_concurrent_async
     from .conformance import check_conformance
-    from .driver import AccountDriver, Answer, Driver, Entry, NoAnswer, Page, Quota
-    from .history import HistoryCheck, check_history
-    from .http import HTTPDriver
-    from .machine import MachineDriver
+    from .drivers.driver import AccountDriver, Answer, Driver, Entry, NoAnswer, Page, Quota
+    from .drivers.http import HTTPDriver
+    from .drivers.machine import MachineDriver
+    from .drivers.service import ServiceDriver
+    from .histories.history import HistoryCheck, check_history
+    from .histories.smallest import smallest_history
+    from .programs.stateful import lifecycle_machine
     from .report import Report, Result, Violation
-    from .service import ServiceDriver
-    from .smallest import smallest_history
-    from .stateful import lifecycle_machine
 
 _HOMES = {
-    "AccountDriver": ".driver",
-    "Answer": ".driver",
-    "ConcurrentReport": ".concurrent",
-    "Driver": ".driver",
-    "Entry": ".driver",
-    "HTTPDriver": ".http",
-    "HistoryCheck": ".history",
-    "MachineDriver": ".machine",
-    "NoAnswer": ".driver",
-    "Page": ".driver",
-    "Quota": ".driver",
+    "AccountDriver": ".drivers.driver",
+    "Answer": ".drivers.driver",
+    "ConcurrentReport": ".concurrency.run",
+    "Driver": ".drivers.driver",
+    "Entry": ".drivers.driver",
+    "HTTPDriver": ".drivers.http",
+    "HistoryCheck": ".histories.history",
+    "MachineDriver": ".drivers.machine",
+    "NoAnswer": ".drivers.driver",
+    "Page": ".drivers.driver",
+    "Quota": ".drivers.driver",
     "Report": ".report",
     "Result": ".report",
-    "ServiceDriver": ".service",
+    "ServiceDriver": ".drivers.service",
     "Violation": ".report",
     "check_conformance": ".conformance",
-    "check_history": ".history",
+    "check_history": ".histories.history",
     "covering": "orderfsm.coverage",
-    "lifecycle_machine": ".stateful",
-    "run_concurrent": ".concurrent",
-    "run_concurrent_async": ".concurrent",
-    "smallest_history": ".smallest",
+    "lifecycle_machine": ".programs.stateful",
+    "run_concurrent": ".concurrency.run",
+    "run_concurrent_async": ".concurrency.run",
+    "smallest_history": ".histories.smallest",
 }
 
 __all__ = [

@@ -14,14 +14,16 @@ from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, all_or_some
 
-from .counterexample import exact, fewest_calls, of_clients, of_race, others_may_have, violation_of, without_bystanders
-from .cover import Cover, Tried
-from .limit import TIMEOUT
-from .model import Contradiction, Kind
+from .counterexample import of_clients, of_race, others_may_have, violation_of
+from .drivers.limit import TIMEOUT
+from .model.contradiction import Contradiction, Kind
+from .model.perform import CannotForce
+from .model.session import Session
+from .programs.shrink import exact, fewest_calls, without_bystanders
+from .programs.trials import Trials, Tried
+from .programs.ways import NoUnits, Pilot
 from .report import Report, Result
 from .selection import Selection
-from .session import CannotForce, Session
-from .ways import NoUnits, Pilot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -29,11 +31,11 @@ if TYPE_CHECKING:
 
     from orderfsm.lifecycle import Lifecycle
 
-    from .cover import Trial
-    from .driver import Driver
-    from .races import Race
+    from .concurrency.races import Race
+    from .drivers.driver import Driver
+    from .model.failure import Failure, Key
+    from .programs.trials import Trial
     from .report import Pair, Violation
-    from .session import Failure, Key
 
     _T = TypeVar("_T")
     Progress: TypeAlias = Callable[[str, int, int], None]
@@ -201,10 +203,9 @@ class _Check:
         """Play every trial; where the account cannot be emptied, first those that take the fewest units."""
         before = self._session.quota()
         self._used = None if before is None else before.used
-        cover = Cover(self._session.lifecycle, self._pilot)
-        self._play(cover.surveys())
-        trials = list(cover.trials())
-        self._play(self._told("systematic", trials))
+        trials = Trials(self._session.lifecycle, self._pilot)
+        self._play(trials.surveys())
+        self._play(self._told("systematic", list(trials.all())))
 
     def _play(self, trials: Iterable[Trial]) -> None:
         for trial in trials:
@@ -256,7 +257,7 @@ class _Check:
         """Play random programs until one fails."""
         if not self._effort.random:
             return
-        from .stateful import failing_program
+        from .programs.stateful import failing_program
 
         failure = failing_program(
             self._session, self._effort.random, self._effort.seed, self._effort.deadline, self._is_new
@@ -275,7 +276,7 @@ class _Check:
                 self._call_at_once(clients, calls)
 
     def _race(self, clients: int) -> None:
-        from .races import raced, races
+        from .concurrency.races import raced, races
 
         selected = [race for race in races(self._session.lifecycle, clients) if self._is_to_be_run(race)]
         for race in self._told("races", selected * RACES):
@@ -299,7 +300,7 @@ class _Check:
         return tried and not selection.left_out & {*race.triggers}
 
     def _call_at_once(self, clients: int, calls: int) -> None:
-        from .concurrent import run_concurrent_async
+        from .concurrency.run import run_concurrent_async
 
         self._session.begin(FEW_UNITS)
         report = self._session.wait_for(

@@ -1,10 +1,7 @@
-"""What shows a violation: the program that failed, with the fewest calls."""
+"""What violates the table, for a report: a program that failed, or what concurrent clients were told."""
 
 from __future__ import annotations
 
-import math
-import time
-from itertools import count, takewhile
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,28 +9,22 @@ import attrs
 from orderfsm.tables.orders import Event
 from orderfsm.trace import Events
 
-from .clients import WHO_LOOKS
-from .model import Account, Kind
+from .concurrency.clients import WHO_LOOKS
+from .model.account import Account, tell
+from .model.contradiction import Kind
+from .model.steps import Observe, as_json
+from .programs.script import script
 from .report import Violation
-from .script import script
-from .session import READS, TRIES, tell
-from .shrink import shrunk
-from .steps import Observe, Program, ReadQuota, as_json, begun_by, orders_of, renumbered, trigger_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
     from orderfsm.trace import Line
 
-    from .concurrent import Problem
-    from .races import Raced
-    from .session import Done, Failure, Session
-    from .steps import Step
-
-PLAYS = 500
-"""How often a program is played at most to shrink it."""
+    from .concurrency.races import Raced
+    from .concurrency.run import Problem
+    from .model.failure import Failure
+    from .model.session import Session
 
 
 def others_may_have(failure: Failure, session: Session) -> bool:
@@ -65,105 +56,6 @@ def violation_of(failure: Failure, session: Session, part: str) -> Violation:
         calls=tuple(as_json(each.step, each.got) for each in failure.done),
         script=script(session.driver, failure.units, failure, failure.done),
     )
-
-
-def exact(session: Session, failure: Failure) -> Failure:
-    """A failure, which accuses the step that is wrong: what earlier steps did is looked for after each of them.
-
-    That is done where more than one step came since the last look at what is wrong: at the state of an order, or at a
-    count of units. An answer that is wrong may also be the effect of a step before, at which nobody looked.
-    """
-    last = failure.done[-1].step
-    steps = [each.step for each in failure.done]
-    answered = not isinstance(last, Observe | ReadQuota)
-    if failure.itself or (answered and (failure.kind is not Kind.STATE_MACHINE or not orders_of(last))):
-        return failure
-    look = Observe(*orders_of(last)) if answered else last
-    reads = READS if isinstance(look, ReadQuota) else frozenset()
-    since = list(takewhile(lambda step: step != look, reversed(steps[:-1])))
-    unseen = sum(trigger_of(step) not in {None, *reads} for step in since)
-    if len(since) < len(steps) - 1 and unseen == (0 if answered else 1):
-        return failure
-    looks: list[Step] = [ReadQuota(number) for number in session.packages] if isinstance(look, ReadQuota) else []
-    looked = list(looks)
-    for step in steps:
-        begun = begun_by(step)
-        looks += [Observe(begun)] if begun is not None and isinstance(look, Observe) else []
-        looked += [step, *(() if isinstance(step, Observe) else looks)]
-    found = session.play(Program(tuple(looked), failure.units), lambda found: found.kind is failure.kind)
-    session.give_up_orders()
-    return failure if found is None else found
-
-
-def fewest_calls(
-    session: Session, failure: Failure, is_new: Callable[[Failure], bool], until: float = math.inf
-) -> Failure:
-    """A failure with its program shrunk while it fails in that way, or in another that `is_new`.
-
-    It ends `until` a time of `time.monotonic`, or after so many `PLAYS`.
-    """
-    found = failure
-    plays = count(1)
-
-    def fails(program: Program) -> Program | None:
-        nonlocal found
-        is_over = next(plays) > PLAYS or time.monotonic() > until
-        again = None if is_over else _failure(session, program, failure, is_new)
-        if again is None:
-            return None
-        found = again
-        return again.program
-
-    program = found.program
-    fails(renumbered(shrunk(fails(program) or program, fails)))
-    return found
-
-
-def without_bystanders(session: Session, failure: Failure) -> Failure:
-    """A failure with nothing in its program but what moved the order that it is about, if it fails in the same way.
-
-    It costs one order, where the units of more are not to be had.
-    """
-    *before, last = failure.done
-    moved = [each.step for each in before if _has_moved(each)]
-    about = orders_of(last.step) or {order for step in moved[-1:] for order in _orders(step)}
-    kept = [step for step in moved if _orders(step) & about]
-    if isinstance(last.step, ReadQuota):
-        kept[1:1] = [last.step]
-    program = Program((*kept, last.step), failure.units)
-    if not kept or len(program) >= len(failure.done):
-        return failure
-    return _failure(session, program, failure, lambda _other: False) or failure
-
-
-def _has_moved(done: Done) -> bool:
-    """Whether a step was accepted, and is one that changes something."""
-    return done.accepted and trigger_of(done.step) not in READS
-
-
-def _orders(step: Step) -> set[int]:
-    begun = begun_by(step)
-    return {*orders_of(step), *(() if begun is None else (begun,))}
-
-
-def _failure(session: Session, program: Program, like: Failure, is_new: Callable[[Failure], bool]) -> Failure | None:
-    """How a program fails, if it does so as `like`, or in a way that `is_new`; None if only one of them is passing.
-
-    Where others act as well, it has more than one try. What passes must come every time. A new way must be told by the
-    answer itself: of an effect that is seen later, a shorter program may accuse the wrong call.
-    """
-
-    def wanted(failure: Failure) -> bool:
-        tells_itself = failure.itself or not isinstance(failure.done[-1].step, Observe | ReadQuota)
-        return failure.passing is like.passing and (failure.names(like) or (tells_itself and is_new(failure)))
-
-    again: Failure | None = None
-    for _ in range(TRIES if like.passing or session.events is Events.PARTIAL else 1):
-        again = session.play(program, wanted, like)
-        session.give_up_orders()
-        if (again is None) is like.passing:
-            break
-    return again
 
 
 def _of_client(line: Line) -> dict[str, Any]:

@@ -15,15 +15,15 @@ import pytest
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events
 
-from .counterexample import fewest_calls, others_may_have, violation_of
-from .cover import Cover
-from .http import HTTPDriver, key_of_environment
-from .model import Kind
-from .report import Result
-from .script import write_script
-from .session import Session
-from .stateful import failing_program
-from .ways import Pilot
+from .counterexample import others_may_have, violation_of
+from .drivers.http import HTTPDriver, key_of_environment
+from .model.contradiction import Kind
+from .model.session import Session
+from .programs.shrink import fewest_calls
+from .programs.stateful import failing_program
+from .programs.trials import Trials
+from .programs.ways import Pilot
+from .report import Result, write_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
 
-    from .cover import Trial
+    from .model.failure import Failure
+    from .programs.trials import Trial
     from .report import Pair, Violation
-    from .session import Failure
 
 PATIENCE = 0.5
 """Seconds for which others are waited for to move an order."""
@@ -87,7 +87,7 @@ class Suite(pytest.Collector):
         failure = failing_program(self._session, number, seed, self._deadline, is_new)
         if failure is not None:
             found = fewest_calls(self._session, failure, lambda _failure: False, self._deadline)
-            raise Violated(violation_of(found, self._session, f"random, seed {seed}"))
+            raise FoundViolation(violation_of(found, self._session, f"random, seed {seed}"))
         self._begin()
 
     def _begin(self) -> None:
@@ -108,14 +108,14 @@ class Suite(pytest.Collector):
         results = {self._result(trial) for trial in self._trials[pair]}
         accused = [other for other in self._violations if other == pair or other not in self._to_run | self._failed]
         if pair in self._told:
-            raise Violated(self._told[pair])
+            raise FoundViolation(self._told[pair])
         for other in sorted(accused, key=lambda other: other != pair):
             self._failed.add(other)
-            raise Violated(self._violations[other])
+            raise FoundViolation(self._violations[other])
         if Result.PASSED not in results:
             lacking = [told for accused, told in self._told.items() if accused[1] is pair[1]]
             if lacking:
-                raise Violated(lacking[0])
+                raise FoundViolation(lacking[0])
             if pair[1] in self._session.not_offered:
                 pytest.skip("the server does not offer this operation")
             without = "; --orderfsm-control URL names a control port that may do it" * (self._control is None)
@@ -138,7 +138,7 @@ class Suite(pytest.Collector):
     @cached_property
     def _trials(self) -> dict[Pair, list[Trial]]:
         trials: dict[Pair, list[Trial]] = defaultdict(list)
-        for trial in Cover(ORDER_LIFECYCLE, self._pilot).trials():
+        for trial in Trials(ORDER_LIFECYCLE, self._pilot).all():
             if trial.trigger is not None:
                 trials[trial.state, trial.trigger].append(trial)
         return trials
@@ -161,7 +161,7 @@ class Suite(pytest.Collector):
         return Result.PASSED if trial.trigger in tried.passed else Result.NOT_FORCED
 
 
-class Violated(Exception):
+class FoundViolation(Exception):
     """The server contradicts the table, as the violation says."""
 
     def __init__(self, violation: Violation) -> None:
@@ -180,7 +180,7 @@ class SuiteTest(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The violation, and where its program is if one was asked for; anything else as it is."""
-        if not isinstance(excinfo.value, Violated):
+        if not isinstance(excinfo.value, FoundViolation):
             return super().repr_failure(excinfo, style)
         violation = excinfo.value.violation
         folder = self.config.getoption("--orderfsm-repro")

@@ -13,12 +13,13 @@ from orderfsm.verdict import Uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from orderfsm.rows import State, Trigger
     from orderfsm.trace import Finding
 
-    from .model import Kind
-    from .session import Key
+    from .model.contradiction import Kind
+    from .model.failure import Key
 
 Pair = tuple["State | None", "Trigger"]
 
@@ -81,6 +82,15 @@ class Violation:
         one_by_one = [call for call in self.calls if "client" not in call]
         lines += [f"  {number}. {_told(call)}" for number, call in enumerate(one_by_one, 1)]
         return "\n".join([*lines, *self.picture.splitlines()])
+
+
+def write_script(folder: Path, violation: Violation) -> Path:
+    """Write the program of a violation to a file in a folder, which is made if it is not there; the file."""
+    words = (violation.trigger.name.lower(), "in", violation.state or "no_order", violation.kind.replace(" ", "_"))
+    path = folder / f"{'_'.join(words)}.py"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(violation.script, encoding="utf-8")
+    return path
 
 
 def _told(call: Mapping[str, Any]) -> str:

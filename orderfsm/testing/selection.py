@@ -10,7 +10,7 @@ import attrs
 from orderfsm import wire
 from orderfsm.invalid import InvalidValue
 
-from .model import Kind
+from .model.contradiction import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
 
+    from .model.failure import Key
     from .report import Pair, Report
-    from .session import Key
 
 NO_ORDER = "none"
 """The word for no order, where a state is expected."""

@@ -39,7 +39,6 @@ class Broken(Service):
         return status, body
 
     def handle(self, request):
-        """See `Service`."""
         response = super().handle(request)
         if request.headers["x-acs-action"] not in tuple(Operation):
             return response
@@ -495,7 +494,6 @@ class Lists(Broken):
         return entries
 
     def answered(self, operation, given, body):
-        """See `Broken`."""
         if operation is not Operation.LIST:
             return body
         return body | {"CertificateOrderList": self.changed(given, body, body["CertificateOrderList"])}

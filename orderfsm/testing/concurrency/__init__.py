@@ -1,0 +1,1 @@
+"""Clients that call a server at the same time, at random or in races."""

@@ -1,0 +1,317 @@
+"""Clients that call a server at the same time, on few orders, and write down what they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from orderfsm.tables.orders import Event, Operation
+from orderfsm.testing.drivers.answers import word_of
+from orderfsm.testing.drivers.driver import Answer, NoAnswer, given
+from orderfsm.testing.drivers.limit import TIMEOUT, Overdue, within_async
+from orderfsm.trace import Line, Outcome
+
+from .choices import Choices, Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, Trigger
+    from orderfsm.testing.drivers.driver import Driver
+
+WHO_LOOKS = "after"
+"""The client of what is seen after all calls."""
+
+AFTER = 1e-6
+"""Seconds by which what is seen after all calls comes after them."""
+
+SWITCH_INTERVAL = 1e-5
+"""Seconds after which Python lets another thread go on, so that clients meet in a server of this process as well."""
+
+
+@attrs.define
+class Recording:
+    """What clients were told: a line for each call, and for each event that happened.
+
+    `unsure` are orders to which an event may have happened of which no answer came: no line can say that.
+    """
+
+    lines: list[Line] = attrs.field(factory=list)
+    unsure: set[int] = attrs.field(factory=set)
+
+    @property
+    def orders(self) -> set[int]:
+        """The orders that the lines name."""
+        return {order_id for line in self.lines for order_id in (line.order_id, line.begins) if order_id is not None}
+
+
+async def record(
+    driver: Driver,
+    lifecycle: Lifecycle,
+    *,
+    clients: int,
+    calls: int,
+    seed: int,
+    deadline: float,
+    left_out: Collection[Trigger] = (),
+) -> Recording:
+    """Let `clients` clients make `calls` random calls each, all at once; none begins one after `deadline`.
+
+    Triggers that are `left_out` are not fired. A client is a thread of its own, or a task if a method of the driver is
+    a coroutine function. An error that the driver raises ends them all. A call that takes more than `TIMEOUT` seconds
+    is one that was not answered.
+    """
+    shared = Shared.of(lifecycle, clients, left_out)
+    if shared.choices.are_none:
+        return shared.recording
+    working = [Client(driver, number, Random(f"{seed} {number}"), shared) for number in range(1, clients + 1)]
+    await _at_once(driver, working, lambda client: client.work(calls, deadline), max(deadline, time.monotonic()))
+    return shared.recording
+
+
+async def meet(
+    driver: Driver, lifecycle: Lifecycle, order_id: int | None, states: frozenset[State | None], triggers: list[Trigger]
+) -> Recording:
+    """Let clients fire `triggers`, each client one of them, at the same moment, on an order in one of `states`.
+
+    Creates need no order. A client is what it is for `record`.
+    """
+    shared = Shared.of(lifecycle, len(triggers))
+    meeting = [Client(driver, number, Random(number), shared) for number in range(1, len(triggers) + 1)]
+    work = partial(_fire, triggers, order_id, states)
+    await _at_once(driver, meeting, work, time.monotonic())
+    return shared.recording
+
+
+def _fire(
+    triggers: list[Trigger], order_id: int | None, states: frozenset[State | None], client: Client
+) -> Coroutine[Any, Any, None]:
+    return client.fire(triggers[client.number - 1], order_id, states)
+
+
+def seen_after(
+    states: frozenset[State | None], order_id: int, recording: Recording, lifecycle: Lifecycle
+) -> list[Line]:
+    """What an order was seen in once all calls of a recording had ended, as a line; none if that is not one state."""
+    after = max([line.ended for line in recording.lines], default=0.0) + AFTER
+    line = Line(
+        time=datetime.fromtimestamp(after, UTC),
+        order_id=order_id,
+        trigger=Operation.DESCRIBE,
+        client=WHO_LOOKS,
+        started=after,
+        ended=after,
+    )
+    if None in states:
+        return [attrs.evolve(line, outcome=Outcome.REFUSED, code=lifecycle.service_refusals[None].code)]
+    return [attrs.evolve(line, state=state) for state in states if len(states) == 1 and state in lifecycle.state_rules]
+
+
+async def _at_once(
+    driver: Driver, clients: Sequence[Client], work: Callable[[Client], Coroutine[Any, Any, None]], deadline: float
+) -> None:
+    """Let all clients begin their work at the same moment, and wait for them; they begin nothing after `deadline`."""
+    if any(map(inspect.iscoroutinefunction, (driver.create, driver.call, driver.observe, driver.happen))):
+        try:
+            async with asyncio.TaskGroup() as group:
+                for client in clients:
+                    group.create_task(work(client))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+    else:
+        await asyncio.to_thread(_in_threads, clients, work, deadline)
+
+
+def _in_threads(
+    clients: Sequence[Client], work: Callable[[Client], Coroutine[Any, Any, None]], deadline: float
+) -> None:
+    errors: list[BaseException] = []
+    all_there = threading.Barrier(len(clients))
+
+    async def begin(client: Client) -> None:
+        all_there.wait()
+        await work(client)
+
+    def run(client: Client) -> None:
+        try:
+            asyncio.run(begin(client))
+        except BaseException as error:  # noqa: BLE001  # it is raised where the clients were started
+            errors.append(error)
+            all_there.abort()
+            for other in clients:
+                other.stop()
+
+    threads = [threading.Thread(target=run, args=(client,), daemon=True) for client in clients]
+    with _switching_often():
+        for thread in threads:
+            thread.start()
+        for client, thread in zip(clients, threads, strict=True):
+            thread.join(max(0.0, deadline - time.monotonic()) + TIMEOUT)
+            if thread.is_alive():
+                client.leave()
+    if errors:
+        raise errors[0]
+
+
+@contextmanager
+def _switching_often() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+def _clock() -> Callable[[], float]:
+    epoch = time.time() - time.perf_counter()
+    return lambda: epoch + time.perf_counter()
+
+
+@attrs.frozen
+class Shared:
+    """What all clients of a run share; `now` is seconds since 1970, and never goes back."""
+
+    pool: Pool
+    choices: Choices
+    recording: Recording
+    now: Callable[[], float]
+
+    @classmethod
+    def of(cls, lifecycle: Lifecycle, clients: int, left_out: Collection[Trigger] = ()) -> Shared:
+        """What so many clients share at first."""
+        return cls(Pool(lifecycle, linger=clients), Choices(lifecycle, left_out), Recording(), _clock())
+
+
+class Client:
+    """A client that does one thing after the other, as its generator draws them, and notes what it is told."""
+
+    def __init__(self, driver: Driver, number: int, random: Random, shared: Shared) -> None:
+        self.number = number
+        self._driver = driver
+        self._random = random
+        self._shared = shared
+        self._stopped = False
+        self._under_way: tuple[Trigger, int | None, float] | None = None
+
+    def stop(self) -> None:
+        """Begin nothing any more."""
+        self._stopped = True
+
+    def leave(self) -> None:
+        """Note a call that is not answered, and nothing after it."""
+        if self._under_way is not None:
+            trigger, order_id, started = self._under_way
+            if isinstance(trigger, Event):
+                self._shared.recording.unsure.add(cast("int", order_id))
+            else:
+                self._note(trigger, order_id, started, Answer.unknown())
+        self.stop()
+
+    async def work(self, calls: int, deadline: float) -> None:
+        """Make `calls` calls, until `deadline` by the monotonic clock."""
+        for _ in range(calls):
+            if self._stopped or time.monotonic() > deadline:
+                return
+            picked = self._shared.pool.pick(self._random)
+            if picked is None:
+                create = self._shared.choices.draw_create(self._random)
+                try:
+                    await self.fire(create.trigger, None, frozenset([create.target]))
+                finally:
+                    self._shared.pool.created()
+            else:
+                order_id, states = picked
+                await self.fire(self._shared.choices.draw(states, self._random), order_id, states)
+
+    async def fire(self, trigger: Trigger, order_id: int | None, states: frozenset[State | None]) -> None:
+        """Make a call or let an event happen, on an order in one of `states`; or create one, which is to be in one."""
+        if order_id is None:
+            await self._create(cast("Operation", trigger), states)
+        elif isinstance(trigger, Event):
+            await self._happen(order_id, states, trigger)
+        else:
+            await self._call(order_id, states, trigger)
+
+    async def _create(self, operation: Operation, states: frozenset[State | None]) -> None:
+        started = self._shared.now()
+        answer = await self._asked(started, operation, None, "create", operation)
+        if answer is None:
+            self._shared.choices.never(operation)
+            return
+        order_id = answer.order_id if answer.outcome is Outcome.ACCEPTED else None
+        self._note(operation, order_id, started, answer)
+        if order_id is not None:
+            self._shared.pool.add(order_id, states)
+
+    async def _call(self, order_id: int, states: frozenset[State | None], operation: Operation) -> None:
+        started = self._shared.now()
+        answer = await self._asked(started, operation, order_id, "call", operation, order_id)
+        if answer is None:
+            self._shared.choices.never(operation)
+            return
+        self._note(operation, order_id, started, answer)
+        self._shared.pool.learn(order_id, self._shared.choices.means(states, operation, answer))
+        if answer.outcome is Outcome.ACCEPTED and answer.order_id is not None:
+            self._shared.pool.add(answer.order_id, self._shared.choices.anywhere)
+
+    async def _happen(self, order_id: int, states: frozenset[State | None], event: Event) -> None:
+        started = self._shared.now()
+        answer = await self._asked(started, event, order_id, "happen", order_id, event)
+        if answer is None:
+            self._shared.choices.never(event)
+            return
+        if answer.outcome is Outcome.ACCEPTED:
+            self._note(event, order_id, started, answer)
+        elif answer.outcome is Outcome.UNKNOWN:
+            self._shared.recording.unsure.add(order_id)
+        self._shared.pool.learn(order_id, self._shared.choices.means(states, event, answer))
+
+    async def _asked(
+        self, started: float, trigger: Trigger, order_id: int | None, method: str, *arguments: Any
+    ) -> Answer | None:
+        """What a method of the driver answers; None if it cannot do that."""
+        self._under_way = (trigger, order_id, started)
+        try:
+            value = getattr(self._driver, method)(*arguments)
+            value = await within_async(TIMEOUT, value) if inspect.isawaitable(value) else value
+        except (NoAnswer, Overdue):
+            return Answer.unknown()
+        finally:
+            self._under_way = None
+        return cast("Answer | None", given(method, value))
+
+    def _note(self, trigger: Trigger, order_id: int | None, started: float, answer: Answer) -> None:
+        if self._stopped:
+            return
+        unnamed = order_id is None and answer.outcome is Outcome.ACCEPTED
+        self._shared.recording.lines.append(
+            Line(
+                time=datetime.fromtimestamp(started, UTC),
+                trigger=trigger,
+                order_id=order_id,
+                outcome=Outcome.UNKNOWN if unnamed else answer.outcome,
+                code=answer.code or None,
+                state=word_of(answer),
+                new_order_id=answer.order_id if order_id is not None and order_id != answer.order_id else None,
+                client=self.number,
+                started=started,
+                ended=self._shared.now(),
+            )
+        )
+
+
+async def answered(value: Any) -> Any:
+    """What a driver's method gave, or what that gives when it is awaited."""
+    return await value if inspect.isawaitable(value) else value

@@ -1,0 +1,254 @@
+"""What the conformance kit asks of whoever connects it to a server: a `Driver`, and the values that it gives back.
+
+A driver has no rule of its own: it does what it is told, and tells what came of it. The four methods of `Driver` are
+enough; whatever more of `AccountDriver` a driver has is checked as well. Any method may be `async def`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import attrs
+
+from orderfsm.errors import BY_CODE, Meaning
+from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.tables.api import VERSION, meaning_of
+from orderfsm.tables.orders import Operation
+from orderfsm.trace import Outcome
+from orderfsm.verdict import Uncertain
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping
+    from typing import TypeAlias, TypeVar
+
+    from orderfsm.rows import Event, State
+
+    _T = TypeVar("_T")
+    Now: TypeAlias = _T | Awaitable[_T]
+
+TOO_MANY, UNAVAILABLE = 429, (502, 503, 504)
+"""The HTTP statuses of a call that was turned away for the moment, whatever the code."""
+
+
+class NoAnswer(OrderFSMError):
+    """The server did not answer, or not in a way that could be read; the message says what came instead.
+
+    `passing`: it may well answer if it is asked again. `answer`: the answer that came instead, if one came.
+    """
+
+    def __init__(self, message: str, *, passing: bool = True, answer: Answer | None = None) -> None:
+        super().__init__(message)
+        self.passing, self.answer = passing, answer
+
+
+@attrs.frozen
+class Answer(Uncertain):
+    """What came of a create, of a call, or of an event.
+
+    `code` is the error code of a refusal; None if the server has none. `http_status` is None where there is no HTTP.
+    `order_id` is the order that a create made, or the second order of a renewal. `body` is the answer's JSON object, if
+    there is one.
+
+    >>> from orderfsm.testing import Answer
+    >>> Answer.accepted(order_id=7).order_id, Answer.refused("OrderStateError").code
+    (7, 'OrderStateError')
+    """
+
+    _instead: ClassVar[str] = "ask its `.outcome`"
+    outcome: Outcome = attrs.field(converter=Outcome)
+    code: str | None = None
+    http_status: int | None = None
+    order_id: int | None = None
+    body: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+
+    @classmethod
+    def accepted(cls, **fields: Any) -> Answer:
+        """It was done."""
+        return cls(Outcome.ACCEPTED, **fields)
+
+    @classmethod
+    def refused(cls, code: str | None, **fields: Any) -> Answer:
+        """It was refused, with that code."""
+        return cls(Outcome.REFUSED, code, **fields)
+
+    @classmethod
+    def unknown(cls) -> Answer:
+        """No answer came, or the server failed: it was done, or not."""
+        return cls(Outcome.UNKNOWN)
+
+    def __str__(self) -> str:
+        if self.outcome is not Outcome.REFUSED and self.code is None:
+            return "accepted" if self.outcome is Outcome.ACCEPTED else "no answer"
+        http = "" if self.http_status is None else f" (HTTP {self.http_status})"
+        return f"{self.code or 'refused'}{http}"
+
+
+def throttled(answer: Answer) -> bool:
+    """Whether the call came to nothing because there were too many."""
+    refused = answer.outcome is Outcome.REFUSED
+    return refused and (answer.http_status == TOO_MANY or meaning_of(answer.code) is Meaning.THROTTLED)
+
+
+def kept_out(answer: Answer) -> bool:
+    """Whether the call came to nothing because the caller may not make it."""
+    return answer.outcome is Outcome.REFUSED and meaning_of(answer.code) is Meaning.KEPT_OUT
+
+
+def says_nothing(answer: Answer) -> bool:
+    """Whether the server did not answer, or failed, or was busy, or kept the caller out."""
+    if answer.outcome is not Outcome.REFUSED:
+        return answer.outcome is Outcome.UNKNOWN
+    meaning = meaning_of(answer.code)
+    failed = answer.http_status in UNAVAILABLE and answer.code not in BY_CODE
+    return failed or throttled(answer) or (meaning is not None and meaning.passing)
+
+
+@attrs.frozen
+class Entry:
+    """An order in a list: its id, the `Status` that the list shows, and its domain."""
+
+    order_id: int
+    status: str
+    domain: str = ""
+
+
+@attrs.frozen
+class Page:
+    """A part of the list of orders, how many the whole list has (`TotalCount`), and the answer's JSON, if any."""
+
+    entries: tuple[Entry, ...]
+    total: int
+    body: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen
+class Quota:
+    """A package: units bought, units that orders hold now, orders ever issued, and the answer's JSON, if any."""
+
+    total: int
+    used: int
+    issued: int
+    body: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+
+
+class Driver(Protocol):
+    """What connects the kit to a server, of which it uses one account and one package. Each method may be `async`.
+
+    Where no answer comes, `create`, `call` and `happen` say so, and the other methods raise `NoAnswer`. They return
+    None for what the driver cannot do, with any order: that is then not tried.
+    """
+
+    def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE) -> Now[Answer | None]:
+        """Create an order by one of the three creates; `order_id` of the answer is its id."""
+        ...
+
+    def call(self, operation: Operation, order_id: int | str) -> Now[Answer | None]:
+        """Describe, cancel, delete, cancel for package or renew. `order_id` is a text where it is to be malformed."""
+        ...
+
+    def observe(self, order_id: int) -> Now[frozenset[State | None]]:
+        """The states that the order may be in, by the most exact way to read it, if possible one that is not a call.
+
+        One state where the server says exactly which. An order that is gone is None and DELETED.
+        """
+        ...
+
+    def happen(self, order_id: int, event: Event) -> Now[Answer | None]:
+        """Let an event happen."""
+        ...
+
+
+class AccountDriver(Driver, Protocol):
+    """What a driver may have besides: the account's reads, a way to begin again, and more than one package.
+
+    With `packages` more than 1, `create` and `quota` are given the number of another package as `package=2`. Units of
+    one package must not move when an order of another one takes a unit, or gives it back.
+    """
+
+    @property
+    def packages(self) -> int:
+        """How many packages `create` and `quota` take; 1 where there is no such attribute."""
+        ...
+
+    def orders(
+        self, *, status: str | None = None, keyword: str | None = None, page: int = 1, size: int = 50
+    ) -> Now[Page]:
+        """ListUserCertificateOrder: a page of the orders that have `status` and whose domain contains `keyword`."""
+        ...
+
+    def quota(self, package: int = 1) -> Now[Quota]:
+        """DescribePackageState of the package that `create` uses, or of another one."""
+        ...
+
+    def request(self, action: str, parameters: Mapping[str, str], *, version: str = VERSION) -> Now[Answer | None]:
+        """Send any request to the API: an action and a version that it may not have, parameters by the API's names."""
+        ...
+
+    def reset(self, units: int | None) -> Now[bool]:
+        """Begin again: no orders, and packages of `units` each; with None, no package. False if this driver cannot."""
+        ...
+
+
+METHODS = {
+    "create": (Operation.CREATE_FOR_PACKAGE,),
+    "call": (Operation.DESCRIBE, 1),
+    "observe": (1,),
+    "happen": (1, "review_passed"),
+}
+"""What every driver has, and what is given to it."""
+
+
+def checked(driver: Driver) -> Driver:
+    """A driver, if it is one; `InvalidValue` that says what it lacks if not."""
+    if isinstance(driver, str):
+        raise InvalidValue("driver", driver, ["a driver, such as HTTPDriver(URL)"])
+    if isinstance(driver, type):
+        raise InvalidValue("driver", driver, [f"an instance, {driver.__name__}(...), not the class"])
+    missing = [name for name in METHODS if not callable(getattr(driver, name, None))]
+    if missing:
+        all_of_them = f"an object with the methods {', '.join(METHODS)}"
+        raise InvalidValue("driver", driver, [f"{all_of_them}; it has no {' and no '.join(missing)}"])
+    for name, arguments in METHODS.items():
+        try:
+            signature = inspect.signature(getattr(driver, name))
+        except (TypeError, ValueError):
+            continue  # written in C, say
+        try:
+            signature.bind(*arguments)
+        except TypeError as error:
+            accepted = f"a method that takes {len(arguments)} argument{'s' * (len(arguments) > 1)} ({error})"
+            raise InvalidValue(f"{name}{signature} of driver", driver, [accepted]) from None
+    return driver
+
+
+def packages_of(driver: Driver) -> int:
+    """How many packages a driver has; 1 if its `create` and `quota` do not take the number of another one."""
+    number = getattr(driver, "packages", 1)
+    if not isinstance(number, int) or number <= 1:
+        return 1
+    try:
+        inspect.signature(driver.create).bind(*METHODS["create"], package=number)
+        inspect.signature(driver.quota).bind(package=number)  # type: ignore[attr-defined]
+    except (TypeError, ValueError, AttributeError):
+        return 1
+    return number
+
+
+RETURNED = {
+    **dict.fromkeys(("create", "call", "happen"), ((Answer, type(None)), "an Answer, or None")),
+    "observe": ((frozenset, set, type(None)), "a set of states, such as {State.ISSUED}, or None"),
+    "orders": ((Page, type(None)), "a Page, or None"),
+    "quota": ((Quota, type(None)), "a Quota, or None"),
+    "reset": ((bool, type(None)), "True, or False if it cannot"),
+    "request": ((Answer, type(None)), "an Answer, or None"),
+}
+"""What each method of a driver gives, and how that is said."""
+
+
+def given(method: str, value: Any) -> Any:
+    """What a method of a driver gave, if it is what that method gives; else `InvalidValue`."""
+    kinds, said = RETURNED[method]
+    if not isinstance(value, kinds) or (method == "observe" and value is not None and not value):
+        raise InvalidValue(f"what the driver's {method}() gave,", value, [said])
+    return value

@@ -1,0 +1,161 @@
+"""What was done with a server, and how it failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from orderfsm.errors import Meaning
+from orderfsm.invalid import OrderFSMError
+from orderfsm.tables.api import meaning_of
+from orderfsm.tables.orders import Operation
+from orderfsm.testing.drivers.driver import Answer, Page, Quota, says_nothing
+from orderfsm.trace import Outcome
+
+from .steps import Call, Observe, Program, ReadList, ReadQuota, trigger_of
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.tables.orders import State, Trigger
+
+    from .contradiction import Kind, Once
+    from .steps import Step
+
+    Key: TypeAlias = tuple[State | None, Trigger, Kind]
+
+READS = frozenset({Operation.DESCRIBE, Operation.LIST, Operation.DESCRIBE_PACKAGE})
+
+
+@attrs.frozen
+class Done:
+    """A step that was done: the states in which its order may have been before, and what came of it.
+
+    `result` is an `Answer`, a `Page`, a `Quota`, or the states that were observed; None if nothing readable came, but
+    perhaps an answer `instead`.
+    """
+
+    step: Step
+    before: frozenset[State | None]
+    result: Any
+    instead: Answer | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it was a call or an event, and was accepted."""
+        return isinstance(self.result, Answer) and self.result.outcome is Outcome.ACCEPTED
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was a call or an event, and was refused."""
+        return isinstance(self.result, Answer) and self.result.outcome is Outcome.REFUSED
+
+    @property
+    def got(self) -> str:
+        """What came of it, in a few words."""
+        match self.result:
+            case Answer(order_id=order_id, body=body) as answer:
+                word = (body or {}).get("Type") if trigger_of(self.step) is Operation.DESCRIBE else None
+                return str(word or (f"accepted, OrderId {order_id}" if order_id is not None else answer))
+            case Page(entries, total):
+                return f"{', '.join(f'{e.order_id} {e.status}' for e in entries) or 'nothing'}; {total} in all"
+            case Quota(total, used, issued):
+                return f"{total} units, {used} used, {issued} issued"
+            case None:
+                return "no answer" if self.instead is None else str(self.instead)
+            case states:
+                return " or ".join(sorted("none" if state is None else str(state) for state in states))
+
+
+@attrs.frozen
+class Failure:
+    """Where a program contradicted the table: in `state`, `trigger` was expected to do one thing, and did another.
+
+    `passing`: there was no answer, or one that says nothing; it counts only if it comes again and again. `kept_off`:
+    the call was throttled, or the caller may never make it, which is no fault of the server's. `once`: what every
+    program would fail of, so that it is told once and then left out. `itself`: it is the last step's own fault, and
+    shows no effect of what was done before. `done` is what was done up to there, with packages of `units`.
+    """
+
+    state: State | None
+    trigger: Trigger
+    expected: str
+    got: str
+    kind: Kind
+    passing: bool = False
+    kept_off: bool = False
+    once: Once | None = None
+    itself: bool = False
+    done: tuple[Done, ...] = attrs.field(default=(), eq=False, repr=False)
+    units: int | None = attrs.field(default=None, eq=False, repr=False)
+
+    @property
+    def key(self) -> Key:
+        """What it accuses, and of what."""
+        return self.state, self.trigger, self.kind
+
+    @property
+    def program(self) -> Program:
+        """The program that was played up to there."""
+        return Program(tuple(done.step for done in self.done), self.units)
+
+    def __str__(self) -> str:
+        return f"{self.trigger} in {self.state or 'no order'}: expected {self.expected}, got {self.got}"
+
+    def ends_as(self, other: Failure) -> bool:
+        """Whether it names the same, by the same step."""
+        return self.names(other) and self.done[-1].step == other.done[-1].step
+
+    def names(self, other: Failure) -> bool:
+        """Whether it accuses the same trigger in the same state of the same kind of thing, or of what is told once."""
+        return self.key == other.key if self.once is None else self.once == other.once
+
+
+def reading_of(step: Step) -> Once:
+    """What a step reads, of all orders."""
+    return type(step), trigger_of(step)
+
+
+def once_of(last: Done) -> Once | None:
+    """What every program would fail of, if the last step shows such a thing: a read that came to nothing.
+
+    One that is refused may be so because of the order's state.
+    """
+    step, result = last.step, last.result
+    is_call = isinstance(step, Call) and isinstance(step.order, int) and step.operation in READS
+    if not (is_call or isinstance(step, Observe | ReadList | ReadQuota)):
+        return None
+    said = isinstance(result, Answer) and not (says_nothing(result) or meaning_of(result.code) is Meaning.NOT_OFFERED)
+    return reading_of(step) if result is None or (is_call and not said) else None
+
+
+def culprit(done: list[Done], lifecycle: Lifecycle, *, itself: bool = False) -> tuple[State | None, Trigger]:
+    """The state and the trigger that the last step accuses: `itself`, or the one of which it shows the effect.
+
+    What is observed is the effect of the last step before, read or not. A count of units is that of the last step since
+    the count before that was no read, else of the last read, else of the last step at all that was no read. Anything
+    else accuses itself. Of several states it may have been in, it names the first in which that answer was possible.
+    """
+    *before, last = done
+    if itself:
+        before = []
+    elif isinstance(last.step, Observe):
+        before = [each for each in before if not isinstance(each.step, Observe)]
+    elif isinstance(last.step, ReadQuota):
+        counts = [at for at, each in enumerate(before) if each.step == last.step]
+        since = [each for each in before[counts[-1] + 1 :] if trigger_of(each.step) is not None] if counts else []
+        before = _changing(since) or since or _changing(before)
+    else:
+        before = []
+    accused = before[-1] if before else last
+    trigger = trigger_of(accused.step) or (Operation.DESCRIBE if accused is last else None)
+    if trigger is None:
+        raise OrderFSMError("a program cannot fail before anything was done")
+    states = [state for state in lifecycle.state_rules if state in accused.before]
+    return next((state for state in states if lifecycle.can(state, trigger) is accused.accepted), states[0]), trigger
+
+
+def _changing(done: list[Done]) -> list[Done]:
+    return [each for each in done if trigger_of(each.step) not in {None, *READS}]

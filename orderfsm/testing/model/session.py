@@ -1,0 +1,428 @@
+"""Programs played against a server: each step done through the driver, and its answer held against the model."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self
+
+from orderfsm.errors import Meaning
+from orderfsm.tables.api import VERSION, meaning_of
+from orderfsm.tables.orders import Operation
+from orderfsm.testing.drivers.driver import (
+    Answer,
+    NoAnswer,
+    Quota,
+    checked,
+    kept_out,
+    packages_of,
+    says_nothing,
+    throttled,
+)
+from orderfsm.testing.drivers.limit import TIMEOUT, LimitedDriver
+from orderfsm.trace import Outcome
+
+from .account import Account, tell
+from .contradiction import Contradiction, Kind
+from .failure import READS, Done, Failure, culprit, once_of, reading_of
+from .perform import CannotForce, perform
+from .steps import Ask, Call, Create, Observe, Program, ReadList, ReadQuota, orders_of, trigger_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
+    from types import TracebackType
+    from typing import TypeVar
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, Trigger
+    from orderfsm.testing.drivers.driver import Driver
+    from orderfsm.trace import Events
+
+    from .contradiction import Once
+    from .steps import Step
+
+    _T = TypeVar("_T")
+
+TRIES = 3
+"""How often a program is played whose outcome is not the same every time."""
+
+MOST_STEPS_TO_GIVE_UP = 4
+"""How many calls it takes at most to give an order up, others acting meanwhile."""
+
+PAUSES = (0.0, 0.05, 0.2, 0.5)
+"""Seconds after which a call is made again that was throttled or kept out, and so came to nothing."""
+
+NOT_OFFERED = "the server does not offer it"
+"""Why an operation cannot be forced that the server says it does not have."""
+
+UUID = "[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"
+"""The form of a RequestId."""
+
+MOST_SILENT = 2
+"""Of so many orders that could not be given up since no answer came, no other is given up either."""
+
+
+class Session:
+    """Everything that one check does through one driver; a context manager.
+
+    It plays one program at a time: `begin`, then `do` step after step. `found` is how the program failed up to now and
+    could go on. `checked` counts the answers that were judged; `ours` says whether the account was emptied, so that
+    nothing else is in it. A call of the driver may take `timeout` seconds; after the `deadline`, a time of
+    `time.monotonic`, nothing is tried again.
+
+    Triggers that are `left_out` are never fired. An operation that the server says it does not have is `not_offered`,
+    and no failure, unless this is `strict`. What every program would fail of, such as a read that is never answered, is
+    done without once it is `told`, but for programs that are played again. `kept_off` has the calls that could not be
+    judged since they were throttled or not permitted, each with the answer; `not_emptied` says why the account could
+    not be emptied, if its driver should be able to do that.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        lifecycle: Lifecycle,
+        events: Events,
+        *,
+        timeout: float = TIMEOUT,
+        deadline: float = math.inf,
+        left_out: Collection[Trigger] = (),
+        strict: bool = False,
+    ) -> None:
+        self.driver = checked(driver)
+        self._limited = LimitedDriver(self.driver, timeout)
+        self.lifecycle = lifecycle
+        self.events = events
+        self.deadline = deadline
+        self.told: frozenset[Once | None] = frozenset()
+        self.kept_off: dict[Trigger, str] = {}
+        self.not_emptied = ""
+        self._let_in: set[Trigger] = set()
+        self.checked = 0
+        self.ours = False
+        self.account: Account
+        self.units: int | None
+        self.done: list[Done] = []
+        self.found: list[Failure] = []
+        self.left_out = frozenset(left_out)
+        self.not_offered: set[Trigger] = set()
+        self._offered: set[Trigger] = set()
+        self._strict = strict
+        self._ends: Callable[[Failure], bool] = _never
+        self._request_ids: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._limited.close()
+
+    @property
+    def packages(self) -> range:
+        """The numbers of the packages that the program uses: more than the first only where both are its own."""
+        return range(1, 1 + (packages_of(self.driver) if self.ours else 1))
+
+    def begin(self, units: int | None) -> None:
+        """Begin a program: on an empty account with a package of `units`, if the driver can empty it."""
+        self.ours = self._emptied(units)
+        if units is None and not self.ours:
+            raise CannotForce
+        self.units = units
+        self.done = []
+        self.found = []
+        self.account = Account(self.lifecycle, self.events, units=units, ours=self.ours, packages=len(self.packages))
+
+    def _emptied(self, units: int | None) -> bool:
+        """Whether the account was emptied. Where that was not answered often enough, it is not tried again."""
+        if not self._limited.can("reset") or self.not_emptied:
+            return False
+        why = ""
+        for _ in range(TRIES):
+            try:
+                return self._limited.ask("reset", units) is not False
+            except NoAnswer as error:
+                why = str(error)
+        self.not_emptied = why
+        return False
+
+    def do(self, step: Step) -> Any:
+        """Do a step and judge what comes of it: a `Contradiction` if the table does not explain it, and nothing after.
+
+        Returns the result. What is wrong with it otherwise is `found`. `CannotForce` if the driver cannot do it, if it
+        is left out, or if it needs an order that is not there.
+        """
+        trigger = trigger_of(step)
+        if trigger in self.left_out:
+            raise CannotForce("it is left out")
+        if not orders_of(step) <= set(self.account.ids):
+            raise CannotForce
+        before = self._before(step)
+        if reading_of(step) in self.told:
+            return self._without(step, "this read came to nothing before")
+        self.account.time_passes()
+        try:
+            result = self._let_in_at_last(step)
+        except NoAnswer as error:
+            if error.answer is not None and self._is_lacking(step, error.answer):
+                return self._without(step, NOT_OFFERED)
+            self.done.append(Done(step, before, None, error.answer))
+            is_read = trigger in {None, *READS}
+            self._judge([Contradiction("an answer", str(error), Kind.CODES, passing=error.passing, fatal=not is_read)])
+            return self._without(step, f"it was not answered: {error}")
+        if result is None:
+            if isinstance(trigger, Operation) and not isinstance(step, Ask):
+                self.not_offered.add(trigger)
+            return self._without(step, "the driver cannot do it")
+        if self._is_lacking(step, result):
+            return self._without(step, NOT_OFFERED)
+        self.done.append(Done(step, before, result))
+        self.checked += 1
+        self._judge(self.learn(step, result))
+        return result
+
+    def _without(self, step: Step, why: str) -> None:
+        """Go on without what a step would have read, if nothing needs it; else `CannotForce`."""
+        if not isinstance(step, Observe):
+            raise CannotForce(why)
+
+    def _is_lacking(self, step: Step, result: Any) -> bool:
+        """Whether the server says that it does not have an operation, and never answered it otherwise."""
+        operation = _asked(step, result)
+        if operation is None or self._strict:
+            return False
+        answer = result if isinstance(result, Answer) else None
+        if answer is None or not (says_nothing(answer) or meaning_of(answer.code) is Meaning.NOT_OFFERED):
+            self._offered.add(operation)
+            self.not_offered.discard(operation)
+        elif meaning_of(answer.code) is Meaning.NOT_OFFERED and operation not in self._offered:
+            self.not_offered.add(operation)
+            return True
+        return False
+
+    def leave_out(self, failure: Failure) -> bool:
+        """Do without what every program would fail of, once it is told; whether that is new."""
+        if failure.kept_off:
+            self.kept_off.setdefault(failure.trigger, failure.got)
+        if failure.once is None or failure.once in self.told:
+            return False
+        self.told |= {failure.once}
+        return True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is to be tried again."""
+        return time.monotonic() > self.deadline
+
+    def _judge(self, contradictions: Iterable[Contradiction]) -> None:
+        """Note what is wrong with the last step; the first `Contradiction` after which nothing can be judged."""
+        for contradiction in sorted(contradictions, key=lambda each: each.fatal):
+            if contradiction.fatal:
+                raise contradiction
+            self._note(contradiction)
+
+    def _note(self, contradiction: Contradiction) -> None:
+        failure = self.failure(contradiction)
+        if failure.once in self.told:
+            return
+        if not any(map(failure.names, self.found)):
+            self.found.append(failure)
+        if self._ends(failure):
+            raise contradiction
+
+    def learn(self, step: Step, result: Any) -> list[Contradiction]:
+        """Hold the result of a step against the model: what of it the table does not explain."""
+        if isinstance(step, Call) and isinstance(step.order, int) and not _is_turned_away(result):
+            self._let_in.add(step.operation)
+        return [*self._fresh(getattr(result, "body", None)), *tell(self.account, step, result)]
+
+    def quota(self) -> Quota | None:
+        """The counts of the package, as they are; None if they cannot be read."""
+        with suppress(NoAnswer):
+            return self._limited.ask("quota") if self._limited.can("quota") else None
+        return None
+
+    def peek(self, order: int) -> frozenset[State | None]:
+        """The states that an order is seen in, once it was described as well; nothing is judged.
+
+        `NoAnswer` if they cannot be read.
+        """
+        with suppress(NoAnswer):
+            self._limited.ask("call", Operation.DESCRIBE, self.account.ids[order])
+        states: frozenset[State | None] | None = self._limited.ask("observe", self.account.ids[order])
+        if states is None:
+            raise NoAnswer("this driver does not observe", passing=False)
+        return states
+
+    def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """What a coroutine comes to, in the loop in which everything of this driver is done."""
+        return self._limited.wait_for(work)
+
+    def play(self, program: Program, ends: Callable[[Failure], bool], like: Failure | None = None) -> Failure | None:
+        """Play a program until it fails in a way that `ends` it; how it did. Steps that cannot be done are left out.
+
+        So is what was told once, unless it is to fail `like` that.
+        """
+        told = self.told
+        if like is not None:
+            self.told -= {like.once}
+        self._ends = ends
+        try:
+            self.begin(program.units)
+            for step in program.steps:
+                with suppress(CannotForce):
+                    self.do(step)
+        except CannotForce:
+            return None
+        except Contradiction as found:
+            failure = self.failure(found)
+            return failure if ends(failure) else None
+        finally:
+            self._ends = _never
+            self.told = told
+        return None
+
+    def failure(self, found: Contradiction) -> Failure:
+        """What the last step contradicts: itself, or the step before it of which it shows the effect."""
+        last = self.done[-1]
+        itself = found.itself or last.result is None
+        state, trigger = culprit(self.done, self.lifecycle, itself=itself)
+        answer = last.result if isinstance(last.result, Answer) else last.instead
+        off = answer is not None and (throttled(answer) or (kept_out(answer) and trigger not in self._let_in))
+        return Failure(
+            state=state,
+            trigger=trigger,
+            expected=found.expected,
+            got=found.got,
+            kind=found.kind,
+            passing=found.passing,
+            kept_off=off and found.passing,
+            once=found.once or (None if found.kind is Kind.SHAPES else once_of(last)),
+            itself=itself,
+            done=tuple(self.done),
+            units=self.units,
+        )
+
+    def give_up_orders(self, others: Iterable[int] = ()) -> None:
+        """Give back the units of this program's orders, where the account cannot be emptied; as far as it goes.
+
+        `others` are ids of orders that were created besides.
+        """
+        if self.ours:
+            return
+        silent = 0
+        believed = {self.account.ids[order]: self.account.states(order) for order in self.account.ids}
+        for order_id in {*believed, *others}:
+            if not self._give_up(order_id, believed.get(order_id, frozenset())):
+                silent += 1
+                if silent == MOST_SILENT:
+                    return
+
+    def _give_up(self, order_id: int, believed: frozenset[State | None]) -> bool:
+        """Give back the unit of an order, which is in one of the states `believed` if it cannot be observed.
+
+        False if no answer came.
+        """
+        for _ in range(MOST_STEPS_TO_GIVE_UP):
+            states = self.seen(order_id) or believed
+            ways = [
+                row for state in states if state in self.lifecycle.state_rules for row in self.lifecycle.outgoing(state)
+            ]
+            giving_up = [row for row in ways if self.gives_up(row.trigger)]
+            if not giving_up:
+                return bool(states)
+            try:
+                answer = self._limited.ask("call", giving_up[0].trigger, order_id)
+            except NoAnswer:
+                return False
+            if answer is None or answer.outcome is Outcome.UNKNOWN:
+                return False
+            if answer.outcome is Outcome.ACCEPTED:
+                believed = frozenset([giving_up[0].target])
+        return True
+
+    def seen(self, order_id: int) -> frozenset[State | None]:
+        """The states that an order is seen in, and nothing is judged; none if they cannot be read."""
+        try:
+            states: frozenset[State | None] | None = self._limited.ask("observe", order_id)
+        except NoAnswer:
+            return frozenset()
+        return states or frozenset()
+
+    def gives_up(self, trigger: Trigger) -> bool:
+        """Whether a trigger gives an order up, and may be fired."""
+        rule = self.lifecycle.trigger_rules[trigger]
+        return rule.abandons and trigger not in self.left_out | self.not_offered
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _before(self, step: Step) -> frozenset[State | None]:
+        order = getattr(step, "order", None)
+        if isinstance(step, Create) or order is None:
+            return frozenset([None])
+        return self.account.states(order)
+
+    def _let_in_at_last(self, step: Step) -> Any:
+        """The result of a step; what is throttled or kept out is tried again, a few times, and a read that failed once.
+
+        A read changes nothing, so that it can be made again where it was.
+        """
+        is_read = trigger_of(step) in {None, *READS}
+        for pause in () if trigger_of(step) in self.kept_off else PAUSES:
+            result: Any = None
+            try:
+                result = answer = perform(step, self._limited, self.account)
+            except NoAnswer as error:
+                if error.answer is None or not _may_be_made_again(error.answer, is_read=is_read):
+                    raise
+                answer = error.answer
+            if not isinstance(answer, Answer) or not _may_be_made_again(answer, is_read=is_read):
+                return result
+            is_read = False
+            time.sleep(pause if throttled(answer) else 0.0)
+        return perform(step, self._limited, self.account)
+
+    def _fresh(self, body: Mapping[str, Any] | None) -> Iterator[Contradiction]:
+        """No two answers have the same RequestId."""
+        request_id = (body or {}).get("RequestId")
+        if request_id is None:
+            return
+        form = ("the form of RequestIds",)
+        if not re.fullmatch(UUID, str(request_id)):
+            expected = "a RequestId that is an upper-case UUID"
+            yield Contradiction(expected, f"{request_id!r}", Kind.SHAPES, itself=True, once=form)
+        if request_id in self._request_ids:
+            got = f"{request_id}, which another answer had"
+            yield Contradiction("a RequestId of its own", got, Kind.SHAPES, itself=True)
+        self._request_ids.add(request_id)
+
+
+def _is_turned_away(answer: Answer) -> bool:
+    """Whether a call surely came to nothing, and may be made again."""
+    return throttled(answer) or kept_out(answer)
+
+
+def _may_be_made_again(answer: Answer, *, is_read: bool) -> bool:
+    return _is_turned_away(answer) or (is_read and says_nothing(answer))
+
+
+def _asked(step: Step, result: Any) -> Operation | None:
+    """The operation that a server was asked for, if what came of it says whether it has that."""
+    match step:
+        case Create(operation) | Call(operation):
+            return operation
+        case Observe():
+            return Operation.DESCRIBE if isinstance(result, Answer) else None
+        case ReadList():
+            return Operation.LIST
+        case ReadQuota():
+            return Operation.DESCRIBE_PACKAGE
+        case Ask(action, version=asked) if action in tuple(Operation) and asked == VERSION:
+            return Operation(action)
+    return None
+
+
+def _never(_failure: Failure) -> bool:
+    return False

@@ -1,0 +1,187 @@
+"""Counterexamples as Python programs that anybody can run.
+
+Against a server with URLs, it needs the official SDK and nothing of this project; else it drives the same driver.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orderfsm.tables.orders import Operation
+from orderfsm.testing.drivers.answers import application
+from orderfsm.testing.model.steps import Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from orderfsm.testing.drivers.driver import Driver
+    from orderfsm.testing.model.failure import Done, Failure
+    from orderfsm.testing.model.steps import Step
+
+_OVER_HTTP = '''\
+import json
+import os
+import urllib.error
+import urllib.request
+
+from alibabacloud_cas20200407 import models
+from alibabacloud_cas20200407.client import Client
+from alibabacloud_tea_openapi import models as openapi
+from alibabacloud_tea_openapi.models import Config
+from alibabacloud_tea_util.models import RuntimeOptions
+from Tea.exceptions import TeaException
+
+API, CONTROL, PRODUCTS = {api!r}, {control!r}, {products!r}
+key_id, _, secret = os.environ.get("ORDERFSM_ACCESS_KEYS", "test:test").split(",")[0].partition(":")
+scheme, _, host = API.partition("://")
+if scheme == "http":  # the SDK would ask a proxy, even for a server of this machine
+    os.environ = {{name: value for name, value in os.environ.items() if name.lower() != "http_proxy"}}
+client = Client(Config(access_key_id=key_id, access_key_secret=secret, protocol=scheme, endpoint=host))
+
+
+def call(method, model, **parameters):
+    """Make a call with the official SDK, and print the answer."""
+    try:
+        body = getattr(client, method)(getattr(models, model + "Request")(**parameters)).body.to_map()
+    except TeaException as error:
+        print(f"{{method}}({{parameters}}): {{error.code}} (HTTP {{error.statusCode}})")
+        return {{}}
+    print(f"{{method}}({{parameters}}): {{body}}")
+    return body
+
+
+def ask(action, version, **parameters):
+    """Send any request with the official SDK, and print the answer."""
+    params = openapi.Params(action, version, "HTTPS", "/", "POST", "AK", "json", "formData", "RPC")
+    try:
+        body = client.call_api(params, openapi.OpenApiRequest(query=parameters), RuntimeOptions())["body"]
+    except TeaException as error:
+        body = f"{{error.code}} (HTTP {{error.statusCode}})"
+    print(f"{{action}}({{parameters}}): {{body}}")
+
+
+def control(method, path, document=None):
+    """Make a request of the control port, and print the answer."""
+    data = None if document is None else json.dumps(document).encode()
+    request = urllib.request.Request(CONTROL + path, data, {{"Content-Type": "application/json"}}, method=method)
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(request) as response:
+            answer = response.read().decode()
+    except urllib.error.HTTPError as error:
+        answer = f"HTTP {{error.code}} {{error.read().decode()}}"
+    print(f"{{method}} {{path}} {{document or ''}}: {{answer}}")
+
+'''
+
+_WITH_DRIVER = """\
+from orderfsm import Event, Operation
+{imports}from {module} import {name}
+
+driver = {made}  # as your test makes it
+"""
+_MADE = {
+    "ServiceDriver": ("from orderfsm.mock import Service\n", "ServiceDriver(Service())"),
+    "MachineDriver": ("from orderfsm.machine import OrderMachine\n", "MachineDriver(OrderMachine)"),
+}
+
+
+def script(driver: Driver, units: int | None, failure: Failure, done: Iterable[Done]) -> str:
+    """A program that does what was done, prints each answer, and says what was expected of the last."""
+    steps = [each.step for each in done]
+    api = getattr(driver, "api_url", None)
+    lines = _over_http(driver, steps, units) if api is not None else _with_driver(driver, steps, units)
+    end = f'print("expected of the last answer: " + {failure.expected!r})'
+    return "\n".join([f'"""{failure}."""', "", *lines, end, ""])
+
+
+def _over_http(driver: Driver, steps: list[Step], units: int | None) -> Iterator[str]:
+    control = getattr(driver, "control_url", None)
+    products = tuple(getattr(driver, "products", ()))[: max(getattr(step, "package", 1) for step in steps)]
+    yield _OVER_HTTP.format(api=getattr(driver, "api_url", None), control=control, products=products)
+    if control is not None:
+        yield 'control("POST", "/reset")'
+        if units is not None:
+            yield f'for product in PRODUCTS:\n    control("PUT", f"/packages/{{product}}", {{"TotalCount": {units}}})'
+    domains = {s.order: application(s.operation, s.order).get("Domain", "") for s in steps if isinstance(s, Create)}
+    for step in steps:
+        yield _control_request(step, has_control=control is not None) or _sdk_call(step, domains)
+
+
+def _control_request(step: Step, *, has_control: bool) -> str | None:
+    """The request of the control port that a step is; None if it is a call."""
+    match step:
+        case Happen(event, order):
+            return f'control("POST", f"/orders/{{{_variable(order)}}}/events", {{"Event": "{event}"}})'
+        case Observe(order) if has_control:
+            return f'control("GET", f"/orders/{{order_{order}}}")'
+    return None
+
+
+def _sdk_call(step: Step, domains: Mapping[int, str]) -> str:
+    """The call of the SDK that a step is; `domains` are those of the orders."""
+    match step:
+        case Create(operation, order, package):
+            made = _called(operation, f"product_code=PRODUCTS[{package - 1}]", **application(operation, order))
+            return f"order_{order} = {made}{_ID}"
+        case Call(operation, order, begins):
+            made = _called(operation, f"order_id={_variable(order)}")
+            return made if begins is None else f"order_{begins} = {made}{_ID}"
+        case ReadList(status, like, page, size):
+            keyword = None if like is None else domains[like]
+            filters = {"Status": status, "Keyword": keyword, "CurrentPage": page, "ShowSize": size}
+            return _called(Operation.LIST, **{name: value for name, value in filters.items() if value is not None})
+        case ReadQuota(package):
+            return _called(Operation.DESCRIBE_PACKAGE, f"product_code=PRODUCTS[{package - 1}]")
+        case Ask(action, _, _, parameters, version):
+            return f"ask({str(action)!r}, {version!r}, **{dict(parameters)!r})"
+    return _called(Operation.DESCRIBE, f"order_id=order_{step.order}")
+
+
+_ID = '.get("OrderId")'
+
+
+def _called(operation: Operation, *arguments: str, **fields: object) -> str:
+    """A call of the script's `call`, with `fields` by the API's names."""
+    from orderfsm.client.sdk import method_name
+
+    given = [f"{method_name(name)}={value!r}" for name, value in fields.items()]
+    return f"call({', '.join([repr(method_name(operation)), repr(str(operation)), *arguments, *given])})"
+
+
+def _with_driver(driver: Driver, steps: list[Step], units: int | None) -> Iterator[str]:
+    name = type(driver).__name__
+    imports, made = _MADE.get(name, ("", f"{name}()"))
+    home = "orderfsm.testing" if name in _MADE else type(driver).__module__
+    yield _WITH_DRIVER.format(imports=imports, module=home, name=name, made=made)
+    if callable(getattr(driver, "reset", None)):
+        yield f"driver.reset({units!r})"
+    yield from map(_driver_step, steps)
+
+
+def _driver_step(step: Step) -> str:
+    match step:
+        case Create(operation, order, package):
+            given = f"Operation.{operation.name}{_argument(package)}"
+            return f"order_{order} = driver.create({given}).order_id"
+        case Call(operation, order, begins):
+            made = f"driver.call(Operation.{operation.name}, {_variable(order)})"
+            return f"print({made})" if begins is None else f"print(answer := {made})\norder_{begins} = answer.order_id"
+        case Happen(event, order):
+            done = f"happen({_variable(order)}, Event.{event.name})"
+        case Observe(order):
+            done = f"observe(order_{order})"
+        case ReadList(status, _, page, size):
+            done = f"orders(status={status!r}, page={page}, size={size})"
+        case Ask(action, _, _, parameters, version):
+            done = f"request({str(action)!r}, {dict(parameters)!r}, version={version!r})"
+        case ReadQuota(package):
+            done = f"quota({_argument(package).removeprefix(', ')})"
+    return f"print(driver.{done})"
+
+
+def _argument(package: int) -> str:
+    return "" if package == 1 else f", package={package}"
+
+
+def _variable(order: int | str) -> str:
+    return f"order_{order}" if isinstance(order, int) else repr(order)
