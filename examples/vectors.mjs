@@ -7,11 +7,12 @@ const states = rules.state_rules.map((rule) => rule.state), somewhere = states.f
 const of = by("state", rules.state_rules), trigger = by("trigger", rules.triggers), codes = by("code", rules.error_codes);
 const refusal = by(["state", "trigger"], rules.refusals), silent = by(["state", "trigger"], rules.silences), words = {};
 for (const each of Object.values(rules.vocabularies)) for (const word in each) words[word] = [...(words[word] ?? []), ...each[word]];
-for (const s of somewhere) words[s] = [s]; // a state's own name means that state, whatever else it may be
+for (const s of somewhere) words[s] = [s, ...(words[s] ?? [])]; // a state's own name is a word too
 const inOrder = (found) => states.filter((s) => found.includes(s)), call = (t) => trigger[t].kind === "operation";
 const moves = rules.transitions.filter((row) => row.target !== row.source || row.creates).sort((a, b) => call(b.trigger) - call(a.trigger));
 const next = Object.fromEntries(rules.transitions.map((row) => [[row.source, row.trigger], row.target]));
 for (const { account, trigger: t } of rules.triggers) if (account) for (const s of states) next[[s, t]] = s;
+const open = rules.fields.some((field) => !field.closed); // the API may have more words
 const can = (s, t) => [s, t] in next, unsaid = (s, t) => [s, t] in silent;
 const after = (s, t) => (can(s, t) ? [next[[s, t]]] : unsaid(s, t) ? somewhere : []); // of silence anything may come
 const count = (n, s = null) => n && moves.reduce((sum, row) => sum + (row.source === s && 1 + count(n - 1, row.target)), 0);
@@ -23,8 +24,9 @@ function paths(from, events, calls, found = new Map([[from, []]])) { // the shor
 function explained(s, { operation, event: t = operation, outcome, code, state }, favour) { // where a line leads from s
   const means = codes[code]?.means, gone = !of[[s]].found;
   if (outcome === "unknown" || means === "perhaps" || (outcome === "refused" && !code && favour)) return [...after(s, t), s];
-  const word = state && (words[state] ?? (favour ? somewhere : []));
+  const word = state && (words[state] ?? (favour && open ? somewhere : []));
   if (outcome !== "refused") return after(s, t).filter((reached) => !word || word.includes(reached));
+  if (unsaid(s, t)) return [s]; // it may have been refused, however that was said
   const fits = { state_forbids: !can(s, t) && !gone, not_found: gone, not_carried_out: can(s, t) };
   return (!code ? !can(s, t) || gone : code === "SomethingNew" ? favour : (fits[means] ?? true)) ? [s] : []; }
 function judge({ lines, events }) { // the states possible after each line, read strictly and in the order's favour

@@ -133,8 +133,9 @@ class _FromTable(Machine):
     ) -> None:
         """A machine for `model`, or each of a list (None: the machine itself), whose `.state` is `initial` at first.
 
-        Without `initial` it is the state to which the first create of the table leads. `lifecycle` is the table; `options` are those of a pytransitions machine, such as `after_state_change`. What the
-        machine could not keep its word with is an `InvalidValue` that says what to do instead: docs/machine.md.
+        Without `initial` it is the state to which the first create of the table leads. `lifecycle` is the table;
+        `options` are those of a pytransitions machine, such as `after_state_change`. What the machine could not keep
+        its word with is an `InvalidValue` that says what to do instead: docs/machine.md.
         """
         self._refuse_bases()
         for option, instead in _REFUSED_OPTIONS.items():
@@ -144,9 +145,7 @@ class _FromTable(Machine):
         self.lifecycle = lifecycle
         states = {state: rule for state, rule in lifecycle.state_rules.items() if state is not None}
         triggers = {
-            trigger.name.lower(): trigger
-            for trigger in lifecycle.trigger_rules
-            if trigger not in lifecycle.creates
+            trigger.name.lower(): trigger for trigger in lifecycle.trigger_rules if trigger not in lifecycle.creates
         }
         self._state_names = state_names = {state: state.name for state in states}
         self._trigger_names: dict[str, str] = {

@@ -1,8 +1,8 @@
 """Where everything in the SVG is.
 
-Boxes stand where the table's `places` puts them (states that it does not know: in layers below), every pair of states with rows
-between them is one line of right angles, and of all lines and all places for its label the cheapest is taken (short,
-straight, crossing nothing).
+Boxes stand where the table's `places` puts them (states that it does not know: in layers below), every pair of states
+with rows between them is one line of right angles, and of all lines and all places for its label the cheapest is taken
+(short, straight, crossing nothing).
 """
 
 from __future__ import annotations

@@ -148,16 +148,18 @@ def svg(
     how often, if it is there, and may stand elsewhere for that. The others do not change where anything is.
 
     A client's operation is a solid line with a filled head, what others do a dashed one with an open head and who does
-    it in brackets; a ring at the tail and `?` mark an inferred rule, a dot and `*` an observed one; `+1` and `-1` are units of the package's quota. A
-    terminal state has a double border. API names, references and states' words are tooltips. It is light or dark
-    as the reader prefers; a page sets `--orderfsm-paper`, `-ink`, `-soft`, `-box`, `-operation`, `-event`, `-lit` and
-    `-on-lit` to decide for itself.
+    it in brackets; a ring at the tail and `?` mark an inferred rule, a dot and `*` an observed one; `+1` and `-1` are
+    units of quota. A terminal state has a double border. API names, references and states' words are tooltips. It is
+    light or dark as the reader prefers; a page sets `--orderfsm-paper`, `-ink`, `-soft`, `-box`, `-operation`,
+    `-event`, `-lit` and `-on-lit` to decide for itself.
 
     Raises `InvalidValue` for a state that the table does not know.
     """
     light = _Light.on(lifecycle, current, path, tried, flow)
     layout = layout_of(lifecycle, None if flow is None else frozenset(flow.items()))
-    edges = sorted(layout.edges, key=lambda edge: tuple(state_name(end, lifecycle) for end in (edge.source, edge.target)))
+    edges = sorted(
+        layout.edges, key=lambda edge: tuple(state_name(end, lifecycle) for end in (edge.source, edge.target))
+    )
     below, bottom = _legend(lifecycle, light, layout.bottom + 34)
     unplaced = [text for edge in edges if edge.label is None for text in edge.texts]
     feet = [_foot(text, lifecycle, light, bottom + LEADING * at) for at, text in enumerate(unplaced, 1)]
@@ -340,7 +342,9 @@ def _legend(lifecycle: Lifecycle, light: _Light, top: float) -> tuple[list[str],
     days = "only so many days after issuance"
     items += [(f'<text class="note" x="6" y="4">{limit}</text>', days) for limit in sorted(limits)]
     if light.current is not None:
-        items.append((f'<g class="current">{_rounded("box", Rect(4, -8, 42, 8), 5)}</g>', f"where the {lifecycle.noun} is now"))
+        items.append(
+            (f'<g class="current">{_rounded("box", Rect(4, -8, 42, 8), 5)}</g>', f"where the {lifecycle.noun} is now")
+        )
     if light.visited:
         items.append((sample(True, more=" lit"), "the way that it took"))
     if light.tried is not None:

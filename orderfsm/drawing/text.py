@@ -18,7 +18,7 @@ def mermaid(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     """The rows that change something as a mermaid `stateDiagram-v2`: sorted, the same for the same table.
 
     An operation is labelled by its API name alone, an event by its name and who makes it happen; `?` marks an inferred
-    rule, `*` an observed one, `+1` and `-1` what the row does to the package's quota. Terminal states lead to the final point.
+    rule, `*` an observed one, `+1` and `-1` what the row does to quota. Terminal states lead to the final point.
     """
     edges = [_edge(row, lifecycle) for row in lifecycle.transitions if row.changes]
     ends = [f"    {rule.state} --> [*]" for rule in lifecycle.states if rule.terminal]
@@ -56,18 +56,22 @@ def dot(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     """The rows that change something as a graph for Graphviz, in the order of states and triggers.
 
     A client's operation is a solid line with a filled head, what others do a dashed one with an open head; a ring at
-    the tail marks an inferred rule, a dot an observed one, and a terminal state has a double border. Labels are as in `mermaid`; basis and
-    reference are tooltips. `none` is no order.
+    the tail marks an inferred rule, a dot an observed one, and a terminal state has a double border. Labels are as in
+    `mermaid`; basis and reference are tooltips. `none` is no order.
     """
     states = [*lifecycle.state_rules]
-    states += sorted({row.target for row in lifecycle.transitions}.difference(states), key=lambda state: state_name(state, lifecycle))
+    states += sorted(
+        {row.target for row in lifecycle.transitions}.difference(states), key=lambda state: state_name(state, lifecycle)
+    )
     triggers = [*lifecycle.trigger_rules]
     rows = sorted(
         (row for row in lifecycle.transitions if row.changes),
         key=lambda row: (states.index(row.source), triggers.index(row.trigger)),
     )
     nodes = [_dot_node(state, lifecycle) for state in states]
-    return "\n".join([f"digraph {_quoted(lifecycle.noun)} {{", _DOT, *nodes, *(_dot_edge(row, lifecycle) for row in rows), "}", ""])
+    return "\n".join(
+        [f"digraph {_quoted(lifecycle.noun)} {{", _DOT, *nodes, *(_dot_edge(row, lifecycle) for row in rows), "}", ""]
+    )
 
 
 def _dot_node(state: State | None, lifecycle: Lifecycle) -> str:

@@ -172,7 +172,8 @@ def _triggers(old: _Edition, new: _Edition) -> Iterator[Change]:
             seen_by_both = ("kind", "actor", "before_end", "follows", "takes", "fails")
             yield from _compared(where, seen_by_both, ours, theirs, BOTH)
             yield from _compared(where, ("name", "account", "abandons", "grave"), ours, theirs, NOBODY)
-            yield from _compared(where, ("basis", "reference"), ours, theirs, NOBODY, " of its refusal")
+            for field in ("basis", "reference"):
+                yield from _field(where, f"{field} of its refusal", ours[field], theirs[field], NOBODY)
 
 
 def _gone(where: str, what: str, allowed: list[str]) -> Change:
@@ -327,12 +328,11 @@ def _compared(
     old: Mapping[str, Any],
     new: Mapping[str, Any],
     breaks: tuple[Broken, ...],
-    of: str = "",
 ) -> Iterator[Change]:
     """The changes of what both say under one of `names`."""
     for name in names:
         if name in old and name in new:
-            yield from _field(where, f"{name}{of}", old[name], new[name], breaks)
+            yield from _field(where, name, old[name], new[name], breaks)
 
 
 def _field(where: str, name: str, old: object, new: object, breaks: tuple[Broken, ...]) -> Iterator[Change]:

@@ -35,6 +35,13 @@ def _undocumented(lifecycle: Lifecycle) -> Iterator[tuple[str, str, str]]:
         if state.basis is not Basis.DOCUMENTED:
             reads = f"that it reads as {_read(state, lifecycle)}{_seen(state.basis)}"
             yield f"`{lifecycle.name_of(state.state)}`", reads, state.reference
+    yield from _refused(lifecycle)
+    for silence in lifecycle.silences:
+        where = ", ".join(f"`{lifecycle.name_of(state)}`" for state in silence.states)
+        yield f"{where}: {', '.join(silence.triggers)}", "nothing: it may be allowed, or refused", silence.reference
+
+
+def _refused(lifecycle: Lifecycle) -> Iterator[tuple[str, str, str]]:
     for trigger in lifecycle.triggers:
         if trigger.basis is not Basis.DOCUMENTED:
             refused = f"that it is refused where no row allows it{_seen(trigger.basis)}"
@@ -45,9 +52,6 @@ def _undocumented(lifecycle: Lifecycle) -> Iterator[tuple[str, str, str]]:
             passes = ", and succeeds later by itself" if each.passes else ""
             refused = f"that it is refused with `{each.error.code}`{passes}{_seen(each.basis)}"
             yield f"{where}: {', '.join(each.triggers) or 'every trigger'}", refused, each.reference
-    for silence in lifecycle.silences:
-        where = ", ".join(f"`{lifecycle.name_of(state)}`" for state in silence.states)
-        yield f"{where}: {', '.join(silence.triggers)}", "nothing: it may be allowed, or refused", silence.reference
 
 
 def _seen(basis: Basis) -> str:

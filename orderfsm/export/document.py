@@ -48,7 +48,7 @@ def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
         "edition": lifecycle.edition,
         "title": lifecycle.title,
         "noun": lifecycle.noun,
-        "identity": attrs.asdict(lifecycle.identity),
+        "identity": {name: getattr(lifecycle.identity, name) for name in ("key", "parameter", "form", "longest")},
         "states": [rule.state for rule in lifecycle.states if rule.state is not None],
         "transitions": [attrs.asdict(row) for row in lifecycle.transitions],
         "state_rules": [_state(rule, lifecycle) for rule in lifecycle.states],
@@ -106,7 +106,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
             where = f"no {read['noun']}" if pair[0] is None else pair[0]
             accepted = f"{expected}; {where}, {pair[1]} is not one row, one refusal or one silence"
             raise InvalidValue("document", os.fspath(path), [accepted])
-    return cast("dict[str, Any]", read)
+    return read
 
 
 def completed(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,7 +136,8 @@ def _with_defaults(said: Mapping[str, Any], known: Mapping[str, Any]) -> dict[st
 def _schema_of(said: Any) -> dict[str, Any]:
     """The schema of what may be a document, by the vocabularies that it says it has."""
     fields = said.get("vocabularies") if isinstance(said, dict) else None
-    return _schema(fields if isinstance(fields, dict) else _fields(ORDER_LIFECYCLE))
+    proper = isinstance(fields, dict) and not any(field.lower() in _RULE for field in fields)
+    return _schema(cast("dict[str, Any]", fields) if proper else _fields(ORDER_LIFECYCLE))
 
 
 def _schema(fields: Iterable[str]) -> dict[str, Any]:
@@ -184,7 +185,7 @@ def read_as(rule: StateRule, lifecycle: Lifecycle) -> dict[str, str | list[str] 
 
 def _state(rule: StateRule, lifecycle: Lifecycle) -> dict[str, Any]:
     refused = [trigger for trigger, row in lifecycle.table[rule.state].items() if row is None]
-    said = {
+    return {
         "state": rule.state,
         "words": rule.words,
         **read_as(rule, lifecycle),
@@ -196,7 +197,6 @@ def _state(rule: StateRule, lifecycle: Lifecycle) -> dict[str, Any]:
         "basis": rule.basis,
         "reference": rule.reference,
     }
-    return said
 
 
 def _only(codes: Iterable[str]) -> str | None:

@@ -117,7 +117,9 @@ def _refusals(lifecycle: Lifecycle) -> str:
         [
             f"`{rule.trigger}`",
             ", ".join(
-                _name(state, lifecycle) for state, rows in lifecycle.table.items() if rows.get(rule.trigger, ...) is None
+                _name(state, lifecycle)
+                for state, rows in lifecycle.table.items()
+                if rows.get(rule.trigger, ...) is None
             ),
             f"{rule.basis}: {short(rule.reference)}",
         ]

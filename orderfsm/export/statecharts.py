@@ -30,8 +30,8 @@ NONE = "none"
 def xstate_config(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
     """The config that XState's `createMachine` takes, ready for JSON.
 
-    A state's `meta` has the API's words for it (a list where it may be one of several), its `tags` are `terminal` and `certified`; a transition's `meta` has
-    the row's basis, reference, quota and the rest.
+    A state's `meta` has the API's words for it (a list where it may be one of several), its `tags` are `terminal` and
+    `certified`; a transition's `meta` has the row's basis, reference, quota and the rest.
     """
     return {
         "id": _machine_name(lifecycle),
@@ -81,7 +81,8 @@ def scxml(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
         [
             '<?xml version="1.0" encoding="UTF-8"?>',
             '<scxml xmlns="http://www.w3.org/2005/07/scxml" xmlns:orderfsm="urn:orderfsm" version="1.0"'
-            f' name={quoteattr(_machine_name(lifecycle))} datamodel="null" initial="{NONE}" orderfsm:edition={quoteattr(lifecycle.edition)}>',
+            f' name={quoteattr(_machine_name(lifecycle))} datamodel="null" initial="{NONE}"'
+            f" orderfsm:edition={quoteattr(lifecycle.edition)}>",
             *(line for state in lifecycle.state_rules for line in _scxml_state(lifecycle, state)),
             "</scxml>",
             "",

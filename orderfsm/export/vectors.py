@@ -34,8 +34,9 @@ def vectors(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
       `verdict` on that set, and what is possible after it was `accepted`, or `refused`. Where the sources are silent
       it may have been either, and may have led anywhere.
     * `plans`: for every two states the shortest plan `steps`, over operations and the events that complete them, or
-      also over all `events`; without operations that are `grave`; null if there is none. Of equally short ones it is the first, breadth first: in each state the client's operations come
-      before the events, each in the order of the table's rows.
+      also over all `events`; without operations that are `grave`; null if there is none. Of equally short ones it is
+      the first, breadth first: in each state the client's operations come before the events, each in the order of the
+      table's rows.
     * `traces`: recorded histories of one order in the trace format, with the judge's `verdict`, and for a violation the
       `index` of the first line that nothing explains, counted from 0, the states `possible` just before it and the
       triggers that are `legal` in one of them. `events` says whether events may be missing.
