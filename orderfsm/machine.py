@@ -34,6 +34,7 @@ from .questions import ORDER_LIFECYCLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from types import EllipsisType
 
     from .lifecycle import Lifecycle
     from .rows import State, Trigger
@@ -126,7 +127,7 @@ class _FromTable(Machine):
     def __init__(
         self,
         model: object | list[object] | None = None,
-        initial: State | None = None,
+        initial: State | EllipsisType = ...,
         *,
         lifecycle: Lifecycle = ORDER_LIFECYCLE,
         **options: Any,
@@ -165,7 +166,7 @@ class _FromTable(Machine):
         super().__init__(
             model=[models] if isinstance(self, AsyncMachine) else models,  # that is one call of add_model in both
             states=[{"name": state, "final": rule.terminal} for state, rule in states.items()],
-            initial=lifecycle.state(next(begun, None) if initial is None else initial),
+            initial=lifecycle.state(next(begun, None) if initial is ... else initial),
             transitions=[[name, each, target] for (name, target), each in sources.items()],
             auto_transitions=False,
             **options,

@@ -43,7 +43,7 @@ def test_another_table_is_valid_too(table):
 
 def test_it_says_everything_that_the_table_says():
     assert (DOCUMENT["table"], DOCUMENT["noun"], DOCUMENT["edition"]) == ("orders", "order", ORDER_LIFECYCLE.edition)
-    assert DOCUMENT["identity"] == attrs.asdict(ORDER_LIFECYCLE.identity)
+    assert DOCUMENT["identity"] == ORDER_LIFECYCLE.identity._asdict()
     assert DOCUMENT["states"] == [*State]
     assert DOCUMENT["transitions"] == [attrs.asdict(row) for row in TRANSITIONS]
     for said, rule in zip(DOCUMENT["state_rules"], STATES, strict=True):

@@ -28,6 +28,7 @@ from orderfsm.coverage import covering
 from orderfsm.drawing import dot, mermaid, svg
 from orderfsm.errors import Unspecified
 from orderfsm.export import diff, divergences, document, exported, read, schema
+from orderfsm.identity import Identity
 from orderfsm.machine import AsyncOrderMachine, OrderMachine
 from orderfsm.rows import RefusalRule, StateRule, Transition, Vocabulary
 
@@ -371,8 +372,8 @@ def test_the_markdown_is_about_parcels_and_says_what_is_silent():
 
 def test_a_table_that_is_never_read_and_says_a_bar_is_a_page_too():
     bar = StateRule(None, "no | parcel", (), LIFECYCLE.states[0].basis, "terms", found=False)
-    silent = [rule._replace(read_as=()) for rule in LIFECYCLE.states[1:]]
-    page = exported("markdown", attrs.evolve(LIFECYCLE, vocabularies=(), states=(bar, *silent)))
+    unread = [rule._replace(read_as=()) for rule in LIFECYCLE.states[1:]]
+    page = exported("markdown", attrs.evolve(LIFECYCLE, vocabularies=(), states=(bar, *unread)))
     assert "| state | the documents' words | terminal | source |" in page
     assert "no \\| parcel" in page
     assert "name" not in section(page, "States")
@@ -486,7 +487,7 @@ HELD = LIFECYCLE.without(REPLACEMENT).with_rows(attrs.evolve(REPLACEMENT, holds=
         (with_first_refusal(basis=None), (REDIRECTION, "basis was observed, is documented now", [])),
         (with_first_refusal(reference="r"), (REDIRECTION, "reference was 2026-08, is r now", [])),
         (
-            attrs.evolve(LIFECYCLE, identity=attrs.evolve(LIFECYCLE.identity, key="box")),
+            attrs.evolve(LIFECYCLE, identity=Identity("box", "ParcelId", "pa-{:06}")),
             ("ids", "key was parcel_id, is box now", ["client", "mock"]),
         ),
         (attrs.evolve(LIFECYCLE, noun="box", title="T"), ("the whole", "noun was parcel, is box now", [])),

@@ -48,7 +48,7 @@ def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
         "edition": lifecycle.edition,
         "title": lifecycle.title,
         "noun": lifecycle.noun,
-        "identity": {name: getattr(lifecycle.identity, name) for name in ("key", "parameter", "form", "longest")},
+        "identity": lifecycle.identity._asdict(),
         "states": [rule.state for rule in lifecycle.states if rule.state is not None],
         "transitions": [attrs.asdict(row) for row in lifecycle.transitions],
         "state_rules": [_state(rule, lifecycle) for rule in lifecycle.states],
