@@ -143,9 +143,10 @@ class Answer:
     """What a call came to.
 
     ACCEPTED with the SDK's `response`; REFUSED with the service's `code` and the SDK's `error`: the call did nothing;
-    or UNKNOWN with the `error`: no answer came, or one that does not say whether the call did anything (HTTP 5xx, which
-    includes the code `Error`), or one that cannot be read. `retry_after` (seconds) is what a throttled caller was asked
-    to wait, at most `MAX_RETRY_AFTER`. What a code means, the codes of `lifecycle` say.
+    or UNKNOWN with the `error`: no answer came, or one that does not say whether the call did anything (HTTP 5xx, also
+    with the code `Error`, unless it is the status of a code that says more), or one that cannot be read. `retry_after`
+    (seconds) is what a throttled caller was asked to wait, at most `MAX_RETRY_AFTER`. What a code means, the codes of
+    `lifecycle` say.
     """
 
     outcome: Outcome
@@ -171,7 +172,8 @@ class Answer:
         code = getattr(error, "code", None)
         if isinstance(error, TeaException) and code:
             status, meaning = getattr(error, "statusCode", None), lifecycle.codes.meaning_of(str(code))
-            failed = isinstance(status, int) and status >= 500 and meaning is not Meaning.THROTTLED
+            documented = getattr(lifecycle.codes.by_code.get(str(code)), "http_status", None) == status
+            failed = isinstance(status, int) and status >= 500 and meaning is not Meaning.THROTTLED and not documented
             if failed or meaning is Meaning.PERHAPS:
                 return cls(Outcome.UNKNOWN, str(code), error=error, lifecycle=lifecycle)
             return cls(Outcome.REFUSED, str(code), None, error, _retry_after(error), lifecycle)
