@@ -18,7 +18,7 @@ pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
 from orderfsm import InvalidValue, Operation, OrderFSMError, State
 from orderfsm.mock import Fault, Request, Service, create_app
-from orderfsm.mock.control import Control
+from orderfsm.mock.http.control import Control
 
 HEADERS = {"x-acs-version": "2020-04-07"}
 

@@ -15,7 +15,7 @@ from orderfsm import Event, InvalidValue, Operation, OrderFSMError, OrderStateEr
 from orderfsm.errors import NotRemainCount
 from orderfsm.lifecycle import ORDER_LIFECYCLE
 from orderfsm.mock import Fault, Review, Server, Service, mock_cas
-from orderfsm.mock.message import GatewayError
+from orderfsm.mock.cas.gateway import GatewayError
 from orderfsm.trace import Outcome
 
 DAY = 86_400

@@ -19,7 +19,7 @@ from node_packages import install_node_packages
 
 from orderfsm import ORDER_LIFECYCLE, Lifecycle, Operation, State, can
 from orderfsm.mock import Request, Service, mock_cas
-from orderfsm.mock.control import Control
+from orderfsm.mock.http.control import Control
 
 # The SDKs for Python call what Python 3.12 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")

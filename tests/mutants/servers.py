@@ -7,8 +7,8 @@ import attrs
 from orderfsm import Event, Operation, State
 from orderfsm.errors import NotRemainCount, OrderStateError
 from orderfsm.mock import Response, Service
-from orderfsm.mock.message import GatewayError
-from orderfsm.mock.parameters import DEFAULT_PRODUCT, order_id
+from orderfsm.mock.cas.gateway import GatewayError
+from orderfsm.mock.cas.parameters import DEFAULT_PRODUCT, order_id
 from orderfsm.trace import Outcome
 from orderfsm.wire import status_of, type_of
 

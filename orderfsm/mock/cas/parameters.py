@@ -12,15 +12,14 @@ from orderfsm.order import MAX_ID
 from orderfsm.spec import Operation
 
 from .ca import common_name
-from .message import GatewayError, invalid, missing
+from .gateway import GatewayError, invalid, missing
 from .signature import contradicted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orderfsm.lifecycle import Lifecycle
-
-    from .message import Request
+    from orderfsm.mock.message import Request
 
 DEFAULT_PRODUCT = "digicert-free-1-free"
 VALIDATE_TYPES = ("DNS", "FILE")

@@ -7,15 +7,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orderfsm import wire
+from orderfsm.mock.stores.store import FIRST_ID
 from orderfsm.trace import Line, Outcome
 
 from .ca import CA_NAME
-from .store import FIRST_ID
 
 if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
-
-    from .records import Happening, Package, Record
+    from orderfsm.mock.records import Happening, Package, Record
 
 INSTANCE = "cas-"
 

@@ -17,15 +17,20 @@ import attrs
 from orderfsm import wire
 from orderfsm.errors import InternalError, InvalidValue, NotFoundOrder, Refusal, ServiceError
 from orderfsm.lifecycle import ORDER_LIFECYCLE, Lifecycle
+from orderfsm.mock.clock import LAST_TIME, Clock, machine_time, seconds
+from orderfsm.mock.faults import THROTTLED, Fault
+from orderfsm.mock.message import Request, Response
+from orderfsm.mock.records import Happening, Package, Record
+from orderfsm.mock.review import AFTER, AT_ONCE, READS, Review
+from orderfsm.mock.stores.memory import MemoryStore
+from orderfsm.mock.stores.store import Store, StoreError
 from orderfsm.order import Order
 from orderfsm.order import order_id as valid_order_id
 from orderfsm.spec import UNSPECIFIC_TYPE, VALIDITY, Actor, Event, Operation, State, Trigger
 
 from . import answers
 from .ca import CertificateAuthority
-from .clock import LAST_TIME, Clock, machine_time, seconds
-from .faults import THROTTLED, Fault
-from .message import GatewayError, Request, Response
+from .gateway import GatewayError, failure
 from .parameters import (
     CERTIFICATES,
     DEFAULT_PRODUCT,
@@ -41,10 +46,7 @@ from .parameters import (
     selection,
     tags,
 )
-from .records import Happening, Package, Record
-from .review import AFTER, AT_ONCE, READS, Review
 from .signature import Verifier
-from .store import MemoryStore, Store, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -53,7 +55,6 @@ if TYPE_CHECKING:
     from orderfsm.spec import Transition
     from orderfsm.trace import Line
 
-HOST = "cas.aliyuncs.com"
 DEFAULT_UNITS = 20
 MAX_PRODUCT_CODE = 128
 MAX_UNITS = 2**31 - 1
@@ -134,7 +135,7 @@ class Service:
     def _unknown(self, request: Request, request_id: str, reason: object, **logged: Any) -> Response:
         """The answer to a call of which nobody knows whether it was carried out."""
         logging.getLogger(__name__).error("orderfsm: request %s failed: %s", request_id, reason, **logged)
-        response = _failure(InternalError.code, InternalError.http_status, InternalError.text, request_id)
+        response = failure(InternalError.code, InternalError.http_status, InternalError.text, request_id)
         return _in_format(response, request)
 
     def _handled(self, request: Request, request_id: str) -> Response:
@@ -153,9 +154,9 @@ class Service:
             else:
                 response = Response.of(200, {})
         except ServiceError as error:
-            response = _failure(error.code, error.http_status, error.text, request_id)
+            response = failure(error.code, error.http_status, error.text, request_id)
         except GatewayError as error:
-            response = _failure(
+            response = failure(
                 error.code, error.http_status, error.message + error.repeated, request_id, error.retry_after
             )
         return response if fault is None else self._spoiled(response, fault, request_id, given)
@@ -519,7 +520,7 @@ class Service:
         """What arrives of `response` under `fault`."""
         if fault.answers is not None:
             code, status = fault.answers
-            response = _failure(code, status, "an injected fault", request_id, fault.retry_after)
+            response = failure(code, status, "an injected fault", request_id, fault.retry_after)
         elif fault.read is not None and response.status == 200:
             response = self._misread(response, fault.read, request_id, given)
         return attrs.evolve(response, delay=fault.delay, transport=fault.transport)
@@ -527,7 +528,7 @@ class Service:
     def _misread(self, response: Response, how: str, request_id: str, given: dict[str, str]) -> Response:
         """What a describe answers instead of the truth."""
         if how == "missing":
-            return _failure(NotFoundOrder.code, NotFoundOrder.http_status, NotFoundOrder.text, request_id)
+            return failure(NotFoundOrder.code, NotFoundOrder.http_status, NotFoundOrder.text, request_id)
         record = self.store.get(order_id(given))
         if how == UNSPECIFIC_TYPE or record is None:
             return Response.of(200, {"Type": UNSPECIFIC_TYPE, "RequestId": request_id})
@@ -549,10 +550,3 @@ def _in_format(response: Response, request: Request) -> Response:
         return response
     succeeded = response.status == HTTPStatus.OK and "HostId" not in response.json
     return response.as_xml(f"{operation_of(request)}Response" if succeeded else "Error")
-
-
-def _failure(code: str, http_status: int, message: str, request_id: str, retry_after: int | None = None) -> Response:
-    response = Response.of(http_status, wire.error_body(code, message, request_id, HOST))
-    if retry_after is None:
-        return response
-    return attrs.evolve(response, headers={**response.headers, "x-acs-retry-after": str(retry_after)})

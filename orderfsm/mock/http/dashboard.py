@@ -27,12 +27,12 @@ from starlette.routing import Route
 
 from orderfsm.drawing import STYLE, svg
 from orderfsm.errors import InvalidValue, NotFoundOrder, OrderStateError
+from orderfsm.mock.stores.store import StoreError
 from orderfsm.order import MAX_ID
 from orderfsm.spec import Actor, Operation
 from orderfsm.trace import Outcome
 
 from .connection import read_body
-from .store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -41,11 +41,10 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.mock.cas.service import Service
+    from orderfsm.mock.records import Record
     from orderfsm.spec import State, Transition
     from orderfsm.trace import Line
-
-    from .records import Record
-    from .service import Service
 
 SHOWN_ORDERS = 100
 """How many orders the page lists."""

@@ -27,19 +27,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 from orderfsm import trace
 from orderfsm.errors import InvalidValue, NotFoundOrder, OrderStateError
+from orderfsm.mock.cas import answers
+from orderfsm.mock.faults import Fault
+from orderfsm.mock.message import Request, Response
+from orderfsm.mock.stores.store import StoreError
 from orderfsm.spec import Event
 from orderfsm.wire import parse_states
-
-from . import answers
-from .faults import Fault
-from .message import Request, Response
-from .store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .records import Package, Record
-    from .service import Service
+    from orderfsm.mock.cas.service import Service
+    from orderfsm.mock.records import Package, Record
 
 MAX_ORDERS = 1000
 
