@@ -29,7 +29,7 @@ from orderfsm.drawing import STYLE, svg
 from orderfsm.errors import InvalidValue, NotFoundOrder, OrderStateError
 from orderfsm.mock.stores.store import StoreError
 from orderfsm.order import MAX_ID
-from orderfsm.spec import Actor, Operation
+from orderfsm.spec import Actor
 from orderfsm.trace import Outcome
 
 from .connection import read_body
@@ -113,7 +113,7 @@ def page(service: Service, *, order_id: int | None = None, state: str | None = N
         count=service.count(),
         orders=[_fields(record) for record in records],
         looked_at=looked_at,
-        states=[rule.state for rule in lifecycle.states if rule.state is not None and rule.type is not None],
+        states=service.engine.found(),
         terminal={rule.state for rule in lifecycle.states if rule.terminal},
         filtered=filtered,
         chosen=chosen,
@@ -136,7 +136,7 @@ def choose(service: Service, order_id: int) -> Chosen:
     except NotFoundOrder:
         record = None
     for line in service.history(order_id) if order_id <= MAX_ID else ():
-        latest.append(_line(line))
+        latest.append(_line(line, lifecycle))
         lines += 1
         if line.outcome is Outcome.ACCEPTED:
             triggers.append(line.trigger)
@@ -215,8 +215,8 @@ def _fields(record: Record) -> dict[str, Any]:
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
-    by_client = isinstance(line.trigger, Operation)
+def _line(line: Line, lifecycle: Lifecycle) -> dict[str, Any]:
+    by_client = lifecycle.trigger_rules[line.trigger].actor is Actor.CLIENT
     return {
         "time": line.time[:19].replace("T", " "),
         "trigger": line.trigger,
