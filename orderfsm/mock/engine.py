@@ -134,12 +134,13 @@ class Engine:
                 if self.store.commit(old, attrs.evolve(current, updated=now), None, happened):
                     raise
                 continue
-            seen = new = self._stepped(current, row, now)
+            new = self._stepped(current, row, now)
             begun = None if row.creates is None or renewal is None else self._begun(row, now, renewal(current))
             read = None
             if trigger in self._reads:
+                new = self._certified(new)
                 read = new.order.state
-                seen = new = self._certified(attrs.evolve(new, reads=new.reads + 1))
+            seen = new
             happened.append(Happening(now, order_id, trigger, None, read, None if begun is None else begun.id))
             if read is not None and self.review.mode == READS and new.reads >= self.review.amount:
                 new = self._reviewed(new, happened)
@@ -253,7 +254,7 @@ class Engine:
     def _stepped(self, record: Record, row: Transition, now: float) -> Record:
         """`record` after the step of `row`."""
         if row.target == record.order.state:
-            return attrs.evolve(record, updated=now)
+            return attrs.evolve(record, updated=now, reads=record.reads + (row.trigger in self._reads))
         order = Order(record.order.id, row.target)  # type: ignore[arg-type]
         issued, expires = record.issued, record.expires
         if issued is None and self.lifecycle.state_rules[order.state].certified:

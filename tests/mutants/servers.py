@@ -380,7 +380,7 @@ class GivesToAll(OnCall):
 class TakesOfDefault(Broken):
     def _create(self, call):
         application = attrs.evolve(call.application, product_code=DEFAULT_PRODUCT)
-        return super()._create(attrs.evolve(call, application=application))
+        return super()._create(call._replace(application=application))
 
 
 @mutant("a refused create makes an order all the same", by_calls=False)
@@ -555,7 +555,7 @@ class NoFilter(Lists):
 @mutant("the keyword is ignored")
 class NoKeyword(Broken):
     def _list(self, call):
-        return super()._list(attrs.evolve(call, selection=attrs.evolve(call.selection, keyword="")))
+        return super()._list(call._replace(selection=attrs.evolve(call.selection, keyword="")))
 
 
 @mutant("deleted orders stay in the list")

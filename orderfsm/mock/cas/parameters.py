@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
@@ -40,6 +40,10 @@ _DOMAIN = re.compile(
 _ACTIONS = {operation.value: operation for operation in Operation}
 _MAX_LENGTHS = {"Domain": 1280, "Csr": 16_384, "Email": 254, "CompanyName": 256}
 _MAX_LENGTH = 128
+_LONGEST = {
+    operation: {name: _MAX_LENGTHS.get(name, _MAX_LENGTH) for name in (*taken.required, *taken.any_of, *taken.optional)}
+    for operation, taken in wire.PARAMETERS.items()
+}
 
 
 @attrs.frozen
@@ -66,8 +70,7 @@ class Selection:
     keyword: str
 
 
-@attrs.frozen
-class Call:
+class Call(NamedTuple):
     """What a request asks for: an operation, and that which its parameters say, each None where it takes no such."""
 
     operation: Operation
@@ -119,24 +122,21 @@ def answers_in_xml(request: Request) -> bool:
 
 def _format(given: Mapping[str, str]) -> str | None:
     """The `Format` in capitals; None if there is none, for which `aliyun-python-sdk-core` writes the word `None`."""
-    asked_for = given.get("Format", "").upper()
-    return None if asked_for in {"", "NONE"} else asked_for
+    asked_for = given.get("Format")
+    return asked_for.upper() if asked_for and asked_for.upper() != "NONE" else None
 
 
 def call_of(operation: Operation, request: Request, lifecycle: Lifecycle) -> Call:
     """The call of `operation` that a request is; the gateway's error for the first parameter that is wrong."""
     given = _given(operation, request)
-    match operation:
-        case Operation.CREATE | Operation.CREATE_FOR_PACKAGE | Operation.CREATE_WITH_CSR:
-            return Call(operation, application=application(given))
-        case Operation.RENEW:
-            return Call(operation, renewal=_renewal(given), order_id=_order_id(given))
-        case Operation.LIST:
-            return Call(operation, selection=_selection(given, lifecycle))
-        case Operation.DESCRIBE_PACKAGE:
-            return Call(operation, product_code=given.get("ProductCode", DEFAULT_PRODUCT))
-        case _:
-            return Call(operation, _order_id(given))
+    if "OrderId" in wire.PARAMETERS[operation].required:
+        renewal = _renewal(given) if operation is Operation.RENEW else None
+        return Call(operation, _order_id(given), renewal=renewal)
+    if operation is Operation.LIST:
+        return Call(operation, selection=_selection(given, lifecycle))
+    if operation is Operation.DESCRIBE_PACKAGE:
+        return Call(operation, product_code=given.get("ProductCode", DEFAULT_PRODUCT))
+    return Call(operation, application=application(given))
 
 
 def _given(operation: Operation, request: Request) -> dict[str, str]:
@@ -153,9 +153,8 @@ def _given(operation: Operation, request: Request) -> dict[str, str]:
             raise missing(name)
     if taken.any_of and not any(name in given for name in taken.any_of):
         raise missing(taken.any_of[0])
-    for name in (*taken.required, *taken.any_of, *taken.optional):
-        longest = _MAX_LENGTHS.get(name, _MAX_LENGTH)
-        if len(given.get(name, "")) > longest:
+    for name, longest in _LONGEST[operation].items():
+        if name in given and len(given[name]) > longest:
             raise invalid(name, f"at most {longest} characters")
     return given
 
