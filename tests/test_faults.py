@@ -76,6 +76,20 @@ def test_before_nothing_happened_after_it_did_and_the_answer_is_lost(service):
         assert state_of(service, order_id) is state
 
 
+@pytest.mark.parametrize(
+    ("operation", "parameters", "code"),
+    [
+        (Operation.CREATE_FOR_PACKAGE, {"Domain": "no domain"}, "InvalidDomain"),
+        (Operation.CANCEL, {"OrderId": "none"}, "InvalidOrderId"),
+        (Operation.LIST, {"ShowSize": "many"}, "InvalidShowSize"),
+    ],
+)
+def test_a_call_that_makes_no_sense_is_refused_before_any_rule_applies_to_it(service, operation, parameters, code):
+    rule(service, Code="Error", Times=1)
+    assert call(service, operation, **parameters).json["Code"] == code
+    assert call(service, Operation.LIST).json["Code"] == "Error"
+
+
 def test_a_throttled_call_says_when_to_try_again(service):
     rule(service, RetryAfter=1500, Times=1)
     response = call(service, Operation.LIST)

@@ -19,7 +19,7 @@ from orderfsm.spec import Actor
 from orderfsm.trace import Line, Outcome
 
 from .clock import LAST_TIME, instant, seconds
-from .records import Happening, Record
+from .records import Application, Happening, Record
 from .review import AFTER, AT_ONCE, READS, Review
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from orderfsm.spec import State, Transition, Trigger
 
     from .clock import Clock
-    from .records import Application, Package
+    from .records import Package
     from .stores.store import Store
 
 
@@ -116,8 +116,8 @@ class Engine:
     def fire(self, order_id: int, trigger: Trigger, renewal: Callable[[Record], Application] | None = None) -> Fired:
         """Fire `trigger` on an order, or the error with which the service refuses it there.
 
-        If the table's row begins a second order, `renewal` says what that is asked for. The change is one
-        compare-and-set in the store. Who comes too late looks again, and is answered by the table.
+        If the table's row begins a second order, `renewal` says what that is asked for, by default the same. The change
+        is one compare-and-set in the store. Who comes too late looks again, and is answered by the table.
         """
         while True:
             old = self.store.get(order_id)
@@ -135,7 +135,7 @@ class Engine:
                     raise
                 continue
             new = self._stepped(current, row, now)
-            begun = None if row.creates is None or renewal is None else self._begun(row, now, renewal(current))
+            begun = None if row.creates is None else self._begun(row, now, (renewal or _the_same)(current))
             read = None
             if trigger in self._reads:
                 new = self._certified(new)
@@ -334,6 +334,10 @@ class Engine:
 def _holds_unit(row: Transition) -> bool:
     """Whether the order that begins with `row` holds a unit; the second order of a renewal never does."""
     return row.source is None and row.quota > 0
+
+
+def _the_same(old: Record) -> Application:
+    return Application(old.domains, old.validate_type, old.product_code, old.csr, old.tags)
 
 
 def _line(happening: Happening) -> Line:
