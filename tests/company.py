@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 
 import attrs
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from orderfsm import Event, Operation, trace
-from orderfsm.trace import Finding, Line, Outcome
+from orderfsm.trace import Events, Finding, Line, Outcome
 
+ENGINES = ["duckdb", "polars"]
+FEW = settings(
+    max_examples=settings().max_examples // 8,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+COMPLETE, PARTIAL = Events
 CODES = [None, "OrderStateError", "NotFoundOrder", "DeleteFail", "Error", "Throttling.User", "Surprise"]
 WORDS = [None, "issued", "PROCESS", "CHECKING", "unknow", "suspended"]
 ORDERS = [7, 8, 9]
@@ -25,6 +32,12 @@ def moment(second, fraction=""):
     """A time, in RFC 3339."""
     return f"2026-08-05T{6 + second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}{fraction}Z"
 
+
+SOME = [
+    Line(time=moment(0), order_id=7, trigger=Operation.CREATE),
+    Line(time=moment(1), order_id=7, trigger=Operation.DELETE),
+    Line(time=moment(2), order_id=8, trigger=Operation.CANCEL),
+]
 
 TIMES = st.builds(moment, st.integers(0, 20), st.sampled_from(["", ".25", ".5"]))
 
@@ -188,3 +201,18 @@ def best(some, events):
             chosen, rank = (judgement, arranged), here
     judgement, arranged = chosen
     return attrs.evolve(judgement, holds_quota=judgement.holds_quota and holds), arranged
+
+
+def parted(some, cuts):
+    """`some` in consecutive parts."""
+    ends = sorted({0, len(some), *(cut % (len(some) + 1) for cut in cuts)})
+    return [some[begin:end] for begin, end in pairwise(ends)] or [[]]
+
+
+def in_days(some, cuts):
+    """`some` in order of time, in parts of which each is later than the one before."""
+    ordered = sorted(some, key=lambda line: line.instant)
+    days = {}
+    for line in ordered:
+        days.setdefault(line.instant, []).append(line)
+    return [[line for day in part for line in day] for part in parted(list(days.values()), cuts)]

@@ -298,7 +298,7 @@ def test_only_so_many_lines_before_are_told(tmp_path, monkeypatch):
     file = write_jsonl(tmp_path / "log.jsonl", [CREATE, *reads, attrs.evolve(DELETE, time=moment(50))], Events.COMPLETE)
     (violation,) = audit(file).violations
     assert [each.line for each in violation.before] == list(range(22, 42))
-    monkeypatch.setattr("orderfsm.audit.outcomes.WITH_BEFORE", 0)
+    monkeypatch.setattr("orderfsm.audit.judging.judged_orders.WITH_BEFORE", 0)
     (violation,) = audit(file).violations
     assert (violation.line, violation.before) == (42, ())
 

@@ -189,8 +189,8 @@ def test_nanoseconds_are_taken_apart_without_rounding(session, tmp_path):
     import pyarrow.parquet as pq
 
     from orderfsm.audit.engines.on_spark import SparkEngine
-    from orderfsm.audit.log import read_files
-    from orderfsm.audit.sources import find
+    from orderfsm.audit.reading.log import read_files
+    from orderfsm.audit.reading.sources import find
 
     some = [1_785_910_201_000_000_000 + at * 999_999_999_937 for at in range(5_000)] + [-1, -1001, 0]
     table = {

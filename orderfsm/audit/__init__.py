@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from .report import Report
 from .run import audit
-from .simulation import simulate
+from .simulating.simulation import simulate
 
 __all__ = ["Report", "audit", "simulate"]

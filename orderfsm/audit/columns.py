@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from orderfsm.extras import needs
@@ -72,6 +73,8 @@ may have been first."""
 
 SCHEMA = pa.schema(list(LINES.items()))
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def place(file: int, line: int) -> int:
     """The `place` of a line, counted from 1, in the file of this number."""
@@ -86,3 +89,13 @@ def at_place(place: int) -> tuple[int, int]:
 def row_at(place: int) -> int:
     """The number of the row in a frame, which may have more than a file has lines: Spark leaves gaps."""
     return place >> 1
+
+
+def moment(instant: int | None) -> str | None:
+    """A time in microseconds since 1970 as RFC 3339 text."""
+    if instant is None:
+        return None
+    try:
+        return (_EPOCH + timedelta(microseconds=instant)).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        return f"{instant / 1e6:.0f} s after 1970"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -10,7 +9,7 @@ import attrs
 from orderfsm.rows import DAY
 from orderfsm.trace import Finding, Judged
 
-from .columns import CONTEXT
+from .columns import CONTEXT, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,18 +22,6 @@ BEFORE = 20
 
 WITH_BEFORE = 10_000
 """Of how many violations they are, new ones first."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def moment(instant: int | None) -> str | None:
-    """A time in microseconds since 1970 as RFC 3339 text."""
-    if instant is None:
-        return None
-    try:
-        return (_EPOCH + timedelta(microseconds=instant)).isoformat().replace("+00:00", "Z")
-    except OverflowError:
-        return f"{instant / 1e6:.0f} s after 1970"
 
 
 @attrs.frozen

@@ -15,20 +15,22 @@ from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, all_or_some
 
 from . import engines
-from . import state as states
-from .bad_lines import bad_lines_of, check_files, write_bad_lines
 from .columns import place
-from .frames import read_frame
-from .log import Log, read_files
-from .meanings import combinations, meanings
-from .orders import Orders
-from .outcomes import Outcomes
+from .judging.counts import Counts
+from .judging.judge import LONGEST, Judge
+from .judging.judged_orders import JudgedOrders
+from .judging.orders import Orders
+from .keeping import state_file
+from .keeping.digest import sha256
+from .keeping.state_file import Knowledge
+from .reading.frames import read_frame
+from .reading.log import Log, read_files, without_duplicates
+from .reading.sources import find, spooled
+from .reading.symbols import combinations, meanings
 from .report import New, Report
-from .results import write_results
-from .sources import find, spooled
-from .tally import Tally
-from .targets import check_target, stamp
-from .verdicts import LONGEST, Judge
+from .reporting.bad_lines import bad_lines_of, check_files, write_bad_lines
+from .reporting.outputs import check_target, stamp
+from .reporting.results import write_results
 
 with needs("audit"):
     import narwhals as nw
@@ -41,9 +43,8 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
 
     from .engines.engine import Engine
-    from .meanings import Meanings
-    from .sources import Source
-    from .state import State
+    from .engines.source import Source
+    from .reading.symbols import Meanings
 
 _PATHS = (str, os.PathLike, list, tuple, set, frozenset)
 
@@ -119,8 +120,8 @@ def audit(
         with reading as (running, given):
             before = stamp(state)
             known = before is not None and not rescan
-            so_far = states.load(state, lifecycle) if state is not None and known else states.State()
-            digests = {} if state is None else {states.digest(source.path): source for source in sources or ()}
+            so_far = state_file.load(state, lifecycle) if state is not None and known else Knowledge()
+            digests = {} if state is None else {sha256(source.path): source for source in sources or ()}
             for digest in digests.keys() & so_far.files.keys():
                 _refuse_again(running, given, digests[digest], so_far.files[digest])
             distinct, lines = combinations(running, given.lines)
@@ -137,49 +138,56 @@ def audit(
                 state_file=state if known else None,
                 tell=lambda done: tell("sorting", done, found.lines),
             )
-            tally = Tally(judge)
-            outcomes = Outcomes.of(orders, judge, tally, all_orders=state is not None or results is not None)
-            report = _report(so_far, orders, outcomes, tally, top, known=known, found=found)
+            counts = Counts(judge)
+            judged_orders = JudgedOrders.of(orders, judge, counts, all_orders=state is not None or results is not None)
+            report = _report(so_far, orders, judged_orders, counts, top, known=known, found=found)
             if found.bad and bad_lines is not None:
                 write_bad_lines(bad_lines_of(running, log, found.bad), bad_lines)
                 report = attrs.evolve(report, bad_lines_file=str(bad_lines))
             if results is not None:
-                write_results(results, outcomes, report.violations)
+                write_results(results, judged_orders, report.violations)
             if stamp(state) != before:
                 raise InvalidValue("state file", str(state), ["one that no other audit writes meanwhile"])
             deliver(report)
             if state is not None:
-                states.save(so_far, outcomes, report.violations, state, judge)
+                state_file.save(so_far, judged_orders, report.violations, state, judge)
             return report
 
 
 def _report(
-    so_far: State, orders: Orders, outcomes: Outcomes, tally: Tally, top: int, *, known: bool, found: Meanings
+    so_far: Knowledge,
+    orders: Orders,
+    judged_orders: JudgedOrders,
+    counts: Counts,
+    top: int,
+    *,
+    known: bool,
+    found: Meanings,
 ) -> Report:
     """The report; `known`: there was an earlier audit; `found`: what this one read."""
     count, first, last = orders.totals()
-    violations = tuple(outcomes.violations())
-    undecided, newly_undecided = outcomes.undecided()
-    flow = tally.flow()
+    violations = tuple(judged_orders.violations())
+    undecided, newly_undecided = judged_orders.undecided()
+    flow = counts.flow()
     unclear = flow.pop(None, 0)
     return Report(
         orders=count,
-        conforms=tally.verdicts[Finding.CONFORMS],
-        with_unseen_events=tally.unseen,
-        violates=tally.verdicts[Finding.VIOLATES],
-        undecided=tally.verdicts[Finding.UNDECIDED],
+        conforms=counts.findings[Finding.CONFORMS],
+        with_unseen_events=counts.unseen,
+        violates=counts.findings[Finding.VIOLATES],
+        undecided=counts.findings[Finding.UNDECIDED],
         undecided_orders=undecided,
         events=so_far.events,
         other=so_far.other,
         bad_lines=so_far.bad_lines,
         violations=violations,
-        histories=tally.commonest(top),
-        distinct=tally.distinct,
-        longer=tally.longer,
+        histories=counts.commonest(top),
+        distinct=counts.distinct,
+        longer=counts.longer,
         longest=LONGEST,
-        holding_quota=tally.holding,
-        held=outcomes.held(last, top),
-        refusals=tally.refusals(),
+        holding_quota=counts.holding,
+        held=judged_orders.held(last, top),
+        refusals=counts.refusals(),
         errors=_errors(so_far.answers),
         first=first,
         last=last,
@@ -220,17 +228,6 @@ def _silent(_what: str, _done: int, _of: int | None) -> None:
     pass
 
 
-def _without_duplicates(engine: Engine, log: Log) -> Log:
-    """One line for each `event_id`: the first."""
-    if not log.whole:
-        return log
-    lines = engine.keep(log.lines)
-    known = lines.filter(~nw.col("event_id").is_null())
-    first = known.group_by("event_id").agg(place=nw.col("place").min()).select("place")
-    alone = lines.filter(nw.col("event_id").is_null())
-    return attrs.evolve(log, lines=nw.concat([known.join(first, on="place", how="semi"), alone]))
-
-
 @contextmanager
 def _reading(
     given: Any,
@@ -255,4 +252,4 @@ def _reading(
         progress("reading", read, None)
 
     with engines.start(engine, folder, memory_limit=memory_limit, master=master).at_work() as running:
-        yield running, _without_duplicates(running, read_files(running, sources, columns, tell))
+        yield running, without_duplicates(running, read_files(running, sources, columns, tell))

@@ -95,8 +95,8 @@ def audit(
         raise InvalidValue("output", output, ["a file: Parquet is not for standard output"])
     with needs("audit"):
         from orderfsm.audit import audit as run
-        from orderfsm.audit.sources import BAD_LINES, find
-        from orderfsm.audit.targets import check_target
+        from orderfsm.audit.reading.sources import BAD_LINES, find
+        from orderfsm.audit.reporting.outputs import check_target
     others = [file for file in (options["state"], bad_lines) if file is not None]
     check_target("output", output, [*others, *(source.name for source in find(paths))])
     with _Progress() as progress:
@@ -113,7 +113,7 @@ def audit(
 
 
 def _deliver(report: Report, *, form: str, output: str | None, progress: _Progress) -> None:
-    from orderfsm.audit.page import page
+    from orderfsm.audit.reporting.page import page
 
     progress.close()
     if form == "json" and output is None:
@@ -235,7 +235,7 @@ def _stands(seen: Seen | Violation) -> str:
 
 def _seen(seen: Seen | Violation) -> str:
     """When a line was, and who was behind it."""
-    from orderfsm.audit.report import moment
+    from orderfsm.audit.columns import moment
 
     who = [f"{key.replace('_', ' ')} {value}" for key, value in seen.who.items()]
     return ", ".join(filter(None, [moment(seen.time), *who]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,22 +13,30 @@ from orderfsm.export import document, exported
 from orderfsm.invalid import OrderFSMError, Unreachable
 from orderfsm.paths import Plan
 from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.rows import Actor
 from orderfsm.verdict import Verdict
 
 from .audit import audit, simulate
+from .choice import STATES, TRIGGER, in_table, union
 from .conform import conform
 from .export import diff, drift, export
 from .orders import orders
-from .printing import STATES, TRIGGER, as_json, print_columns, print_json, union
+from .printing import as_json, print_columns, print_json
 from .replay import replay
 from .serve import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
 
 EXIT_OF = {Verdict.LEGAL: 0, Verdict.ILLEGAL: 1, Verdict.UNDECIDED: 3}
+
+
+def _name(state: State | None) -> str:
+    """A state as it is written on the command line."""
+    return "none" if state is None else state
 
 
 class WrongUsage(OrderFSMError):
@@ -43,10 +52,11 @@ in_states = click.option(
     callback=union,
     help="State, Type, Status, or none; if given again, any of them is possible.",
 )
-_STATES = ", ".join(state or "none" for state in ORDER_LIFECYCLE.state_rules)
-WORDS = f"""TRIGGER is an operation ({", ".join(trigger.name.lower() for trigger in api.Operation)}), by its name or API
-action, or an event ({", ".join(api.Event)}). A state is one of {_STATES}, or what the API or its documents call it
-(process, CHECKING, "pending review")."""
+_STATES = ", ".join(_name(state) for state in ORDER_LIFECYCLE.state_rules)
+_OPERATIONS = ", ".join(trigger.name.lower() for trigger in ORDER_LIFECYCLE.operations)
+WORDS = f"""TRIGGER is an operation ({_OPERATIONS}), by its name or API action, or an event
+({", ".join(ORDER_LIFECYCLE.events)}). A state is one of {_STATES}, or what the API or its documents call it (process,
+CHECKING, "pending review"). With --table they are those of the other table."""
 
 
 def run(arguments: Sequence[str] | None) -> int:
@@ -84,13 +94,14 @@ cli.add_command(simulate)
 
 
 @cli.command()
+@in_table
 @as_json
-def table(*, as_json: bool) -> int:
+def table(lifecycle: Lifecycle, *, as_json: bool) -> int:
     """Print every transition, with its quota, basis and reference."""
     if as_json:
-        return print_json(document())
+        return print_json(document(lifecycle))
     rows: list[tuple[str, ...]] = [("FROM", "TRIGGER", "TO", "QUOTA", "BASIS", "REFERENCE", "NOTE")]
-    for row in ORDER_LIFECYCLE.transitions:
+    for row in lifecycle.transitions:
         target = _name(row.target) + (f", creates {row.creates}" if row.creates else "")
         rows.append((_name(row.source), row.trigger, target, row.quota_text, row.basis, row.reference, row.note))
     return print_columns(rows)
@@ -99,35 +110,37 @@ def table(*, as_json: bool) -> int:
 @cli.command(epilog=WORDS)
 @click.argument("trigger", type=TRIGGER)
 @in_states
+@in_table
 @as_json
-def check(trigger: Trigger, states: frozenset[State | None], *, as_json: bool) -> int:
+def check(trigger: Trigger, states: frozenset[State | None], lifecycle: Lifecycle, *, as_json: bool) -> int:
     """Say whether TRIGGER is allowed.
 
-    Exit 0 if it is, 1 if it is not, 3 if it is in some of the states that --state may mean.
+    Exit 0 if it is, 1 if it is not, 3 if it is in some of the states that --state may mean, or if nobody says.
     """
-    why = explain_states(ORDER_LIFECYCLE, states, trigger)
+    why = explain_states(lifecycle, states, trigger)
     if as_json:
         print_json(why.as_json())
     else:
         click.echo(str(why.verdict))
         for state in why.states:
-            click.echo(f"  {api.explain(state, trigger)}")
+            click.echo(f"  {explain_states(lifecycle, [state], trigger)}")
     return EXIT_OF[why.verdict]
 
 
 @cli.command(epilog=WORDS)
 @click.argument("trigger", type=TRIGGER)
 @in_states
+@in_table
 @as_json
-def explain(trigger: Trigger, states: frozenset[State | None], *, as_json: bool) -> int:
+def explain(trigger: Trigger, states: frozenset[State | None], lifecycle: Lifecycle, *, as_json: bool) -> int:
     """Say why TRIGGER is allowed or refused, and what to do instead.
 
     For every state that --state may mean, with the source of the rule. Exit 0 whatever the answer.
     """
     if as_json:
-        return print_json(explain_states(ORDER_LIFECYCLE, states, trigger).as_json())
-    for state in _ordered(states):
-        why = api.explain(state, trigger)
+        return print_json(explain_states(lifecycle, states, trigger).as_json())
+    for state in _ordered(states, lifecycle):
+        why = explain_states(lifecycle, [state], trigger)
         click.echo(f"{_name(state)}: {why.verdict}")
         click.echo(f"  why:      {why.reason}")
         click.echo(f"  source:   {why.basis}, {why.reference}")
@@ -143,24 +156,35 @@ def explain(trigger: Trigger, states: frozenset[State | None], *, as_json: bool)
 @click.option("--from", "starts", type=STATES, required=True, help="State, Type, Status, or none.")
 @click.option("--to", "goals", type=STATES, required=True, help="State, Type or Status.")
 @click.option("--events", is_flag=True, help="Also wait for what others do.")
+@click.option("--grave", is_flag=True, help="Also calls that cannot be taken back, or cost money.")
+@in_table
 @as_json
-def plan(starts: frozenset[State | None], goals: frozenset[State | None], *, events: bool, as_json: bool) -> int:
+def plan(
+    starts: frozenset[State | None],
+    goals: frozenset[State | None],
+    lifecycle: Lifecycle,
+    *,
+    events: bool,
+    grave: bool,
+    as_json: bool,
+) -> int:
     """Print a shortest path from one state to another.
 
     Exit 1 if there is none, 3 if that depends on which of the states that --from may mean it is.
     """
-    plans = {start: _nearest(start, goals, events=events) for start in _ordered(starts)}
+    ends = _ordered(goals, lifecycle)
+    plan = partial(lifecycle.plan, events=events, grave=grave)
+    plans = {start: _nearest(plan, start, ends) for start in _ordered(starts, lifecycle)}
     found = [path for path in plans.values() if isinstance(path, Plan)]
     same = len({path.triggers for path in found}) == 1 and len(found) == len(plans)
     path = found[0] if same else None
     if as_json:
         rows = path.steps if path is not None else ()
         steps = [{"source": row.source, "trigger": row.trigger, "target": row.target} for row in rows]
-        ends = [_one_or_all(_ordered(states)) for states in (starts, goals)]
-        start, goal = ends if path is None else (path.start, path.goal)
-        print_json({"from": start, "to": goal, "steps": steps})
+        start, goal = map(_one_or_all, (list(plans), ends)) if path is None else (path.start, path.goal)
+        print_json({"table": lifecycle.name, "from": start, "to": goal, "steps": steps})
     elif path is not None:
-        _print_path(path)
+        _print_path(path, lifecycle)
     else:
         for start, plan_or_error in plans.items():
             text = str(plan_or_error)
@@ -168,22 +192,22 @@ def plan(starts: frozenset[State | None], goals: frozenset[State | None], *, eve
     return 0 if path is not None else 3 if found else 1
 
 
-def _nearest(start: State | None, goals: frozenset[State | None], *, events: bool) -> Plan | Unreachable:
+def _nearest(plan: Callable[..., Plan], start: State | None, goals: list[State | None]) -> Plan | Unreachable:
     """A shortest path to the nearest of `goals`, or the error that says why there is none."""
     plans: list[Plan] = []
     errors: list[Unreachable] = []
-    for goal in _ordered(goals):
+    for goal in goals:
         try:
-            plans.append(api.plan(start, goal, events=events))
+            plans.append(plan(start, goal))
         except Unreachable as error:
             errors.append(error)
     return min(plans, key=lambda plan: len(plan.steps)) if plans else errors[-1]
 
 
-def _print_path(path: Plan) -> None:
+def _print_path(path: Plan, lifecycle: Lifecycle) -> None:
     for number, step in enumerate(path.steps, 1):
-        actor = ORDER_LIFECYCLE.actor(step)
-        who = "" if actor is api.Actor.CLIENT else f"  (wait: {actor})"
+        actor = lifecycle.actor(step)
+        who = "" if actor is Actor.CLIENT else f"  (wait: {actor})"
         click.echo(f"{number}. {step.trigger}: {_name(step.source)} -> {step.target}{who}")
     if not path.steps:
         click.echo("nothing to do")
@@ -194,12 +218,13 @@ def _one_or_all(states: list[State | None]) -> Any:
 
 
 @cli.command()
+@in_table
 @as_json
-def diagram(*, as_json: bool) -> int:
+def diagram(lifecycle: Lifecycle, *, as_json: bool) -> int:
     """Print the table as a mermaid state diagram: `export mermaid`."""
-    drawn = exported("mermaid")
+    drawn = exported("mermaid", lifecycle)
     if as_json:
-        return print_json({"format": "mermaid", "text": drawn})
+        return print_json({"table": lifecycle.name, "format": "mermaid", "text": drawn})
     click.echo(drawn, nl=False)
     return 0
 
@@ -219,9 +244,5 @@ def demo(*, as_json: bool) -> int:
     return 0 if report["agreed"] else 1
 
 
-def _ordered(states: frozenset[State | None]) -> list[State | None]:
-    return [state for state in ORDER_LIFECYCLE.state_rules if state in states]
-
-
-def _name(state: State | None) -> str:
-    return "none" if state is None else state
+def _ordered(states: frozenset[State | None], lifecycle: Lifecycle) -> list[State | None]:
+    return [state for state in lifecycle.state_rules if state in states]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,7 +11,11 @@ from orderfsm.drift import drift as compare_sdk
 from orderfsm.export import FORMATS, exported, read
 from orderfsm.export import diff as compare
 
+from .choice import in_table
 from .printing import as_json, print_columns, print_json
+
+if TYPE_CHECKING:
+    from orderfsm.lifecycle import Lifecycle
 
 
 @click.command()
@@ -23,19 +28,21 @@ from .printing import as_json, print_columns, print_json
     type=click.Path(dir_okay=False, allow_dash=True),
     help="Write it to FILE; - is standard output, as without it.",
 )
+@in_table
 @as_json
-def export(form: str, file: str | None, *, as_json: bool) -> int:
+def export(form: str, file: str | None, lifecycle: Lifecycle, *, as_json: bool) -> int:
     """Write the table as FORMAT.
 
     For programs: json, vectors (tests for an implementation in any language), xstate, scxml. For people: mermaid, dot,
     markdown, html, svg.
     """
-    text = exported(form)
+    text = exported(form, lifecycle)
     file = None if file == "-" else file
     if file is not None:
         Path(file).write_text(text, encoding="utf-8")
     if as_json:
-        return print_json({"format": form, "text": text} if file is None else {"format": form, "file": file})
+        written = {"text": text} if file is None else {"file": file}
+        return print_json({"table": lifecycle.name, "format": form} | written)
     if file is None:
         click.echo(text, nl=False)
     return 0

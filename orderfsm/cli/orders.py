@@ -17,7 +17,8 @@ from orderfsm.invalid import InvalidValue, OrderFSMError
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.tables.orders import Operation
 
-from .printing import DURATION, STATES, as_json, print_columns, print_json, union
+from .choice import STATES, union
+from .printing import DURATION, as_json, print_columns, print_json
 from .progress import bar
 from .terminal import safe
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orderfsm import quantities, wire
+from orderfsm import quantities
 
 from .terminal import safe
 
@@ -28,14 +28,7 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]
         return self._parse(value) if isinstance(value, str) else value
 
 
-TRIGGER = Parsed("trigger", wire.parse_trigger)
-STATES = Parsed("state", wire.parse_states)
 DURATION = Parsed("duration", quantities.seconds)
-
-
-def union(_context: click.Context, _option: click.Parameter, given: tuple[frozenset[Any], ...]) -> frozenset[Any]:
-    """The callback of an option that may be given again: all the states that it names."""
-    return frozenset().union(*given)
 
 
 def print_json(answer: object) -> int:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import attrs
 
 from orderfsm.audit.columns import SAID, SCHEMA
-from orderfsm.audit.parsing import Parsed
 from orderfsm.extras import needs
 from orderfsm.invalid import OrderFSMError
+
+from .source import Parsed
 
 with needs("audit"):
     import pyarrow as pa
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     import narwhals as nw
 
-    from orderfsm.audit.sources import Source
+    from .source import Source
 
 
 FLOATS = ("halffloat", "float", "double")

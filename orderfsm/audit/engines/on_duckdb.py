@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from orderfsm.audit.parsing import Parsed
-    from orderfsm.audit.sources import Source
+    from .source import Parsed, Source
 
 _SIZE = re.compile(r"\d{1,9}(\.\d+)?\s*(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)", re.IGNORECASE | re.ASCII)
 _WILDCARD = re.compile(r"[*?\[]")

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from orderfsm.audit.parsing import Parsed
-    from orderfsm.audit.sources import Source
+    from .source import Parsed, Source
 
 _BATCH = 100_000
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.audit.columns import LINE_BITS, LINES
-from orderfsm.audit.parsing import Parsed
-from orderfsm.audit.sources import Source
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 
 from .engine import Engine, Layout
+from .source import Parsed, Source
 
 with needs("audit"):
     import narwhals as nw

@@ -1,0 +1,254 @@
+"""The ruling on each distinct history, by the core's judge.
+
+A history is written in *codes*: twice the number of a line's symbol, plus 1 if the line is *tied* to the one before it,
+so that either may have come first. Of a history that has grown too long to be kept, there is a `Summary`: what it does
+to where an order may stand, whatever is yet to be learnt of how the order began.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import product
+from typing import TYPE_CHECKING, NamedTuple
+
+import attrs
+
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.trace import Answer, Events, Finding, Judgement, automaton, judge_end, judge_readings
+
+from .ties import Front, Stuck, follow, groups
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from orderfsm.audit.reading.symbols import Symbol
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Transition, Trigger
+    from orderfsm.trace import Automaton, Possible, Reading
+
+LONGEST = 20
+"""Longer histories are judged like all others, but not listed; and of them a state keeps only what they do."""
+
+_REFUSED = {Answer.STATE_FORBIDS, Answer.NOT_FOUND}
+
+
+class Assumption(NamedTuple):
+    """How a history is read: whether all events are in it, whether the order began in it, whether calls may be late."""
+
+    events: Events
+    begun: bool
+    late: bool
+
+
+ASSUMPTIONS = tuple(Assumption(*each) for each in product(Events, (False, True), (False, True)))
+
+
+@attrs.frozen(eq=False)
+class Summary:
+    """What a long history does: where each assumption leads, or where it was stuck.
+
+    `lines`: how long it is; `named`: a renewal began the order; `timed`: some call had an interval; `refused`: by
+    whether all events are in the history, how often each operation was refused, and whether that was foreseeable.
+    """
+
+    lines: int
+    named: bool
+    timed: bool
+    ways: Mapping[Assumption, Front | Stuck]
+    refused: Mapping[Events, Mapping[tuple[Trigger, bool], int]]
+
+
+@attrs.frozen(eq=False)
+class History:
+    """The history of an order: a `summary` of what is no longer kept of it, and the `codes` of the rest."""
+
+    codes: tuple[int, ...] = ()
+    summary: Summary | None = None
+
+    @property
+    def lines(self) -> int:
+        """How long it is."""
+        return len(self.codes) + (self.summary.lines if self.summary else 0)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it has more than `LONGEST` lines."""
+        return self.lines > LONGEST
+
+    def and_then(self, codes: tuple[int, ...]) -> History:
+        """The history that goes on with these codes."""
+        return History(self.codes + codes, self.summary) if codes else self
+
+
+class _Found(NamedTuple):
+    """The judgement on a history; which of its lines, as they were given, is the violation, and what that line said."""
+
+    judgement: Judgement
+    line: int | None
+    said: Reading | None
+
+
+@attrs.frozen
+class Ruling:
+    """The judgement on a history; which of its lines, as they were given, is the violation, and what that line `said`.
+
+    `refused`: of the refusals in it, how many there were of each trigger, and whether the table refuses that wherever
+    the lines before may have left the order, so that a check before the call would have saved it. `unseen`: it conforms
+    only because events that are not in it may have happened.
+    """
+
+    judgement: Judgement
+    line: int | None
+    said: Reading | None
+    refused: Mapping[tuple[Trigger, bool], int]
+    unseen: bool
+
+    @property
+    def finding(self) -> Finding:
+        """Whether the history conforms, violates the table, or is undecided."""
+        return self.judgement.verdict
+
+
+class Judge:
+    """Judges histories, whose codes are of these `symbols`."""
+
+    def __init__(self, symbols: Sequence[Symbol], events: Events, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> None:
+        self._symbols, self._events = symbols, events
+        self.lifecycle = lifecycle
+        self._taken: dict[tuple[Possible, Reading], list[Transition]] = {}
+        self._automata = {
+            (each, late): automaton(lifecycle, each, late=late) for each in Events for late in (False, True)
+        }
+
+    def machine(self, events: Events, *, late: bool) -> Automaton:
+        """The core's automaton that leads orders through their lines."""
+        return self._automata[events, late]
+
+    def readings(self, codes: Sequence[int]) -> list[Reading]:
+        """What each line says."""
+        return [self._symbols[code // 2 - 1].reading for code in codes]
+
+    def __call__(self, history: History) -> Ruling:
+        """The ruling on a history."""
+        whole = None if history.summary is None else self.summary(history)
+        found = self._found(history, whole, self._events)
+        conforms = found.judgement.verdict is Finding.CONFORMS
+        if not conforms or self._events is Events.COMPLETE:
+            unseen = False
+        else:
+            unseen = self._found(history, whole, Events.COMPLETE).judgement.verdict is not Finding.CONFORMS
+        refused = self._refused(history) if whole is None else whole.refused[self._events]
+        return Ruling(*found, refused, unseen)
+
+    def _found(self, history: History, whole: Summary | None, events: Events) -> _Found:
+        """The judgement on a history, or on the `whole` of it, if that is summed up."""
+        if whole is not None:
+            way = whole.ways[Assumption(events, whole.named, whole.timed)]
+            return _end(way, self._automata[events, whole.timed], named=whole.named)
+        readings, ties = self.readings(history.codes), _ties(history.codes)
+        machine = self._automata[events, self._timed(history)]
+        if not any(ties):
+            judgement = judge_readings(readings, machine)
+            at = judgement.index
+            return _Found(judgement, at, None if at is None else readings[at])
+        named = any(reading.named for reading in readings)
+        return _end(follow(machine, (_start(machine, begun=named),), readings, ties), machine, named=named)
+
+    def _refused(self, history: History) -> Mapping[tuple[Trigger, bool], int]:
+        readings = self.readings(history.codes)
+        if not any(reading.answer in _REFUSED for reading in readings):
+            return {}
+        plain = self._automata[self._events, False]
+        return _foreseen((plain.anywhere,), readings, _ties(history.codes), plain)
+
+    def steps(self, codes: Sequence[int], ruling: Ruling) -> Iterator[Transition | None]:
+        """The rows of the table that an order took by its lines, up to a violation; None where these do not say which.
+
+        Rows that change nothing are left out.
+        """
+        machine = self._automata[self._events, False]
+        possible = machine.anywhere
+        for reading in self.readings(codes)[: ruling.judgement.index]:
+            key = possible, reading
+            if key not in self._taken:
+                self._taken[key] = self._rows(possible, reading)
+            rows = self._taken[key]
+            if rows:
+                yield rows[0] if len(rows) == 1 else None
+            possible = machine.step(possible, reading)
+
+    def _rows(self, possible: Possible, reading: Reading) -> list[Transition]:
+        """The rows that a line may have taken."""
+        if reading.answer is not Answer.ACCEPTED:
+            return []
+        states = self._automata[self._events, False].states_before_next(possible.strict)
+        rows = (self.lifecycle.table[state][reading.trigger] for state in states)
+        return [row for row in rows if row is not None and row.changes]
+
+    def _timed(self, history: History) -> bool:
+        earlier = history.summary is not None and history.summary.timed
+        return earlier or any(self._symbols[code // 2 - 1].timed for code in history.codes)
+
+    def summary(self, history: History) -> Summary:
+        """The summary of a history."""
+        readings, ties = self.readings(history.codes), _ties(history.codes)
+        earlier = history.summary
+        ways, refused = {}, {}
+        for way in ASSUMPTIONS:
+            machine = self._automata[way.events, way.late]
+            front = (_start(machine, begun=way.begun),) if earlier is None else earlier.ways[way]
+            if way[1:] == (False, False):
+                counts = Counter(earlier.refused[way.events] if earlier else {})
+                if not isinstance(front, Stuck):
+                    counts.update(_foreseen(front, readings, ties, machine))
+                refused[way.events] = counts
+            before = earlier.lines if earlier else 0
+            ways[way] = front if isinstance(front, Stuck) else follow(machine, front, readings, ties, before)
+        return Summary(
+            lines=history.lines,
+            named=(earlier is not None and earlier.named) or any(reading.named for reading in readings),
+            timed=self._timed(history),
+            ways=ways,
+            refused=refused,
+        )
+
+
+def _start(machine: Automaton, *, begun: bool) -> Possible:
+    return machine.no_order if begun else machine.anywhere
+
+
+def is_tied(code: int) -> bool:
+    """Whether the line that has this code may have come before the one before it."""
+    return bool(code % 2)
+
+
+def _ties(codes: Sequence[int]) -> list[bool]:
+    return [is_tied(code) for code in codes]
+
+
+def _end(way: Front | Stuck, machine: Automaton, *, named: bool) -> _Found:
+    if isinstance(way, Stuck):
+        found = Judgement(Finding.VIOLATES, way.index, way.possible, machine.legal(way.possible))
+        return _Found(found, way.line, way.said)
+    strict = frozenset().union(*(possible.strict for possible in way))
+    favour = frozenset().union(*(possible.favour for possible in way))
+    return _Found(judge_end(machine.possible(strict, favour), machine, named=named), None, None)
+
+
+def _foreseen(
+    front: Front, readings: Sequence[Reading], tied: Sequence[bool], machine: Automaton
+) -> Counter[tuple[Trigger, bool]]:
+    """The refusals among the lines, up to where nothing explains them; those of a group as they were given."""
+    found: Counter[tuple[Trigger, bool]] = Counter()
+    for begin, end in groups(tied):
+        known = front
+        for reading in readings[begin:end]:
+            if known and reading.answer in _REFUSED:
+                states = {state for possible in known for state in machine.states_before_next(possible.favour)}
+                found[reading.trigger, reading.trigger not in machine.legal(states)] += 1
+            known = tuple(after for possible in known if (after := machine.step(possible, reading)).favour)
+        after_all = known if end == begin + 1 else follow(machine, front, readings[begin:end], tied[begin:end])
+        if isinstance(after_all, Stuck) or not after_all:
+            break
+        front = after_all
+    return found

@@ -1,0 +1,209 @@
+"""The rulings on the histories of an audit, and the orders that have them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import attrs
+
+from orderfsm.audit.report import BEFORE, WITH_BEFORE, Held, Seen, Violation
+from orderfsm.extras import needs
+from orderfsm.trace import Finding
+
+from .judge import is_tied
+from .orders import KNOWN
+from .witnessed import witnessed
+
+with needs("audit"):
+    import narwhals as nw
+    import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from orderfsm.audit.engines.engine import Engine
+    from orderfsm.trace import Reading
+
+    from .counts import Counts
+    from .judge import History, Judge, Ruling
+    from .orders import Orders
+
+
+class _Wrong(NamedTuple):
+    """The row of an order that violates the table."""
+
+    order_id: int
+    variant: int
+    at: int
+    verdict: str | None
+    wrong: int | None
+    file: str | None
+    line: int | None
+    witnessed: str | None
+
+    @property
+    def is_new(self) -> bool:
+        return self.verdict != Finding.VIOLATES
+
+
+class _Stands(NamedTuple):
+    """When a line was, and where it stands."""
+
+    time: int
+    place: int
+
+
+class Variant(NamedTuple):
+    """A distinct history, and the ruling on it."""
+
+    ruling: Ruling
+    history: History
+
+
+_FOUND = {"variant": pa.int64(), "at": pa.int64(), "violates": pa.bool_(), "undecided": pa.bool_(), "holds": pa.bool_()}
+
+
+class _Table:
+    """The columns `_FOUND`, by the `keys` by which orders find theirs."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys = list(keys)
+        self.rows: list[tuple[Any, ...]] = []
+
+    def join(self, orders: nw.LazyFrame[Any], engine: Engine) -> nw.LazyFrame[Any]:
+        """The `orders` that find any."""
+        kinds = dict.fromkeys(self._keys, pa.int64()) | _FOUND
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(kinds)
+        arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds.values(), strict=True)]
+        table = pa.table(arrays, list(kinds))
+        joined = orders.join(engine.small(table), on=self._keys, how="inner")
+        return joined.select("order_id", "first", "last", *KNOWN, *_FOUND)
+
+
+@attrs.frozen
+class JudgedOrders:
+    """The orders of a log, judged; `variants` are their distinct histories, each long one by itself.
+
+    In the frame `found` there is for each order its id, when its `first` and its `last` line was, `KNOWN`, the number
+    of its variant, `at` which of its new lines it violates the table (-1 if at an earlier one, or not at all), whether
+    it does, or is undecided, and whether it holds quota.
+    """
+
+    variants: Sequence[Variant]
+    found: nw.LazyFrame[Any]
+    _orders: Orders
+    _judge: Judge
+
+    @classmethod
+    def of(cls, orders: Orders, judge: Judge, counts: Counts, *, all_orders: bool) -> JudgedOrders:
+        """Judge each history, and count it; if not `all_orders`, those that conform and hold no quota are not found."""
+        by_words, by_order = _Table(["known", *orders.how.words]), _Table(["order_id"])
+        variants: list[Variant] = []
+
+        def settle(table: _Table, key: tuple[int, ...], known: int, history: History, count: int) -> None:
+            ruling = judge(history)
+            counts.add(history, ruling, count)
+            violates, undecided = (ruling.finding is each for each in (Finding.VIOLATES, Finding.UNDECIDED))
+            if all_orders or violates or undecided or ruling.judgement.holds_quota:
+                at = -1 if ruling.line is None else ruling.line - orders.history(known).lines
+                table.rows.append((*key, len(variants), max(at, -1), violates, undecided, ruling.judgement.holds_quota))
+                variants.append(Variant(ruling, history))
+
+        for key, history, count in orders.distinct():
+            settle(by_words, key, key[0], history, count)
+        for order, known, history in orders.long():
+            settle(by_order, (order,), known, history, 1)
+        found = by_words.join(orders.short, orders.engine)
+        if by_order.rows:
+            found = nw.concat([found, by_order.join(orders.frame, orders.engine)])
+        return cls(variants, found, orders, judge)
+
+    def rows(self) -> Iterator[pa.RecordBatch]:
+        """The orders by their ids: id, number of the variant, when the first and the last line was."""
+        return self._orders.engine.stream(self.found.select("order_id", "variant", "first", "last").sort("order_id"))
+
+    def violations(self) -> list[Violation]:
+        """The violations by order id, each with its line, who was behind it, and the lines before it."""
+        engine = self._orders.engine
+        wrong = engine.keep(self.found.filter(nw.col("violates")).select("order_id", "variant", "at", *KNOWN))
+        rows = [_Wrong(**row) for row in engine.table(wrong.sort("order_id")).to_pylist()]
+        if not rows:
+            return []
+        near = self._near(wrong)
+        told = {row.order_id for row in sorted(rows, key=lambda row: (not row.is_new, row.order_id))[:WITH_BEFORE]}
+        before = {row.order_id: self._before(row) for row in rows if row.order_id in told}
+        places = {near[row.order_id, row.at].place for row in rows if row.at >= 0}
+        places |= {
+            near[order, n].place
+            for order, lines in before.items()
+            for n, _ in lines
+            if n is not None and (order, n) in near
+        }
+        who = self._orders.log.contexts(places) if places else {}
+
+        def seen(order: int, n: int | None, said: Reading) -> Seen:
+            stands = None if n is None else near.get((order, n))
+            if stands is None:
+                return Seen(said)
+            return Seen(said, stands.time, *self._orders.log.at(stands.place), who.get(stands.place, {}))
+
+        violations = []
+        for row in rows:
+            ruling = self.variants[row.variant].ruling
+            judgement = ruling.judgement
+            if judgement.index is None or ruling.said is None:
+                continue
+            lines = tuple(seen(row.order_id, n, said) for n, said in before.get(row.order_id, ()))
+            if row.at >= 0:
+                at = seen(row.order_id, row.at, ruling.said)
+            elif row.wrong == ruling.line:
+                at, lines = witnessed(row, ruling.said)
+            else:
+                # An earlier audit read the line, and did not take it for a violation: a renewal has turned out since to
+                # have begun the order, say. Nobody knows any more where it stood.
+                at = Seen(ruling.said)
+            found = judgement.index, at.file, at.line, ruling.said, judgement.possible, judgement.legal
+            violations.append(Violation(row.order_id, *found, at.time, at.who, lines, row.is_new))
+        return violations
+
+    def _near(self, wrong: nw.LazyFrame[Any]) -> dict[tuple[int, int], _Stands]:
+        """When the new lines around a violation were, and where they stand; by order, and by number among its lines."""
+        at = wrong.filter(nw.col("at") >= 0).select("order_id", "at")
+        lines = self._orders.lines(at).join(at, on="order_id", how="inner")
+        n = nw.col("n")
+        near = lines.filter((n >= nw.col("at") - BEFORE) & (n <= nw.col("at") + BEFORE))
+        columns = self._orders.engine.table(near.select("order_id", "n", "instant", "place")).columns
+        rows = zip(*(column.to_pylist() for column in columns), strict=True)
+        return {(order, number): _Stands(time, place) for order, number, time, place in rows}
+
+    def _before(self, row: _Wrong) -> list[tuple[int | None, Reading]]:
+        """What an order's lines before its violation say, each with its number among the new ones, if it is one.
+
+        Those of the same second may have been before it as well.
+        """
+        ruling, history = self.variants[row.variant]
+        at = (ruling.line or 0) - (history.summary.lines if history.summary else 0)
+        if at < 0:
+            return []
+        codes = history.codes
+        end = at + 1
+        while end < len(codes) and end <= at + BEFORE and is_tied(codes[end]):
+            end += 1
+        new_from = at - row.at if row.at >= 0 else len(codes)
+        chosen = [*range(max(at - BEFORE, 0), at), *range(at + 1, end)]
+        readings = self._judge.readings([codes[each] for each in chosen])
+        return [
+            (each - new_from if each >= new_from else None, said) for each, said in zip(chosen, readings, strict=True)
+        ]
+
+    def undecided(self) -> tuple[tuple[int, ...], int]:
+        """The ids of the orders that are undecided; and how many of them were not at the last audit."""
+        rows = self.found.filter(nw.col("undecided")).select("order_id", "verdict").sort("order_id")
+        ids, before = self._orders.engine.table(rows).columns
+        return tuple(ids.to_pylist()), sum(each != Finding.UNDECIDED for each in before.to_pylist())
+
+    def held(self, end: int | None, top: int) -> tuple[Held, ...]:
+        """The orders that hold quota and whose last line is the longest before the log's `end`."""
+        holding = self.found.filter(nw.col("holds")).select("order_id", "last").sort("last", "order_id").head(top)
+        rows = self._orders.engine.table(holding).to_pylist()
+        return tuple(Held(row["order_id"], row["last"], (end or 0) - row["last"]) for row in rows)

@@ -1,0 +1,1 @@
+"""What one audit leaves to the next."""

@@ -1,0 +1,74 @@
+"""Histories as a state file keeps them: as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orderfsm.audit.judging.judge import Assumption, History, Judge, Summary
+from orderfsm.audit.judging.ties import Stuck
+from orderfsm.audit.judging.witnessed import reading_of, said_of, trigger_of
+from orderfsm.trace import Events, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orderfsm.trace import Possible
+
+
+def history_as_json(history: History) -> Any:
+    """The codes, or what there is of a summary, as JSON."""
+    if history.summary is None:
+        return list(history.codes)
+    summary = history.summary
+    return {
+        "lines": summary.lines,
+        "named": summary.named,
+        "timed": summary.timed,
+        "ways": [[list(way), _way(found)] for way, found in summary.ways.items()],
+        "refused": [
+            [str(events), [[str(trigger), foreseen, count] for (trigger, foreseen), count in counts.items()]]
+            for events, counts in summary.refused.items()
+        ],
+    }
+
+
+def _way(found: Any) -> Any:
+    if isinstance(found, Stuck):
+        return {"index": found.index, "line": found.line, "said": said_of(found.said), "possible": list(found.possible)}
+    return [[_runs(possible.strict), _runs(possible.favour)] for possible in found]
+
+
+def _runs(runs: Iterable[Run]) -> list[Any]:
+    return sorted(([run.state, list(run.lost)] for run in runs), key=repr)
+
+
+def history_from_json(said: Any, judge: Judge) -> History:
+    """The history that this JSON is."""
+    if isinstance(said, list):
+        return History(tuple(said))
+    ways = {Assumption(Events(way[0]), way[1], way[2]): found for way, found in said["ways"]}
+    summary = Summary(
+        lines=said["lines"],
+        named=said["named"],
+        timed=said["timed"],
+        ways={way: _read_way(found, way, judge) for way, found in ways.items()},
+        refused={
+            Events(events): {(trigger_of(trigger), foreseen): count for trigger, foreseen, count in counts}
+            for events, counts in said["refused"]
+        },
+    )
+    return History(summary=summary)
+
+
+def _read_way(found: Any, way: Assumption, judge: Judge) -> Any:
+    if isinstance(found, dict):
+        states = tuple(judge.lifecycle.state(state) for state in found["possible"])
+        return Stuck(found["index"], found["line"], reading_of(found["said"]), states)
+    machine = judge.machine(way.events, late=way.late)
+
+    def possible(strict: Any, favour: Any) -> Possible:
+        return machine.possible(
+            *([Run(judge.lifecycle.state(s), tuple(lost)) for s, lost in runs] for runs in (strict, favour))
+        )
+
+    return tuple(possible(*each) for each in found)

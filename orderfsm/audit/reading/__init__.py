@@ -1,0 +1,1 @@
+"""From files and frames to the lines of a log, and what each line means. Nothing is judged here."""

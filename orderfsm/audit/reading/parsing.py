@@ -1,0 +1,180 @@
+"""JSON read by the core: the lines of a file as columns.
+
+Engines read Parquet themselves, if its times and ids are typed. Whatever else there is comes through here, once: what a
+line is, is what `trace.read` says.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from itertools import chain, count, islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from orderfsm.audit.columns import SCHEMA, at_place, place
+from orderfsm.extras import needs
+from orderfsm.invalid import InvalidValue
+from orderfsm.streams import opened
+from orderfsm.tables.orders import Event
+from orderfsm.trace import BadLine, Events, Header, Line, all_or_some, batches, line_of, unreadable
+
+from . import actiontrail
+from .sources import is_actiontrail
+from .templates import Row, read_by_template
+
+with needs("audit"):
+    import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from orderfsm.audit.engines.source import Parsed
+    from orderfsm.streams import Value
+
+_BATCH = 50_000
+_MICROSECONDS = 1_000_000
+_MICRO_DIGITS = 6
+_FINER_DIGITS = 18
+
+
+class _Said(NamedTuple):
+    """What stands in the columns of `SCHEMA` but the first three, in their order."""
+
+    finer: int | None = None
+    new_order_id: int | None = None
+    event_id: str | None = None
+    bad: str | None = None
+    operation: str | None = None
+    event: str | None = None
+    outcome: str | None = None
+    code: str | None = None
+    state: str | None = None
+    timed: bool = False
+    whole: bool = False
+
+
+def parse(parsed: Parsed) -> Iterator[pa.RecordBatch]:
+    """The lines of a JSON file in the columns of `SCHEMA`; what else is found is put into `parsed`.
+
+    A damaged file, or one of whose lines none can be read, is an `InvalidValue`.
+    """
+    parsed.whole = is_actiontrail(parsed.source)
+    return _batches(_delivered(parsed) if parsed.whole else _traced(parsed), parsed)
+
+
+def parse_rows(
+    parsed: Parsed, rows: Iterable[Mapping[str, Any]], numbers: Iterable[int] | None = None, *, part: bool = False
+) -> Iterator[pa.RecordBatch]:
+    """The same of lines that are given as fields: those of Parquet files and frames whose times or ids are text.
+
+    `numbers` are theirs, from 1; if None, they count on. With `part` there may be others elsewhere, so that it is no
+    error if none of these can be read.
+    """
+    name = parsed.source.name
+    lines = (line_of(fields, name, number) for number, fields in zip(numbers or count(1), rows))  # noqa: B905
+    return _batches((_row(parsed, line) for line in lines), parsed, part=part)
+
+
+def _batches(rows: Iterator[Row[_Said]], parsed: Parsed, *, part: bool = False) -> Iterator[pa.RecordBatch]:
+    """The rows as columns; what many rows share is made into columns only once."""
+    file = parsed.source.number
+    first_bad: BadLine | None = None
+    any_read = False
+    while True:
+        instants: list[int | None] = []
+        orders: list[int | None] = []
+        places: list[int] = []
+        which: list[int] = []
+        every: dict[int, tuple[int, _Said]] = {}
+        for instant, order, number, said in islice(rows, _BATCH):
+            instants.append(instant)
+            orders.append(order)
+            places.append(place(file, number))
+            found = every.get(id(said))
+            if found is None:
+                every[id(said)] = found = len(every), said
+            which.append(found[0])
+        if not which:
+            if first_bad is not None and not any_read and not part:
+                raise unreadable(parsed.source.name, first_bad)
+            return
+        any_read = any_read or any(said.bad is None for _, said in every.values())
+        if first_bad is None and not any_read:
+            _, said = next(iter(every.values()))
+            first_bad = BadLine(parsed.source.name, at_place(places[0])[1], *json.loads(said.bad or "[]"))
+        own = [pa.array(column, pa.int64()) for column in (instants, orders, places)]
+        at = pa.array(which, pa.int32())
+        shared = zip(zip(*(said for _, said in every.values()), strict=True), SCHEMA.types[len(own) :], strict=True)
+        others = [pa.array(column, kind).take(at) for column, kind in shared]
+        yield pa.record_batch([*own, *others], schema=SCHEMA)
+
+
+def _traced(parsed: Parsed) -> Iterator[Row[_Said]]:
+    told: list[BadLine] = []
+    lines = read_by_template(chain.from_iterable(_lines(parsed, told)), parsed.source.name, partial(_row, parsed))
+    return chain(lines, (_row(parsed, bad) for bad in told))
+
+
+def _lines(parsed: Parsed, told: list[BadLine]) -> Iterator[Iterable[tuple[int, Value]]]:
+    """The lines of a file in the trace format, in batches; what is bad of its headers is put into `told`."""
+    headers: set[Events] = set()
+    for batch in batches(parsed.source.path, name=parsed.source.name):
+        if isinstance(batch, Header):
+            headers.add(batch.events)
+            parsed.events = all_or_some(None, headers)
+        elif isinstance(batch, BadLine):
+            told.append(batch)
+        else:
+            yield batch
+
+
+def _delivered(parsed: Parsed) -> Iterator[Row[_Said]]:
+    """The lines that the events of an ActionTrail delivery are."""
+    name = parsed.source.name
+    with opened(parsed.source.path, name) as stream:
+        for number, event in actiontrail.events(stream, name):
+            try:
+                found = actiontrail.unwrapped(event)
+            except InvalidValue as error:
+                text = event.decode("utf-8", "replace") if isinstance(event, bytes) else str(event)
+                yield _row(parsed, BadLine(name, number, str(error), text.strip()[:80]))
+                continue
+            event_id = found.get("eventId") or None
+            line = line_of(actiontrail.fields(found), name, number) if actiontrail.of_the_service(found) else None
+            if line is None or (isinstance(line, BadLine) and actiontrail.names_no_order(found)):
+                yield _other(number, event_id)
+            else:
+                yield _row(parsed, line, event_id)
+
+
+def _row(parsed: Parsed, line: Line | BadLine, event_id: object = None) -> Row[_Said]:
+    if isinstance(line, BadLine):
+        return None, None, line.line, _Said(event_id=_text(event_id), bad=json.dumps([line.reason, line.text]))
+    seconds, fraction = line.instant
+    finer = int(fraction[_MICRO_DIGITS:][:_FINER_DIGITS].ljust(_FINER_DIGITS, "0"))
+    parsed.finer = parsed.finer or finer > 0
+    is_event = isinstance(line.trigger, Event)
+    said = _Said(
+        finer=finer,
+        new_order_id=line.new_order_id,
+        event_id=_text(event_id),
+        operation=None if is_event else line.trigger.value,
+        event=line.trigger.value if is_event else None,
+        outcome=None if is_event else line.outcome.value,
+        code=_text(line.code),
+        state=_text(line.state),
+        timed=line.started is not None or line.ended is not None,
+        whole=parsed.whole,
+    )
+    microseconds = seconds * _MICROSECONDS + int(fraction[:_MICRO_DIGITS].ljust(_MICRO_DIGITS, "0"))
+    return microseconds, line.order_id, line.number, said
+
+
+def _other(number: int, event_id: object) -> Row[_Said]:
+    """An event that says nothing of an order; it has a row because it may have been delivered twice."""
+    return None, None, number, _Said(event_id=_text(event_id), whole=True)
+
+
+def _text(value: object) -> str | None:
+    """As text that every engine takes; JSON may have halves of characters."""
+    return None if value is None else str(value).encode("utf-8", "backslashreplace").decode()

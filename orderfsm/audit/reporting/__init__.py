@@ -1,0 +1,1 @@
+"""The files that an audit writes for people and other programs."""

@@ -1,0 +1,55 @@
+"""An audit's report as one HTML page: its histories as flow over the drawn lifecycle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orderfsm import drawing
+from orderfsm.audit.columns import moment
+from orderfsm.extras import needs
+from orderfsm.questions import ORDER_LIFECYCLE
+
+with needs("audit"):
+    from jinja2 import Environment, FileSystemLoader
+
+if TYPE_CHECKING:
+    from orderfsm.audit.report import Report
+    from orderfsm.lifecycle import Lifecycle
+
+SHOWN = 500
+"""How many violations the page lists."""
+
+_TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent / "static"), autoescape=True, trim_blocks=True)
+
+
+def page(report: Report, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+    """The page, complete in itself; text from the log is escaped."""
+    steps = sorted(report.flow.items(), key=lambda step: (-step[1], str(step[0].source), step[0].trigger))
+    new = [each for each in report.violations if each.is_new]
+    known = [each for each in report.violations if not each.is_new]
+    return _TEMPLATES.get_template("audit.html").render(
+        report=report,
+        edition=lifecycle.edition,
+        totals=[
+            ("conform", report.conforms),
+            ("of these, only with events that nobody saw", report.with_unseen_events),
+            ("violate the table", report.violates),
+            ("undecided", report.undecided),
+            ("hold quota", report.holding_quota),
+            ("lines about orders", report.events),
+            ("other lines", report.other),
+            ("bad lines", report.bad_lines),
+        ],
+        flow=drawing.svg(lifecycle, flow=report.flow),
+        parts=[
+            ("New violations" if report.new.goes_on else "Violations", new),
+            ("Violations that earlier audits found", known),
+        ],
+        steps=steps,
+        most=max(report.flow.values(), default=1),
+        shown=SHOWN,
+        moment=moment,
+        name=lambda state: "no order" if state is None else state.replace("_", " "),
+        number="{:,}".format,
+    )

@@ -1,0 +1,1 @@
+"""Logs of orders that never were."""

@@ -1,0 +1,123 @@
+"""What the API port writes of an order and of a package: the fields that the documents name."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from orderfsm import wire
+from orderfsm.mock.stores.store import FIRST_ID
+
+from .ca import CA_NAME
+
+if TYPE_CHECKING:
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.mock.records import Package, Record
+
+INSTANCE = "cas-"
+
+
+def state_of(record: Record, word: str | None) -> dict[str, Any]:
+    """What DescribeCertificateState answers of an order whose `Type` is `word`."""
+    match word:
+        case "domain_verify":
+            fields = _validation(record)
+        case "certificate":
+            fields = {"CertId": str(certificate_id(record)), "Certificate": record.certificate}
+            if record.private_key is not None:
+                fields["PrivateKey"] = record.private_key
+        case _:
+            fields = {}
+    return {"Type": word, **fields}
+
+
+def instance_id(record: Record) -> str:
+    """The id of an order as a resource."""
+    return f"{INSTANCE}{record.id}"
+
+
+def order_of_instance(text: str) -> int | None:
+    """The OrderId of the order whose instance id is `text`; None if it is no instance id."""
+    number = text.removeprefix(INSTANCE)
+    return int(number) if text != number and number.isascii() and number.isdigit() and len(number) < 19 else None
+
+
+def certificate_id(record: Record) -> int:
+    """The id of an order's certificate: never that of an order, since clients mix the two up."""
+    return record.id - FIRST_ID + 7_000_001
+
+
+def _validation(record: Record) -> dict[str, Any]:
+    domain = record.domains[0].removeprefix("*.")
+    token = hashlib.sha256(f"{record.id} {domain}".encode()).hexdigest()[:32]
+    if record.validate_type == "FILE":
+        uri = "/.well-known/pki-validation/fileauth.txt"
+        return {"ValidateType": "FILE", "Domain": domain, "Uri": uri, "Content": token}
+    record_domain = f"_dnsauth.{domain}"
+    return {"ValidateType": "DNS", "RecordDomain": record_domain, "RecordType": "TXT", "RecordValue": token}
+
+
+def order(record: Record, lifecycle: Lifecycle) -> dict[str, Any]:
+    """An entry of ListUserCertificateOrder (`OrderType` CPACK)."""
+    wild = sum(name.startswith("*.") for name in record.domains)
+    plain = len(record.domains) - wild
+    if len(record.domains) == 1:
+        kind = "WILDCARD" if wild else "ONE"
+    else:
+        kind = "MIX" if plain and wild else "M_WILDCARD" if wild else "MULTIPLE"
+    fields = {
+        "OrderId": record.id,
+        "InstanceId": instance_id(record),
+        "AliyunOrderId": record.id + 200_000_000_000,
+        "Domain": ",".join(record.domains),
+        "DomainCount": plain,
+        "WildDomainCount": wild,
+        "DomainType": kind,
+        "ProductCode": record.product_code,
+        "ProductName": record.product_code,
+        "CertType": next((kind for kind in ("free", "ov", "ev") if f"-{kind}-" in record.product_code), "dv").upper(),
+        "Algorithm": "ECC" if record.csr is None else None,
+        "BuyDate": _milliseconds(record.created),
+        "CertStartTime": _milliseconds(record.issued),
+        "CertEndTime": _milliseconds(record.expires),
+        "SourceType": "cpack",
+        "TrusteeStatus": "unTrustee",
+        "Status": wire.status_of(record.order.state, lifecycle),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def certificate(record: Record, lifecycle: Lifecycle) -> dict[str, Any]:
+    """An entry of ListUserCertificateOrder (`OrderType` CERT)."""
+    fields = {
+        "CertificateId": certificate_id(record),
+        "InstanceId": instance_id(record),
+        "Name": f"cert-{certificate_id(record)}",
+        "CommonName": record.domains[0],
+        "Sans": ",".join(record.domains),
+        "Issuer": CA_NAME,
+        "StartDate": _date(record.issued),
+        "EndDate": _date(record.expires),
+        "Expired": lifecycle.state_rules[record.order.state].terminal,
+        "Upload": False,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def package(package: Package) -> dict[str, Any]:
+    """What DescribePackageState answers."""
+    return {
+        "ProductCode": package.product_code,
+        "TotalCount": package.total,
+        "UsedCount": package.used,
+        "IssuedCount": package.issued,
+    }
+
+
+def _date(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds * 1000)

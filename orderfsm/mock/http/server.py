@@ -1,0 +1,249 @@
+"""A mock certificate service on loopback, served from a thread of the process that asked for it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
+
+import attrs
+import uvicorn
+
+from orderfsm.extras import needs
+from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.mock.cas.service import Service
+from orderfsm.mock.faults import Fault
+from orderfsm.mock.records import Record
+from orderfsm.order import order_id
+from orderfsm.rows import Actor
+from orderfsm.tables.orders import State
+from orderfsm.wire import parse_states
+
+from .app import create_app, create_control_app
+from .connection import Limits, protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import timedelta
+
+    from alibabacloud_cas20200407.client import Client
+    from starlette.applications import Starlette
+
+    from orderfsm.mock.clock import Clock
+    from orderfsm.mock.records import Package
+    from orderfsm.rows import Event, Operation
+    from orderfsm.trace import Line
+
+LOOPBACK = "127.0.0.1"
+ANY_KEY = ("test", "test")
+"""The access key of clients where every key is accepted."""
+
+_NAMES = {"domain": "Domain", "csr": "Csr", "product_code": "ProductCode", "validate_type": "ValidateType"}
+
+
+class Asked(TypedDict, total=False):
+    """What a new order may be asked for: a domain, or several with commas, or a signing request in PEM, and more."""
+
+    domain: str
+    csr: str
+    product_code: str
+    validate_type: str
+    tags: Mapping[str, str]
+
+
+@attrs.frozen
+class Server:
+    """A running mock: the URLs of its `api` and `control` ports, and the service, if it runs in this process."""
+
+    api: str
+    control: str
+    _service: Service | None = None
+    _packages: Mapping[str, int] = attrs.field(factory=dict)
+    _key: tuple[str, str] = attrs.field(default=ANY_KEY, repr=False)
+
+    @property
+    def service(self) -> Service:
+        """The service behind both ports; an `OrderFSMError` if it runs in another process."""
+        if self._service is None:
+            raise OrderFSMError(f"the service at {self.api} runs in another process: use its control port")
+        return self._service
+
+    def client(self, **config: Any) -> Client:
+        """An official SDK client of this server, with the first of its keys, if it was given some.
+
+        `config` overrides fields of the SDK's `Config`.
+        """
+        with needs("client"):
+            from alibabacloud_cas20200407.client import Client
+            from alibabacloud_tea_openapi.models import Config
+
+        key_id, secret = self._key
+        settings: dict[str, Any] = {
+            "access_key_id": key_id,
+            "access_key_secret": secret,
+            "protocol": "http",
+            "endpoint": self.api.removeprefix("http://"),
+            # The SDK obeys HTTP_PROXY even for loopback; the server takes what a proxy would get.
+            "http_proxy": self.api,
+        }
+        return Client(Config(**(settings | config)))
+
+    # -- what a test does with it --------------------------------------------------------------------------------------
+
+    @overload
+    def order(self, state: State | str = ..., *, count: None = ..., **asked: Unpack[Asked]) -> Record: ...
+
+    @overload
+    def order(self, state: State | str = ..., *, count: int, **asked: Unpack[Asked]) -> list[Record]: ...
+
+    def order(
+        self, state: State | str = State.PENDING_REVIEW, *, count: int | None = None, **asked: Unpack[Asked]
+    ) -> Record | list[Record]:
+        """A new order that is in `state`, or a list of `count` of them, each with a unit of its own.
+
+        It is created and moved there by calls and events, which is what its history says; see `Service.begin`. Unless
+        `asked` for another `domain`, `csr`, `product_code`, `validate_type` or `tags`, it is for example.com.
+        """
+        if count is not None and (type(count) is not int or count < 0):
+            raise InvalidValue("count", count, ["an integer from 0"])
+        parameters = _parameters(asked)
+        orders = [self.service.begin(state, parameters) for _ in range(1 if count is None else count)]
+        return orders[0] if count is None else orders
+
+    def orders(self, state: State | str | None = None) -> list[Record]:
+        """All orders that are not deleted, oldest first; with a `state` (or a word of the API), those in it."""
+        states = None if state is None else parse_states(state, self.service.lifecycle)
+        return self.service.orders(states, limit=self.service.count())
+
+    def happen(self, order: Record | int, event: Event | str) -> Record:
+        """Let an event happen to an order, or to that of an OrderId; the order after it, or the table's refusal."""
+        return self.service.happen(_id(order), self.service.lifecycle.trigger(event))  # type: ignore[arg-type]
+
+    def history(self, order: Record | int | None = None) -> list[Line]:
+        """What happened, to one order or to all: calls, those that were refused too, and events."""
+        return list(self.service.history(None if order is None else _id(order)))
+
+    @property
+    def calls(self) -> list[Line]:
+        """The calls in the history, oldest first: those that made an order or were about one, refused ones too."""
+        rules = self.service.lifecycle.trigger_rules
+        return [line for line in self.history() if rules[line.trigger].actor is Actor.CLIENT]
+
+    def packages(self) -> list[Package]:
+        """All packages, by product code."""
+        return self.service.packages()
+
+    def put_package(self, product_code: str, total: int) -> Package:
+        """Buy a package, or change its size; what is held stays held."""
+        return self.service.put_package(product_code, total)
+
+    def fail(
+        self, operation: Operation | str | None = None, *, order_id: Record | int | None = None, **members: Any
+    ) -> Fault:
+        """Let calls of `operation` (None: any) fail, on an order or on any.
+
+        `members` are those of a `Fault`, which is given back.
+        """
+        number = order_id.id if isinstance(order_id, Record) else order_id
+        fault = Fault(operation=operation, order_id=number, **members)
+        self.service.add_fault(fault)
+        return fault
+
+    def add_fault(self, fault: Fault) -> None:
+        """Let calls fail by a rule, after those that there are."""
+        self.service.add_fault(fault)
+
+    def clear_faults(self) -> None:
+        """Let no call fail any more."""
+        self.service.clear_faults()
+
+    @property
+    def clock(self) -> Clock:
+        """The movable clock, by which certificates expire and reviews end; `advance` moves it."""
+        return self.service.clock
+
+    def advance(self, by: float | timedelta) -> float:
+        """Move the clock forward by seconds or a timedelta; the time that it is now."""
+        return self.service.advance(by)
+
+    def reset(self) -> None:
+        """What `mock_cas` gave: its packages, nothing held of them; no orders, no faults, the clock at now."""
+        self.service.reset()
+        for product_code, total in self._packages.items():
+            self.service.put_package(product_code, total)
+
+
+def _parameters(asked: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of a create by the names that the API gives them."""
+    for name in asked:
+        if name not in Asked.__annotations__:
+            raise TypeError(f"{name} of an order: it is asked for by {', '.join(Asked.__annotations__)}")
+    given = {_NAMES[name]: value for name, value in asked.items() if name in _NAMES and value is not None}
+    tags = asked.get("tags") or {}
+    if not isinstance(tags, Mapping):
+        raise InvalidValue("tags", tags, ["a mapping of keys to values"])
+    for number, (key, value) in enumerate(tags.items(), 1):
+        given |= {f"Tags.{number}.Key": key, f"Tags.{number}.Value": value}
+    return given if "Csr" in given else {"Domain": "example.com"} | given
+
+
+def _id(order: Record | int) -> int:
+    return order.id if isinstance(order, Record) else order_id(order)
+
+
+@contextmanager
+def mock_cas(
+    service: Service | None = None, *, packages: Mapping[str, int] | None = None, **options: Any
+) -> Iterator[Server]:
+    """Serve `service`, or a new `Service(**options)`, on free loopback ports until the block ends.
+
+    `packages` are bought before, units by product code, besides those that the service has.
+
+    >>> from orderfsm.mock import mock_cas
+    >>> with mock_cas(packages={"digicert-free-1-free": 2}) as server:
+    ...     order = server.order(state="issued")
+    ...     server.packages()
+    [Package(product_code='digicert-free-1-free', total=2, used=1, issued=1)]
+    """
+    if service is not None and options:
+        raise InvalidValue("options", sorted(options), ["none beside a service"])
+    service = Service(**options) if service is None else service
+    for product_code, total in (packages or {}).items():
+        service.put_package(product_code, total)
+    bought = {package.product_code: package.total for package in service.packages()}
+    with _serve(create_app(service)) as api, _serve(create_control_app(service)) as control:
+        yield Server(api, control, service, bought, next(iter((options.get("keys") or {}).items()), ANY_KEY))
+
+
+def configured(app: Starlette, limits: Limits | None = None) -> uvicorn.Server:
+    """The uvicorn server for one of our applications: quiet, with limits, and with the extension that faults need."""
+    limits = Limits() if limits is None else limits
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=protocol(limits),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=limits.idle,
+            timeout_graceful_shutdown=1,
+        )
+    )
+
+
+@contextmanager
+def _serve(app: Starlette) -> Iterator[str]:
+    listener = socket.create_server((LOOPBACK, 0))
+    server = configured(app)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="orderfsm mock", daemon=True)
+    thread.start()
+    try:
+        yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
