@@ -41,7 +41,7 @@ def _state(value: State) -> State:
 def _refuse_others(lifecycle: Lifecycle, state: State) -> None:
     """`InvalidValue` unless `lifecycle` knows `state` as the orders' table does: its orders are others."""
     rule = lifecycle.state_rules.get(state)
-    if rule is None or type(rule.state) is not State:
+    if rule is None or rule.state is not state:
         other = "another table's states are asked for by `lifecycle.transition(state, trigger)`"
         raise InvalidValue("lifecycle of an Order", lifecycle, [f"a table of certificate orders; {other}"])
 
