@@ -169,8 +169,7 @@ def _last_lines(lifecycle: Lifecycle, events: trace.Events) -> Iterator[dict[str
 def _judged(lifecycle: Lifecycle, steps: list[dict[str, Any]], events: trace.Events) -> dict[str, Any]:
     order = {lifecycle.identity.key: lifecycle.identity.new(7)}
     lines = [{"time": f"2026-08-05T06:10:{at:02}Z"} | order | step for at, step in enumerate(steps)]
-    table = {} if lifecycle.identity == ORDER_LIFECYCLE.identity else {"lifecycle": lifecycle}  # TEMP
-    read = [trace.loads(json.dumps(line), **table) for line in lines]  # type: ignore[arg-type]  # TEMP
+    read = [trace.loads(json.dumps(line), lifecycle=lifecycle) for line in lines]
     judgement = trace.judge(read, events=events, lifecycle=lifecycle)
     return {
         "events": events,
