@@ -47,12 +47,12 @@ class BareOrder:
 class PlainRefusal(Exception):
     """What an exception with two fields costs at least."""
 
-    def __init__(self, state: State, trigger: Trigger) -> None:
+    def __init__(self, state: State, trigger: rows.Trigger) -> None:
         self.state = state
         self.trigger = trigger
 
 
-def refuse(state: State, trigger: Trigger) -> None:
+def refuse(state: State, trigger: rows.Trigger) -> None:
     """Refuse whatever is asked."""
     raise PlainRefusal(state, trigger)
 
