@@ -118,7 +118,7 @@ class Journal:
         first, *lines = text.splitlines() or [b""]
         selected = self._selected(first)
         for number, each in enumerate(lines, 2):
-            line = trace.loads(each, str(self._path), number)
+            line = trace.loads(each, str(self._path), number, self._lifecycle)
             if not isinstance(line, Line) or line.order_id is None:
                 raise self._foreign(number)
             self.lines[line.order_id].append(line)
@@ -155,7 +155,7 @@ class Journal:
         lines = [json.dumps(header)]
         for each in candidates:
             extra = {"domain": each.domain, "product": each.product, "bought": each.bought}
-            line = _line(cast("Operation", self._lists), order_id=each.order_id, state=each.status, extra=extra)
+            line = self._line(cast("Operation", self._lists), order_id=each.order_id, state=each.status, extra=extra)
             lines.append(trace.dumps(line))
         self._file = self._locked("xb", buffering=0)
         try:
@@ -171,7 +171,7 @@ class Journal:
             return
         refused = answer.outcome is Outcome.REFUSED
         read = step.operation == roles(self._lifecycle).read and answer.outcome is Outcome.ACCEPTED
-        line = _line(
+        line = self._line(
             step.operation,
             order_id=order_id,
             outcome=answer.outcome,
@@ -181,6 +181,9 @@ class Journal:
         with self._lock:
             if self._file is not None:
                 self._write(f"{trace.dumps(line)}\n")
+
+    def _line(self, operation: Operation, **fields: Any) -> Line:
+        return Line(time=datetime.now(UTC), trigger=operation, lifecycle=self._lifecycle, **fields)
 
     def _write(self, text: str) -> None:
         """Write all of `text`, at once: nothing waits in a buffer that closing the file would have to write."""
@@ -205,7 +208,3 @@ _NAMED = {"domain": str | None, "product": str | None, "bought": float | None}
 """What the selection has of an order besides its id and status."""
 
 _HEADER = json.loads(trace.header(trace.Events.PARTIAL))
-
-
-def _line(operation: Operation, **fields: Any) -> Line:
-    return Line(time=datetime.now(UTC), trigger=operation, **fields)
