@@ -31,7 +31,8 @@ YhAO+UH873yAJ0wbSMSi86jAAch0aQ==
 
 def application(operation: Trigger, number: int, product: str | None = None) -> dict[str, str]:
     """The parameters of a create, by the API's names. `number` makes the domain one that no other order has."""
-    by_csr = "Csr" in PARAMETERS[Operation(operation)].required
+    required = PARAMETERS[Operation(operation)].required
+    by_csr = "Csr" in required
     subject = {"Csr": CSR} if by_csr else {"Domain": f"order-{number}.example.com"}
     return {**CONTACT, **subject, "ValidateType": "DNS", **({} if product is None else {"ProductCode": product})}
 

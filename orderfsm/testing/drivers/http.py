@@ -102,13 +102,13 @@ class HTTPDriver:
         """`NoAnswer` if there is no server, or none that lets us in. One that lacks a read is there."""
         from orderfsm.client import sdk
 
-        reads: dict[Operation, Mapping[str, Any]] = {
-            Operation.DESCRIBE_PACKAGE: {"ProductCode": self.product},
-            Operation.LIST: {},
-            Operation.DESCRIBE: {"OrderId": 1},
-        }
+        reads: list[tuple[Operation, Mapping[str, Any]]] = [
+            (Operation.DESCRIBE_PACKAGE, {"ProductCode": self.product}),
+            (Operation.LIST, {}),
+            (Operation.DESCRIBE, {"OrderId": 1}),
+        ]
         came = sdk.Answer(Outcome.UNKNOWN)
-        for operation, parameters in reads.items():
+        for operation, parameters in reads:
             came = self._sent(operation, parameters)
             if _answer(came).outcome is not Outcome.UNKNOWN and not kept_out(_answer(came)):
                 break
@@ -157,7 +157,10 @@ class HTTPDriver:
 
     def _must_be_gone(self, order_id: int) -> None:
         """`NoAnswer` if the control port does not find an order that the API does, and never found one."""
-        if not self._shows_orders and self._ask(Operation.DESCRIBE, {"OrderId": order_id}).outcome is Outcome.ACCEPTED:
+        if self._shows_orders:
+            return
+        described = self._ask(Operation.DESCRIBE, {"OrderId": order_id})
+        if described.outcome is Outcome.ACCEPTED:
             raise NoAnswer(f"GET /orders/{order_id}: HTTP 404, of an order that the API describes", passing=False)
 
     def happen(self, order_id: int, event: Event) -> Answer | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orderfsm import wire
-from orderfsm.tables.orders import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,17 +26,17 @@ VALIDATION: Mapping[str, Shape] = {
 }
 """What DescribeCertificateState answers besides, by the `ValidateType` in the answer."""
 
-ACCEPTED: Mapping[Trigger, Shape] = {
-    Operation.CREATE: {"OrderId": int},
-    Operation.CREATE_FOR_PACKAGE: {"OrderId": int},
-    Operation.CREATE_WITH_CSR: {"OrderId": int},
-    Operation.DESCRIBE: {"Type": str},
-    Operation.LIST: {"CertificateOrderList": list, "CurrentPage": int, "ShowSize": int, "TotalCount": int},
-    Operation.CANCEL: {},
-    Operation.DELETE: {},
-    Operation.CANCEL_FOR_PACKAGE: {},
-    Operation.RENEW: {"OrderId": int},
-    Operation.DESCRIBE_PACKAGE: {"ProductCode": str, "TotalCount": int, "UsedCount": int, "IssuedCount": int},
+ACCEPTED: Mapping[str, Shape] = {
+    "CreateCertificateRequest": {"OrderId": int},
+    "CreateCertificateForPackageRequest": {"OrderId": int},
+    "CreateCertificateWithCsrRequest": {"OrderId": int},
+    "DescribeCertificateState": {"Type": str},
+    "ListUserCertificateOrder": {"CertificateOrderList": list, "CurrentPage": int, "ShowSize": int, "TotalCount": int},
+    "CancelOrderRequest": {},
+    "DeleteCertificateRequest": {},
+    "CancelCertificateForPackageRequest": {},
+    "RenewCertificateOrderForPackageRequest": {"OrderId": int},
+    "DescribePackageState": {"ProductCode": str, "TotalCount": int, "UsedCount": int, "IssuedCount": int},
 }
 
 
