@@ -180,15 +180,19 @@ class AccountDriver(Driver, Protocol):
 
     @property
     def speaks_cas(self) -> bool:
-        """Whether the server speaks the API of the certificate service; False where there is no such attribute.
+        """Whether the server speaks the API of the certificate service.
 
-        Then the shapes of answers are checked too, and what the gateway before that API answers.
+        Then the shapes of bodies are checked too, and what the gateway before that API answers. Where there is no such
+        attribute it is taken to, if all operations of the table are of that API.
         """
         ...
 
     @property
     def tells_second_orders(self) -> bool:
-        """Whether it tells the ids of second orders, as of a renewal; True where there is no such attribute."""
+        """Whether it tells the ids of second orders, as of a renewal.
+
+        Where there is no such attribute, it is expected to if its answer has a body, or an id.
+        """
         ...
 
     def orders(
@@ -218,20 +222,20 @@ METHODS = {"create": ("operation",), "call": ("operation", 1), "observe": (1,), 
 class Abilities:
     """What may be expected of a driver's answers: see `AccountDriver`."""
 
-    speaks_cas: bool = False
-    tells_second_orders: bool = True
+    speaks_cas: bool = True
+    tells_second_orders: bool | None = None
 
     @classmethod
     def of(cls, driver: Driver, lifecycle: Lifecycle) -> Abilities:
         """Those of a driver; `InvalidValue` if it speaks CAS, and the table is not one of that API."""
-        speaks_cas = getattr(driver, "speaks_cas", False) is True
         foreign = [operation for operation in lifecycle.operations if operation not in PARAMETERS]
+        speaks_cas = bool(getattr(driver, "speaks_cas", not foreign))
         if speaks_cas and foreign:
             accepted = (
                 f"one of the certificate service, which has no {foreign[0]}: {type(driver).__name__} speaks its API"
             )
             raise InvalidValue("table", lifecycle.name, [f"{accepted}; other tables need a driver of one's own"])
-        return cls(speaks_cas, getattr(driver, "tells_second_orders", True) is not False)
+        return cls(speaks_cas, getattr(driver, "tells_second_orders", None))
 
 
 def checked(driver: Driver) -> Driver:

@@ -166,7 +166,9 @@ class Account:
             for vocabulary, word in self._roles.words_in(operation, answer.body).items():
                 yield from self.read(order, word, vocabulary)
         second = [Standing(row.creates, row.holds > 0) for row in rows if row.creates is not None]
-        tells = self._abilities.tells_second_orders or answer.order_id is not None
+        tells = self._abilities.tells_second_orders
+        if tells is None or answer.order_id is not None:
+            tells = (answer.order_id, answer.body) != (None, None)
         if second and begins is not None and tells:
             package = self._package_of.get(order, 1) if isinstance(order, int) else 1
             yield from self._begin(begins, answer, package, *second)
