@@ -10,6 +10,7 @@ import json
 import platform
 import sys
 from datetime import UTC, datetime
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from orderfsm import ORDER_LIFECYCLE, Operation, Order, OrderStateError, State, 
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import ModuleType
 
     from benchmarks.peers import Contender
     from orderfsm import Trigger
@@ -124,6 +126,38 @@ def comparisons() -> list[Comparison]:
     ]
 
 
+def against(older: Path) -> list[Comparison]:
+    """The same questions, timed beside those of an older checkout: `older` is its folder."""
+    theirs = {**NAMES, **vars(_loaded(older))}
+    theirs |= {
+        "CANCEL": theirs["Operation"].CANCEL,
+        "DELETE": theirs["Operation"].DELETE,
+        "ISSUED": theirs["State"].ISSUED,
+        "order": theirs["Order"](FIRST_ID, theirs["State"].PENDING_REVIEW),
+    }
+    return [
+        Comparison(f"{name}, beside the older one", ask(NAMES), "the same there", ask(theirs), 1.05)
+        for name, ask in {
+            "`can(ISSUED, DELETE)`": lambda names: Statement("can(ISSUED, DELETE)", names),
+            "`order.apply(trigger)`": lambda names: Statement("order.apply(CANCEL)", names),
+            "a refusal, raised by `check` and caught": lambda names: _caught(
+                "check(ISSUED, DELETE)", "OrderStateError", names
+            ),
+        }.items()
+    ]
+
+
+def _loaded(checkout: Path) -> ModuleType:
+    """The package of another checkout, beside this one's."""
+    name = "orderfsm_older"
+    spec = spec_from_file_location(name, checkout / "orderfsm/__init__.py")
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(checkout)
+    sys.modules[name] = package = module_from_spec(spec)
+    spec.loader.exec_module(package)
+    return package
+
+
 def _can(which: str, pairs: list[Pair], limit: float) -> Comparison:
     """`can` beside the inline expression, on each of `pairs` in turn."""
     repeated = pairs * 20
@@ -180,9 +214,9 @@ FULL = Effort(rounds=101, orders=100_000, machines=1_000, imports=31)
 QUICK = Effort(rounds=9, orders=10_000, machines=200, imports=15)
 
 
-def measure(effort: Effort) -> tuple[list[tables.Target], list[tables.Peer]]:
+def measure(effort: Effort, older: Path | None) -> tuple[list[tables.Target], list[tables.Peer]]:
     """Both tables: all statements are timed in the same rounds, and all modules are imported in the same rounds."""
-    compared = comparisons()
+    compared = comparisons() + (against(older) if older is not None else [])
     asked = {contender: questions(contender) for contender in contenders()}
     statements = [statement for each in compared for statement in (each.ours, each.baseline)]
     statements += [statement for each in asked.values() for statement in each.values()]
@@ -257,8 +291,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.core", description="What the core costs.")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: ten seconds, and noisier")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the unrounded figures there, too")
+    parser.add_argument("--older", type=Path, metavar="FOLDER", help="a checkout to compare with, in the same run")
     arguments = parser.parse_args()
-    targets, peers = measure(QUICK if arguments.quick else FULL)
+    targets, peers = measure(QUICK if arguments.quick else FULL, arguments.older)
     where = machine()
     sys.stdout.write(f"{where}\n\n{tables.markdown(tables.TARGETS, targets)}\n{tables.markdown(tables.PEERS, peers)}")
     if arguments.json:

@@ -37,8 +37,8 @@ ORDERS_A_ROUND = {"memory": 60_000, "sqlite": 20_000}
 OURS = """
 import sys, uvicorn
 from orderfsm.mock import Service, SQLStore, MemoryStore, Request
-from orderfsm.mock.app import create_app
-from orderfsm.mock.server import configured
+from orderfsm.mock.http.app import create_app
+from orderfsm.mock.http.server import configured
 kind, orders, path = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 store = MemoryStore() if kind == "memory" else SQLStore(f"sqlite:///{path}")
 maker = Service(store=store)
@@ -58,7 +58,7 @@ import socket
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from orderfsm.mock.server import configured
+from orderfsm.mock.http.server import configured
 async def answer(request):
     return JSONResponse({"RequestId": "082FAB35-6AB9-4FD5-8750-D36673548E76"})
 listener = socket.create_server(("127.0.0.1", 0))

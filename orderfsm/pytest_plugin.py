@@ -193,9 +193,9 @@ def mock_cas(order_lifecycle: Lifecycle, pytestconfig: pytest.Config) -> Iterato
     from .invalid import OrderFSMError
     from .mock import Server
     from .mock import mock_cas as serve
-    from .mock.parameters import DEFAULT_PRODUCT
-    from .mock.service import DEFAULT_UNITS
-    from .testing.drivers.http import ControlClient, url_of_control
+    from .mock.cas.parameters import DEFAULT_PRODUCT
+    from .mock.cas.service import DEFAULT_UNITS
+    from .testing.http import ControlClient, url_of_control
 
     endpoint, control = os.environ.get(ENDPOINT), os.environ.get(CONTROL, "")
     if not endpoint:

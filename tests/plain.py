@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import attrs
 
 from orderfsm.mock import Request, Service
-from orderfsm.mock.control import Control
+from orderfsm.mock.http.control import Control
 
 JSON = "application/json;charset=utf-8"
 

@@ -15,7 +15,7 @@ pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
 from orderfsm import Event, InvalidValue, Operation, State
 from orderfsm.mock import Clock, MemoryStore, Request, Review, Service
-from orderfsm.mock.control import Control
+from orderfsm.mock.http.control import Control
 from orderfsm.rows import DAY
 from orderfsm.tables.orders import VALIDITY
 

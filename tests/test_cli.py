@@ -101,6 +101,7 @@ def test_a_plan_is_its_steps(run):
     status, out, _ = run("plan --from process --to deleted --json")
     assert status == 0
     assert json.loads(out) == {
+        "table": "orders",
         "from": "being_reviewed",
         "to": "deleted",
         "steps": [
@@ -119,7 +120,7 @@ def test_no_plan_exits_1_and_several_that_differ_exit_3(run):
         "deleted cannot be reached from issued by operations alone\n",
     )
     status, out, _ = run("plan --from issued --to deleted --json")
-    assert (status, json.loads(out)) == (1, {"from": "issued", "to": "deleted", "steps": []})
+    assert (status, json.loads(out)) == (1, {"table": "orders", "from": "issued", "to": "deleted", "steps": []})
     assert run("plan --from CHECKING --to deleted")[0] == 0
     status, out, _ = run("plan --from unknow --to deleted --json")
     assert (status, json.loads(out)["steps"]) == (3, [])
@@ -142,7 +143,7 @@ def test_the_table_is_printed_row_by_row(run):
 
 def test_the_diagram_is_the_drawing(run):
     assert run("diagram") == (0, mermaid(), "")
-    assert json.loads(run("diagram --json")[1]) == {"format": "mermaid", "text": mermaid()}
+    assert json.loads(run("diagram --json")[1]) == {"table": "orders", "format": "mermaid", "text": mermaid()}
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -151,8 +152,12 @@ def test_export_prints_a_form_or_writes_it_to_a_file(run, form, tmp_path):
     file = tmp_path / "written"
     assert run(f"export {form} -o {file}") == (0, "", "")
     assert file.read_text(encoding="utf-8") == exported(form)
-    assert json.loads(run(f"export {form} --json")[1]) == {"format": form, "text": exported(form)}
-    assert json.loads(run(f"export {form} --json -o {file}")[1]) == {"format": form, "file": str(file)}
+    assert json.loads(run(f"export {form} --json")[1]) == {"table": "orders", "format": form, "text": exported(form)}
+    assert json.loads(run(f"export {form} --json -o {file}")[1]) == {
+        "table": "orders",
+        "format": form,
+        "file": str(file),
+    }
 
 
 def test_the_table_as_json_is_the_exported_one(run):

@@ -21,8 +21,9 @@ import oracle
 from chromium import chromium
 
 from orderfsm import ORDER_LIFECYCLE, Actor, Event, InvalidValue, Operation, State, plan
-from orderfsm.mock import Request, Service, dashboard
+from orderfsm.mock import Request, Service
 from orderfsm.mock.faults import Fault
+from orderfsm.mock.http import dashboard
 from orderfsm.trace import Outcome
 
 CONTACT = {"Email": "a@example.com", "Phone": "1", "Username": "u", "ValidateType": "DNS"}

@@ -18,7 +18,7 @@ pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
 from orderfsm import InvalidValue, Operation, OrderFSMError, State
 from orderfsm.mock import Fault, Request, Service, create_app
-from orderfsm.mock.control import Control
+from orderfsm.mock.http.control import Control
 
 HEADERS = {"x-acs-version": "2020-04-07"}
 
@@ -74,6 +74,20 @@ def test_before_nothing_happened_after_it_did_and_the_answer_is_lost(service):
     for order_id, state in ((before, State.PENDING_REVIEW), (after, State.PENDING_APPLICATION)):
         assert call(service, Operation.CANCEL, OrderId=order_id).json["Code"] == "Error"
         assert state_of(service, order_id) is state
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "code"),
+    [
+        (Operation.CREATE_FOR_PACKAGE, {"Domain": "no domain"}, "InvalidDomain"),
+        (Operation.CANCEL, {"OrderId": "none"}, "InvalidOrderId"),
+        (Operation.LIST, {"ShowSize": "many"}, "InvalidShowSize"),
+    ],
+)
+def test_a_call_that_makes_no_sense_is_refused_before_any_rule_applies_to_it(service, operation, parameters, code):
+    rule(service, Code="Error", Times=1)
+    assert call(service, operation, **parameters).json["Code"] == code
+    assert call(service, Operation.LIST).json["Code"] == "Error"
 
 
 def test_a_throttled_call_says_when_to_try_again(service):

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from orderfsm.questions import ORDER_LIFECYCLE
+
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
 from orders import call, create, obeyed
@@ -14,8 +16,7 @@ from test_mock import csr
 from orderfsm import Event, InvalidValue, Operation, OrderFSMError, OrderStateError, State
 from orderfsm.errors import NotRemainCount
 from orderfsm.mock import Fault, Review, Server, Service, mock_cas
-from orderfsm.mock.message import GatewayError
-from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.mock.cas.gateway import GatewayError
 from orderfsm.trace import Outcome
 
 DAY = 86_400

@@ -14,7 +14,7 @@ from orders import create
 
 from orderfsm.client.preflight import Preflight
 from orderfsm.mock import Clock, Service, mock_cas
-from orderfsm.mock.signature import Verifier
+from orderfsm.mock.cas.signature import Verifier
 
 THEN = datetime(2031, 2, 3, 4, 5, 6, tzinfo=UTC)
 

@@ -15,9 +15,9 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
 from orderfsm.mock import Service
-from orderfsm.mock.app import create_app, create_control_app
-from orderfsm.mock.connection import MAX_BODY, Limits
-from orderfsm.mock.server import configured
+from orderfsm.mock.http.app import create_app, create_control_app
+from orderfsm.mock.http.connection import MAX_BODY, Limits
+from orderfsm.mock.http.server import configured
 
 PATIENCE = 60
 QUICK = Limits(arrival=0.3, idle=1, reading=0.3)

@@ -22,7 +22,7 @@ from orders import obeyed
 from orderfsm import ORDER_LIFECYCLE, Actor, Event, InvalidValue, Operation, State, plan, wire
 from orderfsm.errors import BY_CODE, NotFoundOrder, OrderStateError
 from orderfsm.mock import Clock, Fault, Request, Service
-from orderfsm.mock.control import Control
+from orderfsm.mock.http.control import Control
 from orderfsm.tables import api
 
 CONTACT = {"Email": "a@example.com", "Phone": "1", "Username": "u"}

@@ -15,8 +15,8 @@ from chromium import chromium
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
 from orderfsm.mock import Service, mock_cas
-from orderfsm.mock.app import create_control_app
-from orderfsm.mock.server import _serve
+from orderfsm.mock.http.app import create_control_app
+from orderfsm.mock.http.server import _serve
 
 CREATE = "/?Action=CreateCertificateForPackageRequest&Version=2020-04-07&Domain=a.example"
 KEYS = {"the-key-id": "not really a secret"}

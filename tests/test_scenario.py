@@ -20,7 +20,7 @@ from tables import table
 
 from orderfsm import ORDER_LIFECYCLE, Operation, State, can
 from orderfsm.mock import Request, Service, mock_cas
-from orderfsm.mock.control import Control
+from orderfsm.mock.http.control import Control
 
 # The SDKs for Python call what Python 3.12 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")

@@ -18,7 +18,7 @@ pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 pytest.importorskip("click", reason="the extra `cli` is not installed")
 
 from orderfsm import InvalidValue
-from orderfsm.mock.serve import Settings, access_keys
+from orderfsm.mock.http.serve import Settings, access_keys
 
 PROGRAM = [sys.executable, "-m", "orderfsm.cli", "serve"]
 
@@ -167,7 +167,7 @@ FIXTURE_TEST = """
 import sys
 
 def test_nothing_heavy_is_loaded_until_the_fixture_is_used():
-    assert not {"starlette", "uvicorn", "cryptography", "sqlalchemy", "orderfsm.mock.service"} & set(sys.modules)
+    assert not {"starlette", "uvicorn", "cryptography", "sqlalchemy", "orderfsm.mock.cas.service"} & set(sys.modules)
 
 def test_it_is_a_mock(mock_cas):
     from urllib.request import urlopen

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 pytest.importorskip("cryptography", reason="the extra `mock` is not installed")
 
 from orderfsm.mock import Request
-from orderfsm.mock.message import GatewayError
-from orderfsm.mock.signature import Verifier
+from orderfsm.mock.cas.gateway import GatewayError
+from orderfsm.mock.cas.signature import Verifier
 
 KEY, SECRET = "AKID-of-a-test", "Secret/of+a=test"
 AWKWARD = "a b+c*d~e/f é 汉 &=%'\"!()"

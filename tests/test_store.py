@@ -30,8 +30,10 @@ from orderfsm.extras import MissingExtra
 from orderfsm.identity import MAX_ID
 from orderfsm.mock.faults import Fault
 from orderfsm.mock.records import Happening, Package, Record
-from orderfsm.mock.sql import SCHEMA, SQLStore
-from orderfsm.mock.store import FIRST_ID, MemoryStore, StoreError
+from orderfsm.mock.stores.memory import MemoryStore
+from orderfsm.mock.stores.schema import SCHEMA
+from orderfsm.mock.stores.sql import SQLStore
+from orderfsm.mock.stores.store import FIRST_ID, StoreError
 from orderfsm.tables.orders import Event
 
 pytest_plugins = ["postgres"]
@@ -512,7 +514,7 @@ def test_a_nonce_that_expired_is_new_again(store):
 
 
 def test_expired_nonces_are_forgotten_and_others_are_not(url, monkeypatch):
-    monkeypatch.setattr("orderfsm.mock.sql._PURGE_EVERY", -1)
+    monkeypatch.setattr("orderfsm.mock.stores.sql._PURGE_EVERY", -1)
     with closing(SQLStore(url)) as store:
         for number in range(5):
             store.remember_nonce(f"old {number}", 1.0)
@@ -764,7 +766,7 @@ WORKER = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 import test_store
-from orderfsm.mock.sql import SQLStore
+from orderfsm.mock.stores.sql import SQLStore
 store = SQLStore(sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -1001,10 +1003,10 @@ def test_a_file_that_is_no_database_is_an_error(tmp_path):
 
 @pytest.mark.parametrize(("package", "extra"), [("sqlalchemy", "mock"), ("psycopg", "postgres")])
 def test_a_missing_package_is_named_with_its_extra(monkeypatch, package, extra):
-    monkeypatch.delitem(sys.modules, "orderfsm.mock.sql")
+    monkeypatch.delitem(sys.modules, "orderfsm.mock.stores.sql")
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtra, match=rf"pip install 'orderfsm\[{extra}\]'"):
-        importlib.import_module("orderfsm.mock.sql").SQLStore("postgresql://127.0.0.1:1/orders")
+        importlib.import_module("orderfsm.mock.stores.sql").SQLStore("postgresql://127.0.0.1:1/orders")
 
 
 @pytest.mark.parametrize("call", [SQLStore.new_id, SQLStore.reset])

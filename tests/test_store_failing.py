@@ -19,8 +19,8 @@ from test_waiting import ask, create, ended, orders, served
 
 from orderfsm import InvalidValue, Operation, State
 from orderfsm.mock import Request, Service, SQLStore, mock_cas
-from orderfsm.mock.control import Control
-from orderfsm.mock.store import StoreError
+from orderfsm.mock.http.control import Control
+from orderfsm.mock.stores.store import StoreError
 
 READS = ["/health", "/orders", "/history", "/faults", "/orders/100000001"]
 WRITES = [
@@ -108,7 +108,7 @@ def test_a_database_whose_server_went_away_is_told_until_it_is_back(postgres_url
 
 SMALL_DISK = """
 import json, resource, sys
-from orderfsm.mock.serve import Settings, serve
+from orderfsm.mock.http.serve import Settings, serve
 resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, 700_000))
 raise SystemExit(serve(Settings(**json.loads(sys.argv[1]))))
 """

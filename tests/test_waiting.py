@@ -21,10 +21,10 @@ pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 psutil = pytest.importorskip("psutil", reason="psutil, of the test group, is not installed")
 
 from orderfsm.mock import MemoryStore, Service, SQLStore, mock_cas
-from orderfsm.mock.app import create_app, create_control_app
-from orderfsm.mock.server import _serve
-from orderfsm.mock.store import StoreError
-from orderfsm.mock.threads import FEW, Threads
+from orderfsm.mock.http.app import create_app, create_control_app
+from orderfsm.mock.http.server import _serve
+from orderfsm.mock.http.threads import FEW, Threads
+from orderfsm.mock.stores.store import StoreError
 
 LONG = 60.0
 """Seconds: longer than any of these tests may take."""
@@ -286,7 +286,7 @@ def test_calls_that_wait_leave_others_a_thread():
 
 
 def test_what_had_not_begun_by_its_deadline_never_begins(monkeypatch):
-    monkeypatch.setattr("orderfsm.mock.threads.MANY", 1)
+    monkeypatch.setattr("orderfsm.mock.http.threads.MANY", 1)
     done = []
 
     async def run():
@@ -323,7 +323,7 @@ def test_the_memory_is_asked_without_a_thread():
 
 PROGRAM = """
 import json, sys
-from orderfsm.mock.serve import Settings, serve
+from orderfsm.mock.http.serve import Settings, serve
 raise SystemExit(serve(Settings(**json.loads(sys.argv[1]))))
 """
 
@@ -407,7 +407,7 @@ def test_a_program_that_ends_while_a_process_is_stopped_in_its_turn(tmp_path):
 
 BREAKABLE = """
 import json, pathlib, sys
-import orderfsm.mock.serve as program
+import orderfsm.mock.http.serve as program
 if __name__ == "__main__":
     settings = program.Settings(**json.loads(sys.argv[1]))
     raise SystemExit(program.serve(settings))

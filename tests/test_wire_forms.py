@@ -22,7 +22,7 @@ from orders import created, order_in
 
 from orderfsm import Operation, State
 from orderfsm.mock import Fault, MemoryStore, Request, Response, Service, create_app
-from orderfsm.mock.threads import Threads
+from orderfsm.mock.http.threads import Threads
 
 SYSTEM = {"Action": "DescribePackageState", "Version": "2020-04-07"}
 FORM = "application/x-www-form-urlencoded"

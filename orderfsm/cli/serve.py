@@ -37,9 +37,9 @@ def serve(*, packages: tuple[str, ...], review: str, reject_share: float, **opti
     The first line of standard output is a JSON document with the URLs of the API port and of the control port.
     """
     with needs("mock"):
+        from orderfsm.mock.http.serve import Settings
+        from orderfsm.mock.http.serve import serve as run
         from orderfsm.mock.review import Review
-        from orderfsm.mock.serve import Settings
-        from orderfsm.mock.serve import serve as run
     return run(Settings(packages=_packages(packages), review=Review.parse(review, reject_share), **options))
 
 

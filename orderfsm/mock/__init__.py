@@ -8,31 +8,31 @@ from typing import TYPE_CHECKING, Any
 from orderfsm.extras import needs
 
 if TYPE_CHECKING:
-    from .app import create_app
+    from .cas.service import Service
     from .clock import Clock
     from .faults import Fault
+    from .http.app import create_app
+    from .http.server import Server, mock_cas
     from .message import Request, Response
     from .records import Package, Record
     from .review import Review
-    from .server import Server, mock_cas
-    from .service import Service
-    from .sql import SQLStore
-    from .store import MemoryStore
+    from .stores.memory import MemoryStore
+    from .stores.sql import SQLStore
 
 _HOMES = {
     "Clock": "clock",
     "Fault": "faults",
-    "MemoryStore": "store",
+    "MemoryStore": "stores.memory",
     "Package": "records",
     "Record": "records",
     "Request": "message",
     "Response": "message",
     "Review": "review",
-    "SQLStore": "sql",
-    "Server": "server",
-    "Service": "service",
-    "create_app": "app",
-    "mock_cas": "server",
+    "SQLStore": "stores.sql",
+    "Server": "http.server",
+    "Service": "cas.service",
+    "create_app": "http.app",
+    "mock_cas": "http.server",
 }
 
 __all__ = [

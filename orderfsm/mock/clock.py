@@ -1,10 +1,10 @@
-"""The movable clock by which certificates expire and reviews end, and the durations that a service is told."""
+"""The movable clock by which certificates expire and reviews end, and how times and durations are said."""
 
 from __future__ import annotations
 
 import math
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from orderfsm.invalid import InvalidValue
@@ -27,6 +27,11 @@ def seconds(kind: str, value: float | timedelta, longest: float, why: str = "") 
     if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= longest:
         raise InvalidValue(kind, value, [f"seconds in 0 .. {math.floor(longest)}, or a timedelta{why}"])
     return given
+
+
+def instant(at: float) -> str:
+    """A time, in seconds since the epoch, as RFC 3339 has it."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class Clock:

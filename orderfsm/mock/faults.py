@@ -110,7 +110,6 @@ class Fault:
     if not TYPE_CHECKING:
 
         def __init__(self, *positional: object, **members: Any) -> None:
-            """See the class."""
             unknown = [repr(value) for value in positional] + [name for name in members if name not in _NAMES]
             if unknown:
                 raise TypeError(f"{unknown[0]} in a Fault: it takes, each by its name, {', '.join(_NAMES)}")

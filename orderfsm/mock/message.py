@@ -1,4 +1,4 @@
-"""Requests and responses without I/O, and the errors with which a gateway turns a request away."""
+"""Requests and responses without I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from xml.etree import ElementTree as ET
 
 import attrs
 
-from orderfsm.invalid import OrderFSMError
 from orderfsm.verdict import Uncertain
 
 if TYPE_CHECKING:
@@ -96,30 +95,3 @@ def _element(name: str, value: Any) -> ET.Element:
         text = value if isinstance(value, str) else json.dumps(value)
         element.text = _ILLEGAL_IN_XML.sub("\ufffd", text)
     return element
-
-
-class GatewayError(OrderFSMError):
-    """A request that never reaches the orders: `code`, `http_status` and `message` as the gateway answers them.
-
-    `retry_after`, in milliseconds, is when to try again. `repeated` is what the message ends with where it is answered:
-    a part of the request, which the error itself does not show, so that it gets into no log.
-    """
-
-    repeated = ""
-
-    def __init__(self, code: str, http_status: int, message: str, retry_after: int | None = None) -> None:
-        super().__init__(code, http_status, message, retry_after)
-        self.code, self.http_status, self.message, self.retry_after = code, http_status, message, retry_after
-
-    def __str__(self) -> str:
-        return f"{self.code}: {self.message}"
-
-
-def missing(name: str) -> GatewayError:
-    """The answer to a required parameter that is absent or empty."""
-    return GatewayError(f"Missing{name}", 400, f"{name} is mandatory for this action.")
-
-
-def invalid(name: str, accepted: str) -> GatewayError:
-    """The answer to a parameter that cannot be what it should be."""
-    return GatewayError(f"Invalid{name}", 400, f"The specified {name} is invalid: expected {accepted}.")

@@ -11,6 +11,17 @@ if TYPE_CHECKING:
     from orderfsm.rows import State, Trigger
 
 
+@attrs.frozen
+class Application:
+    """What a new order is asked for."""
+
+    domains: tuple[str, ...]
+    validate_type: str
+    product_code: str
+    csr: str | None
+    tags: tuple[tuple[str, str], ...]
+
+
 @attrs.frozen(kw_only=True)
 class Record:
     """An order and all that a service knows of it.

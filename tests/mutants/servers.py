@@ -6,9 +6,9 @@ import attrs
 
 from orderfsm import Event, Operation, State
 from orderfsm.errors import NotRemainCount, OrderStateError
-from orderfsm.mock import Response, Service
-from orderfsm.mock.message import GatewayError
-from orderfsm.mock.parameters import DEFAULT_PRODUCT, order_id
+from orderfsm.mock import Request, Response, Service
+from orderfsm.mock.cas.gateway import GatewayError
+from orderfsm.mock.cas.parameters import DEFAULT_PRODUCT, Call, application, call_of
 from orderfsm.trace import Outcome
 from orderfsm.wire import status_of, type_of
 
@@ -280,11 +280,11 @@ class CancelForgets(OnCall):
 
 @mutant("an order can be cancelled only once", by_calls=False)
 class CancelledOnce(Broken):
-    def _step(self, operation, given):
-        told = [line for line in self.history(order_id(given)) if line.outcome is Outcome.ACCEPTED]
-        if operation is Operation.CANCEL and operation in {line.trigger for line in told}:
+    def _step(self, call):
+        told = [line for line in self.history(call.order_id) if line.outcome is Outcome.ACCEPTED]
+        if call.operation is Operation.CANCEL and call.operation in {line.trigger for line in told}:
             raise GatewayError("OrderStateError", 403, "cancelled before")
-        return super()._step(operation, given)
+        return super()._step(call)
 
 
 @mutant("an order that was submitted twice cannot be validated", by_calls=False)
@@ -298,15 +298,15 @@ class ValidatedOnce(Broken):
 
 @mutant("an order that failed and was submitted again cannot be cancelled in its second review", by_calls=False)
 class SecondReviewStays(Broken):
-    def _step(self, operation, given):
-        told = [line.trigger for line in self.history(order_id(given))]
-        if operation is Operation.CANCEL and told[-3:] == [
+    def _step(self, call):
+        told = [line.trigger for line in self.history(call.order_id)]
+        if call.operation is Operation.CANCEL and told[-3:] == [
             Event.REVIEW_FAILED,
             Event.SUBMITTED,
             Event.DOMAIN_VALIDATED,
         ]:
             raise GatewayError("OrderStateError", 403, "in its second review")
-        return super()._step(operation, given)
+        return super()._step(call)
 
 
 @mutant("a cancel that another cancel precedes is answered, and not done")
@@ -315,12 +315,12 @@ class SecondCancelLost(Broken):
         super().__init__(**options)
         self.cancels = 0
 
-    def _step(self, operation, given):
-        self.cancels += operation is Operation.CANCEL
-        if operation is Operation.CANCEL and self.cancels % 2 == 0:
-            self.lifecycle.service_transition(self.order(order_id(given)).order.state, operation)
+    def _step(self, call):
+        self.cancels += call.operation is Operation.CANCEL
+        if call.operation is Operation.CANCEL and self.cancels % 2 == 0:
+            self.lifecycle.service_transition(self.order(call.order_id).order.state, call.operation)
             return {}
-        return super()._step(operation, given)
+        return super()._step(call)
 
 
 # -- quota -------------------------------------------------------------------------------------------------------------
@@ -377,8 +377,9 @@ class GivesToAll(OnCall):
 
 @mutant("every order takes a unit of the default package", by_calls=False)
 class TakesOfDefault(Broken):
-    def _create(self, operation, given):
-        return super()._create(operation, given | {"ProductCode": DEFAULT_PRODUCT})
+    def _create(self, call):
+        application = attrs.evolve(call.application, product_code=DEFAULT_PRODUCT)
+        return super()._create(call._replace(application=application))
 
 
 @mutant("a refused create makes an order all the same", by_calls=False)
@@ -387,7 +388,7 @@ class RefusedCreates(Broken):
         if body["Code"] == NotRemainCount.code:
             package = self.store.package(given["ProductCode"])
             self.store.put_package(given["ProductCode"], package.total + 1)
-            self._create(operation, given)
+            self._create(Call(operation, application=application(given)))
             self.store.put_package(given["ProductCode"], package.total)
             self.store._count(given["ProductCode"], -1, 0)
         return status, body
@@ -411,22 +412,22 @@ for refused in (Operation.DELETE, Operation.CANCEL, Operation.CANCEL_FOR_PACKAGE
 
 @mutant("a package has one unit more than was bought", scarce=True)
 class OneMore(Broken):
-    def _create(self, operation, given):
+    def _create(self, call):
         package = self.store.package(DEFAULT_PRODUCT)
         self.store.put_package(DEFAULT_PRODUCT, package.total + 1)
         try:
-            return super()._create(operation, given)
+            return super()._create(call)
         finally:
             self.store.put_package(DEFAULT_PRODUCT, package.total)
 
 
 @mutant("a package has one unit less than was bought", scarce=True)
 class OneLess(Broken):
-    def _create(self, operation, given):
+    def _create(self, call):
         package = self.store.package(DEFAULT_PRODUCT)
         if package.used + 1 >= package.total:
             raise NotRemainCount
-        return super()._create(operation, given)
+        return super()._create(call)
 
 
 @mutant("the package counts orders that were created as issued")
@@ -500,7 +501,8 @@ class Lists(Broken):
 
     def everything(self, given):
         """The whole list."""
-        return self._list(Operation.LIST, given | {"CurrentPage": "1", "ShowSize": "1000"})["CertificateOrderList"]
+        whole = Request(query=given | {"CurrentPage": "1", "ShowSize": "1000"})
+        return self._list(call_of(Operation.LIST, whole, self.lifecycle))["CertificateOrderList"]
 
 
 @mutant("a page begins one order too late")
@@ -550,16 +552,16 @@ class NoFilter(Lists):
 
 @mutant("the keyword is ignored")
 class NoKeyword(Broken):
-    def _list(self, operation, given):
-        return super()._list(operation, {name: value for name, value in given.items() if name != "Keyword"})
+    def _list(self, call):
+        return super()._list(call._replace(selection=attrs.evolve(call.selection, keyword="")))
 
 
 @mutant("deleted orders stay in the list")
 class ListsDeleted(Broken):
-    def _list(self, operation, given):
-        body = super()._list(operation, given)
+    def _list(self, call):
+        body = super()._list(call)
         gone = [r.id for r in self.store._records.values() if r.order.state is State.DELETED]
-        ghosts = [{"OrderId": n, "Domain": "example.com", "Status": "PAYED"} for n in gone if not given.get("Status")]
+        ghosts = [{"OrderId": n, "Domain": "example.com", "Status": "PAYED"} for n in gone if not call.selection.status]
         return body | {
             "CertificateOrderList": body["CertificateOrderList"] + ghosts,
             "TotalCount": body["TotalCount"] + len(ghosts),

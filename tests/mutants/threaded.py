@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 from orderfsm.mock import Request
-from orderfsm.mock.control import Control
+from orderfsm.mock.http.control import Control
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from .driver import Answer, Page, Quota
 
 with needs("mock"):
     from orderfsm.mock import Request, Service
-    from orderfsm.mock.parameters import DEFAULT_PRODUCT
+    from orderfsm.mock.cas.parameters import DEFAULT_PRODUCT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

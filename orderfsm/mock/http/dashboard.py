@@ -29,12 +29,11 @@ from orderfsm.drawing import STYLE, svg
 from orderfsm.errors import NotFoundOrder, OrderStateError
 from orderfsm.identity import MAX_ID
 from orderfsm.invalid import InvalidValue
+from orderfsm.mock.stores.store import StoreError
 from orderfsm.rows import Actor
-from orderfsm.tables.orders import Operation
 from orderfsm.trace import Outcome
 
 from .connection import read_body
-from .store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -43,11 +42,10 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.mock.cas.service import Service
+    from orderfsm.mock.records import Record
     from orderfsm.rows import State, Transition
     from orderfsm.trace import Line
-
-    from .records import Record
-    from .service import Service
 
 SHOWN_ORDERS = 100
 """How many orders the page lists."""
@@ -116,7 +114,7 @@ def page(service: Service, *, order_id: int | None = None, state: str | None = N
         count=service.count(),
         orders=[_fields(record) for record in records],
         looked_at=looked_at,
-        states=[rule.state for rule in lifecycle.states if rule.state is not None and rule.type is not None],
+        states=service.engine.found(),
         terminal={rule.state for rule in lifecycle.states if rule.terminal},
         filtered=filtered,
         chosen=chosen,
@@ -139,7 +137,7 @@ def choose(service: Service, order_id: int) -> Chosen:
     except NotFoundOrder:
         record = None
     for line in service.history(order_id) if order_id <= MAX_ID else ():
-        latest.append(_line(line))
+        latest.append(_line(line, lifecycle))
         lines += 1
         if line.outcome is Outcome.ACCEPTED:
             triggers.append(line.trigger)
@@ -218,8 +216,8 @@ def _fields(record: Record) -> dict[str, Any]:
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
-    by_client = isinstance(line.trigger, Operation)
+def _line(line: Line, lifecycle: Lifecycle) -> dict[str, Any]:
+    by_client = lifecycle.trigger_rules[line.trigger].actor is Actor.CLIENT
     return {
         "time": line.time[:19].replace("T", " "),
         "trigger": line.trigger,

@@ -1,27 +1,28 @@
-"""What the API port reads out of a request: each parameter checked, or the gateway's error for it."""
+"""What the API port reads out of a request, once: a `Call`, or the gateway's error for what is wrong with it."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
 from orderfsm import wire
 from orderfsm.identity import MAX_ID
+from orderfsm.mock.records import Application
 from orderfsm.tables import api
 from orderfsm.tables.orders import Operation
 
 from .ca import common_name
-from .message import GatewayError, invalid, missing
+from .gateway import GatewayError, invalid, missing
 from .signature import contradicted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orderfsm.lifecycle import Lifecycle
-
-    from .message import Request
+    from orderfsm.mock.message import Request
+    from orderfsm.mock.records import Record
 
 DEFAULT_PRODUCT = "digicert-free-1-free"
 VALIDATE_TYPES = ("DNS", "FILE")
@@ -40,6 +41,45 @@ _DOMAIN = re.compile(
 _ACTIONS = {operation.value: operation for operation in Operation}
 _MAX_LENGTHS = {"Domain": 1280, "Csr": 16_384, "Email": 254, "CompanyName": 256}
 _MAX_LENGTH = 128
+_LONGEST = {
+    operation: {name: _MAX_LENGTHS.get(name, _MAX_LENGTH) for name in (*taken.required, *taken.any_of, *taken.optional)}
+    for operation, taken in api.PARAMETERS.items()
+}
+
+
+@attrs.frozen
+class Renewal:
+    """What a renewal asks for: the `domains` of its signing request, None without one."""
+
+    domains: tuple[str, ...] | None
+    csr: str | None
+    tags: tuple[tuple[str, str], ...]
+
+    def application(self, old: Record) -> Application:
+        """What the second order is asked for: all else is as in the order that is renewed."""
+        return Application(self.domains or old.domains, old.validate_type, old.product_code, self.csr, self.tags)
+
+
+@attrs.frozen
+class Selection:
+    """Which part of the list of orders is asked for: a page, of those that match."""
+
+    page: int
+    size: int
+    order_type: str
+    status: str | None
+    keyword: str
+
+
+class Call(NamedTuple):
+    """What a request asks for: an operation, and that which its parameters say, each None where it takes no such."""
+
+    operation: Operation
+    order_id: int | None = None
+    application: Application | None = None
+    renewal: Renewal | None = None
+    selection: Selection | None = None
+    product_code: str | None = None
 
 
 def operation_of(request: Request) -> Operation:
@@ -83,11 +123,24 @@ def answers_in_xml(request: Request) -> bool:
 
 def _format(given: Mapping[str, str]) -> str | None:
     """The `Format` in capitals; None if there is none, for which `aliyun-python-sdk-core` writes the word `None`."""
-    asked_for = given.get("Format", "").upper()
-    return None if asked_for in {"", "NONE"} else asked_for
+    asked_for = given.get("Format")
+    return asked_for.upper() if asked_for and asked_for.upper() != "NONE" else None
 
 
-def parameters_of(operation: Operation, request: Request) -> dict[str, str]:
+def call_of(operation: Operation, request: Request, lifecycle: Lifecycle) -> Call:
+    """The call of `operation` that a request is; the gateway's error for the first parameter that is wrong."""
+    given = _given(operation, request)
+    if "OrderId" in api.PARAMETERS[operation].required:
+        renewal = _renewal(given) if operation is Operation.RENEW else None
+        return Call(operation, _order_id(given), renewal=renewal)
+    if operation is Operation.LIST:
+        return Call(operation, selection=_selection(given, lifecycle))
+    if operation is Operation.DESCRIBE_PACKAGE:
+        return Call(operation, product_code=given.get("ProductCode", DEFAULT_PRODUCT))
+    return Call(operation, application=application(given))
+
+
+def _given(operation: Operation, request: Request) -> dict[str, str]:
     """The parameters of `operation`: none of the required ones absent or empty, none longer than it may be."""
     taken = api.PARAMETERS[operation]
     given = {name: value for name, value in request.parameters.items() if value}
@@ -101,14 +154,13 @@ def parameters_of(operation: Operation, request: Request) -> dict[str, str]:
             raise missing(name)
     if taken.any_of and not any(name in given for name in taken.any_of):
         raise missing(taken.any_of[0])
-    for name in (*taken.required, *taken.any_of, *taken.optional):
-        longest = _MAX_LENGTHS.get(name, _MAX_LENGTH)
-        if len(given.get(name, "")) > longest:
+    for name, longest in _LONGEST[operation].items():
+        if name in given and len(given[name]) > longest:
             raise invalid(name, f"at most {longest} characters")
     return given
 
 
-def order_id(given: dict[str, str]) -> int:
+def _order_id(given: Mapping[str, str]) -> int:
     """The `OrderId`: a number in 1 .. 2**63-1."""
     value = given["OrderId"]
     if value.isascii() and value.isdigit() and len(value) <= 19 and 0 < int(value) <= MAX_ID:
@@ -116,18 +168,7 @@ def order_id(given: dict[str, str]) -> int:
     raise invalid("OrderId", f"a number in 1 .. {MAX_ID}")
 
 
-@attrs.frozen
-class Application:
-    """What a create asks for."""
-
-    domains: tuple[str, ...]
-    validate_type: str
-    product_code: str
-    csr: str | None
-    tags: tuple[tuple[str, str], ...]
-
-
-def domains(given: dict[str, str]) -> tuple[str, ...]:
+def _domains(given: Mapping[str, str]) -> tuple[str, ...]:
     """The domains of an order, such that a certificate can be issued for them: in ASCII, each as DNS has them.
 
     That is the common name of the `Csr`, if there is one, else those of `Domain`.
@@ -141,16 +182,21 @@ def domains(given: dict[str, str]) -> tuple[str, ...]:
     return names
 
 
-def application(given: dict[str, str]) -> Application:
-    """What a create asks for."""
+def application(given: Mapping[str, str]) -> Application:
+    """What a create asks for, by the names that the API gives it."""
     validate_type = given.get("ValidateType", VALIDATE_TYPES[0])
     if validate_type not in VALIDATE_TYPES:
         raise invalid("ValidateType", " or ".join(VALIDATE_TYPES))
     product_code = given.get("ProductCode", DEFAULT_PRODUCT)
-    return Application(domains(given), validate_type, product_code, given.get("Csr"), tags(given))
+    return Application(_domains(given), validate_type, product_code, given.get("Csr"), _tags(given))
 
 
-def tags(given: dict[str, str]) -> tuple[tuple[str, str], ...]:
+def _renewal(given: Mapping[str, str]) -> Renewal:
+    csr, tags = given.get("Csr"), _tags(given)
+    return Renewal(None if csr is None else _domains(given), csr, tags)
+
+
+def _tags(given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """The flattened list `Tags.1.Key`, `Tags.1.Value`, ... as pairs."""
     numbered = [name.split(".") for name in given if name.startswith("Tags.")]
     numbers = sorted({int(parts[1]) for parts in numbered if len(parts) == 3 and re.fullmatch("[0-9]{1,4}", parts[1])})
@@ -163,18 +209,7 @@ def tags(given: dict[str, str]) -> tuple[tuple[str, str], ...]:
     return pairs
 
 
-@attrs.frozen
-class Selection:
-    """Which part of the list of orders is asked for: a page, of those that match."""
-
-    page: int
-    size: int
-    order_type: str
-    status: str | None
-    keyword: str
-
-
-def selection(given: dict[str, str], lifecycle: Lifecycle) -> Selection:
+def _selection(given: Mapping[str, str], lifecycle: Lifecycle) -> Selection:
     """What a list asks for."""
     order_type, status = given.get("OrderType", ORDER_TYPES[0]), given.get("Status")
     if order_type not in ORDER_TYPES:
@@ -186,7 +221,7 @@ def selection(given: dict[str, str], lifecycle: Lifecycle) -> Selection:
     return Selection(page, size, order_type, status, given.get("Keyword", ""))
 
 
-def _number(given: dict[str, str], name: str, default: int) -> int:
+def _number(given: Mapping[str, str], name: str, default: int) -> int:
     value = given.get(name, str(default))
     if re.fullmatch("[0-9]{1,9}", value) and int(value) > 0:
         return int(value)

@@ -35,13 +35,14 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from .clock import machine_time
-from .message import GatewayError
+from orderfsm.mock.clock import machine_time
+
+from .gateway import GatewayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .message import Request
+    from orderfsm.mock.message import Request
 
 WINDOW = 900.0
 """How many seconds the time of a signature may be from the clock, the end included."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from .message import Response
+    from orderfsm.mock.message import Response
 
 NO_STRANGERS = (".aliyuncs.com", ".home.arpa", ".internal", ".local", ".localhost", ".svc", ".test")
 """How names end that nobody can register: the vendor's, those that are reserved (RFC 6761, 6762, 8375), a cluster's."""

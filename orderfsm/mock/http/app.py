@@ -15,15 +15,15 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount
 
 from orderfsm.invalid import OrderFSMError
+from orderfsm.mock.cas.gateway import HOST
+from orderfsm.mock.message import Request, Response
+from orderfsm.mock.stores.store import StoreError
 from orderfsm.tables import api
 
 from . import dashboard
 from .connection import TRANSPORT, TooLarge, read_body
 from .control import Control, forbidden, unavailable
-from .message import Request, Response
 from .same_origin import SameOrigin
-from .service import HOST
-from .store import StoreError
 from .threads import DEADLINE, Threads
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
     from starlette.types import Receive, Scope, Send
 
-    from .service import Service
+    from orderfsm.mock.cas.service import Service
 
 
 def create_app(service: Service, *, deadline: float = DEADLINE) -> Starlette:

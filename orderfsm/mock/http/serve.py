@@ -19,21 +19,22 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 
 from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.mock.cas.service import Service
+from orderfsm.mock.review import Review
+from orderfsm.mock.stores.memory import MemoryStore
+from orderfsm.mock.stores.store import PATIENCE
 from orderfsm.tables.api import RATE_LIMITS
 
 from .app import create_app, create_control_app
 from .connection import Limits
-from .review import Review
 from .server import LOOPBACK, configured
-from .service import Service
-from .store import PATIENCE, MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnContext, SpawnProcess
 
-    from .store import Store
+    from orderfsm.mock.stores.store import Store
 
 KEYS = "ORDERFSM_ACCESS_KEYS"
 START_TIMEOUT = 30.0
@@ -167,7 +168,7 @@ def _service(settings: Settings) -> Service:
 def _store(settings: Settings) -> Store:
     if settings.database is None:
         return MemoryStore()
-    from .sql import SQLStore
+    from orderfsm.mock.stores.sql import SQLStore
 
     return SQLStore(settings.database, patience=settings.patience)
 

@@ -7,15 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orderfsm import wire
-from orderfsm.trace import Line, Outcome
+from orderfsm.mock.stores.store import FIRST_ID
 
 from .ca import CA_NAME
-from .store import FIRST_ID
 
 if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
-
-    from .records import Happening, Package, Record
+    from orderfsm.mock.records import Package, Record
 
 INSTANCE = "cas-"
 
@@ -105,24 +103,6 @@ def certificate(record: Record, lifecycle: Lifecycle) -> dict[str, Any]:
         "Upload": False,
     }
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def line(happening: Happening) -> Line:
-    """A line of the trace format."""
-    return Line(
-        time=instant(happening.time),
-        trigger=happening.trigger,
-        order_id=happening.order_id,
-        outcome=Outcome.ACCEPTED if happening.code is None else Outcome.REFUSED,
-        code=happening.code,
-        state=happening.state,
-        new_order_id=happening.new_order_id,
-    )
-
-
-def instant(seconds: float) -> str:
-    """A time as RFC 3339 has it."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def package(package: Package) -> dict[str, Any]:

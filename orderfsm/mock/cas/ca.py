@@ -6,19 +6,21 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
+import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from .message import invalid
+from .gateway import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-    from .store import Store
+    from orderfsm.mock.records import Record
+    from orderfsm.mock.stores.store import Store
 
 
 MIN_RSA_BITS = 2048
@@ -58,6 +60,13 @@ class CertificateAuthority:
         pem = self._store.setting("certification authority", _new_root).encode()
         key = serialization.load_pem_private_key(pem, None)
         return x509.load_pem_x509_certificate(pem), cast("ec.EllipticCurvePrivateKey", key)
+
+    def certify(self, record: Record) -> Record:
+        """An issued order with its certificate, and with its key unless that is the applicant's."""
+        assert record.issued is not None
+        assert record.expires is not None
+        certificate, key = self.issue(record.domains, record.issued, record.expires, record.csr)
+        return attrs.evolve(record, certificate=certificate, private_key=key)
 
     def issue(self, domains: Sequence[str], begins: float, ends: float, csr: str | None) -> tuple[str, str | None]:
         """A PEM chain for `domains`, valid from `begins` to `ends` (seconds since the epoch), and its PEM key.

@@ -13,6 +13,9 @@ import uvicorn
 
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.mock.cas.service import Service
+from orderfsm.mock.faults import Fault
+from orderfsm.mock.records import Record
 from orderfsm.order import order_id
 from orderfsm.rows import Actor
 from orderfsm.tables.orders import State
@@ -20,9 +23,6 @@ from orderfsm.wire import parse_states
 
 from .app import create_app, create_control_app
 from .connection import Limits, protocol
-from .faults import Fault
-from .records import Record
-from .service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,11 +31,10 @@ if TYPE_CHECKING:
     from alibabacloud_cas20200407.client import Client
     from starlette.applications import Starlette
 
+    from orderfsm.mock.clock import Clock
+    from orderfsm.mock.records import Package
     from orderfsm.rows import Event, Operation
     from orderfsm.trace import Line
-
-    from .clock import Clock
-    from .records import Package
 
 LOOPBACK = "127.0.0.1"
 ANY_KEY = ("test", "test")

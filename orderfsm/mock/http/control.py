@@ -28,19 +28,18 @@ from typing import TYPE_CHECKING, Any, cast
 from orderfsm import trace
 from orderfsm.errors import NotFoundOrder, OrderStateError
 from orderfsm.invalid import InvalidValue
+from orderfsm.mock.clock import instant
+from orderfsm.mock.faults import Fault
+from orderfsm.mock.message import Request, Response
+from orderfsm.mock.stores.store import StoreError
 from orderfsm.tables.orders import Event
 from orderfsm.wire import parse_states
-
-from . import answers
-from .faults import Fault
-from .message import Request, Response
-from .store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .records import Package, Record
-    from .service import Service
+    from orderfsm.mock.cas.service import Service
+    from orderfsm.mock.records import Package, Record
 
 MAX_ORDERS = 1000
 
@@ -150,10 +149,10 @@ class Control:
         return Response(204)
 
     def _advance(self, request: Request) -> Response:
-        return Response.of(200, {"now": answers.instant(self.service.advance(_member(request, "advance")))})
+        return Response.of(200, {"now": instant(self.service.advance(_member(request, "advance")))})
 
     def _clock(self, _request: Request) -> Response:
-        return Response.of(200, {"now": answers.instant(self.service.clock.now())})
+        return Response.of(200, {"now": instant(self.service.clock.now())})
 
     def _health(self, _request: Request) -> Response:
         return Response.of(200, {"status": "ok", "orders": self.service.count()})
@@ -212,9 +211,9 @@ def _shown(record: Record) -> dict[str, Any]:
         "ProductCode": record.product_code,
         "Domain": ",".join(record.domains),
         "ValidateType": record.validate_type,
-        "Created": answers.instant(record.created),
-        "Issued": None if record.issued is None else answers.instant(record.issued),
-        "Expires": None if record.expires is None else answers.instant(record.expires),
+        "Created": instant(record.created),
+        "Issued": None if record.issued is None else instant(record.issued),
+        "Expires": None if record.expires is None else instant(record.expires),
         "HoldsUnit": record.holds_unit,
         "Tags": [{"Key": key, "Value": value} for key, value in record.tags],
     }

@@ -1,0 +1,381 @@
+"""The service behind the API port, without I/O: a request goes in, a response comes out.
+
+It decides nothing about an order's life, which is the engine's and the table's. It reads a request once, into a
+`Call`, lets the engine do what that says, and writes the answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from http import HTTPStatus
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from orderfsm import wire
+from orderfsm.errors import InternalError, NotFoundOrder, ServiceError
+from orderfsm.invalid import InvalidValue
+from orderfsm.mock.clock import Clock, machine_time, seconds
+from orderfsm.mock.engine import Approval, Engine, Fired
+from orderfsm.mock.faults import THROTTLED, Fault
+from orderfsm.mock.message import Request, Response
+from orderfsm.mock.review import Review
+from orderfsm.mock.stores.memory import MemoryStore
+from orderfsm.mock.stores.store import Store, StoreError
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables.orders import UNSPECIFIC_TYPE, VALIDITY, Event, Operation
+
+from . import answers
+from .ca import CertificateAuthority
+from .gateway import GatewayError, failure, refusal
+from .parameters import (
+    CERTIFICATES,
+    DEFAULT_PRODUCT,
+    PACKAGE_ORDERS,
+    Call,
+    Selection,
+    answers_in_xml,
+    application,
+    call_of,
+    operation_of,
+)
+from .signature import Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import timedelta
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.mock.records import Package, Record
+    from orderfsm.rows import State, Trigger
+    from orderfsm.trace import Line
+
+DEFAULT_UNITS = 20
+MAX_PRODUCT_CODE = 128
+MAX_UNITS = 2**31 - 1
+MAX_VALIDITY = 100 * 366 * 86_400
+"""Seconds that a certificate may be valid."""
+
+APPROVAL = Approval(
+    passing=(Event.DOMAIN_VALIDATED, Event.REVIEW_PASSED), rejecting=(Event.DOMAIN_VALIDATED, Event.REVIEW_FAILED)
+)
+
+
+class Service:
+    """A certificate service in process: `handle` answers its API, the other methods do what happens behind its back.
+
+    `lifecycle` is the table that rules it, `store` where the orders are (memory), `clock` by which certificates
+    expire and reviews end, `random` from which every choice is drawn. `review` is what the CA does by itself, or
+    the words for it. With `keys`, secrets by access key id, signatures are verified; without, every key is
+    accepted. `limits` are calls a second by operation. `validity` is how long a certificate is valid: seconds, or a
+    timedelta. Safe between threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        lifecycle: Lifecycle = ORDER_LIFECYCLE,
+        store: Store | None = None,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        review: Review | str | None = None,
+        keys: Mapping[str, str] | None = None,
+        limits: Mapping[Operation, int] | None = None,
+        validity: float | timedelta = VALIDITY,
+    ) -> None:
+        self.lifecycle = lifecycle
+        self.store: Store = MemoryStore() if store is None else store
+        self.clock = Clock() if clock is None else clock
+        self.review = Review.parse(review) if isinstance(review, str) else review or Review()
+        self.limits = dict(_limit(lifecycle, *limit) for limit in (limits or {}).items())
+        self.validity = seconds("validity", validity, MAX_VALIDITY)
+        self._seed = (Random() if random is None else random).getrandbits(64)
+        self.engine = Engine(
+            lifecycle,
+            self.store,
+            self.clock,
+            review=self.review,
+            approval=APPROVAL,
+            seed=self._seed,
+            validity=self.validity,
+            certify=CertificateAuthority(self.store).certify,
+        )
+        self._verifier = Verifier(keys, fresh=self.store.remember_nonce) if keys else None
+        self._answers: Mapping[Operation, Callable[[Call], dict[str, Any]]] = {
+            Operation.CREATE: self._create,
+            Operation.CREATE_FOR_PACKAGE: self._create,
+            Operation.CREATE_WITH_CSR: self._create,
+            Operation.DESCRIBE: self._describe,
+            Operation.LIST: self._list,
+            Operation.CANCEL: self._step,
+            Operation.DELETE: self._step,
+            Operation.CANCEL_FOR_PACKAGE: self._step,
+            Operation.RENEW: self._renew,
+            Operation.DESCRIBE_PACKAGE: self._describe_package,
+        }
+        # Of several services that begin on one new store, the one whose name it keeps buys the default package.
+        name = uuid.uuid4().hex
+        if self.store.setting("default package bought by", lambda: name) == name:
+            self.store.put_package(DEFAULT_PRODUCT, DEFAULT_UNITS)
+
+    @property
+    def verifies(self) -> bool:
+        """Whether signatures are verified, and not every request is believed."""
+        return self._verifier is not None
+
+    # -- the API port ------------------------------------------------------------------------------------------------
+
+    def handle(self, request: Request) -> Response:
+        """The response of the API port to `request`; it never raises."""
+        request_id = str(uuid.uuid4()).upper()
+        call: Call | None = None
+        try:
+            self.engine.refresh()
+            call = self._read(request)
+            response = self._answered(call, request_id)
+        except GatewayError as error:
+            response = refusal(error, request_id)
+        except Exception as error:  # noqa: BLE001  (it is logged)
+            return self._unknown(request, request_id, error, exc_info=not isinstance(error, StoreError))
+        return _in_format(response, request, call)
+
+    def gave_up(self, request: Request, reason: str) -> Response:
+        """The response to a call that nobody waits for any more, `reason` being for the log alone."""
+        return self._unknown(request, str(uuid.uuid4()).upper(), reason)
+
+    def _unknown(self, request: Request, request_id: str, reason: object, **logged: Any) -> Response:
+        """The answer to a call of which nobody knows whether it was carried out."""
+        logging.getLogger(__name__).error("orderfsm: request %s failed: %s", request_id, reason, **logged)
+        return _in_format(refusal(InternalError, request_id), request)
+
+    def _read(self, request: Request) -> Call:
+        """What a request asks for, if it may ask."""
+        operation = operation_of(request)
+        if self._verifier is not None:
+            self._verifier.verify(request)
+        call = call_of(operation, request, self.lifecycle)
+        self._throttle(operation)
+        return call
+
+    def _throttle(self, operation: Operation) -> None:
+        limit = self.limits.get(operation)
+        if limit is not None:
+            now = machine_time()
+            if self.store.hit(operation, int(now)) > limit:
+                wait = int((1 - now % 1) * 1000) + 1
+                raise GatewayError(THROTTLED, 429, "Request was denied due to user flow control.", wait)
+
+    def _answered(self, call: Call, request_id: str) -> Response:
+        fault = self._fault(call)
+        if fault is None:
+            return self._carried_out(call, request_id)
+        if fault.when == "after" or not (fault.answers or fault.transport):
+            response = self._carried_out(call, request_id)
+        else:
+            response = Response.of(200, {})
+        return self._spoiled(response, fault, call, request_id)
+
+    def _carried_out(self, call: Call, request_id: str) -> Response:
+        try:
+            return Response.of(200, self._answers[call.operation](call) | {"RequestId": request_id})
+        except (ServiceError, GatewayError) as error:
+            return refusal(error, request_id)
+
+    # -- what each operation does ------------------------------------------------------------------------------------
+
+    def _create(self, call: Call) -> dict[str, Any]:
+        assert call.application is not None
+        return {"OrderId": self.engine.begin(call.operation, call.application).id}
+
+    def _fire(self, call: Call) -> Fired:
+        assert call.order_id is not None
+        renewal = None if call.renewal is None else call.renewal.application
+        return self.engine.fire(call.order_id, call.operation, renewal)
+
+    def _step(self, call: Call) -> dict[str, Any]:
+        self._fire(call)
+        return {}
+
+    def _renew(self, call: Call) -> dict[str, Any]:
+        begun = self._fire(call).begun
+        return {} if begun is None else {"OrderId": begun.id}
+
+    def _describe(self, call: Call) -> dict[str, Any]:
+        record = self._fire(call).order
+        return answers.state_of(record, wire.type_of(record.order.state, self.lifecycle))
+
+    def _list(self, call: Call) -> dict[str, Any]:
+        asked = call.selection
+        assert asked is not None
+        self.engine.catch_up()
+        certificates = asked.order_type == CERTIFICATES
+        found = self.engine.found()
+        states = [state for state in found if asked.status in {None, wire.status_of(state, self.lifecycle)}]
+        if certificates:
+            rules = self.lifecycle.state_rules
+            # Unless a status is asked for, only certificates that can still be used.
+            states = [s for s in states if rules[s].certified and (asked.status or not rules[s].terminal)]
+        elif asked.order_type != PACKAGE_ORDERS:
+            states = []  # every order here was made from a package; none was bought, nothing was uploaded
+        records, total = self._selected(states, asked)
+        write = answers.certificate if certificates else answers.order
+        return {
+            "CertificateOrderList": [write(record, self.lifecycle) for record in records],
+            "CurrentPage": asked.page,
+            "ShowSize": asked.size,
+            "TotalCount": total,
+        }
+
+    def _selected(self, states: list[State], asked: Selection) -> tuple[list[Record], int]:
+        """A page of the orders in `states` that the keyword finds, by domain or instance id; and their number."""
+        number = answers.order_of_instance(asked.keyword)
+        if number is None:
+            return self.store.select(states, asked.keyword, (asked.page - 1) * asked.size, asked.size)
+        record = self.store.get(number)
+        found = [record] if record is not None and record.order.state in states else []
+        return found[(asked.page - 1) * asked.size :][: asked.size], len(found)
+
+    def _describe_package(self, call: Call) -> dict[str, Any]:
+        assert call.product_code is not None
+        self.engine.catch_up()
+        return answers.package(self.store.package(call.product_code))
+
+    # -- what goes wrong ---------------------------------------------------------------------------------------------
+
+    def _fault(self, call: Call) -> Fault | None:
+        """The first rule that applies to this call, counted off."""
+        for at, fault in self.store.shared().faults:
+            if not fault.matches(call.operation, call.order_id):
+                continue
+            if fault.is_backend and not self.engine.allows(call.order_id, call.operation):
+                continue
+            if self._drawn(fault.probability) and self.store.take_fault(at):
+                return fault
+        return None
+
+    def _drawn(self, probability: float) -> bool:
+        return probability >= 1 or Random(f"{self._seed} fault {self.store.draw()}").random() < probability
+
+    def _spoiled(self, response: Response, fault: Fault, call: Call, request_id: str) -> Response:
+        """What arrives of `response` under `fault`."""
+        if fault.answers is not None:
+            code, status = fault.answers
+            response = failure(code, status, "an injected fault", request_id, fault.retry_after)
+        elif fault.read is not None and response.status == 200:
+            response = self._misread(response, fault.read, call, request_id)
+        return attrs.evolve(response, delay=fault.delay, transport=fault.transport)
+
+    def _misread(self, response: Response, how: str, call: Call, request_id: str) -> Response:
+        """What a describe answers instead of the truth."""
+        if how == "missing":
+            return refusal(NotFoundOrder, request_id)
+        record = None if call.order_id is None else self.store.get(call.order_id)
+        if how == UNSPECIFIC_TYPE or record is None:
+            return Response.of(200, {"Type": UNSPECIFIC_TYPE, "RequestId": request_id})
+        if record.previous is None:
+            return response
+        stale = answers.state_of(record, wire.type_of(record.previous, self.lifecycle))
+        return Response.of(200, stale | {"RequestId": request_id})
+
+    # -- behind the API's back ---------------------------------------------------------------------------------------
+
+    def begin(self, state: State | str, parameters: Mapping[str, str]) -> Record:
+        """A new order, moved to `state` on a shortest way by calls and events, which the history tells of.
+
+        `state` is a State, its value or name, or a word of the API that means no other. `parameters` are those of a
+        create, by the names that the API gives them. No fault and no rate limit applies; quota does.
+        """
+        goal = self.lifecycle.state(cast("State", state))
+        if goal is None:
+            raise InvalidValue("state", state, map(str, self.engine.found()))
+        for name, value in parameters.items():
+            if not isinstance(value, str):
+                raise InvalidValue(name, value, ["a text"])
+        return self.engine.place(goal, application(parameters))
+
+    def happen(self, order_id: int, event: Trigger) -> Record:
+        """Let an `Event` happen to an order; the table's refusal where it cannot, which names the order."""
+        return self.engine.happen(order_id, event)
+
+    def put_package(self, product_code: str, total: int) -> Package:
+        """Buy a package, or change its size (0 .. 2**31-1); what is held stays held."""
+        if not isinstance(product_code, str) or not 0 < len(product_code) <= MAX_PRODUCT_CODE:
+            raise InvalidValue("product code", product_code, [f"a text of 1 to {MAX_PRODUCT_CODE} characters"])
+        if type(total) is not int or not 0 <= total <= MAX_UNITS:
+            raise InvalidValue("TotalCount", total, [f"an integer in 0 .. {MAX_UNITS}"])
+        return self.store.put_package(product_code, total)
+
+    def packages(self) -> list[Package]:
+        """All packages, by product code."""
+        return self.engine.packages()
+
+    def order(self, order_id: int) -> Record:
+        """An order as it stands; `NotFoundOrder` if there is none, or none any more."""
+        return self.engine.order(order_id)
+
+    def orders(self, states: frozenset[State | None] | None = None, after: int = 0, limit: int = 1000) -> list[Record]:
+        """The first `limit` orders that are not deleted (in `states`), oldest first, those with an id after `after`."""
+        return self.engine.orders(states, after, limit)
+
+    def latest(self, limit: int) -> list[Record]:
+        """The last `limit` orders that are not deleted, newest first."""
+        return self.engine.latest(limit)
+
+    def count(self) -> int:
+        """How many orders there are that are not deleted."""
+        return self.engine.count()
+
+    def history(self, order_id: int | None = None) -> Iterator[Line]:
+        """What happened, to one order or to all, as lines of the trace format."""
+        return self.engine.history(order_id)
+
+    def revision(self) -> int:
+        """A number that grows whenever anything changes."""
+        return self.engine.revision()
+
+    def add_fault(self, fault: Fault) -> None:
+        """Let calls fail by a rule, after those that there are."""
+        if not isinstance(fault, Fault):
+            raise InvalidValue("fault", fault, ["a Fault"])
+        self.store.add_fault(fault)
+
+    def clear_faults(self) -> None:
+        """Let no call fail any more."""
+        self.store.clear_faults()
+
+    def fault_rules(self) -> list[dict[str, Any]]:
+        """The fault rules that are in force, in order."""
+        return [fault.as_json() for _, fault in self.store.shared().faults]
+
+    def advance(self, by: float | timedelta) -> float:
+        """Move the clock forward by seconds or a timedelta, to 2200 at most; the time that it is now."""
+        return self.engine.advance(by)
+
+    def reset(self) -> None:
+        """No orders, no packages, no faults, an empty history, the clock at now; ids go on."""
+        self.store.reset()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take over what other processes on the same store did to the clock."""
+        self.engine.refresh()
+
+    def catch_up(self) -> None:
+        """Let everything happen that is due by now."""
+        self.engine.catch_up()
+
+
+def _limit(lifecycle: Lifecycle, operation: Operation, number: int) -> tuple[Trigger, int]:
+    if type(number) is not int or number < 0:
+        raise InvalidValue(f"limit of {operation}", number, ["an integer from 0"])
+    return lifecycle.trigger(operation), number
+
+
+def _in_format(response: Response, request: Request, call: Call | None = None) -> Response:
+    """`response`, as XML if `request` is for it, with the root that the documents give it."""
+    if not (response.body and answers_in_xml(request)):
+        return response
+    succeeded = call is not None and response.status == HTTPStatus.OK and "HostId" not in response.json
+    return response.as_xml(f"{call.operation}Response" if call is not None and succeeded else "Error")

@@ -1,0 +1,136 @@
+"""SQLite and PostgreSQL: what each of them says in its own way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from .schema import COUNTERS, DRAWS, HISTORY, HITS, NONCES, ORDER_IDS, ORDERS, PACKAGES, SETTINGS, TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@attrs.frozen
+class Backend:
+    """A kind of database: how to begin a transaction, and what to say before and after the tables are created.
+
+    `alone` shuts other writers out of a transaction. The other fields are statements.
+    """
+
+    begin: str
+    before_creation: tuple[str, ...]
+    after_creation: tuple[str, ...]
+    alone: tuple[str, ...]
+    tables: tuple[sa.Table, ...]
+    contains: sa.ColumnElement[bool]
+    order_id: Any
+    draw: Any
+    revision: Any
+    changed: Any
+    buy: Any
+    nonce: Any
+    hit: Any
+    setting: Any
+
+
+def _upserts(insert: Callable[[sa.Table], Any]) -> dict[str, Any]:
+    """The inserts that meet a row which is there already; each database has its own `insert` for them."""
+    buy = insert(PACKAGES).values(product_code=sa.bindparam("code"), total=sa.bindparam("size"), used=0, issued=0)
+    buy = buy.on_conflict_do_update(index_elements=["product_code"], set_={"total": buy.excluded.total})
+    nonce = insert(NONCES).inline()
+    nonce = nonce.on_conflict_do_update(  # one that has expired is as good as new
+        index_elements=["nonce"],
+        set_={"expires": nonce.excluded.expires},
+        where=NONCES.c.expires < sa.bindparam("now"),
+    )
+    hit = insert(HITS).values(name=sa.bindparam("key"), period=sa.bindparam("window"), hits=1)
+    hits = sa.case((HITS.c.period == hit.excluded.period, HITS.c.hits + 1), else_=1)
+    hit = hit.on_conflict_do_update(index_elements=["name"], set_={"hits": hits, "period": hit.excluded.period})
+    return {
+        "buy": buy.returning(*PACKAGES.c),
+        "nonce": nonce.execution_options(preserve_rowcount=True),
+        "hit": hit.returning(HITS.c.hits),
+        "setting": insert(SETTINGS).inline().on_conflict_do_nothing(index_elements=["name"]),
+    }
+
+
+def counted(name: str, by: Any = 1) -> Any:
+    """The value of a counter, which then grows."""
+    counted = sa.update(COUNTERS).where(COUNTERS.c.name == name).values(value=COUNTERS.c.value + by)
+    return counted.returning(COUNTERS.c.value - by)
+
+
+# In SQLite each line of the history is a change; what changes without a line, or takes the lines away, is counted.
+LINES = sa.func.coalesce(sa.select(sa.func.max(HISTORY.c.seq)).scalar_subquery(), 0)
+
+SQLITE = Backend(
+    begin="BEGIN IMMEDIATE",
+    before_creation=(),
+    after_creation=(
+        """
+        CREATE TRIGGER order_begun AFTER INSERT ON orders
+        BEGIN
+            INSERT INTO tally VALUES (new.state, 0, 1) ON CONFLICT DO UPDATE SET number = number + 1;
+        END
+        """,
+        """
+        CREATE TRIGGER order_moved AFTER UPDATE OF state ON orders WHEN new.state <> old.state
+        BEGIN
+            UPDATE tally SET number = number - 1 WHERE state = old.state;
+            INSERT INTO tally VALUES (new.state, 0, 1) ON CONFLICT DO UPDATE SET number = number + 1;
+        END
+        """,
+    ),
+    alone=(),
+    tables=tuple(TABLES.sorted_tables),
+    contains=sa.func.instr(ORDERS.c.domain, sa.bindparam("keyword")) > 0,
+    order_id=counted("order_ids"),
+    draw=counted("draws"),
+    revision=sa.select(COUNTERS.c.value + LINES).where(COUNTERS.c.name == "changes"),
+    changed=counted("changes"),
+    **_upserts(sqlite.insert),
+)
+
+# In PostgreSQL a revision is how many transactions have ended. A counter would be a row for which all changes wait.
+POSTGRESQL = Backend(
+    begin="BEGIN ISOLATION LEVEL READ COMMITTED",
+    before_creation=("SELECT pg_advisory_xact_lock(7021805934)",),  # a number that nobody else uses
+    after_creation=(
+        # Lost if the server crashes, which does no harm; and so nobody waits until they are on the disk.
+        "ALTER TABLE nonces SET UNLOGGED",
+        "ALTER TABLE hits SET UNLOGGED",
+        """
+        CREATE FUNCTION count_order() RETURNS trigger LANGUAGE plpgsql AS $$
+        DECLARE mine integer := pg_backend_pid() % 64;
+        BEGIN
+            IF TG_OP = 'UPDATE' THEN
+                INSERT INTO tally VALUES (OLD.state, mine, -1)
+                    ON CONFLICT (state, part) DO UPDATE SET number = tally.number - 1;
+            END IF;
+            INSERT INTO tally VALUES (NEW.state, mine, 1)
+                ON CONFLICT (state, part) DO UPDATE SET number = tally.number + 1;
+            RETURN NULL;
+        END $$
+        """,
+        "CREATE TRIGGER order_begun AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION count_order()",
+        """
+        CREATE TRIGGER order_moved AFTER UPDATE OF state ON orders FOR EACH ROW
+            WHEN (NEW.state <> OLD.state) EXECUTE FUNCTION count_order()
+        """,
+    ),
+    alone=("LOCK TABLE orders, tally, history, packages, faults, shared IN EXCLUSIVE MODE",),
+    tables=tuple(table for table in TABLES.sorted_tables if table is not COUNTERS),
+    contains=sa.func.strpos(ORDERS.c.domain, sa.bindparam("keyword", type_=sa.Text)) > 0,
+    order_id=sa.select(ORDER_IDS.next_value()),
+    draw=sa.select(DRAWS.next_value()),
+    revision=sa.text(
+        "SELECT CAST(CAST(pg_snapshot_xmax(seen) AS text) AS bigint) - (SELECT count(*) FROM pg_snapshot_xip(seen))"
+        " FROM pg_current_snapshot() AS seen"
+    ),
+    changed=None,
+    **_upserts(postgresql.insert),
+)

@@ -1,0 +1,379 @@
+"""The store in a database, SQLite or PostgreSQL: for several processes, and for what shall outlive them.
+
+An order is a row, and a change of it one compare-and-set: the row is replaced if its version is still the one that was
+read. All that belongs to a change is in one transaction. `Store` says what the methods promise.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from orderfsm.errors import NotFoundPackage, NotRemainCount
+from orderfsm.extras import needs
+from orderfsm.identity import MAX_ID
+from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
+
+from .store import PATIENCE, Shared, StoreError
+
+with needs("mock"):
+    import sqlalchemy as sa
+
+    from . import statements
+    from .backends import LINES, POSTGRESQL, SQLITE, counted
+    from .connections import Connection, Connections, File, Undone
+    from .opening import engine_of, parsed_url, prepare, shown_url, write_ahead
+    from .rows import Rows, fault_of, line_of, package_of, row_of, searchable, values_of
+    from .schema import FAULTS, HISTORY, ORDERS, PACKAGES, TALLY
+    from .turn import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+    from contextlib import AbstractContextManager
+
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.mock.faults import Fault
+    from orderfsm.mock.records import Happening, Package, Record
+    from orderfsm.rows import State
+
+    from .connections import Parameters
+
+READING, WRITING = 4, 8
+"""How many connections a process has at most to read and to write, besides those that stream a history.
+
+They are apart, so that changes that wait for a lock leave the reads a way.
+"""
+
+_PURGE_EVERY = 60  # seconds
+_ATTEMPTS = 20
+_AGAIN = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
+
+T = TypeVar("T")
+
+
+class SQLStore:
+    """A `Store` in the database at `url`: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.
+
+    In an empty database it creates its tables. `InvalidValue` if the database cannot be opened, has others' tables, or
+    another schema version. Safe between threads and between processes; a process that forks makes it afterwards.
+    `lifecycle` is the table whose states and triggers it holds.
+
+    A change waits at most `patience` seconds for others, for its turn and for the database's locks; then, as whenever
+    the database fails, it is a `StoreError`, and nothing is done.
+    """
+
+    blocking = True
+
+    def __init__(self, url: str, *, patience: float = PATIENCE, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> None:
+        parsed = parsed_url(url)
+        on_sqlite = parsed.get_backend_name() == "sqlite"
+        self._backend = SQLITE if on_sqlite else POSTGRESQL
+        self._patience = patience
+        # In SQLite a change waits twice: for its turn, and for those that know no turns.
+        self._engine = engine_of(parsed, patience / 2 if on_sqlite else patience)
+        file = File(str(parsed.database)) if on_sqlite else None
+        self._reading = Connections(self._engine, READING, patience, file)
+        self._writing = Connections(self._engine, WRITING, patience, file)
+        self._turn = Turn(f"{parsed.database}-turn", patience / 2) if on_sqlite else None
+        self._rows = Rows(lifecycle)
+        self._rules: tuple[int, tuple[tuple[int, Fault], ...]] = (-1, ())
+        self._purge_at = time.monotonic() + _PURGE_EVERY
+        self._open(shown_url(parsed))
+
+    def _open(self, shown: str) -> None:
+        try:
+            with self._writing.lend() as connection:
+                prepare(connection, self._backend, shown)
+                if self._backend is SQLITE:
+                    write_ahead(connection, self._patience)
+        except StoreError as error:
+            raise InvalidValue("database", shown, [f"one that can be opened ({error})"]) from None
+
+    # -- orders --------------------------------------------------------------------------------------------------------
+
+    def new_id(self) -> int:
+        return self._counted(self._backend.order_id)
+
+    def get(self, order_id: int) -> Record | None:
+        asked = {"order_id": order_id}
+        return self._first(statements.GET, asked, self._rows.record) if 0 < order_id <= MAX_ID else None
+
+    def commit(
+        self, old: Record | None, new: Record | None, begun: Record | None, happened: Iterable[Happening]
+    ) -> bool:
+        """`old` is there if its version is; the order then gets the next one, even if `new` is None."""
+        lines = [line_of(happening) for happening in happened]
+
+        def change(connection: Connection) -> bool:
+            if old is not None:
+                _replace(connection, old, new)
+            if begun is not None:
+                connection.change(statements.BEGIN, row_of(begun))
+            if lines:
+                connection.change(statements.TELL, lines)
+            else:
+                self._changed(connection)
+            # Packages last: until the end others wait for them.
+            if old is not None and new is not None:
+                used, issued = new.holds_unit - old.holds_unit, _was_issued(new) - _was_issued(old)
+                _count(connection, old.product_code, used, issued)
+            if begun is not None:
+                used, issued = int(begun.holds_unit), int(_was_issued(begun))
+                _count(connection, begun.product_code, used, issued, free=begun.holds_unit)
+            return True
+
+        try:
+            return self._transact(change)
+        except Undone as undone:
+            if undone.error is not None:
+                raise undone.error from None
+            return False
+
+    def select(self, states: Collection[State], keyword: str, offset: int, limit: int) -> tuple[list[Record], int]:
+        """With a keyword it looks at every order."""
+        if not states:
+            return [], 0
+        values, contains = values_of(states), self._backend.contains if keyword else None
+        part = {"limit": min(limit, MAX_ID), "skipped": min(offset, MAX_ID)}
+        sought = {"keyword": searchable(keyword)} if keyword else {}
+        among = {} if keyword else {"after": 0, "most": min(offset + limit, MAX_ID)}
+        asked = {**part, **sought, **among}
+        found = self._all(statements.page(values, contains), asked, lambda row: (self._rows.record(row[:-1]), row[-1]))
+        if not found:
+            return [], self._number(statements.number(values, contains), sought)
+        return [record for record, _ in found], int(found[0][1])
+
+    def after(self, states: Collection[State], order_id: int, limit: int) -> list[Record]:
+        return self._listed(states, order_id, limit)
+
+    def latest(self, states: Collection[State], limit: int) -> list[Record]:
+        return self._listed(states, 0, limit, newest=True)
+
+    def _listed(self, states: Collection[State], after: int, limit: int, *, newest: bool = False) -> list[Record]:
+        if not states:
+            return []
+        part = {"after": min(after, MAX_ID), "most": min(limit, MAX_ID), "limit": min(limit, MAX_ID), "skipped": 0}
+        return self._all(statements.listed(values_of(states), newest=newest), part, self._rows.record)
+
+    def count(self, states: Collection[State]) -> int:
+        return self._number(statements.number(values_of(states))) if states else 0
+
+    def due(self, now: float) -> list[int]:
+        """At most 100."""
+        return self._all(statements.IS_DUE, {"now": now}, lambda row: int(row.id))
+
+    def history(self, order_id: int | None = None) -> Iterator[Happening]:
+        """By time, then as it was committed. All lines are as of the first one that is taken."""
+        if order_id is None:
+            return self._stream()
+        return iter(self._all(statements.TOLD_OF_ORDER, {"order": min(order_id, MAX_ID)}, self._rows.happening))
+
+    def _stream(self) -> Iterator[Happening]:
+        with self._reading.failing(), self._engine.connect() as sql:
+            sql.exec_driver_sql("BEGIN")  # PostgreSQL reads bit by bit only in a transaction
+            with sql.execution_options(yield_per=1000).execute(statements.TOLD) as rows:
+                yield from (_made(self._rows.happening, row) for row in rows)
+
+    def revision(self) -> int:
+        """In PostgreSQL it also grows when other things happen there."""
+        return self._number(self._backend.revision)
+
+    # -- packages ------------------------------------------------------------------------------------------------------
+
+    def package(self, product_code: str) -> Package:
+        package = self._first(statements.PACKAGE, {"code": product_code}, package_of)
+        if package is None:
+            raise NotFoundPackage
+        return package
+
+    def packages(self) -> list[Package]:
+        return sorted(self._all(sa.select(PACKAGES), {}, package_of), key=lambda package: package.product_code)
+
+    def put_package(self, product_code: str, total: int) -> Package:
+
+        def change(connection: Connection) -> Package:
+            self._changed(connection)
+            return _made(package_of, connection.first(self._backend.buy, {"code": product_code, "size": total}))
+
+        return self._transact(change)
+
+    # -- what processes share ------------------------------------------------------------------------------------------
+
+    def shared(self) -> Shared:
+        shared = self._first(statements.IS_SHARED, {}, tuple)
+        if shared is None:
+            raise StoreError("the database is damaged: its row of the table shared is gone")
+        offset, revision = shared
+        known, faults = self._rules
+        if known != revision:
+            rows = self._all(statements.RULES, {}, lambda row: (row[0], fault_of(row[1:])))
+            faults = tuple(rule for _, rule in rows if rule is not None)
+            self._rules = rows[0][0], faults
+        return Shared(offset, faults)
+
+    def advance(self, seconds: float) -> None:
+        self._share((statements.ADVANCE, {"seconds": seconds}))
+
+    def add_fault(self, fault: Fault) -> None:
+        rule = {"rule": json.dumps(fault.as_json()), "times": fault.times}
+        self._share((statements.ADD_FAULT, rule), (statements.FAULTS_CHANGED, {}))
+
+    def clear_faults(self) -> None:
+        self._share((sa.delete(FAULTS), {}), (statements.FAULTS_CHANGED, {}))
+
+    def _share(self, *changes: tuple[Any, Parameters]) -> None:
+        def change(connection: Connection) -> None:
+            for statement, parameters in changes:
+                connection.change(statement, parameters)
+            self._changed(connection)
+
+        self._transact(change)
+
+    def take_fault(self, number: int) -> bool:
+        times = self._first(statements.TIMES, {"fault": number}, tuple)
+        if times is None or times == (None,):
+            return times is not None
+
+        def change(connection: Connection) -> bool:
+            if not connection.change(statements.TAKE_FAULT, {"fault": number}):
+                return False
+            connection.change(statements.FORGET_SPENT, {"fault": number})
+            connection.change(statements.FAULTS_CHANGED)
+            self._changed(connection)
+            return True
+
+        return self._transact(change)
+
+    def draw(self) -> int:
+        return self._counted(self._backend.draw)
+
+    def remember_nonce(self, nonce: str, until: float) -> bool:
+        now = time.time()
+        if time.monotonic() > self._purge_at:
+            self._purge_at = time.monotonic() + _PURGE_EVERY
+            self._transact(lambda connection: connection.change(statements.FORGET_EXPIRED, {"now": now}))
+        return self._changed_by(self._backend.nonce, {"nonce": nonce, "expires": until, "now": now}) == 1
+
+    def hit(self, key: str, window: int) -> int:
+        return self._counted(self._backend.hit, {"key": key, "window": window})
+
+    def setting(self, name: str, make: Callable[[], str]) -> str:
+        """Of several that ask first at the same time each may make one; all get the same."""
+        value = self._first(statements.SETTING, {"setting": name}, lambda row: str(row.value))
+        if value is None:
+            self._changed_by(self._backend.setting, {"name": name, "value": make()})
+            return self.setting(name, make)
+        return value
+
+    def reset(self) -> None:
+
+        def change(connection: Connection) -> None:
+            connection.say(*self._backend.alone)
+            self._changed(connection, LINES + 1)
+            for table in (ORDERS, TALLY, HISTORY, PACKAGES, FAULTS):
+                connection.change(sa.delete(table))
+            connection.change(statements.FAULTS_CHANGED)
+            connection.change(statements.SET_CLOCK)
+
+        self._transact(change)
+
+    def close(self) -> None:
+        self._reading.close()
+        self._writing.close()
+        self._engine.dispose()
+        if self._turn is not None:
+            self._turn.close()
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _in_turn(self) -> AbstractContextManager[None]:
+        """Where only one may write at a time, wait for that."""
+        return nullcontext() if self._turn is None else self._turn()
+
+    def _all(self, statement: Any, parameters: Parameters, make: Callable[[Any], T]) -> list[T]:
+        """What `make` makes of each row that is found."""
+        with self._reading.lend() as connection:
+            rows = connection.all(statement, parameters)
+        return [_made(make, row) for row in rows]
+
+    def _first(self, statement: Any, parameters: Parameters, make: Callable[[Any], T]) -> T | None:
+        """What `make` makes of the first row that is found; None if none is."""
+        with self._reading.lend() as connection:
+            row = connection.first(statement, parameters)
+        return None if row is None else _made(make, row)
+
+    def _number(self, statement: Any, parameters: Parameters | None = None) -> int:
+        """The number that is found."""
+        with self._reading.lend() as connection:
+            return int(connection.scalar(statement, parameters))
+
+    def _counted(self, statement: Any, parameters: Parameters | None = None) -> int:
+        """The number that a change by one statement answers."""
+        with self._in_turn(), self._writing.lend() as connection:
+            return int(connection.scalar(statement, parameters))
+
+    def _changed_by(self, statement: Any, parameters: Parameters) -> int:
+        """How many rows one statement changes."""
+        with self._in_turn(), self._writing.lend() as connection:
+            return connection.change(statement, parameters)
+
+    def _changed(self, connection: Connection, by: Any = None) -> None:
+        """Let the revision grow, where it would not by itself."""
+        if self._backend is SQLITE:
+            connection.scalar(self._backend.changed if by is None else counted("changes", by))
+
+    def _transact(self, change: Callable[[Connection], T]) -> T:
+        """What `change` returns, in a transaction: called again if the database asks for that, undone by `Undone`."""
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._attempt(change)
+            except StoreError as error:
+                if getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) not in _AGAIN:
+                    raise
+        return self._attempt(change)
+
+    def _attempt(self, change: Callable[[Connection], T]) -> T:
+        with self._in_turn(), self._writing.lend() as connection:
+            connection.say(self._backend.begin)
+            try:
+                result = change(connection)
+            except Undone:
+                connection.raw.rollback()
+                raise
+            connection.raw.commit()
+            return result
+
+
+def _made(make: Callable[[Any], T], row: Any) -> T:
+    """What `make` makes of a row; `StoreError` if it is none that was ever written."""
+    try:
+        return make(row)
+    except Exception as error:
+        raise StoreError(f"the database is damaged: a row cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _replace(connection: Connection, old: Record, new: Record | None) -> None:
+    current = {"old_id": old.id, "old_version": old.version}
+    if new is None:
+        replaced = connection.change(statements.TOUCH, current)
+    else:
+        replaced = connection.change(statements.REPLACE, {**row_of(new), "version": old.version + 1, **current})
+    if not replaced:
+        raise Undone
+
+
+def _was_issued(record: Record) -> bool:
+    return record.issued is not None
+
+
+def _count(connection: Connection, code: str, used: int, issued: int, *, free: bool = False) -> None:
+    """Let `used` more units of a package be held, `free` ones if that is asked, and `issued` more orders be issued."""
+    if not used and not issued:
+        return
+    counts = {"code": code, "more_used": used, "more_issued": issued}
+    if not connection.change(statements.TAKE if free else statements.COUNT, counts):
+        known = connection.first(statements.PACKAGE, {"code": code})
+        raise Undone(NotFoundPackage() if known is None else NotRemainCount())

@@ -1,0 +1,149 @@
+"""What a mock asks of the place where it keeps what it knows.
+
+A store knows no rule. It takes an order as it was and as it shall be, and replaces the one by the other if nobody
+else was faster. What else belongs to a change goes with it or not at all: the order that it begins, the counts of the
+packages, the lines of the history.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from orderfsm.invalid import OrderFSMError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from orderfsm.mock.faults import Fault
+    from orderfsm.mock.records import Happening, Package, Record
+    from orderfsm.rows import State
+
+FIRST_ID = 100_000_001
+
+PATIENCE = 8.0
+"""Seconds that a change in a database waits at most for others; the SDKs wait 10 for an answer."""
+
+
+@attrs.frozen
+class Shared:
+    """What all processes that serve one store have in common: how far the clock was moved, and the faults by number."""
+
+    offset: float = 0.0
+    faults: tuple[tuple[int, Fault], ...] = ()
+
+
+class StoreError(OrderFSMError):
+    """A store cannot be read or written: it is locked, full, damaged or gone. Its text is one line that says why."""
+
+
+class Store(Protocol):
+    """What a `Service` asks of the place where its orders are. Any method may raise `StoreError`.
+
+    `blocking` says that methods may wait for others, so that an event loop must call them in a thread.
+    """
+
+    blocking: bool
+
+    def new_id(self) -> int:
+        """An OrderId that was never given out before."""
+        ...
+
+    def get(self, order_id: int) -> Record | None:
+        """The order as it stands; None if there never was one."""
+        ...
+
+    def commit(
+        self, old: Record | None, new: Record | None, begun: Record | None, happened: Iterable[Happening]
+    ) -> bool:
+        """Put `new` where `old` is, begin `begun`, and write down what happened: all of it, or nothing.
+
+        False if `old` is no longer what is there. If `begun` holds a unit and its package has none: `NotFoundPackage`
+        or `NotRemainCount`.
+        """
+        ...
+
+    def select(self, states: Collection[State], keyword: str, offset: int, limit: int) -> tuple[list[Record], int]:
+        """A part of the orders in `states` whose domains contain `keyword`, oldest first; and how many those are."""
+        ...
+
+    def after(self, states: Collection[State], order_id: int, limit: int) -> list[Record]:
+        """The first `limit` orders in `states` with an id greater than `order_id`, oldest first."""
+        ...
+
+    def latest(self, states: Collection[State], limit: int) -> list[Record]:
+        """The last `limit` orders in `states`, newest first."""
+        ...
+
+    def count(self, states: Collection[State]) -> int:
+        """How many orders are in `states`."""
+        ...
+
+    def due(self, now: float) -> list[int]:
+        """Ids of orders to which something happens by itself until `now`, the earliest first; not all of many."""
+        ...
+
+    def history(self, order_id: int | None = None) -> Iterator[Happening]:
+        """What happened, to one order or to all, in an order in which it may be told."""
+        ...
+
+    def revision(self) -> int:
+        """A number that grows whenever anything changes."""
+        ...
+
+    def package(self, product_code: str) -> Package:
+        """A package; `NotFoundPackage` if none of that product was bought."""
+        ...
+
+    def packages(self) -> list[Package]:
+        """All packages, by product code."""
+        ...
+
+    def put_package(self, product_code: str, total: int) -> Package:
+        """Buy a package, or change its size."""
+        ...
+
+    def shared(self) -> Shared:
+        """What all processes have in common."""
+        ...
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock of all processes."""
+        ...
+
+    def add_fault(self, fault: Fault) -> None:
+        """Add a rule behind the others."""
+        ...
+
+    def take_fault(self, number: int) -> bool:
+        """Count a fault off; False if another call took its last time."""
+        ...
+
+    def clear_faults(self) -> None:
+        """Forget all rules."""
+        ...
+
+    def draw(self) -> int:
+        """The next of the numbers 0, 1, 2, ...: which draw from the generator this is."""
+        ...
+
+    def remember_nonce(self, nonce: str, until: float) -> bool:
+        """Whether the nonce is new; it is remembered until the time `until`."""
+        ...
+
+    def hit(self, key: str, window: int) -> int:
+        """Count a call of `key` in a window of time; how many there are by now."""
+        ...
+
+    def setting(self, name: str, make: Callable[[], str]) -> str:
+        """A value that is made once, by whoever asks first."""
+        ...
+
+    def reset(self) -> None:
+        """Forget orders, packages, faults and history, and set the clock right; ids go on."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what the store holds open."""
+        ...
