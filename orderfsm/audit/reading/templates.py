@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import DAY
 from orderfsm.trace import BadLine, Line, instant_of, loads
 
@@ -54,7 +55,10 @@ Row: TypeAlias = "tuple[int | None, Id | None, int, _Said]"
 
 
 def read_by_template(
-    texts: Iterable[tuple[int, Value]], file: str, row: Callable[[Line | BadLine], Row[_Said]], lifecycle: Lifecycle
+    texts: Iterable[tuple[int, Value]],
+    file: str,
+    row: Callable[[Line | BadLine], Row[_Said]],
+    lifecycle: Lifecycle = ORDER_LIFECYCLE,
 ) -> Iterator[Row[_Said]]:
     """The lines of these numbers and texts in `file`, as `row` makes them of lines that the core has read.
 
@@ -130,5 +134,5 @@ def _says(template: _Template, time: str, order: Id, lifecycle: Lifecycle) -> bo
     one, other = str(order), time
     if before.rstrip(b'": ').endswith(b"time"):
         one, other = other, one
-    line = loads(before + one.encode() + between + other.encode() + after, lifecycle=lifecycle)
+    line = loads(before + one.encode() + between + other.encode() + after, "", 0, lifecycle)
     return isinstance(line, Line) and (line.time, line.order_id) == (time, order)
