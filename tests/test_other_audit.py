@@ -239,6 +239,14 @@ def test_what_is_no_id_of_the_table_is_a_bad_line(engine, tmp_path):
     assert "parcel id None" in reasons[1]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_empty_text_is_no_id(engine, tmp_path):
+    some = [line(0, "pa-1", Event.ARRIVED), line(1, "pa-2", Operation.OVERVIEW)]
+    ids = {"parcel_id": pa.array(["pa-1", ""]), "new_parcel_id": pa.array(["", ""])}
+    report = audit(write_parquet(tmp_path / "log.parquet", some, **ids), engine=engine, lifecycle=LIFECYCLE)
+    assert (report.orders, report.events, report.other, report.bad_lines) == (1, 1, 1, 0)
+
+
 def test_columns_and_frames_are_named_by_the_tables_own_key(tmp_path):
     import polars as pl
 
