@@ -116,8 +116,8 @@ def token_replay(folder: Path) -> tuple[Callable[[], object], int]:
     net.places.update(places.values())
     for state, table in ORDER_LIFECYCLE.table.items():
         for trigger, row in table.items():
-            said = "None" if trigger in ORDER_LIFECYCLE.trigger_rules and not trigger[0].isupper() else "accepted"
-            refusal = f"{trigger} refused {ORDER_LIFECYCLE.service_refusals[state].code}"
+            said = "accepted" if ORDER_LIFECYCLE.by_client(trigger) else "None"
+            refusal = f"{trigger} refused {ORDER_LIFECYCLE.service_refusal(state, trigger).error.code}"
             label, target = (refusal, state) if row is None else (f"{trigger} {said} ", row.target)
             step = PetriNet.Transition(f"{state} {label}", label)
             net.transitions.add(step)

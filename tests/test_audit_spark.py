@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import attrs
+import other_table
 import pytest
 from company import BAD, delivered, folded, found, moment, placeless, write_jsonl, write_parquet
 
@@ -149,6 +150,25 @@ def with_clients(file, some):
     table = pq.read_table(write_parquet(file, some))
     pq.write_table(table.append_column("client", pa.array([line.client for line in some])), file)
     return str(file)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_another_table_whose_module_the_workers_have(form, session, tmp_path):
+    session.sparkContext.addPyFile(other_table.__file__)
+    parcels = other_table.LIFECYCLE
+    simulate(tmp_path / "log", orders=2_000, seed=4, bad=0.02, days=60, format=form, lifecycle=parcels)
+    planted = json.loads((tmp_path / "log" / "planted.json").read_text())["violations"]
+    reports = [
+        audit(tmp_path / "log", engine=engine, state=tmp_path / engine, lifecycle=parcels).as_json()
+        for engine in ("spark", "duckdb", "polars")
+    ]
+    assert reports[0] == reports[1] == reports[2]
+    found_ = [(each["parcel_id"], each["index"]) for each in reports[0]["violations"]]
+    assert found_ == sorted((each["parcel_id"], each["index"]) for each in planted)
+    if form == "parquet":
+        frame = session.read.parquet(str(tmp_path / "log" / "*.parquet")).withColumnRenamed("parcel_id", "pid")
+        report = audit(frame, columns={"parcel_id": "pid"}, events=Events.COMPLETE, lifecycle=parcels)
+        assert [(each.order_id, each.index) for each in report.violations] == found_
 
 
 def test_frames_whose_columns_the_core_must_read_are_read_by_the_workers(session):

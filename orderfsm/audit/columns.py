@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from orderfsm.extras import needs
@@ -11,12 +12,15 @@ with needs("audit"):
     import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from orderfsm.identity import Identity
 
 SAID = ("operation", "event", "outcome", "code", "state")
 """What a line says, as text: these five together decide what it means."""
 
 INTERVAL = ("started", "ended")
+
+IDS = ("order_id", "new_order_id")
+"""The columns of ids, so called here whatever a table's own key is."""
 
 FORMAT = ("time", "order_id", *SAID, "new_order_id", *INTERVAL)
 """The columns of the trace format that an audit reads."""
@@ -54,26 +58,33 @@ LINE_BITS = 40
 """`place` is twice the file's number, shifted by so many bits, plus the line's; a line that also begins a second order
 stands there one place further."""
 
-LINES: Mapping[str, pa.DataType] = {
-    "instant": pa.int64(),
-    "order_id": pa.int64(),
-    "place": pa.int64(),
-    "finer": pa.int64(),
-    "new_order_id": pa.int64(),
-    "event_id": pa.string(),
-    "bad": pa.string(),
-    **dict.fromkeys(SAID, pa.string()),
-    "timed": pa.bool_(),
-    "whole": pa.bool_(),
-}
+LINES = ("instant", "order_id", "place", "finer", "new_order_id", "event_id", "bad", *SAID, "timed", "whole")
 """Lines as engines see them. `instant`: microseconds since 1970; `finer`: the digits after that, the 7th to the 24th of
 the second's fraction; `event_id`: what ActionTrail calls it; `bad`: why it is a bad line and how it begins, as JSON, if
 a reader found that out; `timed`: the call has an interval; `whole`: its time is a whole second, within which anything
 may have been first."""
 
-SCHEMA = pa.schema(list(LINES.items()))
+TYPES = {**dict.fromkeys(("instant", "place", "finer"), pa.int64()), **dict.fromkeys(("timed", "whole"), pa.bool_())}
+"""The types of those columns that are neither ids nor texts."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def type_of_ids(identity: Identity) -> pa.DataType:
+    """The type of a column of ids."""
+    return pa.string() if identity.is_text else pa.int64()
+
+
+@lru_cache(maxsize=32)
+def schema_of(identity: Identity) -> pa.Schema:
+    """The columns `LINES`, for a table with ids of this kind."""
+    types = TYPES | dict.fromkeys(IDS, type_of_ids(identity))
+    return pa.schema([(name, types.get(name, pa.string())) for name in LINES])
+
+
+def key_of(column: str, identity: Identity) -> str:
+    """What the trace format calls a column: `new_order_id` of parcels is `new_parcel_id`."""
+    return column.removesuffix("order_id") + identity.key if column in IDS else column
 
 
 def place(file: int, line: int) -> int:

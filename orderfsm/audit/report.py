@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import DAY
 from orderfsm.trace import Finding, Judged
 
@@ -14,6 +15,8 @@ from .columns import CONTEXT, moment
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orderfsm.identity import Id
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Transition, Trigger
     from orderfsm.trace import Reading
 
@@ -56,10 +59,10 @@ class Violation:
     `said` there; the states `possible` just before it, unseen events counted in (None: no order), and the triggers that
     are `legal` in one of them. `time` and `who` are as in `Seen`. `before`: the order's lines before it, the last
     `BEFORE` of them, and those of the same second, if times are whole seconds. `is_new`: no earlier audit of the state
-    found that the order violates the table.
+    found that the order violates the table, which is `lifecycle`.
     """
 
-    order_id: int
+    order_id: Id
     index: int
     file: str | None
     line: int | None
@@ -70,11 +73,12 @@ class Violation:
     who: Mapping[str, str] = attrs.field(factory=dict)
     before: tuple[Seen, ...] = ()
     is_new: bool = True
+    lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, eq=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """The violation in the document of `orderfsm audit`; no order is `null`."""
         return {
-            "order_id": self.order_id,
+            self.lifecycle.identity.key: self.order_id,
             "index": self.index,
             "file": self.file,
             "line": self.line,
@@ -103,11 +107,15 @@ class Common:
 
 @attrs.frozen
 class Held:
-    """An order that holds its unit of quota: when its last line was, and how many days before the log's last line."""
+    """An order that holds its unit of quota: when its last line was, and how many days before the log's last line.
 
-    order_id: int
+    `key` is what the table calls an id.
+    """
+
+    order_id: Id
     last: int
     idle: int
+    key: str = attrs.field(default="order_id", eq=False, repr=False)
 
     @property
     def days(self) -> float:
@@ -116,7 +124,7 @@ class Held:
 
     def as_json(self) -> dict[str, Any]:
         """The order in the document of `orderfsm audit`."""
-        return {"order_id": self.order_id, "last": moment(self.last), "days": round(self.days, 1)}
+        return {self.key: self.order_id, "last": moment(self.last), "days": round(self.days, 1)}
 
 
 @attrs.frozen
@@ -173,6 +181,7 @@ class Report(Judged):
     lines say which one; `unclear`: how often they took one of several. `errors`: how often each operation met each
     error code, `unknown` answers counted in. `first` and `last`: when the first and the last line was, in microseconds
     since 1970. `bad_lines_file`: where the bad lines were put. `new`: what the last audit of the state did not know.
+    `lifecycle`: the table.
     """
 
     orders: int
@@ -180,7 +189,7 @@ class Report(Judged):
     with_unseen_events: int
     violates: int
     undecided: int
-    undecided_orders: tuple[int, ...]
+    undecided_orders: tuple[Id, ...]
     events: int
     other: int
     bad_lines: int
@@ -199,6 +208,7 @@ class Report(Judged):
     flow: Mapping[Transition, int] = attrs.field(factory=dict)
     unclear: int = 0
     bad_lines_file: str | None = None
+    lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, eq=False, repr=False)
 
     @property
     def verdict(self) -> Finding:
@@ -207,8 +217,9 @@ class Report(Judged):
 
     def __str__(self) -> str:
         counts = f"{self.violates:,} violate the table and {self.undecided:,} are undecided"
-        lines = [f"{self.verdict}: of {self.orders:,} orders {counts}"]
-        lines += [f"order {each.order_id}: {each.said}" for each in self.violations[:_NAMED]]
+        noun = self.lifecycle.noun
+        lines = [f"{self.verdict}: of {self.orders:,} {noun}s {counts}"]
+        lines += [f"{noun} {each.order_id}: {each.said}" for each in self.violations[:_NAMED]]
         if len(self.violations) > _NAMED:
             lines.append(f"... {len(self.violations) - _NAMED:,} more")
         return "\n".join(lines)
@@ -216,6 +227,7 @@ class Report(Judged):
     def as_json(self) -> dict[str, Any]:
         """The document of `orderfsm audit`."""
         return {
+            "table": self.lifecycle.name,
             "verdict": str(self.verdict),
             "orders": self.orders,
             "events": self.events,

@@ -73,7 +73,7 @@ def audit(
     deliver: Callable[[Report], object] = _nothing,
     lifecycle: Lifecycle = ORDER_LIFECYCLE,
 ) -> Report:
-    """Hold the histories of a company's orders against the table.
+    """Hold the histories of a company's orders against the table of `lifecycle`.
 
     `paths_or_frame`: files in the trace format (JSON Lines, also compressed, or Parquet) or as ActionTrail delivers
     them, directories and globs; or a frame of Polars, pandas, PyArrow, DuckDB or PySpark with the format's columns,
@@ -113,6 +113,7 @@ def audit(
             folder,
             columns,
             tell,
+            lifecycle=lifecycle,
             engine=engine,
             memory_limit=memory_limit,
             master=master,
@@ -124,7 +125,7 @@ def audit(
             digests = {} if state is None else {sha256(source.path): source for source in sources or ()}
             for digest in digests.keys() & so_far.files.keys():
                 _refuse_again(running, given, digests[digest], so_far.files[digest])
-            distinct, lines = combinations(running, given.lines)
+            distinct, lines = combinations(running, given.lines, lifecycle)
             log = attrs.evolve(given, lines=lines)
             found = meanings(distinct, so_far.symbols, lifecycle)
             check_files(running, log, found.bad)
@@ -145,7 +146,7 @@ def audit(
                 write_bad_lines(bad_lines_of(running, log, found.bad), bad_lines)
                 report = attrs.evolve(report, bad_lines_file=str(bad_lines))
             if results is not None:
-                write_results(results, judged_orders, report.violations)
+                write_results(results, judged_orders, report.violations, lifecycle.identity)
             if stamp(state) != before:
                 raise InvalidValue("state file", str(state), ["one that no other audit writes meanwhile"])
             deliver(report)
@@ -201,6 +202,7 @@ def _report(
         ),
         flow={row: count for row, count in flow.items() if row is not None},
         unclear=unclear,
+        lifecycle=counts.lifecycle,
     )
 
 
@@ -236,12 +238,13 @@ def _reading(
     columns: Mapping[str, str] | None,
     progress: Tell,
     *,
+    lifecycle: Lifecycle,
     engine: str,
     memory_limit: str | None,
     master: str | None,
 ) -> Iterator[tuple[Engine, Log]]:
     if sources is None:
-        with read_frame(given, folder, columns, memory_limit) as found:
+        with read_frame(given, folder, columns, memory_limit, lifecycle) as found:
             yield found
         return
     read = 0
@@ -252,4 +255,4 @@ def _reading(
         progress("reading", read, None)
 
     with engines.start(engine, folder, memory_limit=memory_limit, master=master).at_work() as running:
-        yield running, without_duplicates(running, read_files(running, sources, columns, tell))
+        yield running, without_duplicates(running, read_files(running, sources, columns, tell, lifecycle))

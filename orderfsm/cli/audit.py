@@ -6,7 +6,7 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,13 +14,14 @@ from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events
 
+from .choice import in_table
 from .printing import as_json, print_json
+from .progress import Progress, bar
 from .replay import EXIT_OF
 
 if TYPE_CHECKING:
     from orderfsm.audit import Report
     from orderfsm.audit.report import Seen, Violation
-    from orderfsm.rows import State
 
 SHOWN = 20
 """How many violations are printed; the JSON document has all."""
@@ -70,6 +71,7 @@ def _columns(_context: click.Context, _option: click.Parameter, given: tuple[str
 )
 @click.option("--bad-lines", metavar="FILE", help="Where to put bad lines. [default: orderfsm-bad-lines.jsonl, if any]")
 @click.option("--memory-limit", metavar="SIZE", help="Such as 4GB; what does not fit goes to disk.")
+@in_table
 @as_json
 def audit(
     *,
@@ -99,7 +101,7 @@ def audit(
         from orderfsm.audit.reporting.outputs import check_target
     others = [file for file in (options["state"], bad_lines) if file is not None]
     check_target("output", output, [*others, *(source.name for source in find(paths))])
-    with _Progress() as progress:
+    with Progress("lines") as progress:
         report = run(
             paths,
             events=None if events is None else Events(events),
@@ -112,7 +114,7 @@ def audit(
     return EXIT_OF[report.new.verdict if exit_on == "new" else report.verdict]
 
 
-def _deliver(report: Report, *, form: str, output: str | None, progress: _Progress) -> None:
+def _deliver(report: Report, *, form: str, output: str | None, progress: Progress) -> None:
     from orderfsm.audit.reporting.page import page
 
     progress.close()
@@ -131,45 +133,23 @@ def _deliver(report: Report, *, form: str, output: str | None, progress: _Progre
         Path(output).write_text(text, encoding="utf-8")
 
 
-class _Progress:
-    """A bar on standard error for each thing that is done in turn, with lines a second."""
-
-    def __init__(self) -> None:
-        with needs("audit"):
-            from tqdm import tqdm
-        self._tqdm = tqdm
-        self._bar: tqdm[Any] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def __call__(self, what: str, done: int, of: int | None) -> None:
-        if self._bar is None or self._bar.desc != what:
-            self.close()
-            self._bar = self._tqdm(desc=what, total=of, unit=" lines", unit_scale=True, file=sys.stderr)
-        self._bar.update(done - self._bar.n)
-
-
 def _text(report: Report) -> str:
+    noun = report.lifecycle.noun
     lines = _violations(report)
     if report.undecided_orders:
         more = ", ..." if report.undecided > SHOWN else ""
-        lines += ["", f"Undecided orders: {', '.join(map(str, report.undecided_orders[:SHOWN]))}{more}"]
+        lines += ["", f"Undecided {noun}s: {', '.join(map(str, report.undecided_orders[:SHOWN]))}{more}"]
     if report.histories:
         lines += ["", f"The commonest of {report.distinct:,} histories:"]
         lines += [f"{each.orders:>12,}  {each.verdict}: {'; '.join(map(str, each.said))}" for each in report.histories]
     if report.longer:
-        lines.append(f"{report.longer:>12,}  orders have more than {report.longest} lines")
+        lines.append(f"{report.longer:>12,}  {noun}s have more than {report.longest} lines")
     if report.holding_quota:
-        lines += ["", f"Orders that hold a unit of quota: {report.holding_quota:,}. The longest without a line:"]
-        lines += [f"{each.days:>12,.1f}  days: order {each.order_id}" for each in report.held]
+        lines += [
+            "",
+            f"{noun.capitalize()}s that hold a unit of quota: {report.holding_quota:,}. The longest without a line:",
+        ]
+        lines += [f"{each.days:>12,.1f}  days: {noun} {each.order_id}" for each in report.held]
     if report.refusals:
         lines += ["", "Refusals, and how many a check before the call would have saved:"]
         lines += [f"{each.refusals:>12,}  {name}, {each.foreseeable:,} saved" for name, each in report.refusals.items()]
@@ -182,7 +162,7 @@ def _text(report: Report) -> str:
     bad = f" (in {report.bad_lines_file})" if report.bad_lines and report.bad_lines_file else ""
     lines += [
         "",
-        f"{report.verdict}: of {report.orders:,} orders {report.conforms:,} conform{unseen}, {report.violates:,} "
+        f"{report.verdict}: of {report.orders:,} {noun}s {report.conforms:,} conform{unseen}, {report.violates:,} "
         f"violate the table, {report.undecided:,} are undecided; lines: {report.events:,} about them, "
         f"{report.other:,} others, {report.bad_lines:,} bad{bad}",
     ]
@@ -190,7 +170,7 @@ def _text(report: Report) -> str:
     if since.goes_on:
         lines.append(
             f"since the last audit: {since.violates:,} new violations, {since.undecided:,} newly undecided; lines: "
-            f"{since.events:,} about orders, {since.other:,} others, {since.bad_lines:,} bad"
+            f"{since.events:,} about {noun}s, {since.other:,} others, {since.bad_lines:,} bad"
         )
     return "\n".join(lines).lstrip("\n") + "\n"
 
@@ -203,7 +183,7 @@ def _violations(report: Report) -> list[str]:
         lines.append(f"... {len(new) - SHOWN:,} more violations")
     if known:
         lines += ["", f"Violations that earlier audits found: {len(known):,}"]
-        lines += [f"  {_stands(each)}order {each.order_id}: {each.said}" for each in known[:SHOWN]]
+        lines += [f"  {_stands(each)}{each.lifecycle.noun} {each.order_id}: {each.said}" for each in known[:SHOWN]]
         if len(known) > SHOWN:
             lines.append(f"  ... {len(known) - SHOWN:,} more")
     return lines
@@ -211,8 +191,8 @@ def _violations(report: Report) -> list[str]:
 
 def _violation(each: Violation) -> list[str]:
     lines = [
-        f"{_stands(each)}order {each.order_id} violates the table: {each.said}",
-        f"  it could only be in:  {_names(each.possible)}",
+        f"{_stands(each)}{each.lifecycle.noun} {each.order_id} violates the table: {each.said}",
+        f"  it could only be in:  {', '.join(map(each.lifecycle.name_of, each.possible))}",
         f"  allowed there:        {', '.join(each.legal)}",
     ]
     seen = _seen(each)
@@ -241,10 +221,6 @@ def _seen(seen: Seen | Violation) -> str:
     return ", ".join(filter(None, [moment(seen.time), *who]))
 
 
-def _names(states: tuple[State | None, ...]) -> str:
-    return ", ".join("none" if state is None else state for state in states)
-
-
 @click.command()
 @click.option("--orders", type=click.IntRange(1), required=True, help="How many orders.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Repeats it.")
@@ -257,6 +233,7 @@ def _names(states: tuple[State | None, ...]) -> str:
     "--format", "format_", type=click.Choice(["jsonl", "jsonl.gz", "parquet"]), default="jsonl", show_default=True
 )
 @click.option("-o", "--output", metavar="DIR", required=True, help="An empty or a new directory.")
+@in_table
 @as_json
 def simulate(*, output: str, events: str, format_: Any, as_json: bool, **options: Any) -> int:
     """Write the trace of orders that never were.
@@ -265,14 +242,13 @@ def simulate(*, output: str, events: str, format_: Any, as_json: bool, **options
     """
     with needs("audit"):
         from orderfsm.audit import simulate as run
-    with click.progressbar(
-        length=options["orders"], label="orders", file=sys.stderr, hidden=not sys.stderr.isatty()
-    ) as bar:
-        written = run(output, events=Events(events), format=format_, progress=bar.update, **options)
+    with bar("orders", options["orders"]) as shown:
+        written = run(output, events=Events(events), format=format_, progress=shown.update, **options)
     if as_json:
         print_json(written.as_json())
     else:
+        noun = options["lifecycle"].noun
         click.echo(
-            f"{written.lines:,} lines of {written.orders:,} orders, of which {written.violations:,} violate the table"
+            f"{written.lines:,} lines of {written.orders:,} {noun}s, of which {written.violations:,} violate the table"
         )
     return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import attrs
 
-from orderfsm.audit.columns import SAID, SCHEMA
+from orderfsm.audit.columns import SAID
 from orderfsm.extras import needs
 from orderfsm.invalid import OrderFSMError
 
@@ -34,14 +34,15 @@ FLOATS = ("halffloat", "float", "double")
 class Layout:
     """How lines in the trace format stand in a table: the `names` of its columns, by the format's keys.
 
-    `kinds` are the types of these columns; ids are integers, what is said is text. `unit` is that of the times: `s`,
-    `ms`, `us` or `ns`. `too_large`: there may be ids that no int64 holds.
+    `kinds` are the types of these columns; ids are integers, or texts if `text_ids`, what is said is text. `unit` is
+    that of the times: `s`, `ms`, `us` or `ns`. `too_large`: there may be ids that no int64 holds.
     """
 
     names: Mapping[str, str]
     kinds: tuple[str, ...]
     unit: str
     too_large: bool
+    text_ids: bool
 
     @property
     def said(self) -> dict[str, str | None]:
@@ -101,9 +102,10 @@ class Engine(ABC):
         self,
         sources: Sequence[Source],
         parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
+        schema: pa.Schema,
         progress: Callable[[int], object] | None = None,
     ) -> tuple[nw.LazyFrame[Any] | None, list[Parsed]]:
-        """The lines that `parse` makes of each source, put aside; and what else it found in each of them.
+        """The lines, of this `schema`, that `parse` makes of each source; and what else it found in each of them.
 
         `progress` is told how many lines more there are, if this process reads them.
         """
@@ -141,6 +143,7 @@ class Engine(ABC):
 def put_aside(
     sources: Sequence[Source],
     parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
+    schema: pa.Schema,
     folder: Path,
     progress: Callable[[int], object] | None,
 ) -> tuple[list[Parsed], list[str]]:
@@ -153,7 +156,7 @@ def put_aside(
         for batch in parse(parsed):
             if writer is None:
                 files.append(str(folder / f"parsed-{source.number}.parquet"))
-                writer = pq.ParquetWriter(files[-1], SCHEMA, compression="lz4")
+                writer = pq.ParquetWriter(files[-1], schema, compression="lz4")
             writer.write_batch(batch)
             if progress is not None:
                 progress(batch.num_rows)

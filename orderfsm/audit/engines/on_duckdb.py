@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from orderfsm.audit.columns import LINE_BITS, LINES
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
+from orderfsm.quantities import size
 
 from .engine import Engine, Layout, put_aside
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from .source import Parsed, Source
 
-_SIZE = re.compile(r"\d{1,9}(\.\d+)?\s*(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)", re.IGNORECASE | re.ASCII)
 _WILDCARD = re.compile(r"[*?\[]")
 _EPOCH = {"s": "epoch_us", "ms": "epoch_us", "us": "epoch_us", "ns": "epoch_ns"}
 _BATCH = 100_000
@@ -53,10 +53,9 @@ class DuckDBEngine(Engine):
         connection.execute("SET enable_progress_bar_print = false")
         connection.execute(f"SET temp_directory = {_quoted(str(folder / 'spilled'))}")
         if memory_limit is not None:
-            if not _SIZE.fullmatch(memory_limit.strip()):
-                raise InvalidValue("memory limit", memory_limit, ["a size such as 500MB or 4GB"])
+            limit = size(memory_limit, "memory limit")
             try:
-                connection.execute(f"SET memory_limit = {_quoted(memory_limit)}")
+                connection.execute(f"SET memory_limit = '{limit}B'")
             except duckdb.Error as error:
                 raise InvalidValue("memory limit", memory_limit, ["a size such as 500MB or 4GB"]) from error
         return cls(connection, folder)
@@ -90,7 +89,7 @@ class DuckDBEngine(Engine):
             "finer": f"({finer})::BIGINT",
             "order_id": _id(names["order_id"], layout),
             **{key: f"{names[key]}::VARCHAR" if key in names else "NULL::VARCHAR" for key in layout.said},
-            "new_order_id": _id(names["new_order_id"], layout) if "new_order_id" in names else "NULL::BIGINT",
+            "new_order_id": _id(names.get("new_order_id", "NULL"), layout),
             "timed": " OR ".join(_is_there(*each) for each in layout.intervals.items()) or "false",
             "whole": "false",
             **dict.fromkeys(("event_id", "bad"), "NULL::VARCHAR"),
@@ -103,9 +102,10 @@ class DuckDBEngine(Engine):
         self,
         sources: Sequence[Source],
         parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
+        schema: pa.Schema,
         progress: Callable[[int], object] | None = None,
     ) -> tuple[nw.LazyFrame[Any] | None, list[Parsed]]:
-        found, files = put_aside(sources, parse, self._folder, progress)
+        found, files = put_aside(sources, parse, schema, self._folder, progress)
         if not files:
             return None, found
         names = ", ".join(map(_quoted, files))
@@ -172,7 +172,9 @@ def _is_there(name: str, is_float: bool) -> str:
 
 
 def _id(name: str, layout: Layout) -> str:
-    """An id as a number; one that is too large for an id as -1, which is none."""
+    """An id as a number, one that is too large for an id as -1, which is none; or as text."""
+    if layout.text_ids:
+        return f"{name}::VARCHAR"
     if not layout.too_large:
         return f"{name}::BIGINT"
     return f"coalesce(TRY_CAST({name} AS BIGINT), CASE WHEN {name} IS NOT NULL THEN -1 END)"

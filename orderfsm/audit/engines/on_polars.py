@@ -58,12 +58,12 @@ class PolarsEngine(Engine):
         return frame.select(
             time.alias("instant"),
             finer.cast(pl.Int64).alias("finer"),
-            _id(names["order_id"]).alias("order_id"),
+            _id(names["order_id"], layout).alias("order_id"),
             *(
                 (pl.col(name).cast(pl.String) if name is not None else nothing).alias(key)
                 for key, name in layout.said.items()
             ),
-            (_id(names["new_order_id"]) if "new_order_id" in names else pl.lit(None, pl.Int64)).alias("new_order_id"),
+            _id(names.get("new_order_id"), layout).alias("new_order_id"),
             timed.alias("timed"),
             pl.lit(value=False).alias("whole"),
             nothing.alias("event_id"),
@@ -75,9 +75,10 @@ class PolarsEngine(Engine):
         self,
         sources: Sequence[Source],
         parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
+        schema: pa.Schema,
         progress: Callable[[int], object] | None = None,
     ) -> tuple[nw.LazyFrame[Any] | None, list[Parsed]]:
-        found, files = put_aside(sources, parse, self._folder, progress)
+        found, files = put_aside(sources, parse, schema, self._folder, progress)
         return (nw.from_native(pl.scan_parquet(files)) if files else None), found
 
     def small(self, table: pa.Table) -> nw.LazyFrame[Any]:
@@ -102,7 +103,9 @@ def _is_there(name: str, is_float: bool) -> pl.Expr:
     return present & pl.col(name).is_not_nan() if is_float else present
 
 
-def _id(name: str) -> pl.Expr:
-    """An id as a number; one that is too large for an id as -1, which is none."""
-    column = pl.col(name)
+def _id(name: str | None, layout: Layout) -> pl.Expr:
+    """An id as a number, one that is too large for an id as -1, which is none; or as text."""
+    column = pl.lit(None) if name is None else pl.col(name)
+    if layout.text_ids:
+        return column.cast(pl.String)
     return pl.when(column.is_not_null()).then(column.cast(pl.Int64, strict=False).fill_null(-1))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import pickle
-import re
 import sys
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.audit.columns import LINE_BITS, LINES
+from orderfsm.audit.columns import IDS, LINE_BITS, LINES, TYPES
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
+from orderfsm.quantities import size
 
 from .engine import Engine, Layout
 from .source import Parsed, Source
@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import Column
 
-_MEMORY = re.compile(r"(\d{1,9})\s*([KMGT])I?B", re.IGNORECASE | re.ASCII)
 _KINDS = {pa.int64(): "bigint", pa.string(): "string", pa.bool_(): "boolean"}
-_PARSED = ", ".join(f"{name} {_KINDS[kind]}" for name, kind in LINES.items())
 
 _SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.legacy.parquet.nanosAsLong": "true"}
 """Times are compared as numbers; those of nanoseconds, which Spark has not, are read as numbers."""
@@ -59,7 +57,7 @@ class SparkEngine(Engine):
 
         On this machine it listens on loopback only, and shows no page of its own.
         """
-        size = None if memory_limit is None else _size(memory_limit)
+        memory = None if memory_limit is None else f"{max(1, size(memory_limit, 'memory limit') >> 20)}m"
         running = SparkSession.getActiveSession()
         if running is not None:
             return cls(running, ours=False)
@@ -73,8 +71,8 @@ class SparkEngine(Engine):
         if on_this_machine:
             os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
             settings |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
-        if size is not None:
-            settings |= {"spark.driver.memory": size, "spark.executor.memory": size}
+        if memory is not None:
+            settings |= {"spark.driver.memory": memory, "spark.executor.memory": memory}
         builder = SparkSession.builder.appName("orderfsm audit").master(master or "local[*]")
         for key, value in settings.items():
             builder = builder.config(key, value)
@@ -136,12 +134,15 @@ class SparkEngine(Engine):
             **dict.fromkeys(("event_id", "bad"), f.lit(None)),
             "place": (f.shiftleft(number.cast("bigint"), LINE_BITS) + f.col("row_of_the_table").cast("bigint") + 1) * 2,
         }
-        return frame.select(*(_cast(columns[key], key).alias(key) for key in LINES))
+        ids = {key: _id(columns[key], layout) for key in IDS}
+        others = {key: column.cast(_KINDS[TYPES.get(key, pa.string())]) for key, column in columns.items()}
+        return frame.select(*((others | ids)[key].alias(key) for key in LINES))
 
     def parsed(
         self,
         sources: Sequence[Source],
         parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
+        schema: pa.Schema,
         progress: Callable[[int], object] | None = None,  # noqa: ARG002
     ) -> tuple[nw.LazyFrame[Any] | None, list[Parsed]]:
         """Each file is read by one worker."""
@@ -149,28 +150,30 @@ class SparkEngine(Engine):
         def found(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 for number in batch.column(0).to_pylist():
-                    yield from _told(Parsed(sources[number]), parse)
+                    yield from _told(Parsed(sources[number]), parse, schema)
 
         numbers = self.session.createDataFrame([(at,) for at in range(len(sources))], "number bigint")
         workers = min(len(sources), 2 * self.session.sparkContext.defaultParallelism)
-        numbers = numbers.repartition(workers, "number")
-        return self._parsed(numbers.mapInArrow(found, f"{_PARSED}, found binary"))
+        return self._parsed(numbers.repartition(workers, "number"), found, schema)
 
     def parsed_frame(
         self,
         frame: DataFrame,
         parse: Callable[[Parsed, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
+        schema: pa.Schema,
     ) -> tuple[nw.LazyFrame[Any], list[Parsed]]:
         """The lines that `parse` makes of a user's frame, to which it adds the column `row_of_the_table`, from 0."""
 
         def found(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            return _told(Parsed(Source("", 0)), lambda parsed: parse(parsed, batches))
+            return _told(Parsed(Source("", 0)), lambda parsed: parse(parsed, batches), schema)
 
-        return self._parsed(_numbered(frame).mapInArrow(found, f"{_PARSED}, found binary"))
+        return self._parsed(_numbered(frame), found, schema)
 
-    def _parsed(self, frame: DataFrame) -> tuple[nw.LazyFrame[Any], list[Parsed]]:
+    def _parsed(
+        self, frame: DataFrame, found: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]], schema: pa.Schema
+    ) -> tuple[nw.LazyFrame[Any], list[Parsed]]:
         told = f.col("found")
-        lines = self._put_aside(frame)
+        lines = self._put_aside(frame.mapInArrow(found, f"{_columns(schema)}, found binary"))
         every = [pickle.loads(row.found) for row in lines.filter(told.isNotNull()).select("found").collect()]  # noqa: S301  # ours
         every.sort(key=lambda parsed: parsed.source.number)
         for parsed in every:
@@ -180,8 +183,7 @@ class SparkEngine(Engine):
 
     def small(self, table: pa.Table) -> nw.LazyFrame[Any]:
         if not table.num_rows:
-            kinds = ", ".join(f"`{field.name}` {_KINDS[field.type]}" for field in table.schema)
-            return nw.from_native(self.session.createDataFrame([], kinds)).lazy()
+            return nw.from_native(self.session.createDataFrame([], _columns(table.schema))).lazy()
         return nw.from_native(self.session.createDataFrame(table)).lazy()
 
     def scan(self, file: str) -> nw.LazyFrame[Any]:
@@ -216,32 +218,30 @@ def _numbered(frame: DataFrame) -> DataFrame:
     return frame.withColumn("row_of_the_table", f.monotonically_increasing_id())
 
 
-def _told(parsed: Parsed, parse: Callable[[Parsed], Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+def _columns(schema: pa.Schema) -> str:
+    """A schema as Spark writes it."""
+    return ", ".join(f"`{field.name}` {_KINDS[field.type]}" for field in schema)
+
+
+def _told(
+    parsed: Parsed, parse: Callable[[Parsed], Iterator[pa.RecordBatch]], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
     """The lines that `parse` makes, and a last row that says what else it found."""
     try:
         for lines in parse(parsed):
             yield lines.append_column("found", pa.nulls(lines.num_rows, pa.binary()))
     except InvalidValue as error:
         parsed.error = error
-    last = [pa.nulls(1, kind) for kind in LINES.values()]
-    yield pa.record_batch([*last, pa.array([pickle.dumps(parsed)])], [*LINES, "found"])
-
-
-def _size(text: str) -> str:
-    match = _MEMORY.fullmatch(text.strip())
-    if match is None:
-        raise InvalidValue("memory limit", text, ["a size such as 500MB or 4GB"])
-    return f"{match[1]}{match[2].lower()}"
+    last = [pa.nulls(1, kind) for kind in schema.types]
+    yield pa.record_batch([*last, pa.array([pickle.dumps(parsed)])], [*schema.names, "found"])
 
 
 def _is_there(column: Column, *, is_float: bool) -> Column:
     return column.isNotNull() & ~f.isnan(column) if is_float else column.isNotNull()
 
 
-def _cast(column: Column, key: str) -> Column:
-    kind = _KINDS[LINES[key]]
-    return (
-        f.coalesce(column.try_cast(kind), f.when(column.isNotNull(), f.lit(-1)))
-        if key.endswith("order_id")
-        else column.cast(kind)
-    )
+def _id(column: Column, layout: Layout) -> Column:
+    """An id as a number, one that is too large for an id as -1, which is none; or as text."""
+    if layout.text_ids:
+        return column.cast("string")
+    return f.coalesce(column.try_cast("bigint"), f.when(column.isNotNull(), f.lit(-1)))

@@ -25,6 +25,7 @@ class Counts:
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
+        self.lifecycle = judge.lifecycle
         self._refused: Counter[tuple[Trigger, bool]] = Counter()
         self._listed: dict[tuple[int, ...], _Listed] = {}
         self.findings: Counter[Finding] = Counter()

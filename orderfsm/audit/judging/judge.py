@@ -47,12 +47,14 @@ ASSUMPTIONS = tuple(Assumption(*each) for each in product(Events, (False, True),
 class Summary:
     """What a long history does: where each assumption leads, or where it was stuck.
 
-    `lines`: how long it is; `named`: a renewal began the order; `timed`: some call had an interval; `refused`: by
-    whether all events are in the history, how often each operation was refused, and whether that was foreseeable.
+    `lines`: how long it is; `named`: a renewal began the order, and `without_unit` if that gave it no unit of quota;
+    `timed`: some call had an interval; `refused`: by whether all events are in the history, how often each operation
+    was refused, and whether that was foreseeable.
     """
 
     lines: int
     named: bool
+    without_unit: bool
     timed: bool
     ways: Mapping[Assumption, Front | Stuck]
     refused: Mapping[Events, Mapping[tuple[Trigger, bool], int]]
@@ -115,7 +117,7 @@ class Judge:
     def __init__(self, symbols: Sequence[Symbol], events: Events, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> None:
         self._symbols, self._events = symbols, events
         self.lifecycle = lifecycle
-        self._taken: dict[tuple[Possible, Reading], list[Transition]] = {}
+        self._taken: dict[tuple[Possible, Reading], list[Transition | None]] = {}
         self._automata = {
             (each, late): automaton(lifecycle, each, late=late) for each in Events for late in (False, True)
         }
@@ -144,7 +146,7 @@ class Judge:
         """The judgement on a history, or on the `whole` of it, if that is summed up."""
         if whole is not None:
             way = whole.ways[Assumption(events, whole.named, whole.timed)]
-            return _end(way, self._automata[events, whole.timed], named=whole.named)
+            return _end(way, self._automata[events, whole.timed], without_unit=whole.without_unit)
         readings, ties = self.readings(history.codes), _ties(history.codes)
         machine = self._automata[events, self._timed(history)]
         if not any(ties):
@@ -152,7 +154,9 @@ class Judge:
             at = judgement.index
             return _Found(judgement, at, None if at is None else readings[at])
         named = any(reading.named for reading in readings)
-        return _end(follow(machine, (_start(machine, begun=named),), readings, ties), machine, named=named)
+        front = (_start(machine, begun=named or _created(machine, readings, ties)),)
+        without_unit = any(map(machine.begins_without_unit, readings))
+        return _end(follow(machine, front, readings, ties), machine, without_unit=without_unit)
 
     def _refused(self, history: History) -> Mapping[tuple[Trigger, bool], int]:
         readings = self.readings(history.codes)
@@ -177,13 +181,14 @@ class Judge:
                 yield rows[0] if len(rows) == 1 else None
             possible = machine.step(possible, reading)
 
-    def _rows(self, possible: Possible, reading: Reading) -> list[Transition]:
-        """The rows that a line may have taken."""
+    def _rows(self, possible: Possible, reading: Reading) -> list[Transition | None]:
+        """The rows that a line may have taken; None for a step of which the table says nothing."""
         if reading.answer is not Answer.ACCEPTED:
             return []
         states = self._automata[self._events, False].states_before_next(possible.strict)
-        rows = (self.lifecycle.table[state][reading.trigger] for state in states)
-        return [row for row in rows if row is not None and row.changes]
+        silent = any(self.lifecycle.is_silent(state, reading.trigger) for state in states)
+        rows = (self.lifecycle.table[state].get(reading.trigger) for state in states)
+        return [row for row in rows if row is not None and row.changes] + [None] * silent
 
     def _timed(self, history: History) -> bool:
         earlier = history.summary is not None and history.summary.timed
@@ -194,9 +199,12 @@ class Judge:
         readings, ties = self.readings(history.codes), _ties(history.codes)
         earlier = history.summary
         ways, refused = {}, {}
+        plain = self._automata[self._events, False]
+        created = earlier is None and _created(plain, readings, ties)
         for way in ASSUMPTIONS:
             machine = self._automata[way.events, way.late]
-            front = (_start(machine, begun=way.begun),) if earlier is None else earlier.ways[way]
+            begun = way.begun or created
+            front = (_start(machine, begun=begun),) if earlier is None else earlier.ways[way]
             if way[1:] == (False, False):
                 counts = Counter(earlier.refused[way.events] if earlier else {})
                 if not isinstance(front, Stuck):
@@ -207,6 +215,8 @@ class Judge:
         return Summary(
             lines=history.lines,
             named=(earlier is not None and earlier.named) or any(reading.named for reading in readings),
+            without_unit=(earlier is not None and earlier.without_unit)
+            or any(map(plain.begins_without_unit, readings)),
             timed=self._timed(history),
             ways=ways,
             refused=refused,
@@ -215,6 +225,11 @@ class Judge:
 
 def _start(machine: Automaton, *, begun: bool) -> Possible:
     return machine.no_order if begun else machine.anywhere
+
+
+def _created(machine: Automaton, readings: Sequence[Reading], ties: Sequence[bool]) -> bool:
+    """Whether the first line is an accepted create, and none may have come before it."""
+    return any(map(machine.creates, readings[:1])) and not any(ties[1:2])
 
 
 def is_tied(code: int) -> bool:
@@ -226,13 +241,13 @@ def _ties(codes: Sequence[int]) -> list[bool]:
     return [is_tied(code) for code in codes]
 
 
-def _end(way: Front | Stuck, machine: Automaton, *, named: bool) -> _Found:
+def _end(way: Front | Stuck, machine: Automaton, *, without_unit: bool) -> _Found:
     if isinstance(way, Stuck):
         found = Judgement(Finding.VIOLATES, way.index, way.possible, machine.legal(way.possible))
         return _Found(found, way.line, way.said)
     strict = frozenset().union(*(possible.strict for possible in way))
     favour = frozenset().union(*(possible.favour for possible in way))
-    return _Found(judge_end(machine.possible(strict, favour), machine, named=named), None, None)
+    return _Found(judge_end(machine.possible(strict, favour), machine, named=without_unit), None, None)
 
 
 def _foreseen(
@@ -245,7 +260,8 @@ def _foreseen(
         for reading in readings[begin:end]:
             if known and reading.answer in _REFUSED:
                 states = {state for possible in known for state in machine.states_before_next(possible.favour)}
-                found[reading.trigger, reading.trigger not in machine.legal(states)] += 1
+                rows = (machine.lifecycle.table[state].get(reading.trigger, ...) for state in states)
+                found[reading.trigger, all(row is None for row in rows)] += 1
             known = tuple(after for possible in known if (after := machine.step(possible, reading)).favour)
         after_all = known if end == begin + 1 else follow(machine, front, readings[begin:end], tied[begin:end])
         if isinstance(after_all, Stuck) or not after_all:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
+from orderfsm.audit.columns import type_of_ids
 from orderfsm.audit.report import BEFORE, WITH_BEFORE, Held, Seen, Violation
 from orderfsm.extras import needs
 from orderfsm.trace import Finding
@@ -19,9 +20,10 @@ with needs("audit"):
     import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from orderfsm.audit.engines.engine import Engine
+    from orderfsm.identity import Id
     from orderfsm.trace import Reading
 
     from .counts import Counts
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 class _Wrong(NamedTuple):
     """The row of an order that violates the table."""
 
-    order_id: int
+    order_id: Id
     variant: int
     at: int
     verdict: str | None
@@ -64,19 +66,19 @@ _FOUND = {"variant": pa.int64(), "at": pa.int64(), "violates": pa.bool_(), "unde
 
 
 class _Table:
-    """The columns `_FOUND`, by the `keys` by which orders find theirs."""
+    """The columns `_FOUND`, by the keys by which orders find theirs; their types are `keys`."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        self._keys = list(keys)
+    def __init__(self, keys: Mapping[str, pa.DataType]) -> None:
+        self._keys = dict(keys)
         self.rows: list[tuple[Any, ...]] = []
 
     def join(self, orders: nw.LazyFrame[Any], engine: Engine) -> nw.LazyFrame[Any]:
         """The `orders` that find any."""
-        kinds = dict.fromkeys(self._keys, pa.int64()) | _FOUND
+        kinds = self._keys | _FOUND
         columns = list(zip(*self.rows, strict=True)) or [()] * len(kinds)
         arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds.values(), strict=True)]
         table = pa.table(arrays, list(kinds))
-        joined = orders.join(engine.small(table), on=self._keys, how="inner")
+        joined = orders.join(engine.small(table), on=list(self._keys), how="inner")
         return joined.select("order_id", "first", "last", *KNOWN, *_FOUND)
 
 
@@ -97,10 +99,11 @@ class JudgedOrders:
     @classmethod
     def of(cls, orders: Orders, judge: Judge, counts: Counts, *, all_orders: bool) -> JudgedOrders:
         """Judge each history, and count it; if not `all_orders`, those that conform and hold no quota are not found."""
-        by_words, by_order = _Table(["known", *orders.how.words]), _Table(["order_id"])
+        by_words = _Table(dict.fromkeys(["known", *orders.how.words], pa.int64()))
+        by_order = _Table({"order_id": type_of_ids(judge.lifecycle.identity)})
         variants: list[Variant] = []
 
-        def settle(table: _Table, key: tuple[int, ...], known: int, history: History, count: int) -> None:
+        def settle(table: _Table, key: tuple[Id, ...], known: int, history: History, count: int) -> None:
             ruling = judge(history)
             counts.add(history, ruling, count)
             violates, undecided = (ruling.finding is each for each in (Finding.VIOLATES, Finding.UNDECIDED))
@@ -141,7 +144,7 @@ class JudgedOrders:
         }
         who = self._orders.log.contexts(places) if places else {}
 
-        def seen(order: int, n: int | None, said: Reading) -> Seen:
+        def seen(order: Id, n: int | None, said: Reading) -> Seen:
             stands = None if n is None else near.get((order, n))
             if stands is None:
                 return Seen(said)
@@ -157,16 +160,18 @@ class JudgedOrders:
             if row.at >= 0:
                 at = seen(row.order_id, row.at, ruling.said)
             elif row.wrong == ruling.line:
-                at, lines = witnessed(row, ruling.said)
+                at, lines = witnessed(row, ruling.said, self._judge.lifecycle)
             else:
                 # An earlier audit read the line, and did not take it for a violation: a renewal has turned out since to
                 # have begun the order, say. Nobody knows any more where it stood.
                 at = Seen(ruling.said)
             found = judgement.index, at.file, at.line, ruling.said, judgement.possible, judgement.legal
-            violations.append(Violation(row.order_id, *found, at.time, at.who, lines, row.is_new))
+            violations.append(
+                Violation(row.order_id, *found, at.time, at.who, lines, row.is_new, self._judge.lifecycle)
+            )
         return violations
 
-    def _near(self, wrong: nw.LazyFrame[Any]) -> dict[tuple[int, int], _Stands]:
+    def _near(self, wrong: nw.LazyFrame[Any]) -> dict[tuple[Id, int], _Stands]:
         """When the new lines around a violation were, and where they stand; by order, and by number among its lines."""
         at = wrong.filter(nw.col("at") >= 0).select("order_id", "at")
         lines = self._orders.lines(at).join(at, on="order_id", how="inner")
@@ -196,7 +201,7 @@ class JudgedOrders:
             (each - new_from if each >= new_from else None, said) for each, said in zip(chosen, readings, strict=True)
         ]
 
-    def undecided(self) -> tuple[tuple[int, ...], int]:
+    def undecided(self) -> tuple[tuple[Id, ...], int]:
         """The ids of the orders that are undecided; and how many of them were not at the last audit."""
         rows = self.found.filter(nw.col("undecided")).select("order_id", "verdict").sort("order_id")
         ids, before = self._orders.engine.table(rows).columns
@@ -206,4 +211,5 @@ class JudgedOrders:
         """The orders that hold quota and whose last line is the longest before the log's `end`."""
         holding = self.found.filter(nw.col("holds")).select("order_id", "last").sort("last", "order_id").head(top)
         rows = self._orders.engine.table(holding).to_pylist()
-        return tuple(Held(row["order_id"], row["last"], (end or 0) - row["last"]) for row in rows)
+        key = self._judge.lifecycle.identity.key
+        return tuple(Held(row["order_id"], row["last"], (end or 0) - row["last"], key) for row in rows)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from orderfsm.audit.engines.engine import Engine
     from orderfsm.audit.reading.log import Log
     from orderfsm.audit.reading.symbols import Meanings
+    from orderfsm.identity import Id
 
 KNOWN = ("verdict", "wrong", "file", "line", "witnessed")
 """What an earlier audit found of an order: the verdict; which of its lines was the violation, where that stood, and who
@@ -90,7 +91,7 @@ class Orders:
             for known, *words, count in _rows(batch):
                 yield (known, *words), self.history(known).and_then(tuple(self.how.codes(words))), count
 
-    def long(self) -> Iterator[tuple[int, int, History]]:
+    def long(self) -> Iterator[tuple[Id, int, History]]:
         """Each order with more new lines than the words hold: its id, its history's number of before, its history."""
         longer = self.frame.filter(nw.col("lines") > self.how.lines).select("order_id", "known")
         known_of = {order: known for batch in self.engine.stream(longer) for order, known in _rows(batch)}
@@ -128,7 +129,9 @@ def _without_known(new: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 def _with_known(
     engine: Engine, log: Log, new: nw.LazyFrame[Any], state: nw.LazyFrame[Any], how: Packing
 ) -> nw.LazyFrame[Any]:
-    rows = state.select("order_id", *KNOWN, known="history", first_known="first", last_known="last")
+    rows = state.select(
+        *KNOWN, order_id=log.lifecycle.identity.key, known="history", first_known="first", last_known="last"
+    )
     joined = new.join(rows, on="order_id", how="left")
     _refuse_earlier(engine, joined, log)
     first = nw.when(nw.col("first_known").is_null()).then(nw.col("first")).otherwise(nw.col("first_known"))
@@ -152,4 +155,4 @@ def _refuse_earlier(engine: Engine, joined: nw.LazyFrame[Any], log: Log) -> None
         where = f"the frame, row {line}," if file is None else f"{file}, line {line},"
         later = f"one later than {moment(last)}, which the state has; or a rescan of all lines"
         asked = f"was {where} audited before, or a part of it?"
-        raise InvalidValue("time", f"{moment(first)} of order {order}", [f"{later} ({asked})"])
+        raise InvalidValue("time", f"{moment(first)} of {log.lifecycle.noun} {order}", [f"{later} ({asked})"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.audit.reading.symbols import in_range, with_symbols
+from orderfsm.audit.reading.symbols import in_range, is_id, no_id, with_symbols
 from orderfsm.extras import needs
 
 with needs("audit"):
@@ -77,12 +77,13 @@ def judged_lines(
 
     `only`: of the orders in its column `order_id`.
     """
-    fit = nw.col("new_order_id").is_null() | (nw.col("new_order_id") > 0)
-    good = log.lines.filter((nw.col("order_id") > 0) & in_range() & fit)
+    identity = log.lifecycle.identity
+    names_one = is_id("new_order_id", identity)
+    good = log.lines.filter(is_id("order_id", identity) & in_range() & (no_id("new_order_id", identity) | names_one))
     own = with_symbols(engine, _of(good, only), meanings.codes, meanings.keys).select(*_columns(log))
     if not meanings.begun:
         return own
-    naming = good.filter(nw.col("new_order_id") > 0)
+    naming = good.filter(names_one)
     begun = _of(naming.with_columns(order_id=nw.col("new_order_id"), place=nw.col("place") + 1), only)
     return nw.concat([own, with_symbols(engine, begun, meanings.begun, meanings.keys).select(*_columns(log))])
 

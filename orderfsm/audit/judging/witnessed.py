@@ -6,14 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.audit.report import Seen
-from orderfsm.tables.orders import Event, Operation
 from orderfsm.trace import Answer, Reading
 
 if TYPE_CHECKING:
     from typing import Protocol
 
     from orderfsm.audit.report import Violation
-    from orderfsm.rows import Trigger
+    from orderfsm.lifecycle import Lifecycle
 
     class Row(Protocol):
         """Where a violation stood, and what was written of it."""
@@ -32,10 +31,10 @@ def witness(violation: Violation) -> str:
     return json.dumps([violation.time, dict(violation.who), before])
 
 
-def witnessed(row: Row, said: Reading) -> tuple[Seen, tuple[Seen, ...]]:
+def witnessed(row: Row, said: Reading, lifecycle: Lifecycle) -> tuple[Seen, tuple[Seen, ...]]:
     """The line of a violation, which `said` that, and the lines before it, as they were kept."""
     time, who, before = json.loads(row.witnessed) if row.witnessed else (None, {}, [])
-    lines = tuple(Seen(reading_of(each[0]), *each[1:]) for each in before)
+    lines = tuple(Seen(reading_of(each[0], lifecycle), *each[1:]) for each in before)
     return Seen(said, time, row.file, row.line, who), lines
 
 
@@ -44,14 +43,6 @@ def said_of(reading: Reading) -> list[str | None]:
     return [str(reading.trigger), str(reading.answer), reading.word]
 
 
-def reading_of(said: list[Any]) -> Reading:
-    """The reading that this JSON is."""
-    return Reading(trigger_of(said[0]), Answer(said[1]), said[2])
-
-
-def trigger_of(value: str) -> Trigger:
-    """The trigger of this name."""
-    try:
-        return Operation(value)
-    except ValueError:
-        return Event(value)
+def reading_of(said: list[Any], lifecycle: Lifecycle) -> Reading:
+    """The reading that this JSON is, of a line of this table."""
+    return Reading(lifecycle.trigger(said[0]), Answer(said[1]), said[2])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from orderfsm.audit.judging.judge import Assumption, History, Judge, Summary
 from orderfsm.audit.judging.ties import Stuck
-from orderfsm.audit.judging.witnessed import reading_of, said_of, trigger_of
+from orderfsm.audit.judging.witnessed import reading_of, said_of
 from orderfsm.trace import Events, Run
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def history_as_json(history: History) -> Any:
     return {
         "lines": summary.lines,
         "named": summary.named,
+        "without_unit": summary.without_unit,
         "timed": summary.timed,
         "ways": [[list(way), _way(found)] for way, found in summary.ways.items()],
         "refused": [
@@ -50,10 +51,11 @@ def history_from_json(said: Any, judge: Judge) -> History:
     summary = Summary(
         lines=said["lines"],
         named=said["named"],
+        without_unit=said.get("without_unit", said["named"]),
         timed=said["timed"],
         ways={way: _read_way(found, way, judge) for way, found in ways.items()},
         refused={
-            Events(events): {(trigger_of(trigger), foreseen): count for trigger, foreseen, count in counts}
+            Events(events): {(judge.lifecycle.trigger(trigger), foreseen): count for trigger, foreseen, count in counts}
             for events, counts in said["refused"]
         },
     )
@@ -63,7 +65,7 @@ def history_from_json(said: Any, judge: Judge) -> History:
 def _read_way(found: Any, way: Assumption, judge: Judge) -> Any:
     if isinstance(found, dict):
         states = tuple(judge.lifecycle.state(state) for state in found["possible"])
-        return Stuck(found["index"], found["line"], reading_of(found["said"]), states)
+        return Stuck(found["index"], found["line"], reading_of(found["said"], judge.lifecycle), states)
     machine = judge.machine(way.events, late=way.late)
 
     def possible(strict: Any, favour: Any) -> Possible:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from orderfsm.audit.columns import type_of_ids
 from orderfsm.audit.judging.judge import History, Judge
 from orderfsm.audit.judging.witnessed import reading_of, said_of, witness
 from orderfsm.audit.reading.symbols import Symbol
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from orderfsm.audit.judging.judged_orders import JudgedOrders
     from orderfsm.audit.reading.symbols import Meanings
     from orderfsm.audit.report import Violation
+    from orderfsm.identity import Identity
     from orderfsm.lifecycle import Lifecycle
 
 VERSION = 2
@@ -51,22 +53,24 @@ _KEY = b"orderfsm.audit"
 MOST_FILES = 10_000
 """How many files a state remembers, the last ones: whoever gives an older one again has lines that come too late."""
 
-ROWS = pa.schema(
-    [
-        ("order_id", pa.int64()),
-        ("history", pa.int64()),
-        ("lines", pa.int64()),
-        ("first", pa.int64()),
-        ("last", pa.int64()),
-        ("verdict", pa.string()),
-        ("wrong", pa.int64()),
-        ("file", pa.string()),
-        ("line", pa.int64()),
-        ("witnessed", pa.string()),
-    ]
-)
-"""`verdict`: on the order, when the state was kept; `wrong`: which line of the order's was its violation, `file` and
-`line` where it stood, and `witnessed` who was behind it, and what was before."""
+_ROWS = {
+    "history": pa.int64(),
+    "lines": pa.int64(),
+    "first": pa.int64(),
+    "last": pa.int64(),
+    "verdict": pa.string(),
+    "wrong": pa.int64(),
+    "file": pa.string(),
+    "line": pa.int64(),
+    "witnessed": pa.string(),
+}
+"""After the order's id. `verdict`: on the order, when the state was kept; `wrong`: which line of the order's was its
+violation, `file` and `line` where it stood, and `witnessed` who was behind it, and what was before."""
+
+
+def rows_of(identity: Identity) -> pa.Schema:
+    """The columns of a state; the ids stand under the table's own key."""
+    return pa.schema([(identity.key, type_of_ids(identity)), *_ROWS.items()])
 
 
 @attrs.define
@@ -98,21 +102,23 @@ class Knowledge:
 
 
 def load(file: str | PathLike[str], lifecycle: Lifecycle) -> Knowledge:
-    """The state in `file`; an `InvalidValue` if that is none, or a damaged one, or of another edition of the table."""
+    """The state in `file`; an `InvalidValue` if that is none, or a damaged one, or of another table or edition."""
     with _ours(file):
         with Path(file).open("rb") as stream:
             found = digest_in(stream)
         if found is not None and found.kept != found.is_:
             raise _Damaged
         said = json.loads((pq.read_metadata(file).metadata or {})[_KEY])
-        version, edition = said["version"], said["edition"]
+        version, edition, table = said["version"], said["edition"], said.get("table", "orders")
         if found is None and version == VERSION:
             raise _Damaged
+    if table != lifecycle.name:
+        raise InvalidValue("state of table", table, [f"one of {lifecycle.name!r}: each table has a state of its own"])
     if (version, edition) != (VERSION, lifecycle.edition):
         expected = f"{lifecycle.edition} (version {VERSION}); rescan all lines"
         raise InvalidValue("state of edition", f"{edition} (version {version})", [expected])
     with _ours(file):
-        symbols = [Symbol(reading_of(each[:3]), each[3]) for each in said["symbols"]]
+        symbols = [Symbol(reading_of(each[:3], lifecycle), each[3]) for each in said["symbols"]]
         judge = Judge(symbols, Events.PARTIAL, lifecycle)
         return Knowledge(
             symbols=symbols,
@@ -160,6 +166,7 @@ def save(
         history_of.append(numbers[key])
     said = {
         "version": VERSION,
+        "table": judge.lifecycle.name,
         "edition": judge.lifecycle.edition,
         "symbols": [[*said_of(symbol.reading), symbol.timed] for symbol in so_far.symbols],
         "histories": [history_as_json(each) for each in kept],
@@ -177,7 +184,8 @@ def save(
         pa.array([each.ruling.line for each in judged_orders.variants], pa.int64()),
     ]
     found = list(violations)
-    wrong_orders = pa.array([each.order_id for each in found], pa.int64())
+    schema = rows_of(judge.lifecycle.identity)
+    wrong_orders = pa.array([each.order_id for each in found], schema.types[0])
     seen = [
         pa.array([each.file for each in found], pa.string()),
         pa.array([each.line for each in found], pa.int64()),
@@ -185,12 +193,12 @@ def save(
     ]
     with written_whole(file) as path:
         # Statistics would stand in the footer as texts of any kind.
-        with pq.ParquetWriter(path, ROWS, compression="zstd", store_schema=False, write_statistics=False) as writer:
+        with pq.ParquetWriter(path, schema, compression="zstd", store_schema=False, write_statistics=False) as writer:
             for batch in judged_orders.rows():
                 orders, which, first, last = batch.columns
                 history, lines, verdict, wrong = (column.take(which) for column in columns)
                 its = pc.index_in(orders, value_set=wrong_orders)
                 arrays = [orders, history, lines, first, last, verdict, wrong, *(column.take(its) for column in seen)]
-                writer.write_batch(pa.record_batch(arrays, schema=ROWS))
+                writer.write_batch(pa.record_batch(arrays, schema=schema))
             writer.add_key_value_metadata({_KEY.decode(): json.dumps(said), DIGEST_KEY: NO_DIGEST})
         seal(path)

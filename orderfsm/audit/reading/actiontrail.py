@@ -2,7 +2,7 @@
 
 Deliveries are JSON: one event a line, or arrays of events, each perhaps wrapped as `event` (as the log service does),
 or what queries answer: see `streams`. `null` fields and empty texts are absent. An event says nothing of an order if it
-is another service's, or an operation of the certificate service that the table does not know.
+is another service's, or an operation of the service that the table does not know.
 """
 
 from __future__ import annotations
@@ -12,17 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 from orderfsm.invalid import InvalidValue
 from orderfsm.streams import values
-from orderfsm.tables.orders import TRANSITIONS, Operation
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Iterator, Mapping
 
-SERVICE = "Cas"
+    from orderfsm.lifecycle import Lifecycle
 
-_OPERATIONS = {operation.value for operation in Operation}
-_CREATES = {row.trigger.value for row in TRANSITIONS if row.source is None}
-_RENEWALS = {row.trigger.value for row in TRANSITIONS if row.creates is not None}
+SERVICES = {"OrderId": "Cas"}
+"""The service whose events are about the orders of a table, by the parameter in which it has their ids."""
+
+
+def check(name: str, lifecycle: Lifecycle) -> None:
+    """An `InvalidValue`, for the delivery of this `name`, if ActionTrail has no events of such a table."""
+    if lifecycle.identity.parameter not in SERVICES:
+        accepted = f"lines in the trace format; this is a delivery of ActionTrail, which has no {lifecycle.noun}s"
+        raise InvalidValue("file", name, [accepted])
 
 
 def is_delivered(event: Any) -> bool:
@@ -49,14 +54,15 @@ def _value(text: bytes) -> object:
         return text
 
 
-def of_the_service(event: object) -> bool:
-    """Whether it is an event of the certificate service about something that the table knows; else it is `other`.
+def of_the_service(event: object, lifecycle: Lifecycle) -> bool:
+    """Whether it is an event of the table's service about an operation that the table knows; else it is `other`.
 
     What is no event at all is an `InvalidValue`.
     """
     inner = unwrapped(event)
     name = inner.get("eventName")
-    return inner.get("serviceName") == SERVICE and isinstance(name, str) and name in _OPERATIONS
+    known = isinstance(name, str) and name in lifecycle.operations
+    return known and inner.get("serviceName") == SERVICES[lifecycle.identity.parameter]
 
 
 def unwrapped(event: object) -> Mapping[str, Any]:
@@ -71,19 +77,21 @@ def unwrapped(event: object) -> Mapping[str, Any]:
     raise InvalidValue("event", event, ["a JSON object with the fields of an ActionTrail event"])
 
 
-def fields(event: Mapping[str, Any]) -> dict[str, Any]:
+def fields(event: Mapping[str, Any], lifecycle: Lifecycle) -> dict[str, Any]:
     """The fields of the trace format that an event of the service says; those that it does not say are None."""
+    identity = lifecycle.identity
     asked, answered = (_object(event, side) for side in ("requestParameters", "responseElements"))
     operation, code = event["eventName"], event.get("errorCode") or None
-    asked_for, given = asked.get("OrderId"), answered.get("OrderId")
+    asked_for, given = asked.get(identity.parameter), answered.get(identity.parameter)
+    words = (answered.get(vocabulary.field) for vocabulary in lifecycle.vocabularies)
     return {
         "time": event.get("eventTime"),
         "operation": operation,
         "outcome": "accepted" if code is None else "refused",
         "code": code,
-        "order_id": given if asked_for is None and operation in _CREATES else asked_for,
-        "new_order_id": given if operation in _RENEWALS and asked_for is not None else None,
-        "state": answered.get("Type"),
+        identity.key: given if asked_for is None and operation in lifecycle.creates else asked_for,
+        f"new_{identity.key}": given if operation in lifecycle.renewals and asked_for is not None else None,
+        "state": next((word for word in words if word is not None), None),
     }
 
 
@@ -111,9 +119,3 @@ def context(event: Mapping[str, Any]) -> dict[str, Any]:
         "event_id": event.get("eventId"),
         "request_id": event.get("requestId"),
     }
-
-
-def names_no_order(event: Mapping[str, Any]) -> bool:
-    """Whether an event of the service names no order at all, as a create that was refused."""
-    said = fields(event)
-    return said["order_id"] is None

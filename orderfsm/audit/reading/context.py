@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from orderfsm.audit.engines.source import Source
+    from orderfsm.lifecycle import Lifecycle
 
 Who: TypeAlias = "Mapping[str, str]"
 """What is known of `CONTEXT`."""
@@ -38,7 +39,9 @@ _LONGEST = 256
 """How much of a text is kept."""
 
 
-def of_files(sources: Sequence[Source], columns: Mapping[str, str] | None, delivered: Collection[int]) -> Contexts:
+def of_files(
+    sources: Sequence[Source], columns: Mapping[str, str] | None, delivered: Collection[int], lifecycle: Lifecycle
+) -> Contexts:
     """The contexts of the lines of files; `columns` are those that have names of their own in Parquet.
 
     `delivered`: the numbers of the files that are ActionTrail's.
@@ -53,7 +56,9 @@ def of_files(sources: Sequence[Source], columns: Mapping[str, str] | None, deliv
             (place, fields)
             for number, lines in at.items()
             for line, fields in (
-                _delivered(sources[number], lines) if number in delivered else _in_file(sources[number], lines, columns)
+                _delivered(sources[number], lines)
+                if number in delivered
+                else _in_file(sources[number], lines, columns, lifecycle)
             )
             for place in lines[line]
         )
@@ -87,7 +92,7 @@ def rows_of(batches: Iterable[pa.RecordBatch], wanted: Collection[int]) -> Itera
 
 
 def _in_file(
-    source: Source, wanted: Collection[int], columns: Mapping[str, str] | None
+    source: Source, wanted: Collection[int], columns: Mapping[str, str] | None, lifecycle: Lifecycle
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """What the lines of these numbers say of `CONTEXT`."""
     if source.is_parquet:
@@ -97,7 +102,7 @@ def _in_file(
     for entry in texts(source.path, name=source.name):
         if not isinstance(entry, tuple) or entry[0] not in wanted:
             continue
-        line = loads(entry[1])
+        line = loads(entry[1], lifecycle=lifecycle)
         if isinstance(line, Line):
             yield entry[0], {**line.extra, "client": line.client}
         if entry[0] == last:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.audit import engines
-from orderfsm.audit.columns import FIRST, LAST, SCHEMA, UNITS
+from orderfsm.audit.columns import FIRST, LAST, UNITS, schema_of
 from orderfsm.audit.engines.source import Source
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from orderfsm.audit.engines.engine import Engine, Layout
     from orderfsm.audit.engines.source import Parsed
+    from orderfsm.lifecycle import Lifecycle
 
     from .context import Contexts
 
@@ -36,7 +37,7 @@ _BATCH = 100_000
 
 @contextmanager
 def read_frame(
-    given: Any, folder: Path, columns: Mapping[str, str] | None, memory_limit: str | None
+    given: Any, folder: Path, columns: Mapping[str, str] | None, memory_limit: str | None, lifecycle: Lifecycle
 ) -> Iterator[tuple[Engine, Log]]:
     """The engine that works on the frame, and its lines: a frame of Polars or PySpark stays where it is.
 
@@ -50,18 +51,28 @@ def read_frame(
     except (TypeError, nw.exceptions.NarwhalsError) as error:
         accepted = "paths, or a frame of Polars, pandas, PyArrow, DuckDB or PySpark"
         raise InvalidValue("log", type(given).__name__, [accepted]) from error
-    names = named(frame.columns, columns, "the frame")
+    names = named(frame.columns, columns, "the frame", lifecycle.identity)
     chosen = frame.select(*dict.fromkeys(names.values()))
     engine = _engine_of(frame, folder, memory_limit)
     with engine.at_work():
         native, head = _native(chosen)
-        found = layout(head.schema, names)
+        found = layout(head.schema, names, lifecycle.identity)
         if found is not None:
             lines, finer = engine.given(_in_microseconds(native, found), found), found.unit == "ns"
         else:
-            lines, finer = _parsed(engine, native, names)
-        headers, contexts = frozenset([Events.PARTIAL]), _contexts(engine, frame, columns)
-        yield engine, Log(lines=lines, headers=headers, names=[], finer=finer, typed=frozenset([0]), contexts=contexts)
+            lines, finer = _parsed(engine, native, names, lifecycle)
+        yield (
+            engine,
+            Log(
+                lines=lines,
+                lifecycle=lifecycle,
+                headers=frozenset([Events.PARTIAL]),
+                names=[],
+                finer=finer,
+                typed=frozenset([0]),
+                contexts=_contexts(engine, frame, columns),
+            ),
+        )
 
 
 def _contexts(engine: Engine, frame: nw.LazyFrame[Any], columns: Mapping[str, str] | None) -> Contexts:
@@ -152,24 +163,30 @@ def _in_microseconds(native: Any, layout: Layout) -> Any:
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _parsed(engine: Engine, native: Any, names: Mapping[str, str]) -> tuple[nw.LazyFrame[Any], bool]:
+def _parsed(
+    engine: Engine, native: Any, names: Mapping[str, str], lifecycle: Lifecycle
+) -> tuple[nw.LazyFrame[Any], bool]:
     """The lines of a frame that the core must read, and whether there are times finer than microseconds."""
+    schema = schema_of(lifecycle.identity)
     if isinstance(native, pa.RecordBatchReader):
         batches: Iterable[pa.RecordBatch] = native
     elif (parsed_frame := getattr(engine, "parsed_frame", None)) is not None:
-        lines, every = parsed_frame(native, partial(_parse_part, names))
+        lines, every = parsed_frame(native, partial(_parse_part, names, lifecycle), schema)
         return lines, any(parsed.finer for parsed in every)
     else:
         batches = native.collect().to_arrow().to_batches(_BATCH)
     lines, (found,) = engine.parsed(
-        [Source("", 0)], lambda parsed: parse_rows(parsed, fields_of(batches, names), part=True)
+        [Source("", 0)],
+        lambda parsed: parse_rows(parsed, fields_of(batches, names, lifecycle.identity), lifecycle, part=True),
+        schema,
     )
-    return engine.small(SCHEMA.empty_table()) if lines is None else lines, found.finer
+    return engine.small(schema.empty_table()) if lines is None else lines, found.finer
 
 
 def _parse_part(
-    names: Mapping[str, str], parsed: Parsed, batches: Iterable[pa.RecordBatch]
+    names: Mapping[str, str], lifecycle: Lifecycle, parsed: Parsed, batches: Iterable[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         numbers = [row + 1 for row in batch.column("row_of_the_table").to_pylist()]
-        yield from parse_rows(parsed, fields_of([batch], names), numbers, part=True)
+        fields = fields_of([batch], names, lifecycle.identity)
+        yield from parse_rows(parsed, fields, lifecycle, numbers, part=True)

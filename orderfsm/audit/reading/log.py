@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.audit.columns import EVENTS_KEY, FIRST, LAST, SCHEMA, UNITS, at_place, row_at
+from orderfsm.audit.columns import EVENTS_KEY, FIRST, LAST, UNITS, at_place, key_of, row_at, schema_of
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events
 
 from .context import Contexts, of_files
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
 
     from orderfsm.audit.engines.engine import Engine, Layout
     from orderfsm.audit.engines.source import Parsed, Source
+    from orderfsm.identity import Identity
+    from orderfsm.lifecycle import Lifecycle
 
 
 @attrs.frozen(kw_only=True)
 class Log:
-    """The `lines`, and what the readers found besides them.
+    """The `lines`, which are of the table `lifecycle`, and what the readers found besides them.
 
     `headers`: what the files say of their events; `names`: of the files, by their numbers; `finer`: times may be finer
     than microseconds; `whole`: some files are deliveries of ActionTrail; `typed`: the numbers of those that an engine
@@ -40,6 +43,7 @@ class Log:
     """
 
     lines: nw.LazyFrame[Any]
+    lifecycle: Lifecycle
     headers: frozenset[Events]
     names: Sequence[str]
     finer: bool = False
@@ -60,11 +64,13 @@ def read_files(
     sources: Sequence[Source],
     columns: Mapping[str, str] | None = None,
     progress: Callable[[int], object] | None = None,
+    lifecycle: Lifecycle = ORDER_LIFECYCLE,
 ) -> Log:
     """The lines of files: typed Parquet as the engine reads it, everything else as the core does, once.
 
     `progress` is told how many lines more the core has read.
     """
+    identity, schema_of_lines = lifecycle.identity, schema_of(lifecycle.identity)
     layouts: list[tuple[Layout, list[Source]]] = []
     to_parse: list[Source] = []
     headers: set[Events] = set()
@@ -78,8 +84,8 @@ def read_files(
         if said not in set(Events):
             raise InvalidValue(f"{EVENTS_KEY.decode()} of {source.name}", said, Events)
         headers.add(Events(said))
-        mapped[source.number] = names = named(schema.names, columns, source.name)
-        found = layout(schema, names)
+        mapped[source.number] = names = named(schema.names, columns, source.name, identity)
+        found = layout(schema, names, identity)
         if found is None or not _is_safe(source, names["time"], found.unit):
             to_parse.append(source)
         else:
@@ -91,19 +97,20 @@ def read_files(
     frames = [engine.typed(files, found) for found, files in layouts]
     parsed: list[Parsed] = []
     if to_parse:
-        lines, parsed = engine.parsed(to_parse, partial(_parse, mapped), progress)
+        lines, parsed = engine.parsed(to_parse, partial(_parse, mapped, lifecycle), schema_of_lines, progress)
         frames += [] if lines is None else [lines]
         headers |= {each.events for each in parsed if each.source.number not in mapped}
     if not frames:
-        frames = [engine.small(SCHEMA.empty_table())]
+        frames = [engine.small(schema_of_lines.empty_table())]
     return Log(
         lines=nw.concat(frames) if len(frames) > 1 else frames[0],
+        lifecycle=lifecycle,
         headers=frozenset(headers),
         names=[source.name for source in sources],
         finer=any(each.finer for each in parsed) or any(found.unit == "ns" for found, _ in layouts),
         whole=any(each.whole for each in parsed),
         typed=frozenset(source.number for _, files in layouts for source in files),
-        contexts=of_files(sources, columns, {each.source.number for each in parsed if each.whole}),
+        contexts=of_files(sources, columns, {each.source.number for each in parsed if each.whole}, lifecycle),
     )
 
 
@@ -118,11 +125,11 @@ def without_duplicates(engine: Engine, log: Log) -> Log:
     return attrs.evolve(log, lines=nw.concat([known.join(first, on="place", how="semi"), alone]))
 
 
-def _parse(mapped: Mapping[int, Mapping[str, str]], parsed: Parsed) -> Iterator[pa.RecordBatch]:
+def _parse(mapped: Mapping[int, Mapping[str, str]], lifecycle: Lifecycle, parsed: Parsed) -> Iterator[pa.RecordBatch]:
     names = mapped.get(parsed.source.number)
     if names is None:
-        return parse(parsed)
-    return parse_rows(parsed, fields_of(_batches(parsed.source, names), names))
+        return parse(parsed, lifecycle)
+    return parse_rows(parsed, fields_of(_batches(parsed.source, names), names, lifecycle.identity), lifecycle)
 
 
 def _batches(source: Source, names: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
@@ -130,11 +137,14 @@ def _batches(source: Source, names: Mapping[str, str]) -> Iterator[pa.RecordBatc
         yield from pq.ParquetFile(source.path).iter_batches(columns=list(names.values()))
 
 
-def fields_of(batches: Iterable[pa.RecordBatch], names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def fields_of(
+    batches: Iterable[pa.RecordBatch], names: Mapping[str, str], identity: Identity
+) -> Iterator[dict[str, Any]]:
     """The rows of a table as fields of the trace format."""
+    keys = [key_of(column, identity) for column in names]
     for batch in batches:
         for row in zip(*(_values(batch.column(name)) for name in names.values()), strict=True):
-            yield dict(zip(names, row, strict=True))
+            yield dict(zip(keys, row, strict=True))
 
 
 def _values(column: pa.Array) -> list[Any]:

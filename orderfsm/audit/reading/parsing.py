@@ -11,11 +11,10 @@ from functools import partial
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from orderfsm.audit.columns import SCHEMA, at_place, place
+from orderfsm.audit.columns import at_place, place, schema_of
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.streams import opened
-from orderfsm.tables.orders import Event
 from orderfsm.trace import BadLine, Events, Header, Line, all_or_some, batches, line_of, unreadable
 
 from . import actiontrail
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from orderfsm.audit.engines.source import Parsed
+    from orderfsm.identity import Id, Identity
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.streams import Value
 
 _BATCH = 50_000
@@ -38,10 +39,10 @@ _FINER_DIGITS = 18
 
 
 class _Said(NamedTuple):
-    """What stands in the columns of `SCHEMA` but the first three, in their order."""
+    """What stands in the columns of `LINES` but the first three, in their order."""
 
     finer: int | None = None
-    new_order_id: int | None = None
+    new_order_id: Id | None = None
     event_id: str | None = None
     bad: str | None = None
     operation: str | None = None
@@ -53,17 +54,24 @@ class _Said(NamedTuple):
     whole: bool = False
 
 
-def parse(parsed: Parsed) -> Iterator[pa.RecordBatch]:
-    """The lines of a JSON file in the columns of `SCHEMA`; what else is found is put into `parsed`.
+def parse(parsed: Parsed, lifecycle: Lifecycle) -> Iterator[pa.RecordBatch]:
+    """The lines of a JSON file in the columns of `LINES`; what else is found is put into `parsed`.
 
-    A damaged file, or one of whose lines none can be read, is an `InvalidValue`.
+    A damaged file, one of whose lines none can be read, and a delivery of ActionTrail with which the table has nothing
+    to do, are an `InvalidValue`.
     """
     parsed.whole = is_actiontrail(parsed.source)
-    return _batches(_delivered(parsed) if parsed.whole else _traced(parsed), parsed)
+    rows = _delivered(parsed, lifecycle) if parsed.whole else _traced(parsed, lifecycle)
+    return _batches(rows, parsed, lifecycle.identity)
 
 
 def parse_rows(
-    parsed: Parsed, rows: Iterable[Mapping[str, Any]], numbers: Iterable[int] | None = None, *, part: bool = False
+    parsed: Parsed,
+    rows: Iterable[Mapping[str, Any]],
+    lifecycle: Lifecycle,
+    numbers: Iterable[int] | None = None,
+    *,
+    part: bool = False,
 ) -> Iterator[pa.RecordBatch]:
     """The same of lines that are given as fields: those of Parquet files and frames whose times or ids are text.
 
@@ -71,18 +79,20 @@ def parse_rows(
     error if none of these can be read.
     """
     name = parsed.source.name
-    lines = (line_of(fields, name, number) for number, fields in zip(numbers or count(1), rows))  # noqa: B905
-    return _batches((_row(parsed, line) for line in lines), parsed, part=part)
+    lines = (line_of(fields, name, number, lifecycle) for number, fields in zip(numbers or count(1), rows))  # noqa: B905
+    return _batches((_row(parsed, line) for line in lines), parsed, lifecycle.identity, part=part)
 
 
-def _batches(rows: Iterator[Row[_Said]], parsed: Parsed, *, part: bool = False) -> Iterator[pa.RecordBatch]:
+def _batches(
+    rows: Iterator[Row[_Said]], parsed: Parsed, identity: Identity, *, part: bool = False
+) -> Iterator[pa.RecordBatch]:
     """The rows as columns; what many rows share is made into columns only once."""
-    file = parsed.source.number
+    file, schema = parsed.source.number, schema_of(identity)
     first_bad: BadLine | None = None
     any_read = False
     while True:
         instants: list[int | None] = []
-        orders: list[int | None] = []
+        orders: list[Id | None] = []
         places: list[int] = []
         which: list[int] = []
         every: dict[int, tuple[int, _Said]] = {}
@@ -102,16 +112,17 @@ def _batches(rows: Iterator[Row[_Said]], parsed: Parsed, *, part: bool = False) 
         if first_bad is None and not any_read:
             _, said = next(iter(every.values()))
             first_bad = BadLine(parsed.source.name, at_place(places[0])[1], *json.loads(said.bad or "[]"))
-        own = [pa.array(column, pa.int64()) for column in (instants, orders, places)]
+        own = [pa.array(column, kind) for column, kind in zip((instants, orders, places), schema.types)]  # noqa: B905
         at = pa.array(which, pa.int32())
-        shared = zip(zip(*(said for _, said in every.values()), strict=True), SCHEMA.types[len(own) :], strict=True)
+        shared = zip(zip(*(said for _, said in every.values()), strict=True), schema.types[len(own) :], strict=True)
         others = [pa.array(column, kind).take(at) for column, kind in shared]
-        yield pa.record_batch([*own, *others], schema=SCHEMA)
+        yield pa.record_batch([*own, *others], schema=schema)
 
 
-def _traced(parsed: Parsed) -> Iterator[Row[_Said]]:
+def _traced(parsed: Parsed, lifecycle: Lifecycle) -> Iterator[Row[_Said]]:
     told: list[BadLine] = []
-    lines = read_by_template(chain.from_iterable(_lines(parsed, told)), parsed.source.name, partial(_row, parsed))
+    texts = chain.from_iterable(_lines(parsed, told))
+    lines = read_by_template(texts, parsed.source.name, partial(_row, parsed), lifecycle)
     return chain(lines, (_row(parsed, bad) for bad in told))
 
 
@@ -128,9 +139,10 @@ def _lines(parsed: Parsed, told: list[BadLine]) -> Iterator[Iterable[tuple[int, 
             yield batch
 
 
-def _delivered(parsed: Parsed) -> Iterator[Row[_Said]]:
+def _delivered(parsed: Parsed, lifecycle: Lifecycle) -> Iterator[Row[_Said]]:
     """The lines that the events of an ActionTrail delivery are."""
     name = parsed.source.name
+    actiontrail.check(name, lifecycle)
     with opened(parsed.source.path, name) as stream:
         for number, event in actiontrail.events(stream, name):
             try:
@@ -140,8 +152,9 @@ def _delivered(parsed: Parsed) -> Iterator[Row[_Said]]:
                 yield _row(parsed, BadLine(name, number, str(error), text.strip()[:80]))
                 continue
             event_id = found.get("eventId") or None
-            line = line_of(actiontrail.fields(found), name, number) if actiontrail.of_the_service(found) else None
-            if line is None or (isinstance(line, BadLine) and actiontrail.names_no_order(found)):
+            fields = actiontrail.fields(found, lifecycle) if actiontrail.of_the_service(found, lifecycle) else None
+            line = None if fields is None else line_of(fields, name, number, lifecycle)
+            if line is None or (isinstance(line, BadLine) and (fields or {}).get(lifecycle.identity.key) is None):
                 yield _other(number, event_id)
             else:
                 yield _row(parsed, line, event_id)
@@ -153,7 +166,7 @@ def _row(parsed: Parsed, line: Line | BadLine, event_id: object = None) -> Row[_
     seconds, fraction = line.instant
     finer = int(fraction[_MICRO_DIGITS:][:_FINER_DIGITS].ljust(_FINER_DIGITS, "0"))
     parsed.finer = parsed.finer or finer > 0
-    is_event = isinstance(line.trigger, Event)
+    is_event = not line.lifecycle.by_client(line.trigger)
     said = _Said(
         finer=finer,
         new_order_id=line.new_order_id,

@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import attrs
 
-from orderfsm.audit.columns import ABSENT, FIRST, LAST, LINES, SAID
-from orderfsm.errors import OrderStateError
+from orderfsm.audit.columns import ABSENT, FIRST, IDS, LAST, LINES, SAID, key_of
 from orderfsm.extras import needs
-from orderfsm.tables.api import general_code
-from orderfsm.tables.orders import Operation
-from orderfsm.trace import BadLine, Line, Outcome, line_of, readings
+from orderfsm.trace import BadLine, Outcome, line_of, readings
+from orderfsm.trace.reading import meanings_of
 
 with needs("audit"):
     import narwhals as nw
     import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from orderfsm.audit.engines.engine import Engine
+    from orderfsm.identity import Identity
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.trace import Reading
 
@@ -30,6 +29,9 @@ _Key: TypeAlias = tuple[str | bool | None, ...]
 
 _TIME = "2026-08-05T06:10:01Z"
 _ORDER, _OTHER_ORDER = 1, 2
+"""The numbers of which ids are made."""
+_NO_ID = " "
+"""An id that no table has."""
 OUT_OF_RANGE = "of no year from 1 to 9999"
 _KEYS = (*SAID, "timed")
 KINDS = ("ordered", "names", "dated")
@@ -40,14 +42,6 @@ _FLAGS = (*KINDS, "timed", "whole")
 MOST = 10_000
 """So many combinations are told apart whatever stands in them."""
 OTHERS = "(others)"
-_WHERE: dict[str, dict[str, str]] = {
-    "operation": {"outcome": "accepted"},
-    "event": {},
-    "outcome": {"operation": Operation.CANCEL, "code": OrderStateError.code},
-    "code": {"operation": Operation.CANCEL, "outcome": "refused"},
-    "state": {"operation": Operation.DESCRIBE, "outcome": "accepted"},
-}
-"""A line in which each of the texts says something."""
 
 
 class Symbol(NamedTuple):
@@ -81,15 +75,14 @@ class Combination(NamedTuple):
         """The five texts."""
         return self[:5]
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self, identity: Identity) -> dict[str, Any]:
         """A line of this kind, as fields of the trace format."""
-        ids = (None, _ORDER, -1)
         times = (None, _TIME, OUT_OF_RANGE)
+        ids = zip(IDS, (self.ordered, self.names), (_ORDER, _OTHER_ORDER), strict=True)
         return {
             **dict(zip(SAID, self.said, strict=True)),
             "time": times[self.dated],
-            "order_id": ids[self.ordered],
-            "new_order_id": _OTHER_ORDER if self.names == 1 else ids[self.names],
+            **{key_of(key, identity): (None, identity.new(number), _NO_ID)[kind] for key, kind, number in ids},
             "started": 0 if self.timed else None,
         }
 
@@ -121,33 +114,38 @@ class Meanings:
         return max(len(self.symbols).bit_length(), 1)
 
 
-def combinations(engine: Engine, lines: nw.LazyFrame[Any]) -> tuple[list[Combination], nw.LazyFrame[Any]]:
-    """The distinct combinations in a log, in no order, and its lines.
+def combinations(
+    engine: Engine, lines: nw.LazyFrame[Any], lifecycle: Lifecycle
+) -> tuple[list[Combination], nw.LazyFrame[Any]]:
+    """The distinct combinations in a log of this table, in no order, and its lines.
 
     If there are very many, codes and states stand in both without what makes no difference (`InvalidParameter` for
     `InvalidDomainName`), and texts that nobody knows are `OTHERS`: they all mean the same.
     """
-    found = list(islice(_combinations(engine, lines), MOST + 1))
+    found = list(islice(_combinations(engine, lines, lifecycle.identity), MOST + 1))
     if len(found) > MOST:
-        lines = engine.keep(_folded(engine, lines))
-        found = list(_combinations(engine, lines))
+        lines = engine.keep(_folded(engine, lines, lifecycle))
+        found = list(_combinations(engine, lines, lifecycle.identity))
     return found, lines
 
 
-def _combinations(engine: Engine, lines: nw.LazyFrame[Any]) -> Iterator[Combination]:
-    grouped = (
-        lines.select(*SAID, "timed", "whole", **kinds()).group_by(*SAID, *_FLAGS).agg(count=nw.len().cast(nw.Int64))
-    )
+def _combinations(engine: Engine, lines: nw.LazyFrame[Any], identity: Identity) -> Iterator[Combination]:
+    sorts = lines.select(*SAID, "timed", "whole", **kinds(identity))
+    grouped = sorts.group_by(*SAID, *_FLAGS).agg(count=nw.len().cast(nw.Int64))
     for batch in engine.stream(grouped.select(*SAID, *_FLAGS, "count")):
         for row in batch.to_pylist():
             yield Combination(*row.values())
 
 
-def _folded(engine: Engine, lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def _folded(engine: Engine, lines: nw.LazyFrame[Any], lifecycle: Lifecycle) -> nw.LazyFrame[Any]:
     """`lines` with texts of which there are few."""
     for key in SAID:
         texts = [text for batch in engine.stream(lines.select(key).unique()) for text in batch.column(0).to_pylist()]
-        known = {text: general for text in texts if text is not None and (general := _general(key, text)) is not None}
+        known = {
+            text: general
+            for text in texts
+            if text is not None and (general := _general(key, text, lifecycle)) is not None
+        }
         table = {key: pa.array(known, pa.string()), "general": pa.array(known.values(), pa.string())}
         joined = lines.join(engine.small(pa.table(table)), on=key, how="left")
         text = nw.when(~nw.col(key).is_null()).then(nw.col("general").fill_null(OTHERS))
@@ -155,18 +153,27 @@ def _folded(engine: Engine, lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     return lines
 
 
-def _general(key: str, text: str) -> str | None:
+def _general(key: str, text: str, lifecycle: Lifecycle) -> str | None:
     """The text that means the same as `text` where it stands as `key`, for all that do; None if nobody knows it."""
-    line = line_of(_WHERE[key] | {"time": _TIME, "order_id": _ORDER, key: text})
-    if not isinstance(line, Line) or any(reading.vague for reading in readings(line, _ORDER)):
-        return None
-    return {"code": general_code(text), "state": text.lower()}.get(key, text)
+    if not text:
+        return text
+    match key:
+        case "code":
+            return lifecycle.codes.general(text)
+        case "state":
+            word = text.lower()
+            return word if word in meanings_of(lifecycle) else None
+        case "outcome":
+            known: Collection[str] = tuple(Outcome)
+        case _:
+            known = lifecycle.operations if key == "operation" else lifecycle.events
+    return text if text in known else None
 
 
-def kinds() -> dict[str, nw.Expr]:
+def kinds(identity: Identity) -> dict[str, nw.Expr]:
     """The columns `KINDS`, as `Combination` has them."""
-    ids = {"ordered": _kind_of_id("order_id"), "names": _kind_of_id("new_order_id")}
-    return {**ids, "dated": _kind("instant", in_range())}
+    ids = {kind: _kind(no_id(key, identity), is_id(key, identity)) for kind, key in zip(KINDS, IDS, strict=False)}
+    return {**ids, "dated": _kind(nw.col("instant").is_null(), in_range())}
 
 
 def in_range() -> nw.Expr:
@@ -174,18 +181,30 @@ def in_range() -> nw.Expr:
     return (nw.col("instant") >= FIRST * 10**6) & (nw.col("instant") < (LAST + 1) * 10**6)
 
 
-def _kind_of_id(name: str) -> nw.Expr:
-    return _kind(name, nw.col(name) > 0)
+def is_id(column: str, identity: Identity) -> nw.Expr:
+    """Whether an id stands in a column, as `identity` says what that is."""
+    value = nw.col(column)
+    if not identity.is_text:
+        return value > 0
+    length = value.str.len_chars()
+    return ~value.str.contains("[^!-~]") & (length > 0) & (length <= identity.longest)
 
 
-def _kind(name: str, fits: nw.Expr) -> nw.Expr:
-    """0 of a column that is null, 1 of one that fits, else 2."""
+def no_id(column: str, identity: Identity) -> nw.Expr:
+    """Whether nothing stands in a column of ids."""
+    value = nw.col(column)
+    return value.is_null() | (value == "") if identity.is_text else value.is_null()
+
+
+def _kind(absent: nw.Expr, fits: nw.Expr) -> nw.Expr:
+    """0 where there is nothing, 1 of what fits, else 2."""
     valid = nw.when(fits).then(nw.lit(1, nw.Int64)).otherwise(nw.lit(2, nw.Int64))
-    return nw.when(nw.col(name).is_null()).then(nw.lit(0, nw.Int64)).otherwise(valid)
+    return nw.when(absent).then(nw.lit(0, nw.Int64)).otherwise(valid)
 
 
 def meanings(found: Sequence[Combination], known: Sequence[Symbol], lifecycle: Lifecycle) -> Meanings:
     """What these combinations mean; the symbols that are `known` keep their numbers."""
+    identity = lifecycle.identity
     symbols = {symbol: number for number, symbol in enumerate(known, 1)}
     codes: dict[_Key, int] = {}
     begun: dict[_Key, int] = {}
@@ -195,11 +214,11 @@ def meanings(found: Sequence[Combination], known: Sequence[Symbol], lifecycle: L
         if each.whole and each.operation is None and each.event is None:
             other += each.times  # of another service
             continue
-        line = line_of(each.fields())
+        line = line_of(each.fields(identity), lifecycle=lifecycle)
         if isinstance(line, BadLine):
             bad.append(each)
             continue
-        if isinstance(line.trigger, Operation):
+        if lifecycle.by_client(line.trigger):
             answer = (line.code or "") if line.outcome is Outcome.REFUSED else str(line.outcome)
             operation = str(line.trigger)
             answers[operation, answer] = answers.get((operation, answer), 0) + each.times
@@ -208,7 +227,7 @@ def meanings(found: Sequence[Combination], known: Sequence[Symbol], lifecycle: L
             continue
         events += each.times
         key = (*each.said, each.timed)
-        for order, table in ((_ORDER, codes), (_OTHER_ORDER, begun)):
+        for order, table in ((identity.new(_ORDER), codes), (identity.new(_OTHER_ORDER), begun)):
             for reading in readings(line, order, lifecycle):
                 table[key] = symbols.setdefault(Symbol(reading, each.timed), len(symbols) + 1)
     return Meanings(

@@ -7,16 +7,19 @@ exchanged in a text, and nothing else changes, is not assumed but tried, once fo
 from __future__ import annotations
 
 import re
-from functools import cache
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import DAY
 from orderfsm.trace import BadLine, Line, instant_of, loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from orderfsm.identity import Id, Identity
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.streams import Value
 
 _Said = TypeVar("_Said")
@@ -28,26 +31,48 @@ _MOST = 10_000
 
 _MICROSECONDS = 1_000_000
 _TIME = rb'"time": ?")(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(Z|[+-]\d\d(?::?\d\d)?)("'
-_ORDER = rb'"order_id": ?"?)([1-9]\d{0,17}(?![\d.eE]))('
-_TIME_FIRST = re.compile(b"(.*?" + _TIME + b".*?" + _ORDER + b".*)", re.DOTALL)
-_ORDER_FIRST = re.compile(b"(.*?" + _ORDER + b".*?" + _TIME + b".*)", re.DOTALL)
+_NUMBER = rb'": ?"?)([1-9]\d{0,17}(?![\d.eE]))('
+_TEXT = rb'": ?")([!#-\[\]-~]{1,%d})("'
+"""An id that is a text stands in JSON as it is, unless it has a quote or a backslash."""
 
 
-Row: TypeAlias = tuple[int | None, int | None, int, _Said]
+class _Cuts(NamedTuple):
+    """Where the two values are in a line, whichever is first."""
+
+    time_first: re.Pattern[bytes]
+    order_first: re.Pattern[bytes]
+
+
+@lru_cache(maxsize=32)
+def _cuts(identity: Identity) -> _Cuts:
+    order = b'"' + re.escape(identity.key.encode()) + (_TEXT % identity.longest if identity.is_text else _NUMBER)
+    orders = (_TIME, order), (order, _TIME)
+    return _Cuts(*(re.compile(b"(.*?" + one + b".*?" + other + b".*)", re.DOTALL) for one, other in orders))
+
+
+Row: TypeAlias = "tuple[int | None, Id | None, int, _Said]"
 """A line: its time in microseconds since 1970, its order, its number, and what else there is to say of it."""
 
 
 def read_by_template(
-    texts: Iterable[tuple[int, Value]], file: str, row: Callable[[Line | BadLine], Row[_Said]]
+    texts: Iterable[tuple[int, Value]],
+    file: str,
+    row: Callable[[Line | BadLine], Row[_Said]],
+    lifecycle: Lifecycle = ORDER_LIFECYCLE,
 ) -> Iterator[Row[_Said]]:
-    """The lines of these numbers and texts in `file`, as `row` makes them of lines that the core has read."""
+    """The lines of these numbers and texts in `file`, as `row` makes them of lines that the core has read.
+
+    They are lines of the table `lifecycle`.
+    """
+    cuts = _cuts(lifecycle.identity)
+    id_of: Callable[[bytes], Id] = bytes.decode if lifecycle.identity.is_text else int
     known: dict[_Template, _Said | None] = {}
     days: dict[tuple[bytes, bytes], int | None] = {}
     clock = _clock()
     for number, text in texts:
-        cut = _cut(text) if type(text) is bytes else None
+        cut = _cut(text, cuts) if type(text) is bytes else None
         if cut is None:
-            yield row(loads(text, file, number))
+            yield row(loads(text, file, number, lifecycle))
             continue
         before, day, time, fraction, zone, between, order, after = cut
         template = before, between, after
@@ -57,24 +82,24 @@ def read_by_template(
                 days[day, zone] = _beginning(day, zone)
             began, since = days[day, zone], clock.get(time)
             if began is not None and since is not None:
-                yield began + since + (int(fraction.ljust(6, b"0")) if fraction else 0), int(order), number, said
+                yield began + since + (int(fraction.ljust(6, b"0")) if fraction else 0), id_of(order), number, said
                 continue
-        line = loads(text, file, number)
+        line = loads(text, file, number, lifecycle)
         read = row(line)
         yield read
         if isinstance(line, Line):
             if len(known) >= _MOST:
                 known.clear()
             # Of templates that are there only once, as many are, nothing is tried.
-            known[template] = read[3] if template in known and _are_exchangeable(template) else None
+            known[template] = read[3] if template in known and _are_exchangeable(template, lifecycle) else None
 
 
-def _cut(text: bytes) -> tuple[bytes, ...] | None:
+def _cut(text: bytes, cuts: _Cuts) -> tuple[bytes, ...] | None:
     """The text before, the four parts of the time, the text between, the order, the text after; whichever is first."""
-    match = _TIME_FIRST.match(text)
+    match = cuts.time_first.match(text)
     if match is not None:
         return match.groups()
-    match = _ORDER_FIRST.match(text)
+    match = cuts.order_first.match(text)
     if match is None:
         return None
     before, order, between, day, time, fraction, zone, after = match.groups()
@@ -98,16 +123,16 @@ def _beginning(day: bytes, zone: bytes) -> int | None:
         return None
 
 
-def _are_exchangeable(template: _Template) -> bool:
+def _are_exchangeable(template: _Template, lifecycle: Lifecycle) -> bool:
     """Whether a line of this template has the time and the order that stand in it, whatever they are."""
     examples = ("2001-02-03T04:05:06Z", 11), ("2007-08-09T10:11:12Z", 12)
-    return all(_says(template, time, order) for time, order in examples)
+    return all(_says(template, time, lifecycle.identity.new(number), lifecycle) for time, number in examples)
 
 
-def _says(template: _Template, time: str, order: int) -> bool:
+def _says(template: _Template, time: str, order: Id, lifecycle: Lifecycle) -> bool:
     before, between, after = template
     one, other = str(order), time
     if before.rstrip(b'": ').endswith(b"time"):
         one, other = other, one
-    line = loads(before + one.encode() + between + other.encode() + after)
+    line = loads(before + one.encode() + between + other.encode() + after, "", 0, lifecycle)
     return isinstance(line, Line) and (line.time, line.order_id) == (time, order)

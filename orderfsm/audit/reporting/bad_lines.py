@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.audit.columns import ABSENT, LINE_BITS, SAID, moment
+from orderfsm.audit.columns import ABSENT, IDS, LINE_BITS, SAID, key_of, moment
 from orderfsm.audit.reading.symbols import KINDS, kinds
 from orderfsm.extras import needs
 from orderfsm.trace import BadLine, line_of, unreadable
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from orderfsm.audit.engines.engine import Engine
     from orderfsm.audit.reading.log import Log
     from orderfsm.audit.reading.symbols import Combination
-
-_IDS = ("order_id", "new_order_id")
 
 
 def check_files(engine: Engine, log: Log, bad: Sequence[Combination]) -> None:
@@ -50,7 +48,7 @@ def check_files(engine: Engine, log: Log, bad: Sequence[Combination]) -> None:
 
 def bad_lines_of(engine: Engine, log: Log, bad: Sequence[Combination]) -> Iterator[BadLine]:
     """The lines of these combinations, none of which means anything, in the order of the files."""
-    lines = _bad(engine, log, bad).select(*SAID, *_IDS, "instant", "bad", "place").sort("place")
+    lines = _bad(engine, log, bad).select(*SAID, *IDS, "instant", "bad", "place").sort("place")
     for batch in engine.stream(lines):
         for row in batch.to_pylist():
             yield _bad_line(row, log)
@@ -67,7 +65,7 @@ def _bad(engine: Engine, log: Log, bad: Sequence[Combination]) -> nw.LazyFrame[A
     filled = {texts[key]: nw.col(key).fill_null(ABSENT) for key in SAID}
     return (
         log.lines.filter(~nw.col("whole"))  # those are not bad, but of other services
-        .with_columns(**filled, **kinds())
+        .with_columns(**filled, **kinds(log.lifecycle.identity))
         .join(engine.small(table), on=table.column_names, how="semi")
     )
 
@@ -78,8 +76,10 @@ def _bad_line(row: dict[str, Any], log: Log) -> BadLine:
     bad = row.pop("bad")
     if bad is not None:
         return BadLine(file, line, *json.loads(bad))
-    fields = {"time": moment(row.pop("instant")), **row}
-    found = line_of(fields, file, line)
+    identity = log.lifecycle.identity
+    time = moment(row.pop("instant"))
+    fields = {"time": time, **{key_of(column, identity): value for column, value in row.items()}}
+    found = line_of(fields, file, line, log.lifecycle)
     text = json.dumps({key: value for key, value in fields.items() if value is not None})
     reason = found.reason if isinstance(found, BadLine) else "not as the format says"
     return BadLine(file, line, reason, text[:80])

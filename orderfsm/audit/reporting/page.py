@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from orderfsm import drawing
 from orderfsm.audit.columns import moment
 from orderfsm.extras import needs
-from orderfsm.questions import ORDER_LIFECYCLE
 
 with needs("audit"):
     from jinja2 import Environment, FileSystemLoader
 
 if TYPE_CHECKING:
     from orderfsm.audit.report import Report
-    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State
 
 SHOWN = 500
 """How many violations the page lists."""
@@ -23,21 +22,27 @@ SHOWN = 500
 _TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent / "static"), autoescape=True, trim_blocks=True)
 
 
-def page(report: Report, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+def page(report: Report) -> str:
     """The page, complete in itself; text from the log is escaped."""
+    lifecycle = report.lifecycle
+
+    def name(state: State | None) -> str:
+        return lifecycle.name_of(state).replace("_", " ")
+
     steps = sorted(report.flow.items(), key=lambda step: (-step[1], str(step[0].source), step[0].trigger))
     new = [each for each in report.violations if each.is_new]
     known = [each for each in report.violations if not each.is_new]
     return _TEMPLATES.get_template("audit.html").render(
         report=report,
         edition=lifecycle.edition,
+        noun=lifecycle.noun,
         totals=[
             ("conform", report.conforms),
             ("of these, only with events that nobody saw", report.with_unseen_events),
             ("violate the table", report.violates),
             ("undecided", report.undecided),
             ("hold quota", report.holding_quota),
-            ("lines about orders", report.events),
+            (f"lines about {lifecycle.noun}s", report.events),
             ("other lines", report.other),
             ("bad lines", report.bad_lines),
         ],
@@ -50,6 +55,6 @@ def page(report: Report, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
         most=max(report.flow.values(), default=1),
         shown=SHOWN,
         moment=moment,
-        name=lambda state: "no order" if state is None else state.replace("_", " "),
+        name=name,
         number="{:,}".format,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.audit.columns import CONTEXT
+from orderfsm.audit.columns import CONTEXT, type_of_ids
 from orderfsm.extras import needs
 
 from .outputs import written_whole
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from orderfsm.audit.judging.judged_orders import JudgedOrders
     from orderfsm.audit.report import Seen, Violation
+    from orderfsm.identity import Identity
 
 _LINE = {
     "said": pa.string(),
@@ -31,35 +32,40 @@ _LINE = {
     **dict.fromkeys(CONTEXT, pa.string()),
 }
 
-SCHEMA = pa.schema(
-    [
-        ("order_id", pa.int64()),
-        ("verdict", pa.string()),
-        ("new", pa.bool_()),
-        ("index", pa.int64()),
-        ("possible", pa.list_(pa.string())),
-        ("legal", pa.list_(pa.string())),
-        ("holds_quota", pa.bool_()),
-        ("lines", pa.int64()),
-        ("first", pa.timestamp("us", "UTC")),
-        ("last", pa.timestamp("us", "UTC")),
-        *_LINE.items(),
-        ("before", pa.list_(pa.struct(_LINE))),
-    ]
-)
+_BEFORE = pa.list_(pa.struct(_LINE))
+_FOUND = {
+    "verdict": pa.string(),
+    "new": pa.bool_(),
+    "index": pa.int64(),
+    "possible": pa.list_(pa.string()),
+    "legal": pa.list_(pa.string()),
+    "holds_quota": pa.bool_(),
+    "lines": pa.int64(),
+    "first": pa.timestamp("us", "UTC"),
+    "last": pa.timestamp("us", "UTC"),
+    **_LINE,
+    "before": _BEFORE,
+}
 """From `said` on: the line of the violation, if there is one, and the lines before it."""
 
 
-def write_results(file: str | PathLike[str], judged_orders: JudgedOrders, violations: Iterable[Violation]) -> None:
+def results_of(identity: Identity) -> pa.Schema:
+    """The columns of the results; the ids stand under the table's own key."""
+    return pa.schema([(identity.key, type_of_ids(identity)), *_FOUND.items()])
+
+
+def write_results(
+    file: str | PathLike[str], judged_orders: JudgedOrders, violations: Iterable[Violation], identity: Identity
+) -> None:
     """Write one row for each order into `file`."""
-    wrong = list(violations)
-    ids = pa.array([each.order_id for each in wrong], pa.int64())
+    schema, wrong = results_of(identity), list(violations)
+    ids = pa.array([each.order_id for each in wrong], schema.types[0])
     lines = [*map(_line, wrong), {}]
     # The last of each is for the orders that have none.
     of_violations = [
         pa.array([*(each.is_new for each in wrong), False], pa.bool_()),
         *(pa.array([each.get(key) for each in lines], kind) for key, kind in _LINE.items()),
-        pa.array([*([_line(seen) for seen in each.before] for each in wrong), []], SCHEMA.field("before").type),
+        pa.array([*([_line(seen) for seen in each.before] for each in wrong), []], _BEFORE),
     ]
     judged = [each.ruling.judgement for each in judged_orders.variants]
     columns = [
@@ -70,14 +76,14 @@ def write_results(file: str | PathLike[str], judged_orders: JudgedOrders, violat
         pa.array([each.holds_quota for each in judged], pa.bool_()),
         pa.array([each.history.lines for each in judged_orders.variants], pa.int64()),
     ]
-    with written_whole(file) as path, pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+    with written_whole(file) as path, pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for batch in judged_orders.rows():
             found = [column.take(batch.column(1)) for column in columns]
             times = [batch.column(at).cast(pa.timestamp("us", "UTC")) for at in (2, 3)]
             its = pc.index_in(batch.column(0), value_set=ids).fill_null(len(wrong))
             new, *seen = (column.take(its) for column in of_violations)
             arrays = [batch.column(0), found[0], new, *found[1:], *times, *seen]
-            writer.write_batch(pa.record_batch(arrays, schema=SCHEMA))
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
 
 
 def _line(seen: Seen | Violation) -> dict[str, Any]:

@@ -9,48 +9,59 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import attrs
 
+from orderfsm.errors import Meaning
+from orderfsm.invalid import InvalidValue
 from orderfsm.rows import DAY, Actor
-from orderfsm.tables.orders import Event, Operation
 from orderfsm.trace import Events, Finding, Line, Outcome, judge
-from orderfsm.wire import type_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from random import Random
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Transition, Trigger
+    from orderfsm.rows import State, StateRule, Transition, Trigger, TriggerRule
 
 HOUR = 3_600
 
-# How likely each trigger is where the table allows it, and after how many seconds, in the mean, it comes. Calls that
-# are not named, creates among them, are one as likely as the other.
-_WEIGHTS: dict[Trigger, float] = {
-    Event.DOMAIN_VALIDATED: 40,
-    Event.REVIEW_PASSED: 40,
-    Event.REVIEW_FAILED: 2,
-    Event.CERTIFICATE_REVOKED: 0.2,
-    Event.SUBMITTED: 3,
-    Event.EXPIRY_NEARED: 40,
-    Event.EXPIRY_REACHED: 8,
-    Operation.CANCEL: 2,
-    Operation.DELETE: 8,
-    Operation.CANCEL_FOR_PACKAGE: 1.5,
-    Operation.RENEW: 6,
+
+class _Usual(NamedTuple):
+    """How likely a trigger is where the table allows it, and after how many seconds, in the mean, it comes."""
+
+    weight: float
+    seconds: float
+
+
+_BY_ACTOR = {
+    Actor.CLIENT: _Usual(1, 6 * HOUR),
+    Actor.OWNER: _Usual(40, 2 * HOUR),
+    Actor.CA: _Usual(40, 5 * HOUR),
+    Actor.CONSOLE: _Usual(3, 6 * HOUR),
+    Actor.CALENDAR: _Usual(8, 30 * DAY),
+    Actor.SERVICE: _Usual(40, 2 * HOUR),
 }
-_SECONDS: dict[Trigger, float] = {
-    Event.DOMAIN_VALIDATED: 2 * HOUR,
-    Event.REVIEW_PASSED: 5 * HOUR,
-    Event.REVIEW_FAILED: 9 * HOUR,
-    Event.EXPIRY_NEARED: 60 * DAY,
-    Event.EXPIRY_REACHED: 30 * DAY,
+_GRAVE = 0.2
+"""How likely a call is that cannot be taken back, or costs money."""
+
+_KNOWN = {
+    "review_failed": _Usual(2, 9 * HOUR),
+    "certificate_revoked": _Usual(0.2, 6 * HOUR),
+    "expiry_neared": _Usual(40, 60 * DAY),
+    "CancelOrderRequest": _Usual(2, 6 * HOUR),
+    "DeleteCertificateRequest": _Usual(8, 6 * HOUR),
+    "CancelCertificateForPackageRequest": _Usual(1.5, 6 * HOUR),
+    "RenewCertificateOrderForPackageRequest": _Usual(6, 6 * HOUR),
 }
-_CALL_SECONDS = 6 * HOUR
+"""Of triggers of which more is known than who fires them; no rule depends on it."""
+
 _RETRY_SECONDS = 4.0
 
 # What goes otherwise than straight on, as shares of all steps.
 _READ, _REFUSED, _THROTTLED, _LOST, _GIVEN_UP = 0.15, 0.015, 0.01, 0.008, 0.04
 
 _BEGINNING = "2026-08-05T06:10:01Z"
+
+_TRIES = 10_000
+"""After so many lines put in somewhere, a table is taken for one that nothing violates."""
 
 
 class Step(NamedTuple):
@@ -62,24 +73,26 @@ class Step(NamedTuple):
     state: str | None = None
     begins: bool = False
     second: bool = False
-    after: float = _CALL_SECONDS
+    after: float = 6 * HOUR
 
     @property
     def said(self) -> tuple[Trigger, Outcome, str | None, str | None]:
         """What the line says, whenever and of whichever order it is."""
         return self[:4]
 
-    def line(self, number: int) -> Line:
+    def line(self, number: int, lifecycle: Lifecycle) -> Line:
         """The line, the `number`-th of its history; all are of one time."""
+        first, second = map(lifecycle.identity.new, (1, 2))
         return Line(
             time=_BEGINNING,
-            order_id=2 if self.second else 1,
+            order_id=second if self.second else first,
             trigger=self.trigger,
             outcome=self.outcome,
             code=self.code,
             state=self.state,
-            new_order_id=2 if self.begins else None,
+            new_order_id=second if self.begins else None,
             number=number,
+            lifecycle=lifecycle,
         )
 
 
@@ -93,73 +106,96 @@ class Script:
     @property
     def ids(self) -> int:
         """How many orders it is about."""
-        return 1 + any(step.begins for step in self.steps)
+        return 1 + any(step.begins or step.second for step in self.steps)
 
 
 class Author:
-    """Writes scripts: walks along the table of `lifecycle`."""
+    """Writes scripts: walks along the table of `lifecycle`.
+
+    `InvalidValue` if no call begins an order there, since then a log of calls does not show it.
+    """
 
     def __init__(self, lifecycle: Lifecycle, events: Events, random: Random) -> None:
-        self._lifecycle, self._events, self._random = lifecycle, events, random
-        self._operations = [rule.trigger for rule in lifecycle.triggers if isinstance(rule.trigger, Operation)]
+        if not any(map(lifecycle.by_client, lifecycle.creates)):
+            raise InvalidValue("table", lifecycle.name, [f"one in which a {lifecycle.noun} begins by a call"])
+        self._lifecycle, self._random = lifecycle, random
+        self._events = events
+        self._usual = {rule.trigger: _usual(rule) for rule in lifecycle.triggers}
+        told = lifecycle.triggers if events is Events.COMPLETE else ()
+        self._told = [*lifecycle.operations, *(rule.trigger for rule in told if rule.actor is not Actor.CLIENT)]
+        moving = {row.trigger for row in lifecycle.transitions if row.changes and row.source is not None}
+        self._calls = [trigger for trigger in lifecycle.operations if trigger in moving]
+        self._throttled = next(_codes(lifecycle, Meaning.THROTTLED), None)
 
     def good(self) -> Script:
         """A script that obeys the table."""
         steps: list[Step] = []
-        state = self._walk(None, steps, second=False)
-        if any(step.begins for step in steps):
-            state = next(row.creates for row in self._lifecycle.transitions if row.creates is not None)
-            self._walk(state, steps, second=True)
-        shown = [step for step in steps if self._events is Events.COMPLETE or isinstance(step.trigger, Operation)]
+        second = self._walk(None, steps, second=False)
+        if second is not None:
+            self._walk(second, steps, second=True)
+        shown = [step for step in steps if self._events is Events.COMPLETE or self._lifecycle.by_client(step.trigger)]
         return Script(tuple(shown))
 
     def bad(self) -> Script:
         """A script into which one line was put, or of which one was changed, so that it violates the table."""
-        while True:
-            steps = list(self.good().steps)
-            if any(step.begins for step in steps):
+        for _ in range(_TRIES):
+            script = self.good()
+            if script.ids > 1:
                 continue
+            steps = script.steps
             at = self._random.randrange(1, len(steps) + 1)
-            script = _violation([*steps[:at], self._wrong(), *steps[at:]], self._events, self._lifecycle)
-            if script is None and at < len(steps):
-                script = _violation([*steps[:at], self._wrong(), *steps[at + 1 :]], self._events, self._lifecycle)
-            if script is not None:
-                return script
+            found = _violation([*steps[:at], self._wrong(), *steps[at:]], self._events, self._lifecycle)
+            if found is None and at < len(steps):
+                found = _violation([*steps[:at], self._wrong(), *steps[at + 1 :]], self._events, self._lifecycle)
+            if found is not None:
+                return found
+        raise InvalidValue("table", self._lifecycle.name, ["one that a line can violate"])
 
     def _wrong(self) -> Step:
         """A line that fits in few places."""
-        triggers: list[Trigger] = [*self._operations]
-        if self._events is Events.COMPLETE:
-            triggers += Event
-        trigger = self._random.choice(triggers)
+        trigger = self._random.choice(self._told)
         rule = self._random.choice(self._lifecycle.states)
-        if trigger is Operation.DESCRIBE and rule.type is not None:
-            return Step(trigger, state=rule.type)
-        if isinstance(trigger, Operation) and self._random.random() < 0.25:
-            return Step(trigger, Outcome.REFUSED, rule.service_code)
+        words = self._words(rule)
+        if trigger in words:
+            return Step(trigger, state=self._random.choice(words[trigger]))
+        if self._lifecycle.by_client(trigger) and self._random.random() < 0.25:
+            return Step(trigger, Outcome.REFUSED, self._lifecycle.service_refusal(rule.state, trigger).error.code)
         return Step(trigger)
 
+    def _words(self, rule: StateRule) -> dict[Trigger, list[str]]:
+        """What the reads of an order that is in that state may answer."""
+        words: dict[Trigger, list[str]] = {}
+        for at, vocabulary in enumerate(self._lifecycle.vocabularies):
+            if vocabulary.operation in self._lifecycle.reads and rule.readings(at):
+                words.setdefault(vocabulary.operation, []).extend(rule.readings(at))
+        return words
+
     def _walk(self, state: State | None, steps: list[Step], *, second: bool) -> State | None:
-        """Go on from `state` until the order ends or is given up; a first order is renewed once at most."""
-        renewed = second
+        """Go on from `state` until the order ends or is given up; a first order is renewed once at most.
+
+        It gives the state in which the second order begins, None if there is none.
+        """
+        begun: State | None = None
         while True:
-            rows = [row for row in self._lifecycle.outgoing(state) if row.creates is None or not renewed]
+            rows = [row for row in self._lifecycle.outgoing(state) if row.creates is None or not (second or begun)]
+            if state is None:
+                rows = [row for row in rows if self._lifecycle.by_client(row.trigger)]
             if not rows or (state is not None and self._random.random() < _GIVEN_UP):
-                return state
+                return begun
             if state is not None:
                 self._aside(state, steps, second=second)
-            row = self._random.choices(rows, [_WEIGHTS.get(row.trigger, 1) for row in rows])[0]
-            renewed = renewed or row.creates is not None
+            row = self._random.choices(rows, [self._usual[row.trigger].weight for row in rows])[0]
+            begun = begun or row.creates
             state = self._take(row, steps, second=second)
 
     def _take(self, row: Transition, steps: list[Step], *, second: bool) -> State | None:
         chance = self._random.random()
-        after = _SECONDS.get(row.trigger, _CALL_SECONDS)
-        by_client, own = self._lifecycle.actor(row) is Actor.CLIENT, row.source is not None
-        if by_client and own and chance < _THROTTLED:
-            steps.append(Step(row.trigger, Outcome.REFUSED, "Throttling.User", second=second, after=after))
+        after = self._usual[row.trigger].seconds
+        own_call = self._lifecycle.by_client(row.trigger) and row.source is not None
+        if own_call and chance < _THROTTLED and self._throttled is not None:
+            steps.append(Step(row.trigger, Outcome.REFUSED, self._throttled, second=second, after=after))
             after = _RETRY_SECONDS
-        if by_client and own and row.creates is None and chance > 1 - _LOST:
+        if own_call and row.creates is None and chance > 1 - _LOST:
             steps.append(Step(row.trigger, Outcome.UNKNOWN, second=second, after=after))
             if self._random.random() < 0.5:
                 return row.target
@@ -170,19 +206,37 @@ class Author:
     def _aside(self, state: State, steps: list[Step], *, second: bool) -> None:
         """A read, or a call that is refused, before the order goes on."""
         chance = self._random.random()
-        if chance < _READ and self._lifecycle.can(state, Operation.DESCRIBE):
-            word = type_of(state, self._lifecycle)
-            steps.append(Step(Operation.DESCRIBE, state=word, second=second))
-        elif chance > 1 - _REFUSED:
-            operation = self._random.choice([Operation.CANCEL, Operation.DELETE, Operation.RENEW])
-            if not self._lifecycle.can(state, operation):
-                code = self._lifecycle.service_refusals[state].code
-                steps.append(Step(operation, Outcome.REFUSED, code, second=second))
+        rows = self._lifecycle.table[state]
+        if chance < _READ:
+            words = self._words(self._lifecycle.state_rules[state])
+            reads = [read for read in words if rows.get(read) is not None]
+            if reads:
+                read = self._random.choice(reads)
+                steps.append(Step(read, state=self._random.choice(words[read]), second=second))
+        elif chance > 1 - _REFUSED and self._calls:
+            call = self._random.choice(self._calls)
+            if rows.get(call, ...) is None:
+                code = self._lifecycle.service_refusal(state, call).error.code
+                steps.append(Step(call, Outcome.REFUSED, code, second=second))
+
+
+def _usual(rule: TriggerRule) -> _Usual:
+    known = _KNOWN.get(rule.trigger)
+    if known is not None:
+        return known
+    weight, seconds = _BY_ACTOR[rule.actor]
+    return _Usual(_GRAVE if rule.grave else weight, seconds if rule.takes is None else sum(rule.takes) / 2)
+
+
+def _codes(lifecycle: Lifecycle, meaning: Meaning) -> Iterator[str]:
+    """The error codes that mean that."""
+    yield from (error.code for error in lifecycle.codes.errors if error.means is meaning)
+    yield from (code for code, means in lifecycle.codes.gateway if means is meaning)
 
 
 def _violation(steps: list[Step], events: Events, lifecycle: Lifecycle) -> Script | None:
     """The script of these steps if it violates the table; None if it does not, or is not about the order alone."""
-    lines = [step.line(number) for number, step in enumerate(steps)]
+    lines = [step.line(number, lifecycle) for number, step in enumerate(steps)]
     if any(line.of_the_account for line in lines):
         return None
     found = judge(lines, events=events, lifecycle=lifecycle)

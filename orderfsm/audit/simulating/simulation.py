@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import attrs
 
-from orderfsm.audit.columns import EVENTS_KEY
+from orderfsm.audit.columns import EVENTS_KEY, SAID, type_of_ids
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import DAY
-from orderfsm.tables.orders import Event, Operation
 from orderfsm.trace import Events, Outcome, header, instant_of
 
 from .scripts import HOUR, Author, Script
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Trigger
 
@@ -53,8 +53,9 @@ _FIRST_ID = 100_000_001
 
 @attrs.frozen(kw_only=True)
 class Simulated:
-    """What was written: how many `orders` and `lines`, how many `violations` were planted, and the `files`."""
+    """What was written: the name of the `table`, how many `orders`, `lines` and `violations`, and the `files`."""
 
+    table: str
     orders: int
     lines: int
     violations: int
@@ -80,7 +81,7 @@ class _Scripts:
     begins: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, scripts: list[Script], words: dict[Any, int]) -> _Scripts:
+    def of(cls, scripts: list[Script], words: dict[Any, int], lifecycle: Lifecycle) -> _Scripts:
         steps = [step for script in scripts for step in script.steps]
         length = np.array([len(script.steps) for script in scripts])
         return cls(
@@ -90,7 +91,7 @@ class _Scripts:
             length=length,
             said=np.array([words.setdefault(step.said, len(words)) for step in steps], np.int32),
             after=np.array([step.after for step in steps]),
-            office=np.array([isinstance(step.trigger, Operation) for step in steps]),
+            office=np.array([lifecycle.by_client(step.trigger) for step in steps]),
             second=np.array([step.second for step in steps]),
             begins=np.array([step.begins for step in steps]),
         )
@@ -125,36 +126,39 @@ def simulate(
     progress: Callable[[int], object] | None = None,
     lifecycle: Lifecycle = ORDER_LIFECYCLE,
 ) -> Simulated:
-    """Write the trace of `orders` orders into `directory`, a file for each month; the same for the same `seed`.
+    """Write the trace of `orders` orders of the table into `directory`, a file for each month; the same for a `seed`.
 
     The orders begin in the `days` from 2023-01-01 on, in office hours (UTC); a share `bad` of them violates the table.
-    Each of these is listed in `planted.json`: `{"violations": [{"order_id", "index"}]}`. With partial `events` only
-    calls are written, as in an audit log. `progress` is told how many orders more are done. A directory that already
-    holds files is an `InvalidValue`.
+    Each of these is listed in `planted.json`: `{"table", "violations": [{"order_id", "index"}]}`, the id under the
+    table's own key. With partial `events` only calls are written, as in an audit log. `progress` is told how many
+    orders more are done. A directory that already holds files is an `InvalidValue`.
     """
     _check(orders, bad, days, format)
+    author = Author(lifecycle, Events(events), Random(seed))
     folder = Path(directory)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidValue("directory", str(folder), ["one that is empty, or does not exist yet"])
     folder.mkdir(parents=True, exist_ok=True)
-    author = Author(lifecycle, Events(events), Random(seed))
     words: dict[Any, int] = {}
     pool = min(max(orders, 200), 10_000)
     good = [author.good() for _ in range(pool)]
     singles = [script for script in good if script.ids == 1]
     wrong = [author.bad() for _ in range(max(min(pool, round(orders * bad)), 1))]
-    scripts = _Scripts.of([*good, *wrong, singles[0]], words)
-    writer = _Writer(folder, format, Events(events), list(words))
+    scripts = _Scripts.of([*good, *wrong, singles[0]], words, lifecycle)
+    writer = _Writer(folder, format, Events(events), list(words), lifecycle)
     planted = []
-    for lines, violations, done in _chunks(scripts, good=pool, orders=orders, bad=bad, days=days, seed=seed):
+    for lines, wrong_ones, done in _chunks(scripts, good=pool, orders=orders, bad=bad, days=days, seed=seed):
         writer.add(lines)
-        planted += violations
+        planted += wrong_ones
         if progress is not None:
             progress(done)
     writer.close()
-    document = {"violations": [{"order_id": order, "index": index} for order, index in planted]}
-    (folder / PLANTED).write_text(json.dumps(document) + "\n")
-    return Simulated(orders=orders, lines=writer.lines, violations=len(planted), files=tuple(writer.files))
+    identity = lifecycle.identity
+    violations = [{identity.key: identity.new(order), "index": index} for order, index in planted]
+    (folder / PLANTED).write_text(json.dumps({"table": lifecycle.name, "violations": violations}) + "\n")
+    return Simulated(
+        table=lifecycle.name, orders=orders, lines=writer.lines, violations=len(planted), files=tuple(writer.files)
+    )
 
 
 def _check(orders: int, bad: float, days: int, format_: str) -> None:
@@ -261,18 +265,16 @@ def _in_office_hours(random: np.random.Generator, moment: NDArray[np.float64]) -
 class _Writer:
     """Writes lines, which come in order of time, into one file for each month."""
 
-    def __init__(self, folder: Path, format_: Format, events: Events, words: list[Any]) -> None:
+    def __init__(self, folder: Path, format_: Format, events: Events, words: list[Any], lifecycle: Lifecycle) -> None:
         self._folder, self._format, self._events = folder, format_, events
+        self._identity = lifecycle.identity
         self._month = ""
         self._file: Any = None
         self.lines = 0
         self.files: list[str] = []
-        said = [_fields(*word) for word in words]
+        said = [_fields(*word, is_event=not lifecycle.by_client(word[0])) for word in words]
         self._texts = pa.array([json.dumps(fields)[1:-1] for fields in said])
-        self._columns = {
-            key: pa.array([fields.get(key) for fields in said], pa.string())
-            for key in ("operation", "event", "outcome", "code", "state")
-        }
+        self._columns = {key: pa.array([fields.get(key) for fields in said], pa.string()) for key in SAID}
 
     def add(self, lines: _Lines) -> None:
         if not len(lines.time):
@@ -307,24 +309,35 @@ class _Writer:
     @property
     def _schema(self) -> Any:
         time = ("time", pa.timestamp("ms", "UTC"))
-        columns = [time, ("order_id", pa.int64()), *((key, pa.string()) for key in self._columns)]
-        schema = pa.schema([*columns, ("new_order_id", pa.int64())])
+        key, kind = self._identity.key, type_of_ids(self._identity)
+        columns = [time, (key, kind), *((name, pa.string()) for name in self._columns)]
+        schema = pa.schema([*columns, (f"new_{key}", kind)])
         return schema.with_metadata({EVENTS_KEY: self._events.encode()})
 
     def _table(self, lines: _Lines) -> Any:
         said = [pc.take(column, pa.array(lines.said)) for column in self._columns.values()]
-        new_order = pa.array(lines.new_order, mask=lines.new_order == 0)
+        new_order = pc.if_else(pa.array(lines.new_order > 0), self._ids(lines.new_order), None)
         time = pa.array(lines.time.astype("datetime64[ms]")).cast(pa.timestamp("ms", "UTC"))
-        return pa.table([time, pa.array(lines.order), *said, new_order], schema=self._schema)
+        return pa.table([time, self._ids(lines.order), *said, new_order], schema=self._schema)
+
+    def _ids(self, numbers: NDArray[np.int64], form: Callable[[Id], str] = str) -> Any:
+        """The ids of these numbers; of those that are texts, what `form` makes of them."""
+        if not self._identity.is_text:
+            return pa.array(numbers)
+        distinct, which = np.unique(numbers, return_inverse=True)
+        texts = [form(self._identity.new(number)) for number in distinct.tolist()]
+        return pa.array(texts, pa.string()).take(pa.array(which))
 
     def _json(self, lines: _Lines) -> Any:
         time = pc.strftime(pa.array(lines.time.astype("datetime64[ms]")), format="%Y-%m-%dT%H:%M:%SZ")
-        new_order = pc.binary_join_element_wise(', "new_order_id": ', pa.array(lines.new_order).cast(pa.string()), "")
+        key = self._identity.key
+        ids, new = (self._ids(numbers, json.dumps).cast(pa.string()) for numbers in (lines.order, lines.new_order))
+        new_order = pc.binary_join_element_wise(f', "new_{key}": ', new, "")
         joined = pc.binary_join_element_wise(
             '{"time": "',
             time,
-            '", "order_id": ',
-            pa.array(lines.order).cast(pa.string()),
+            f'", "{key}": ',
+            ids,
             ", ",
             pc.take(self._texts, pa.array(lines.said)),
             pc.if_else(pa.array(lines.new_order > 0), new_order, ""),
@@ -342,9 +355,10 @@ class _Writer:
             self._file = None
 
 
-def _fields(trigger: Trigger, outcome: Outcome, code: str | None, state: str | None) -> dict[str, str]:
+def _fields(
+    trigger: Trigger, outcome: Outcome, code: str | None, state: str | None, *, is_event: bool
+) -> dict[str, str]:
     """A line's keys and what stands there; an event has no outcome."""
-    is_event = isinstance(trigger, Event)
     fields = {
         "event" if is_event else "operation": str(trigger),
         "outcome": None if is_event else str(outcome),
