@@ -79,6 +79,8 @@ class Carrier:
 class Parcels:
     """A driver of four methods. It observes by the server's own book, or as a client does: by tracking."""
 
+    tells_second_orders = True
+
     def __init__(self, carrier=Carrier, *, tracks=False):
         self.carrier = carrier()
         self.tracks = tracks
