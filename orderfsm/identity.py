@@ -56,7 +56,7 @@ class Identity(NamedTuple):
 
     def check(self, value: object) -> Id:
         """`value` if it is an id; else `InvalidValue`."""
-        if self.is_text:
+        if self.form:
             if isinstance(value, str) and re.fullmatch(r"[!-~]+", value) and len(value) <= self.longest:
                 return value
         elif type(value) is int and 0 < value <= MAX_ID:
@@ -65,7 +65,7 @@ class Identity(NamedTuple):
 
     def read(self, value: Any) -> Id:
         """The id that `value` is as logs and data frames write it: a number also as digits, or as a float (`7.0`)."""
-        if type(value) is int or self.is_text:
+        if type(value) is int or self.form:
             return self.check(value)
         if isinstance(value, str) and value.isascii() and value.isdigit():
             digits = value.lstrip("0")

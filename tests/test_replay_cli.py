@@ -73,7 +73,8 @@ def test_json_is_the_document_of_the_protocol(replay):
     answer = json.loads(out)
     assert (status, err) == (1, "")
     (violation,) = answer.pop("violations")
-    assert answer == {"verdict": "violates", "orders": 3, "lines": 8, "bad_lines": 0, "undecided": [9]}
+    counts = {"orders": 3, "lines": 8, "bad_lines": 0, "undecided": [9]}
+    assert answer == {"table": "orders", "verdict": "violates", **counts}
     assert violation.pop("file").endswith("trace.jsonl")
     assert "CancelOrderRequest" in violation.pop("legal")
     assert violation == {"order_id": 8, "line": 7, "possible": [State.PENDING_REVIEW]}

@@ -770,7 +770,10 @@ BAD = {
     ),
     "neither operation nor event": (text(operation=None), "operation and event (None, None): expected exactly one"),
     "both operation and event": (text(event="submitted"), "operation and event"),
-    "an unknown operation": (text(operation="DeleteOrder"), "operation 'DeleteOrder': expected CreateCertificate"),
+    "an unknown operation": (
+        text(operation="DeleteOrder"),
+        "operation 'DeleteOrder': expected CancelOrder",
+    ),
     "an operation by its short name": (text(operation="delete"), "operation 'delete'"),
     "an operation that is an event": (text(operation="submitted"), "operation 'submitted'"),
     "an operation that is a list": (text(operation=["CancelOrderRequest"]), "operation ['CancelOrderRequest']"),
@@ -1137,6 +1140,7 @@ def test_the_report_is_the_document_of_replay(tmp_path):
     (path,) = files(tmp_path, [t.header(), *lines])
     report = t.replay(t.read(path))
     document = {
+        "table": "orders",
         "verdict": "violates",
         "orders": 4,
         "lines": 9,

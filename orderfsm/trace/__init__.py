@@ -7,20 +7,21 @@ are kept and ignored.
 
 * `time`: RFC 3339, with any offset, also in hours alone (`+00`); or an integer of milliseconds since 1970.
 * `order_id`: an integer, a string of digits, or a float that is exactly one integer below 2**53 (`7.0`, as pandas
-  writes ids). Only account lines may lack it.
-* `operation` or `event`, exactly one of them: an API action name, or an Event's value.
+  writes ids). Only account lines may lack it. Another table has its ids under its own key, and they may be texts.
+* `operation` or `event`, exactly one of them: an API action name, or an Event's value, of the table.
 * `outcome` of an operation: `accepted`, `refused`, or `unknown` (no answer came); `code` of a refusal: the error code.
-* `state`: what a read answered: a State's value, a `Type` or a `Status`, in any case.
-* `new_order_id` of an accepted renewal: the second order, which begins here.
+* `state`: what a read answered: a State's value, or a word of the table's vocabularies (a `Type` or a `Status`), in any
+  case. It means every state that it means as one of these.
+* `new_order_id` (`new_` and the table's key) of an accepted renewal: the second order, which begins here.
 * `client`, `started`, `ended`: who called, and the call's interval, in a history of concurrent calls.
 
 A file's first line may be a header, `{"trace": 1, "events": "complete"}`: all events of these orders are in the trace;
 of several files, all must say so. Otherwise events may be missing, and may have happened between any two lines.
 Operations are never missing. Lines are ordered by time; those of equal times by file as given, then by line.
 
-*Account lines* are counted, not judged: lists, unless an `order_id` and a `state` make them a read of that order;
-DescribePackageState; creates that were refused or not answered. *Bad lines*, which are not as said above, are counted,
-reported and skipped.
+*Account lines* are counted, not judged: reads of the account (DescribePackageState), unless an `order_id` and a `state`
+make one that answers words for states, a list, a read of that order; creates that were refused or not answered. *Bad
+lines*, which are not as said above or are of another table, are counted, reported and skipped.
 
 What explains a line
 --------------------
@@ -29,18 +30,22 @@ any state, or as no order. A *run* is a beginning and a path through the table t
 
 * accepted, or an event: the table allows it there, and the order moves. So a create of an order that exists is
   explained by nothing, nor is a renewal that names one.
-* refused with `OrderStateError`: the table refuses it there, and there is an order that is not deleted.
-  `NotFoundOrder`: there is no order, or it is deleted. `DeleteFail`: a deletion that the table allows; nothing changes.
-  `Error`, and what a gateway answers instead (`ServiceUnavailable`): as an unknown outcome. Any other code that
-  `orderfsm.errors.meaning_of` knows, of the orders or of the gateway: anywhere; nothing changes.
+* refused with a code that means that the state forbids it (`OrderStateError`): the table refuses it there, and there is
+  an order that is not deleted. That there is none (`NotFoundOrder`): there is no order, or it is deleted. That it was
+  not carried out (`DeleteFail`): the table allows it, and has such an error for it; nothing changes. That it perhaps
+  was (`Error`, and what a gateway answers instead, `ServiceUnavailable`): as an unknown outcome. Any other code that
+  the table's `codes` know: anywhere; nothing changes.
 * unknown: it was accepted there, or nothing changed. In a history with `started` or `ended` it may also happen later.
 * a read with a `state`: one of the states that the word may mean.
+* where the table's sources are silent, anything: accepted, it may have led to any state; refused, nothing changes. That
+  an event of which they are silent happened unseen is not counted in.
 
 Three sorts of lines are *vague*: they can be read strictly, or in the order's favour.
 
 * a refusal without a code: strictly `OrderStateError` or `NotFoundOrder`; in favour any refusal, `Error` included.
 * a refusal with a code that nobody knows: strictly nothing explains it; in favour as any other known code.
-* a read that answered a word that nobody knows: strictly nothing explains it; in favour it is any state.
+* a read that answered a word that nobody knows: strictly nothing explains it; in favour it is any state, unless the
+  table's vocabularies are all closed: then nothing explains it.
 
 An order CONFORMS if some run explains every line read strictly. It VIOLATES the table if none does, not even with the
 vague lines read in its favour; named is the first line after which no run is left. Else it is UNDECIDED.

@@ -64,14 +64,17 @@ class Automaton:
     def __init__(self, lifecycle: Lifecycle, events: Events, *, late: bool = False) -> None:
         others = set(Actor) - {Actor.CLIENT} if events_of(events) is Events.PARTIAL else set()
         rows = lifecycle.transitions
-        self._lifecycle = lifecycle
+        self.lifecycle = lifecycle
         self.late = late
         self._unseen = {state: lifecycle.reachable(state, by=others) for state in lifecycle.state_rules}
-        self._moving = {row.trigger for row in rows if row.target != row.source}
+        self._states = frozenset(lifecycle.state_rules) - {None}
+        silent = {trigger for silence in lifecycle.silences for trigger in silence.triggers}
+        self._moving = silent | {row.trigger for row in rows if row.target != row.source}
         self._holding = {row.source for row in rows if row.gives_back(age=None)}
-        words = meanings_of(lifecycle)
+        self._without_unit = {row.trigger for row in rows if row.creates is not None and not row.holds}
+        words, closed = meanings_of(lifecycle), {vocabulary.closed for vocabulary in lifecycle.vocabularies} == {True}
         self._strictly = _Way(STRICTLY, {**words, UNKNOWN_WORD: frozenset()})
-        self._in_favour = _Way(IN_FAVOUR, {**words, UNKNOWN_WORD: frozenset(filter(None, lifecycle.state_rules))})
+        self._in_favour = _Way(IN_FAVOUR, {**words, UNKNOWN_WORD: frozenset() if closed else self._states})
         self._known: dict[tuple[frozenset[Run], frozenset[Run]], Possible] = {}
         self._closed: dict[frozenset[Run], list[Run]] = {}
         self._may_be_lost = [rule.trigger for rule in lifecycle.triggers if late and rule.trigger in self._moving]
@@ -99,7 +102,7 @@ class Automaton:
         """What is possible after a line; without runs if nothing explains it."""
         after = possible.after.get(reading)
         if after is None:
-            self._lifecycle.trigger(reading.trigger)
+            self.lifecycle.trigger(reading.trigger)
             strict = favour = self._after(possible.favour, reading, self._in_favour)
             if reading.vague or possible.strict != possible.favour:
                 strict = self._after(possible.strict, reading, self._strictly)
@@ -117,8 +120,16 @@ class Automaton:
 
     def legal(self, states: Iterable[State | None]) -> tuple[Trigger, ...]:
         """The triggers that the table allows in one of `states`."""
-        allowed = [self._lifecycle.table[state] for state in states]
-        return tuple(trigger for trigger in self._lifecycle.trigger_rules if any(rows[trigger] for rows in allowed))
+        allowed = [self.lifecycle.table[state] for state in states]
+        return tuple(trigger for trigger in self.lifecycle.trigger_rules if any(rows.get(trigger) for rows in allowed))
+
+    def creates(self, reading: Reading) -> bool:
+        """Whether `reading` is an accepted create of the order."""
+        return reading.answer is Answer.ACCEPTED and reading.trigger in self.lifecycle.creates
+
+    def begins_without_unit(self, reading: Reading) -> bool:
+        """Whether by `reading` a renewal names the order, and that gives it no unit of quota."""
+        return reading.named and reading.trigger in self._without_unit
 
     def holds_quota(self, runs: Iterable[Run]) -> bool:
         """Whether each of `runs` stands where the table gives the order's unit back without regard to its age."""
@@ -129,37 +140,48 @@ class Automaton:
         found = {
             after
             for run in self._before_next(runs)
-            for plain in way.answers.get(answer, (answer,))
+            for plain in way.answers.get(answer, (answer,)) or self._if_silent(run, trigger)
             for after in self._explained(run, trigger, plain)
         }
         if word is not None:
             found = {run for run in found if run.state in way.meanings[word]}
         return found
 
+    def _if_silent(self, run: Run, trigger: Trigger) -> tuple[Answer, ...]:
+        """What an answer that nobody knows stands for: where the sources are silent, for a refusal."""
+        return (Answer.TURNED_AWAY,) if self.lifecycle.is_silent(run.state, trigger) else ()
+
     def _explained(self, run: Run, trigger: Trigger, answer: Answer) -> list[Run]:
         """Where `run` may have come to once `trigger` got `answer`; nowhere if it cannot get that answer there."""
-        row = self._lifecycle.table[run.state][trigger]
-        refusal = self._lifecycle.service_refusals[run.state].means
-        moved = [] if row is None else [self._run(row.target, run.lost)]
         match answer:
             case Answer.ACCEPTED:
-                return moved
+                return self._moved(run, trigger)
             case Answer.PERHAPS:
-                return [*moved, self._with_lost(run, trigger)]
+                return [*self._moved(run, trigger), self._with_lost(run, trigger)]
             case Answer.BEGUN:
                 return self._begun(run, trigger)
-            case Answer.STATE_FORBIDS:
-                fits = row is None and refusal is Meaning.STATE_FORBIDS
-            case Answer.NOT_FOUND:
-                fits = refusal is Meaning.NOT_FOUND
-            case Answer.NOT_CARRIED_OUT:
-                fits = row is not None and self._lifecycle.trigger_rules[trigger].fails is not None
             case _:
-                fits = True
-        return [run] if fits else []
+                return [run] if self._refuses(run.state, trigger, answer) else []
+
+    def _moved(self, run: Run, trigger: Trigger) -> list[Run]:
+        """Where `run` comes to by `trigger`: nowhere if that is refused, perhaps anywhere if the sources are silent."""
+        row = self.lifecycle.table[run.state].get(trigger, ...)
+        targets = self._states if row is ... else () if row is None else (row.target,)
+        return [self._run(target, run.lost) for target in targets]
+
+    def _refuses(self, state: State | None, trigger: Trigger, answer: Answer) -> bool:
+        """Whether `trigger` can get `answer`, a refusal, in `state`; any if the sources are silent."""
+        row = self.lifecycle.table[state].get(trigger, ...)
+        if row is ... or answer is Answer.TURNED_AWAY:
+            return True
+        if answer is Answer.NOT_CARRIED_OUT:
+            return row is not None and self.lifecycle.trigger_rules[trigger].fails is not None
+        means = Meaning.STATE_FORBIDS if answer is Answer.STATE_FORBIDS else Meaning.NOT_FOUND
+        refused = row is None or (state in self.lifecycle.gone and means is Meaning.NOT_FOUND)
+        return refused and self.lifecycle.service_refusal(state, trigger).error.means is means
 
     def _begun(self, run: Run, renewal: Trigger) -> list[Run]:
-        states = {row.creates for row in self._lifecycle.transitions if row.trigger is renewal} - {None}
+        states = {row.creates for row in self.lifecycle.transitions if row.trigger is renewal} - {None}
         return [self._run(state, run.lost) for state in states if run.state is None]
 
     def _with_lost(self, run: Run, trigger: Trigger) -> Run:
@@ -174,8 +196,9 @@ class Automaton:
 
     def _late_triggers(self, state: State | None) -> list[bool]:
         """Which of the triggers that may be lost can be accepted in `state` or after it."""
-        coming = self._lifecycle.table if state is None else self._lifecycle.reachable(state)
-        return [any(self._lifecycle.can(later, trigger) for later in coming) for trigger in self._may_be_lost]
+        coming = self.lifecycle.table if state is None else self.lifecycle.reachable(state)
+        rows = [self.lifecycle.table[later] for later in coming]
+        return [any(each.get(trigger, ...) is not None for each in rows) for trigger in self._may_be_lost]
 
     def _before_next(self, runs: frozenset[Run]) -> list[Run]:
         """`runs` and all that they may have become before the next line, unseen; none that another one covers."""
@@ -195,9 +218,8 @@ class Automaton:
     def _late_calls(self, run: Run) -> Iterator[Run]:
         """Where `run` comes to if one of its lost calls happens now."""
         for at, trigger in enumerate(self._may_be_lost):
-            row = self._lifecycle.table[run.state][trigger]
-            if row is not None and run.lost[at]:
-                yield self._run(row.target, _counted(run.lost, at, -1))
+            if run.lost[at]:
+                yield from self._moved(Run(run.state, _counted(run.lost, at, -1)), trigger)
 
 
 def covers(one: Run, other: Run) -> bool:

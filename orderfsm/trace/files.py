@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from orderfsm import streams
 from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.streams import is_parquet, name_of, opened
-from orderfsm.tables.orders import Operation
 
-from .lines import EVENTS, OPERATIONS, BadLine, Events, Header, Line, Outcome, events_of, member_of, none_if_absent
+from .lines import BadLine, Events, Header, Line, Outcome, events_of, id_of, none_if_absent, trigger_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.streams import Readable, Value
 
     from .lines import Entry
@@ -26,8 +27,15 @@ if TYPE_CHECKING:
 _EXCERPT = 80
 
 
-def read(paths: Readable | Iterable[Readable], *, progress: Callable[[int], object] | None = None) -> Iterator[Entry]:
+def read(
+    paths: Readable | Iterable[Readable],
+    *,
+    progress: Callable[[int], object] | None = None,
+    lifecycle: Lifecycle = ORDER_LIFECYCLE,
+) -> Iterator[Entry]:
     """What stands in the trace files `paths` (or in the one), file by file: a `Header`, then line after line.
+
+    The lines are those of the table `lifecycle`; one of another table is a bad line.
 
     They are paths, `-` for standard input, or open files; compressed by gzip, bzip2, xz or zstd, or not, whatever they
     are called. Objects may also follow each other otherwise than line by line, or stand in an array: see `streams`. Bad
@@ -44,7 +52,7 @@ def read(paths: Readable | Iterable[Readable], *, progress: Callable[[int], obje
         if isinstance(file, str | os.PathLike) and Path(file).is_file() and is_parquet(os.fspath(file)):
             raise InvalidValue("trace file", os.fspath(file), ["JSON Lines; Parquet is for orderfsm.audit"])
     return (
-        entry if isinstance(entry, Header | BadLine) else loads(entry[1], name_of(file), entry[0])
+        entry if isinstance(entry, Header | BadLine) else loads(entry[1], name_of(file), entry[0], lifecycle)
         for file in files
         for entry in texts(file, progress=progress)
     )
@@ -86,17 +94,22 @@ def batches(
             progress(taken)
 
 
-def loads(text: str | Value, file: str = "", number: int = 0) -> Line | BadLine:
-    """The line that `text` is, or that the object is; `file` and `number` say where it stands."""
+def loads(text: str | Value, file: str = "", number: int = 0, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Line | BadLine:
+    """The line of the table `lifecycle` that `text` is, or that the object is.
+
+    `file` and `number` say where it stands.
+    """
     if isinstance(text, dict):
-        return line_of(text, file, number)
+        return line_of(text, file, number, lifecycle)
     try:
-        return _line(_json_object(text), file, number)
+        return _line(_json_object(text), file, number, lifecycle)
     except InvalidValue as error:
         return BadLine(file, number, str(error), _excerpt(text))
 
 
-def line_of(fields: Mapping[str, Any], file: str = "", number: int = 0) -> Line | BadLine:
+def line_of(
+    fields: Mapping[str, Any], file: str = "", number: int = 0, lifecycle: Lifecycle = ORDER_LIFECYCLE
+) -> Line | BadLine:
     """The line that has these `fields`, as `loads` gives it: for lines that are not JSON text.
 
     >>> from orderfsm.trace import line_of
@@ -104,27 +117,29 @@ def line_of(fields: Mapping[str, Any], file: str = "", number: int = 0) -> Line 
     <Event.REVIEW_PASSED: 'review_passed'>
     """
     try:
-        return _line(_without_nulls(fields), file, number)
+        return _line(_without_nulls(fields), file, number, lifecycle)
     except InvalidValue as error:
         return BadLine(file, number, str(error), _excerpt(json.dumps(fields, default=str)))
 
 
 def dumps(line: Line) -> str:
     """`line` as JSON, without a newline."""
-    is_operation = isinstance(line.trigger, Operation)
-    fields = dict(line.extra) | {
+    key, is_operation = line.lifecycle.identity.key, line.lifecycle.by_client(line.trigger)
+    fields = {
         "time": line.time,
-        "order_id": line.order_id,
+        key: line.order_id,
         "operation" if is_operation else "event": line.trigger,
         "outcome": line.outcome if is_operation else None,
         "code": line.code,
         "state": line.state,
-        "new_order_id": line.new_order_id,
+        f"new_{key}": line.new_order_id,
         "client": line.client,
         "started": line.started,
         "ended": line.ended,
     }
-    return json.dumps({key: value for key, value in fields.items() if value is not None})
+    if line.extra:
+        fields = {**line.extra, **fields}
+    return _encode({key: value for key, value in fields.items() if value is not None})
 
 
 def header(events: Events = Events.COMPLETE) -> str:
@@ -186,35 +201,48 @@ def _looks_like_a_header(fields: Mapping[str, Any]) -> bool:
     return "trace" in fields and "operation" not in fields and "event" not in fields
 
 
-def _line(fields: dict[str, Any], file: str, number: int) -> Line:
+def _line(fields: dict[str, Any], file: str, number: int, lifecycle: Lifecycle) -> Line:
     if _looks_like_a_header(fields):
         raise InvalidValue("header", fields, [f'{header()}, or "partial", as first line'])
-    operation, event = (none_if_absent(fields.pop(key, None)) for key in ("operation", "event"))
+    take, identity = fields.pop, lifecycle.identity
+    operation, event = none_if_absent(take("operation", None)), none_if_absent(take("event", None))
     if (operation is None) == (event is None):
         raise InvalidValue("operation and event", (operation, event), ["exactly one of them"])
     is_event = operation is None
-    trigger = member_of("event", EVENTS, event) if is_event else member_of("operation", OPERATIONS, operation)
-    outcome = none_if_absent(fields.pop("outcome", None))
+    try:
+        trigger = trigger_of("event", event, lifecycle) if is_event else trigger_of("operation", operation, lifecycle)
+    except InvalidValue:
+        _check_table(fields, lifecycle)
+        raise
+    outcome = none_if_absent(take("outcome", None))
     if outcome is None and is_event:
         outcome = Outcome.ACCEPTED
-    take = fields.pop
     line: Line = Line.__new__(Line)
     line.__attrs_init__(  # its trigger is known  # pyright: ignore[reportAttributeAccessIssue]
         time=take("time", None),
-        order_id=take("order_id", None),
+        order_id=id_of(take(identity.key, None), identity),
         trigger=trigger,
         outcome=outcome,
         code=take("code", None),
         state=take("state", None),
-        new_order_id=take("new_order_id", None),
+        new_order_id=id_of(take(f"new_{identity.key}", None), identity),
         client=take("client", None),
         started=take("started", None),
         ended=take("ended", None),
         extra=fields,
         file=file,
         number=number,
+        lifecycle=lifecycle,
     )
     return line
+
+
+def _check_table(fields: Mapping[str, Any], lifecycle: Lifecycle) -> None:
+    """An `InvalidValue` if a line, whose trigger `lifecycle` does not know, has an id under another table's key."""
+    own = lifecycle.identity.key
+    others = [key for key in fields if key.endswith(("_id", "_url")) and not key.startswith("new_")]
+    if others and own not in fields:
+        raise InvalidValue("table of the line with", others[0], [f"{lifecycle.name}, whose lines have {own}"])
 
 
 def _json_object(text: str | bytes) -> dict[str, Any]:
@@ -236,6 +264,7 @@ def _no_such_number(constant: str) -> NoReturn:
     raise ValueError(constant)  # NaN and Infinity, which are Python's JSON only
 
 
+_encode = json.JSONEncoder().encode
 _decode = json.JSONDecoder(parse_constant=_no_such_number).decode
 
 

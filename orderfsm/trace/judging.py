@@ -13,24 +13,27 @@ from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 
 from .automata import automaton
-from .lines import BadLine, Events, Header, Line, all_or_some, unreadable
-from .reading import Answer, Reading, meanings_of, reading_of
+from .lines import BadLine, Events, Header, Line, all_or_some, roles_of, unreadable
+from .reading import Answer, Reading, reading_of
 from .verdicts import Finding, Judgement, Report, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Trigger
 
     from .automata import Automaton, Possible
-    from .lines import Entry, Instant
+    from .lines import Entry, Instant, Roles
 
 
 def judge(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Judgement:
     """The verdict on the history of one order, whose `lines` may come in any order.
 
     The renewal that names the order may be among them. `events` says whether all events are; if None, the headers of
-    `read` say it, and without those they are partial. Lines of several orders are an `InvalidValue`.
+    `read` say it, and without those they are partial. Lines of several orders, or of another table than `lifecycle`,
+    are an `InvalidValue`.
 
     >>> from orderfsm.trace import Line, judge
     >>> create = Line(time="2026-08-05T06:10:01Z", order_id=7, trigger="CreateCertificateRequest")
@@ -42,28 +45,28 @@ def judge(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: Li
     """
     entries = list(_entries(lines))
     trace = _Trace.of(entries, lifecycle)
-    history = trace.histories[only_order(entries)] if trace.histories else _History()
-    return _judgement(history, trace.automaton(events, late=history.timed))
+    history = trace.histories[only_order(entries, lifecycle)] if trace.histories else _History()
+    return trace.judgement(history, trace.automaton(events, late=history.timed))
 
 
 def replay(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Report:
-    """Judge every order of a trace: `lines` as `read` gives them; `events` as for `judge`.
+    """Judge every order of a trace: `lines` as `read` gives them; `events` and `lifecycle` as for `judge`.
 
     >>> from orderfsm.trace import loads, replay
     >>> lines = ['{"time": "2026-08-05T06:10:01Z", "order_id": 7, "event": "review_passed"}', "not a line"]
     >>> replay(map(loads, lines)).as_json()
-    {'verdict': 'conforms', 'orders': 1, 'lines': 2, 'bad_lines': 1, 'violations': [], 'undecided': []}
+    {'table': 'orders', 'verdict': 'conforms', 'orders': 1, 'lines': 2, 'bad_lines': 1, 'violations': [], ...
     """
     trace = _Trace.of(_entries(lines), lifecycle)
     trace.check_files()
     automata = {late: trace.automaton(events, late=late) for late in (False, True)}
     violations, undecided, holding = [], [], []
     for order, history in sorted(trace.histories.items()):
-        found = _judgement(history, automata[history.timed])
+        found = trace.judgement(history, automata[history.timed])
         if found.index is not None:
             at = history.moments[found.index]
             violations.append(
-                Violation(order, found.index, at.file, at.number, at.reading, found.possible, found.legal)
+                Violation(order, found.index, at.file, at.number, at.reading, found.possible, found.legal, lifecycle)
             )
         elif found.verdict is Finding.UNDECIDED:
             undecided.append(order)
@@ -77,6 +80,7 @@ def replay(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: L
         violations=tuple(violations),
         undecided=tuple(undecided),
         holding_quota=tuple(holding),
+        lifecycle=lifecycle,
     )
 
 
@@ -120,16 +124,22 @@ class _Trace:
     bad_lines: list[BadLine] = attrs.field(factory=list)
     files: set[str] = attrs.field(factory=set)
     """Those of which a line could be read."""
-    histories: defaultdict[int, _History] = attrs.field(factory=lambda: defaultdict(_History))
-    _readings: dict[tuple[object, ...], Reading | None] = attrs.field(factory=dict)
+    histories: defaultdict[Id, _History] = attrs.field(factory=lambda: defaultdict(_History))
+    creates: frozenset[Trigger] = frozenset()
+    """The creates of the table, and those of the lines' own, of which it may be a variant."""
+    _own: Lifecycle | None = None
+    """The table of the line before."""
+    _roles: Roles = attrs.field(init=False)
+    _said: dict[Lifecycle, dict[tuple[object, ...], Reading | None]] = attrs.field(factory=dict)
+    _readings: dict[tuple[object, ...], Reading | None] = attrs.field(init=False)
     """What was said before, by the fields of the line that say it; None: it is of the account."""
 
     @classmethod
     def of(cls, entries: Iterable[Entry], lifecycle: Lifecycle) -> _Trace:
-        trace, meanings = cls(lifecycle), meanings_of(lifecycle)
+        trace = cls(lifecycle)
         for entry in entries:
             if isinstance(entry, Line):
-                trace._add(entry, meanings)
+                trace._add(entry)
             elif isinstance(entry, BadLine):
                 trace.bad_lines.append(entry)
             elif isinstance(entry, Header):
@@ -147,42 +157,59 @@ class _Trace:
             if bad.file not in self.files:
                 raise unreadable(bad.file, bad)
 
-    def _add(self, line: Line, meanings: Mapping[str, object]) -> None:
+    def _add(self, line: Line) -> None:
+        if line.lifecycle is not self._own:
+            self._turn_to(line)
         self.lines += 1
         self.files.add(line.file)
         said = line.order_id is None, line.trigger, line.outcome, line.code, line.state
         try:
             reading = self._readings[said]
         except KeyError:
-            reading = self._readings[said] = None if line.of_the_account else reading_of(line, meanings)
+            reading = self._readings[said] = (
+                None if self._roles.of_the_account(line) else reading_of(line, self.lifecycle)
+            )
         if line.order_id is None or reading is None:
             self.account_lines += 1
             return
         self.histories[line.order_id].add(line, reading)
-        if line.new_order_id is not None and line.begins is not None:
-            self.histories[line.begins].add(line, Reading(line.trigger, Answer.BEGUN))
+        if line.new_order_id is not None and (begun := self._roles.begins(line)) is not None:
+            self.histories[begun].add(line, Reading(line.trigger, Answer.BEGUN))
+
+    def _turn_to(self, line: Line) -> None:
+        """Take up the table of `line`; `InvalidValue` if it has nothing to do with that of the trace."""
+        self._own, self._roles = line.lifecycle, roles_of(line, self.lifecycle)
+        self._readings = self._said.setdefault(line.lifecycle, {})
+        self.creates |= self._roles.creates
+
+    def judgement(self, history: _History, automaton: Automaton) -> Judgement:
+        history.moments.sort(key=attrgetter("instant"))
+        return judge_readings([moment.reading for moment in history.moments], automaton, self.creates)
 
     def automaton(self, events: Events | None, *, late: bool) -> Automaton:
         return automaton(self.lifecycle, all_or_some(events, self.headers), late=late)
 
 
-def only_order(entries: Iterable[Entry]) -> int:
+def only_order(entries: Iterable[Entry], lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Id:
     """The order that every line to be judged is about, or names; `InvalidValue` if there are several."""
-    lines = [entry for entry in entries if isinstance(entry, Line) and not entry.of_the_account]
-    orders = [{order for order in (line.order_id, line.begins) if order is not None} for line in lines]
-    shared = set.intersection(*orders)
+    orders = [
+        [order for order in (entry.order_id, roles.begins(entry)) if order is not None]
+        for entry in entries
+        if isinstance(entry, Line) and not (roles := roles_of(entry, lifecycle)).of_the_account(entry)
+    ]
+    shared = set(orders[0]).intersection(*orders)
     if not shared:
-        raise InvalidValue("order ids", sorted(set.union(*orders)), ["those of one order; replay takes many"])
-    return (shared & {lines[0].order_id} or shared).pop()
+        ids = sorted(set().union(*orders))
+        raise InvalidValue(f"{lifecycle.identity.words}s", ids, [f"those of one {lifecycle.noun}; replay takes many"])
+    return next(order for order in orders[0] if order in shared)
 
 
-def _judgement(history: _History, automaton: Automaton) -> Judgement:
-    history.moments.sort(key=attrgetter("instant"))
-    return judge_readings([moment.reading for moment in history.moments], automaton)
-
-
-def judge_readings(history: Sequence[Reading], automaton: Automaton) -> Judgement:
+def judge_readings(
+    history: Sequence[Reading], automaton: Automaton, creates: Collection[Trigger] = frozenset()
+) -> Judgement:
     """The verdict on what one order's lines say of it, in order of time; `automaton` says how to read them.
+
+    `creates`: by what an order begins, besides the creates of the automaton's table.
 
     Equal histories have equal verdicts: whoever has many orders need judge each distinct history only once.
 
@@ -192,19 +219,24 @@ def judge_readings(history: Sequence[Reading], automaton: Automaton) -> Judgemen
     1
     """
     named = any(reading.named for reading in history)
-    begins = named or any(reading.creates for reading in history[:1])
-    possible = automaton.no_order if begins else automaton.anywhere
+    created = any(
+        automaton.creates(reading) or (reading.answer is Answer.ACCEPTED and reading.trigger in creates)
+        for reading in history[:1]
+    )
+    possible = automaton.no_order if named or created else automaton.anywhere
     for index, reading in enumerate(history):
         after = automaton.step(possible, reading)
         if not after.favour:
             states = automaton.states_before_next(possible.favour)
-            return Judgement(Finding.VIOLATES, index, states, automaton.legal(states))
+            legal = automaton.legal(states)
+            return Judgement(Finding.VIOLATES, index, states, legal, lifecycle=automaton.lifecycle)
         possible = after
-    return judge_end(possible, automaton, named=named)
+    return judge_end(possible, automaton, named=named and any(map(automaton.begins_without_unit, history)))
 
 
 def judge_end(possible: Possible, automaton: Automaton, *, named: bool) -> Judgement:
-    """The verdict on an order all of whose lines some run explains; `named`: a renewal named it."""
+    """The verdict on an order all of whose lines some run explains; `named`: it began without a unit of quota."""
     if not possible.strict:
-        return Judgement(Finding.UNDECIDED)
-    return Judgement(Finding.CONFORMS, holds_quota=not named and automaton.holds_quota(possible.strict))
+        return Judgement(Finding.UNDECIDED, lifecycle=automaton.lifecycle)
+    holds = not named and automaton.holds_quota(possible.strict)
+    return Judgement(Finding.CONFORMS, holds_quota=holds, lifecycle=automaton.lifecycle)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import attrs
 
-from orderfsm.identity import MAX_ID
 from orderfsm.invalid import InvalidValue
-from orderfsm.order import order_id
-from orderfsm.rows import DAY
-from orderfsm.tables.orders import TRANSITIONS, TRIGGERS, Event, Operation
+from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.rows import DAY, Actor
 from orderfsm.verdict import Uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from orderfsm.rows import Trigger
+    from orderfsm.identity import Id, Identity
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Event, Operation, Trigger
 
 
 class Outcome(Uncertain, StrEnum):
@@ -38,20 +38,12 @@ class Events(StrEnum):
     PARTIAL = "partial"
 
 
-CREATES = frozenset(row.trigger for row in TRANSITIONS if row.source is None)
-_RENEWALS = frozenset(row.trigger for row in TRANSITIONS if row.creates is not None)
-_OF_THE_ACCOUNT = frozenset(rule.trigger for rule in TRIGGERS if rule.account)
-
 _Member = TypeVar("_Member", bound=StrEnum)
-OPERATIONS = {member.value: member for member in Operation}
-EVENTS = {member.value: member for member in Event}
-_TRIGGERS: Mapping[str, Trigger] = {**OPERATIONS, **EVENTS}
-_MEMBERS: Mapping[str, Mapping[str, Any]] = {"trigger": _TRIGGERS, "operation": OPERATIONS, "event": EVENTS}
 _OUTCOMES = {member.value: member for member in Outcome}
 _ALL_OR_SOME = {member.value: member for member in Events}
 
 
-def member_of(kind: str, members: Mapping[str, _Member], value: Any) -> _Member:
+def _member_of(kind: str, members: Mapping[str, _Member], value: Any) -> _Member:
     """The one of `members` that `value` names; `InvalidValue` says that it is no such `kind`."""
     try:
         return members[value]
@@ -59,22 +51,25 @@ def member_of(kind: str, members: Mapping[str, _Member], value: Any) -> _Member:
         raise InvalidValue(kind, value, members) from None
 
 
-def _trigger(value: Trigger) -> Trigger:
-    return member_of("trigger", _TRIGGERS, value)
+def trigger_of(kind: str, value: Any, lifecycle: Lifecycle) -> Trigger:
+    """The member of `lifecycle` that `value` is, of the `kind` trigger, operation or event; else `InvalidValue`."""
+    try:
+        rule = lifecycle.trigger_rules[value]
+        if kind == "trigger" or (kind == "operation") is (rule.actor is Actor.CLIENT):
+            return rule.trigger
+    except (KeyError, TypeError):
+        pass
+    accepted = {"trigger": lifecycle.trigger_rules, "operation": lifecycle.operations, "event": lifecycle.events}
+    raise InvalidValue(kind, value, accepted[kind])
 
 
 def _outcome(value: Outcome | str) -> Outcome:
-    return member_of("outcome", _OUTCOMES, value)
+    return _member_of("outcome", _OUTCOMES, value)
 
 
 def events_of(value: Events) -> Events:
     """The member that `value` is or names; else `InvalidValue`."""
-    return member_of("events", _ALL_OR_SOME, value)
-
-
-_EXACT = 2**53
-"""Below it a float is the integer that was meant; from there on it may have been rounded."""
-_DIGITS = len(str(MAX_ID))
+    return _member_of("events", _ALL_OR_SOME, value)
 
 
 def _absent(value: Any) -> bool:
@@ -82,19 +77,9 @@ def _absent(value: Any) -> bool:
     return value is None or value == "" or value != value  # noqa: PLR0124
 
 
-def _order_id(value: Any) -> int | None:
-    if type(value) is int:
-        return order_id(value)
-    if _absent(value):
-        return None
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        digits = value.lstrip("0")
-        return order_id(int(digits)) if 0 < len(digits) <= _DIGITS else order_id(value)  # type: ignore[arg-type]
-    if isinstance(value, float | Decimal) and value == value // 1:
-        if isinstance(value, float) and abs(value) >= _EXACT:
-            raise InvalidValue("order id", value, ["an int: a float of this size may have been rounded"])
-        return order_id(int(value))
-    return order_id(cast("int", value))
+def id_of(value: Any, identity: Identity) -> Id | None:
+    """The id that `value` is, as logs write it; None if it says nothing; else `InvalidValue`."""
+    return None if value is None or _absent(value) else identity.read(value)
 
 
 def none_if_absent(value: Any) -> Any:
@@ -148,14 +133,75 @@ def instant_of(time: object) -> Instant:
 # -- what stands in a trace --------------------------------------------------------------------------------------------
 
 
+def _only(kind: str, *values: Any) -> Any:
+    """The one of `values` that is given, if any."""
+    given = [value for value in values if value is not None]
+    if len(given) > 1:
+        raise InvalidValue(kind, tuple(given), ["one, under one name"])
+    return given[0] if given else None
+
+
+class Roles(NamedTuple):
+    """What triggers are to lines, by one table or by several."""
+
+    creates: frozenset[Trigger]
+    renewals: frozenset[Trigger]
+    account_reads: frozenset[Trigger]
+    answered_by_words: frozenset[Trigger]
+    """The reads whose answers have a word for the state of an order."""
+
+    def of_the_account(self, line: Line) -> bool:
+        """Whether `line` is about the account and not about one order: counted, not judged."""
+        if line.trigger in self.creates:
+            return line.outcome is not Outcome.ACCEPTED
+        if line.trigger not in self.account_reads:
+            return False
+        return line.trigger not in self.answered_by_words or line.order_id is None or line.state is None
+
+    def begins(self, line: Line) -> Id | None:
+        """The order that begins with `line` because an accepted renewal names it."""
+        return line.new_order_id if line.trigger in self.renewals and line.outcome is Outcome.ACCEPTED else None
+
+
+@lru_cache(maxsize=32)
+def roles(*tables: Lifecycle) -> Roles:
+    """What triggers are to the lines of these tables."""
+    return Roles(
+        *(
+            frozenset().union(*each)
+            for each in (
+                (table.creates for table in tables),
+                (table.renewals for table in tables),
+                (table.account_reads for table in tables),
+                ({vocabulary.operation for vocabulary in table.vocabularies} for table in tables),
+            )
+        )
+    )
+
+
+def roles_of(line: Line, lifecycle: Lifecycle) -> Roles:
+    """What triggers are to a line that is judged by `lifecycle`, perhaps a variant of its own table.
+
+    `InvalidValue` if the line is of another table.
+    """
+    own = line.lifecycle
+    if own is lifecycle:
+        return roles(lifecycle)
+    if own.identity != lifecycle.identity:
+        accepted = f"{lifecycle.name}, by which it is judged here: lifecycle= takes another one"
+        raise InvalidValue("table of the line", own.name, [accepted])
+    return roles(own, lifecycle)
+
+
 @attrs.frozen(kw_only=True, init=False)
 class Line:
     """One thing that happened: a call and its outcome, or an event.
 
     `time` is RFC 3339 text, an aware datetime, or an int of milliseconds since 1970. The trigger may be given as
-    `operation` or `event` as well, as the format calls them. `order_id` and `new_order_id` are 1 .. 2**63-1. `code` and
-    `state` are the trace's own words. `extra` holds the keys that the format does not name; `file` and `number` (from
-    1) say where the line stands. What the format does not allow is an `InvalidValue`.
+    `operation` or `event` as well, as the format calls them; it is one of `lifecycle`. `order_id` (or `id`) and
+    `new_order_id` are ids of that table, and may be given under the table's own keys too. `code` and `state` are the
+    trace's own words. `extra` holds the keys that the format does not name; `file` and `number` (from 1) say where the
+    line stands. What the format does not allow is an `InvalidValue`.
 
     >>> from orderfsm.trace import Line
     >>> Line(time="2026-08-05T06:10:01Z", order_id=7, trigger="CancelOrderRequest", outcome="unknown").trigger
@@ -163,18 +209,19 @@ class Line:
     """
 
     time: str = attrs.field(converter=_text)
-    trigger: Trigger = attrs.field(converter=_trigger)
-    order_id: int | None = attrs.field(default=None, converter=_order_id)
+    trigger: Trigger
+    order_id: Id | None = None
     outcome: Outcome = attrs.field(default=Outcome.ACCEPTED, converter=_outcome)
     code: str | None = attrs.field(default=None, converter=_word)
     state: str | None = attrs.field(default=None, converter=_word)
-    new_order_id: int | None = attrs.field(default=None, converter=_order_id)
+    new_order_id: Id | None = None
     client: Any = None
     started: Any = attrs.field(default=None, converter=none_if_absent)
     ended: Any = attrs.field(default=None, converter=none_if_absent)
     extra: Mapping[str, Any] = attrs.field(factory=dict)
     file: str = ""
     number: int = 0
+    lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, repr=False)
     instant: Instant = attrs.field(init=False, eq=False, repr=False)
 
     def __init__(
@@ -185,6 +232,7 @@ class Line:
         operation: Operation | str | None = None,
         event: Event | str | None = None,
         order_id: int | str | None = None,
+        id: int | str | None = None,  # noqa: A002  # what a table without a better word calls it
         outcome: Outcome | str = Outcome.ACCEPTED,
         code: str | None = None,
         state: str | None = None,
@@ -195,47 +243,54 @@ class Line:
         extra: Mapping[str, Any] | None = None,
         file: str = "",
         number: int = 0,
+        lifecycle: Lifecycle = ORDER_LIFECYCLE,
+        **own: int | str | None,
     ) -> None:
         given = {"trigger": trigger, "operation": operation, "event": event}
         named = {kind: value for kind, value in given.items() if value is not None}
         if len(named) != 1:
             raise InvalidValue("trigger, operation and event", tuple(given.values()), ["exactly one of them"])
         ((kind, value),) = named.items()
+        identity = lifecycle.identity
+        if id is not None or own:
+            order_id = _only(identity.words, order_id, id, own.pop(identity.key, None))
+            new_order_id = _only(identity.words, new_order_id, own.pop(f"new_{identity.key}", None))
+        if own:
+            raise TypeError(f"Line() got an unexpected keyword argument {next(iter(own))!r}")
         self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue]
             time=time,
-            trigger=member_of(kind, _MEMBERS[kind], value),
-            order_id=order_id,
+            trigger=trigger_of(kind, value, lifecycle),
+            order_id=id_of(order_id, identity),
             outcome=_outcome(outcome),
             code=code,
             state=state,
-            new_order_id=new_order_id,
+            new_order_id=id_of(new_order_id, identity),
             client=client,
             started=started,
             ended=ended,
             extra={} if extra is None else extra,
             file=file,
             number=number,
+            lifecycle=lifecycle,
         )
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "instant", instant_of(self.time))
         if self.order_id is None and not self.of_the_account:
-            raise InvalidValue("order id", None, [f"an int in 1 .. {MAX_ID}; only lines of the account lack it"])
-        if self.outcome is not Outcome.ACCEPTED and isinstance(self.trigger, Event):
+            identity = self.lifecycle.identity
+            raise InvalidValue(identity.words, None, [f"{identity.accepted}; only lines of the account lack it"])
+        if self.outcome is not Outcome.ACCEPTED and not self.lifecycle.by_client(self.trigger):
             raise InvalidValue("outcome of an event", self.outcome, ["none: an event is a line because it happened"])
 
     @property
     def of_the_account(self) -> bool:
         """Whether it is about the account and not about one order: counted, not judged."""
-        if self.trigger in CREATES:
-            return self.outcome is not Outcome.ACCEPTED
-        reads_an_order = self.trigger is Operation.LIST and self.order_id is not None and self.state is not None
-        return self.trigger in _OF_THE_ACCOUNT and not reads_an_order
+        return roles(self.lifecycle).of_the_account(self)
 
     @property
-    def begins(self) -> int | None:
+    def begins(self) -> Id | None:
         """The order that begins here because an accepted renewal names it."""
-        return self.new_order_id if self.trigger in _RENEWALS and self.outcome is Outcome.ACCEPTED else None
+        return roles(self.lifecycle).begins(self)
 
 
 @attrs.frozen

@@ -6,24 +6,21 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from orderfsm import words
 from orderfsm.errors import Meaning
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.tables.api import meaning_of
-from orderfsm.tables.orders import TRANSITIONS, Operation
 from orderfsm.verdict import Uncertain
-from orderfsm.wire import parse_states, statuses, types
 
-from .lines import CREATES, Outcome
+from .lines import Outcome, roles_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
 
     from .lines import Line
-
-_READS = frozenset(Operation) - {row.trigger for row in TRANSITIONS if row.changes}
 
 
 class Answer(Uncertain, StrEnum):
@@ -56,9 +53,8 @@ class Reading(NamedTuple):
         return self.answer in STRICTLY or self.word == UNKNOWN_WORD
 
     @property
-    def creates(self) -> bool:
-        """Whether it is an accepted create of the order."""
-        return self.trigger in CREATES and self.answer is Answer.ACCEPTED
+    def creates(self) -> bool:  # TEMP: ask `Automaton.creates`, which knows the table
+        return self.trigger in ORDER_LIFECYCLE.creates and self.answer is Answer.ACCEPTED
 
     @property
     def named(self) -> bool:
@@ -91,26 +87,36 @@ UNKNOWN_WORD = "?"
 
 @lru_cache(maxsize=8)
 def meanings_of(lifecycle: Lifecycle) -> Mapping[str, frozenset[State | None]]:
-    """The states that a read's word may mean, by the word in lower case."""
-    words = (*filter(None, lifecycle.state_rules), *types(lifecycle), *statuses(lifecycle))
-    return {word.lower(): parse_states(word, lifecycle) for word in words}
+    """The states that a read's word may mean, as a state's value or in any vocabulary; by the word in lower case."""
+    known: dict[str, frozenset[State | None]] = {
+        state.lower(): frozenset([state]) for state in lifecycle.state_rules if state is not None
+    }
+    for vocabulary in lifecycle.vocabularies:
+        for word, states in words.meanings(lifecycle, vocabulary).items():
+            known[word.lower()] = known.get(word.lower(), frozenset()) | states
+    return known
 
 
-def reading_of(line: Line, meanings: Mapping[str, object]) -> Reading:
-    """What `line` says of its order; `meanings` are those of the words that are known."""
+def reading_of(line: Line, lifecycle: Lifecycle) -> Reading:
+    """What `line` says of its order, by the table of `lifecycle`."""
+    trigger, own = line.trigger, line.lifecycle
     if line.outcome is not Outcome.ACCEPTED:
-        return Reading(line.trigger, Answer.PERHAPS if line.outcome is Outcome.UNKNOWN else _answer(line.code))
-    if line.state is None or line.trigger not in _READS:
-        return Reading(line.trigger, Answer.ACCEPTED)
+        return Reading(trigger, Answer.PERHAPS if line.outcome is Outcome.UNKNOWN else _answer(line.code, lifecycle))
+    if line.state is None or not (trigger in own.reads or trigger in own.account_reads):
+        return Reading(trigger, Answer.ACCEPTED)
     word = line.state.lower()
-    return Reading(line.trigger, Answer.ACCEPTED, word if word in meanings else UNKNOWN_WORD)
+    return Reading(trigger, Answer.ACCEPTED, word if word in meanings_of(lifecycle) else UNKNOWN_WORD)
 
 
-def readings(line: Line, order: int, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> list[Reading]:
-    """What `line` says of `order`: nothing if it is of the account, two things if a renewal names its own order."""
-    said = [] if line.order_id != order or line.of_the_account else [reading_of(line, meanings_of(lifecycle))]
-    return [*said, Reading(line.trigger, Answer.BEGUN)] if line.begins == order else said
+def readings(line: Line, order: Id, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> list[Reading]:
+    """What `line` says of `order`: nothing if it is of the account, two things if a renewal names its own order.
+
+    `InvalidValue` if the line is of another table than `lifecycle`.
+    """
+    roles = roles_of(line, lifecycle)
+    said = [] if line.order_id != order or roles.of_the_account(line) else [reading_of(line, lifecycle)]
+    return [*said, Reading(line.trigger, Answer.BEGUN)] if roles.begins(line) == order else said
 
 
-def _answer(code: str | None) -> Answer:
-    return Answer.NO_CODE if code is None else _ANSWERS[meaning_of(code)]
+def _answer(code: str | None, lifecycle: Lifecycle) -> Answer:
+    return Answer.NO_CODE if code is None else _ANSWERS[lifecycle.codes.meaning_of(code)]

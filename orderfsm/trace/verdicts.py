@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from orderfsm.errors import NotConforming
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.verdict import Uncertain
 
 if TYPE_CHECKING:
+    from orderfsm.identity import Id
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
 
     from .lines import BadLine
@@ -60,8 +63,8 @@ class Judgement(Judged):
 
     If it violates the table: `index` of the first line after which no run is left (from 0, in order of time, without
     account lines and bad lines), the states `possible` just before it, unseen events counted in (None: no order), and
-    the triggers that are `legal` in one of them. `holds_quota`: the history conforms, no renewal began the order, and
-    it holds its unit of the package wherever it may stand.
+    the triggers that are `legal` in one of them. `holds_quota`: the history conforms, no renewal began the order
+    without a unit, and it holds its unit of the package wherever it may stand.
     """
 
     verdict: Finding
@@ -69,13 +72,14 @@ class Judgement(Judged):
     possible: tuple[State | None, ...] = ()
     legal: tuple[Trigger, ...] = ()
     holds_quota: bool = False
+    lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, eq=False, repr=False)
 
     def __str__(self) -> str:
         if self.index is None:
             return str(self.verdict)
         return (
-            f"{self.verdict} at line {self.index}: it could only be in {', '.join(map(str, self.possible))}, "
-            f"where {', '.join(self.legal)} are allowed"
+            f"{self.verdict} at line {self.index}: it could only be in "
+            f"{', '.join(map(self.lifecycle.name_of, self.possible))}, where {', '.join(self.legal)} are allowed"
         )
 
 
@@ -83,25 +87,26 @@ class Judgement(Judged):
 class Violation:
     """Where an order breaks the rules: `file` and `line`, and what is `said` there; the rest is as in `Judgement`."""
 
-    order_id: int
+    order_id: Id
     index: int
     file: str
     line: int
     said: Reading
     possible: tuple[State | None, ...]
     legal: tuple[Trigger, ...]
+    lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, eq=False, repr=False)
 
     def __str__(self) -> str:
         return (
-            f"{self.file}:{self.line}: order {self.order_id} violates the table: {self.said}\n"
-            f"  it could only be in:  {', '.join(state or 'none' for state in self.possible)}\n"
+            f"{self.file}:{self.line}: {self.lifecycle.noun} {self.order_id} violates the table: {self.said}\n"
+            f"  it could only be in:  {', '.join(map(self.lifecycle.name_of, self.possible))}\n"
             f"  allowed there:        {', '.join(self.legal)}"
         )
 
     def as_json(self) -> dict[str, Any]:
         """The violation in the document of `orderfsm replay`; no order is `null`."""
         return {
-            "order_id": self.order_id,
+            self.lifecycle.identity.key: self.order_id,
             "file": self.file,
             "line": self.line,
             "possible": [state if state is None else str(state) for state in self.possible],
@@ -123,8 +128,9 @@ class Report(Judged):
     account_lines: int
     bad_lines: tuple[BadLine, ...]
     violations: tuple[Violation, ...]
-    undecided: tuple[int, ...]
-    holding_quota: tuple[int, ...]
+    undecided: tuple[Id, ...]
+    holding_quota: tuple[Id, ...]
+    lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, eq=False, repr=False)
 
     @property
     def conforms(self) -> int:
@@ -138,16 +144,17 @@ class Report(Judged):
 
     def __str__(self) -> str:
         """What `orderfsm replay` prints: the first violations, undecided orders and bad lines, then the counts."""
+        noun = self.lifecycle.noun
         counts = (
-            f"{self.verdict}: {self.orders} orders, {self.conforms} conform, {len(self.violations)} violate the "
+            f"{self.verdict}: {self.orders} {noun}s, {self.conforms} conform, {len(self.violations)} violate the "
             f"table, {len(self.undecided)} are undecided; {self.lines} lines, {len(self.bad_lines)} of them bad"
         )
-        undecided = [f"order {order} is undecided: a line of it can be read in two ways" for order in self.undecided]
+        undecided = [f"{noun} {order} is undecided: a line of it can be read in two ways" for order in self.undecided]
         bad = [f"bad line: {line}" for line in self.bad_lines]
         return "\n".join(
             [
                 *_first(list(map(str, self.violations)), "violations"),
-                *_first(undecided, "undecided orders"),
+                *_first(undecided, f"undecided {noun}s"),
                 *_first(bad, "bad lines"),
                 counts,
             ]
@@ -156,6 +163,7 @@ class Report(Judged):
     def as_json(self) -> dict[str, Any]:
         """The document of `orderfsm replay`."""
         return {
+            "table": self.lifecycle.name,
             "verdict": str(self.verdict),
             "orders": self.orders,
             "lines": self.lines,
