@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast, overload
 
 import attrs
 import uvicorn
@@ -17,8 +17,6 @@ from orderfsm.mock.cas.service import Service
 from orderfsm.mock.faults import Fault
 from orderfsm.mock.records import Record
 from orderfsm.order import order_id
-from orderfsm.rows import Actor
-from orderfsm.tables.orders import State
 from orderfsm.wire import parse_states
 
 from .app import create_app, create_control_app
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 
     from orderfsm.mock.clock import Clock
     from orderfsm.mock.records import Package
-    from orderfsm.rows import Event, Operation
+    from orderfsm.rows import Event, Operation, State
     from orderfsm.trace import Line
 
 LOOPBACK = "127.0.0.1"
@@ -99,17 +97,21 @@ class Server:
     def order(self, state: State | str = ..., *, count: int, **asked: Unpack[Asked]) -> list[Record]: ...
 
     def order(
-        self, state: State | str = State.PENDING_REVIEW, *, count: int | None = None, **asked: Unpack[Asked]
+        self, state: State | str | None = None, *, count: int | None = None, **asked: Unpack[Asked]
     ) -> Record | list[Record]:
         """A new order that is in `state`, or a list of `count` of them, each with a unit of its own.
 
+        Unless told another state, it is in that in which the first create of the table begins one: pending review.
         It is created and moved there by calls and events, which is what its history says; see `Service.begin`. Unless
         `asked` for another `domain`, `csr`, `product_code`, `validate_type` or `tags`, it is for example.com.
         """
         if count is not None and (type(count) is not int or count < 0):
             raise InvalidValue("count", count, ["an integer from 0"])
         parameters = _parameters(asked)
-        orders = [self.service.begin(state, parameters) for _ in range(1 if count is None else count)]
+        if state is None:
+            state = next(row.target for row in self.service.lifecycle.transitions if row.source is None)
+        goal = cast("State", state)
+        orders = [self.service.begin(goal, parameters) for _ in range(1 if count is None else count)]
         return orders[0] if count is None else orders
 
     def orders(self, state: State | str | None = None) -> list[Record]:
@@ -128,8 +130,7 @@ class Server:
     @property
     def calls(self) -> list[Line]:
         """The calls in the history, oldest first: those that made an order or were about one, refused ones too."""
-        rules = self.service.lifecycle.trigger_rules
-        return [line for line in self.history() if rules[line.trigger].actor is Actor.CLIENT]
+        return [line for line in self.history() if self.service.lifecycle.by_client(line.trigger)]
 
     def packages(self) -> list[Package]:
         """All packages, by product code."""
@@ -147,7 +148,7 @@ class Server:
         `members` are those of a `Fault`, which is given back.
         """
         number = order_id.id if isinstance(order_id, Record) else order_id
-        fault = Fault(operation=operation, order_id=number, **members)
+        fault = Fault(operation=operation, order_id=number, lifecycle=self.service.lifecycle, **members)
         self.service.add_fault(fault)
         return fault
 
@@ -190,7 +191,7 @@ def _parameters(asked: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _id(order: Record | int) -> int:
-    return order.id if isinstance(order, Record) else order_id(order)
+    return cast("int", order.id) if isinstance(order, Record) else order_id(order)
 
 
 @contextmanager
