@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from benchmarks.peers import Contender
-    from orderfsm import Trigger
+    from orderfsm import rows
 
-    Pair = tuple[State | None, Trigger]
+    Pair = tuple[rows.State | None, rows.Trigger]
 
 PAIRS = [(state, trigger) for state in ORDER_LIFECYCLE.table for trigger in ORDER_LIFECYCLE.trigger_rules]
 LEGAL = [pair for pair in PAIRS if can(*pair)]
@@ -47,12 +47,12 @@ class BareOrder:
 class PlainRefusal(Exception):
     """What an exception with two fields costs at least."""
 
-    def __init__(self, state: State, trigger: Trigger) -> None:
+    def __init__(self, state: State, trigger: rows.Trigger) -> None:
         self.state = state
         self.trigger = trigger
 
 
-def refuse(state: State, trigger: Trigger) -> None:
+def refuse(state: State, trigger: rows.Trigger) -> None:
     """Refuse whatever is asked."""
     raise PlainRefusal(state, trigger)
 
@@ -135,15 +135,16 @@ def against(older: Path) -> list[Comparison]:
         "ISSUED": theirs["State"].ISSUED,
         "order": theirs["Order"](FIRST_ID, theirs["State"].PENDING_REVIEW),
     }
+    asked = {
+        "`can(ISSUED, DELETE)`": [Statement("can(ISSUED, DELETE)", names) for names in (NAMES, theirs)],
+        "`order.apply(trigger)`": [Statement("order.apply(CANCEL)", names) for names in (NAMES, theirs)],
+        "a refusal, raised by `check` and caught": [
+            _caught("check(ISSUED, DELETE)", "OrderStateError", names) for names in (NAMES, theirs)
+        ],
+    }
     return [
-        Comparison(f"{name}, beside the older one", ask(NAMES), "the same there", ask(theirs), 1.05)
-        for name, ask in {
-            "`can(ISSUED, DELETE)`": lambda names: Statement("can(ISSUED, DELETE)", names),
-            "`order.apply(trigger)`": lambda names: Statement("order.apply(CANCEL)", names),
-            "a refusal, raised by `check` and caught": lambda names: _caught(
-                "check(ISSUED, DELETE)", "OrderStateError", names
-            ),
-        }.items()
+        Comparison(f"{name}, beside the older one", ours, "the same there", older_one, 1.05)
+        for name, (ours, older_one) in asked.items()
     ]
 
 

@@ -22,9 +22,13 @@ from benchmarks.core import machine
 from orderfsm import ORDER_LIFECYCLE, Event, Operation, State, Transition
 from orderfsm.testing import check_history
 from orderfsm.trace import Events, Line, Outcome, read, replay, write
+from orderfsm.wire import type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from enum import StrEnum
+
+    from orderfsm.identity import Id
 
 CLIENTS = 8
 CALLS = 2_000
@@ -49,7 +53,7 @@ def history(orders: int, operations: list[Operation], lost: float, seed: int = 7
     """What the clients were told; a deleted order is replaced by a new one, and a share of the answers is `lost`."""
     random = Random(seed)
     ids = count(1)
-    states: dict[int, State | None] = {next(ids): State.PENDING_REVIEW for _ in range(orders)}
+    states: dict[int, StrEnum | None] = {next(ids): State.PENDING_REVIEW for _ in range(orders)}
     lines = []
     for _, started, ended, client in spans(random):
         order_id = random.choice(list(states)[-2 * orders :])
@@ -58,23 +62,23 @@ def history(orders: int, operations: list[Operation], lost: float, seed: int = 7
         row = ORDER_LIFECYCLE.table[states[order_id]][operation]
         line = Line(time=TIME, order_id=order_id, trigger=operation, client=client, started=started, ended=ended)
         if row is None:
-            refusal = ORDER_LIFECYCLE.service_refusals[states[order_id]]
-            line = attrs.evolve(line, outcome=Outcome.REFUSED, code=refusal.code)
+            refusal = ORDER_LIFECYCLE.service_refusal(states[order_id], operation)
+            line = attrs.evolve(line, outcome=Outcome.REFUSED, code=refusal.error.code)
         else:
             states[order_id] = row.target
-            line = attrs.evolve(line, state=ORDER_LIFECYCLE.state_rules[row.target].type)
+            line = attrs.evolve(line, state=type_of(row.target))
             if ORDER_LIFECYCLE.state_rules[row.target].terminal:
                 states[next(ids)] = State.PENDING_REVIEW
         lines.append(attrs.evolve(line, outcome=Outcome.UNKNOWN, code=None) if random.random() < lost else line)
     return lines
 
 
-def _after_an_event(state: State | None, random: Random) -> State | None:
+def _after_an_event(state: StrEnum | None, random: Random) -> StrEnum | None:
     """Where an order is after what others did to it, if they did; no certificate is issued."""
     rows: list[Transition] = [
         row
         for row in ORDER_LIFECYCLE.outgoing(state)
-        if isinstance(row.trigger, Event) and row.trigger is not Event.REVIEW_PASSED
+        if not ORDER_LIFECYCLE.by_client(row.trigger) and row.trigger is not Event.REVIEW_PASSED
     ]
     return random.choice(rows).target if rows and random.random() < 0.3 else state
 
@@ -87,7 +91,7 @@ def with_wrong_answer(lines: list[Line]) -> list[Line]:
 
 def checked(lines: Iterable[Line]) -> Callable[[], object]:
     """A check of every order of a history."""
-    orders: defaultdict[int | None, list[Line]] = defaultdict(list)
+    orders: defaultdict[Id | None, list[Line]] = defaultdict(list)
     for line in lines:
         orders[line.order_id].append(line)
     return lambda: [

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 ROWS = [
-    (row.trigger.name.lower(), row.source, row.target)
+    (row.trigger.name.lower(), State(row.source), State(row.target))
     for row in ORDER_LIFECYCLE.transitions
     if row.source is not None and row.target is not None
 ]

@@ -7,6 +7,7 @@ address.
 import json
 import uuid
 from collections.abc import Mapping
+from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +15,7 @@ from orderfsm import ORDER_LIFECYCLE, Operation, State, wire
 from orderfsm.errors import Refusal
 from orderfsm.tables import api
 
-states: dict[str, State | None] = {"123451222": State.BEING_REVIEWED}
+states: dict[str, StrEnum | None] = {"123451222": State.BEING_REVIEWED}
 served = [Operation.DESCRIBE, Operation.CANCEL, Operation.DELETE]
 
 

@@ -19,9 +19,8 @@ from .extras import needs
 from .invalid import InvalidValue
 from .questions import ORDER_LIFECYCLE
 from .tables.api import PARAMETERS
-from .tables.orders import Operation
 from .verdict import Uncertain
-from .wire import statuses, types
+from .words import meanings
 
 if TYPE_CHECKING:
     import os
@@ -37,12 +36,12 @@ OUTSIDE = {
 }
 """Operations that take or answer an OrderId and are not in the spec, and why."""
 
-WORDS = {
-    ("DescribeCertificateStateResponseBody", "Type"): types,
-    ("ListUserCertificateOrderRequest", "Status"): statuses,
-    ("ListUserCertificateOrderResponseBodyCertificateOrderList", "Status"): statuses,
-}
-"""The fields whose documented values are the spec's vocabularies."""
+WORDS = (
+    ("DescribeCertificateStateResponseBody", "Type"),
+    ("ListUserCertificateOrderRequest", "Status"),
+    ("ListUserCertificateOrderResponseBodyCertificateOrderList", "Status"),
+)
+"""The fields, with the models in which they are, whose documented values are the spec's vocabularies."""
 
 
 @attrs.frozen
@@ -75,10 +74,14 @@ def drift(folder: str | os.PathLike[str] | None = None, lifecycle: Lifecycle = O
 
     Compared are the values of `Type` and `Status`, the operations that take or answer an OrderId, and the parameters of
     the spec's operations, with whether they are required. Raises `MissingExtra` if no SDK is installed, and
-    `InvalidValue` if there is none in `folder`, or one whose comments do not list the values (before 3.x).
+    `InvalidValue` if there is none in `folder`, or one whose comments do not list the values (before 3.x), and for a
+    `lifecycle` that is not about orders of the CAS API.
     """
+    if foreign := [operation for operation in lifecycle.operations if operation not in set(PARAMETERS)]:
+        accepted = f"a table of the CAS API, whose SDK is compared; that has no {foreign[0]}"
+        raise InvalidValue("lifecycle", lifecycle.name, [accepted])
     sdk = _SDK.read(_installed() if folder is None else Path(folder))
-    differences = [*_values(sdk, lifecycle), *_operations(sdk, lifecycle), *_parameters(sdk)]
+    differences = [*_values(sdk, lifecycle), *_operations(sdk, lifecycle), *_parameters(sdk, lifecycle)]
     return Drift(sdk.version, tuple(differences))
 
 
@@ -86,19 +89,23 @@ def drift(folder: str | os.PathLike[str] | None = None, lifecycle: Lifecycle = O
 
 
 def _values(sdk: _SDK, lifecycle: Lifecycle) -> Iterator[Difference]:
-    for (model, field), words in WORDS.items():
+    for model, field in WORDS:
         documented = sdk.fields(model).get(field, _Field()).values
-        yield from _compared("value", f"{model}.{field}", words(lifecycle), documented)
+        for vocabulary in lifecycle.vocabularies:
+            if vocabulary.field == field and model.startswith(vocabulary.operation):
+                yield from _compared("value", f"{model}.{field}", meanings(lifecycle, vocabulary), documented)
 
 
 def _operations(sdk: _SDK, lifecycle: Lifecycle) -> Iterator[Difference]:
-    ours = [trigger for trigger in lifecycle.trigger_rules if isinstance(trigger, Operation)]
-    theirs = [action for action in sdk.actions if action in ours or sdk.is_about_orders(action)]
+    ours, parameter = lifecycle.operations, lifecycle.identity.parameter
+    theirs = [action for action in sdk.actions if action in ours or sdk.is_about(parameter, action)]
     yield from _compared("operation", "client", ours, [action for action in theirs if action not in OUTSIDE])
 
 
-def _parameters(sdk: _SDK) -> Iterator[Difference]:
+def _parameters(sdk: _SDK, lifecycle: Lifecycle) -> Iterator[Difference]:
     for operation, parameters in PARAMETERS.items():
+        if operation not in lifecycle.trigger_rules:
+            continue
         documented = sdk.fields(f"{operation}Request")
         known = (*parameters.required, *parameters.any_of, *parameters.optional)
         if operation in sdk.actions:
@@ -153,9 +160,9 @@ class _SDK:
     def fields(self, model: str) -> Mapping[str, _Field]:
         return self.models.get(model, {})
 
-    def is_about_orders(self, action: str) -> bool:
-        """Whether an operation takes an OrderId, or answers one."""
-        return any("OrderId" in self.fields(f"{action}{suffix}") for suffix in ("Request", "ResponseBody"))
+    def is_about(self, parameter: str, action: str) -> bool:
+        """Whether an operation takes such a parameter, or answers one."""
+        return any(parameter in self.fields(f"{action}{suffix}") for suffix in ("Request", "ResponseBody"))
 
 
 def _installed() -> Path:

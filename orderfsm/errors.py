@@ -218,7 +218,7 @@ class Refusal(ServiceError):
 
     @property
     def _noun(self) -> str:
-        return self.args[0].noun if len(self.args) > 2 else "order"
+        return self.args[0].noun if len(self.args) > 2 else self.noun
 
     @property
     def _about(self) -> str:

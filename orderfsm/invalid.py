@@ -15,10 +15,13 @@ class OrderFSMError(Exception):
     order_id: int | str | None = None
     """The order that it is about, where whoever raised it said so; an attribute of the instance, which pickle keeps."""
 
+    noun: str = "order"
+    """What the order is called; as `order_id`."""
+
     @property
     def _about(self) -> str:
         """What its text begins with: the order that it is about."""
-        return "" if self.order_id is None else f"order {self.order_id}: "
+        return "" if self.order_id is None else f"{self.noun} {self.order_id}: "
 
 
 class InvalidValue(OrderFSMError, ValueError):

@@ -1,9 +1,11 @@
 """The table as a pytransitions machine, for people who want its callbacks, sync or async.
 
 Every trigger except the creates has two methods, named for its member in lower case: `cancel()` and `may_cancel()`,
-`review_passed()` and `may_review_passed()`. DESCRIBE, RENEW and the account's reads are internal transitions: callbacks
-run, and the state does not change. A refused trigger raises the table's `OrderStateError` for its own caller, whatever
-the model and whatever else is under way; what would break that is refused when the machine is made (docs/machine.md).
+`review_passed()` and `may_review_passed()`. Reads and what creates another order are internal transitions: callbacks
+run, and the state does not change. A refused trigger raises the table's `OrderStateError` for its own caller, and one
+of which the sources say nothing `Unspecified`, whatever the model and whatever else is under way; what would break
+that is refused when the machine is made (docs/machine.md).
+
 Without need of callbacks, use the functions of `lifecycle.py`: they are a hundred times faster (README, "How fast").
 """
 
@@ -29,13 +31,13 @@ from transitions.extensions.nesting import HierarchicalMachine
 
 from .invalid import InvalidValue
 from .questions import ORDER_LIFECYCLE
-from .tables.orders import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from types import EllipsisType
 
     from .lifecycle import Lifecycle
-    from .rows import Trigger
+    from .rows import State, Trigger
 
 _OF_THE_TABLE = "none: the table has them; give another as lifecycle=, and add triggers of your own with add_transition"
 _AS_AN_ATTRIBUTE = "give it an OrderMachine as an attribute"
@@ -125,15 +127,16 @@ class _FromTable(Machine):
     def __init__(
         self,
         model: object | list[object] | None = None,
-        initial: State = State.PENDING_REVIEW,
+        initial: State | EllipsisType = ...,
         *,
         lifecycle: Lifecycle = ORDER_LIFECYCLE,
         **options: Any,
     ) -> None:
         """A machine for `model`, or each of a list (None: the machine itself), whose `.state` is `initial` at first.
 
-        `lifecycle` is the table; `options` are those of a pytransitions machine, such as `after_state_change`. What the
-        machine could not keep its word with is an `InvalidValue` that says what to do instead: docs/machine.md.
+        Without `initial` it is the state to which the first create of the table leads. `lifecycle` is the table;
+        `options` are those of a pytransitions machine, such as `after_state_change`. What the machine could not keep
+        its word with is an `InvalidValue` that says what to do instead: docs/machine.md.
         """
         self._refuse_bases()
         for option, instead in _REFUSED_OPTIONS.items():
@@ -143,28 +146,27 @@ class _FromTable(Machine):
         self.lifecycle = lifecycle
         states = {state: rule for state, rule in lifecycle.state_rules.items() if state is not None}
         triggers = {
-            trigger.name.lower(): trigger
-            for trigger, rule in lifecycle.trigger_rules.items()
-            if rule.account or lifecycle.table[None][trigger] is None
+            trigger.name.lower(): trigger for trigger in lifecycle.trigger_rules if trigger not in lifecycle.creates
         }
         self._state_names = state_names = {state: state.name for state in states}
         self._trigger_names: dict[str, str] = {
             **{name: name for name in triggers},
             **{each: name for name, each in triggers.items()},
         }
+        begun = (row.target for row in lifecycle.transitions if row.source is None)
         models = [self.self_literal] if model is None else listify(model)
         sources: dict[tuple[str, str | None], Any] = {(name, None): [] for name in triggers}
         for state, state_name in state_names.items():
             rows = lifecycle.table[state]
             for name, trigger in triggers.items():
-                row = rows[trigger]
+                row = rows.get(trigger)
                 if row is not None:
                     target = None if row.target == state else state_names[row.target]  # type: ignore[index]
                     sources.setdefault((name, target), []).append(state_name)
         super().__init__(
             model=[models] if isinstance(self, AsyncMachine) else models,  # that is one call of add_model in both
             states=[{"name": state, "final": rule.terminal} for state, rule in states.items()],
-            initial=lifecycle.state(initial),
+            initial=lifecycle.state(next(begun, None) if initial is ... else initial),
             transitions=[[name, each, target] for (name, target), each in sources.items()],
             auto_transitions=False,
             **options,

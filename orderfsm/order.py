@@ -25,7 +25,7 @@ def order_id(value: int) -> int:
     """`value` if it is an OrderId, an int in 1 .. 2**63-1; else `InvalidValue`."""
     if type(value) is int and 0 < value <= MAX_ID:
         return value
-    raise InvalidValue("order id", value, [f"an int in 1 .. {MAX_ID}"])
+    return ORDER_LIFECYCLE.identity.check(value)  # type: ignore[return-value]  # raises
 
 
 def _state(value: State) -> State:
@@ -38,9 +38,19 @@ def _state(value: State) -> State:
     return state  # type: ignore[return-value]
 
 
+def _refuse_others(lifecycle: Lifecycle, state: State) -> None:
+    """`InvalidValue` unless `lifecycle` knows `state` as the orders' table does: its orders are others."""
+    rule = lifecycle.state_rules.get(state)
+    if rule is None or rule.state is not state:
+        other = "another table's states are asked for by `lifecycle.transition(state, trigger)`"
+        raise InvalidValue("lifecycle of an Order", lifecycle, [f"a table of certificate orders; {other}"])
+
+
 @attrs.frozen(weakref_slot=False)
 class Order:
     """A certificate order: its `id` (or `order_id`), an int in 1 .. 2**63-1, and its `state`; else `InvalidValue`.
+
+    `lifecycle` is always a table of certificate orders: theirs, or one like it. The orders of others are not `Order`s.
 
     >>> from orderfsm import Operation, Order, State
     >>> order = Order(123451222, State.PENDING_REVIEW)
@@ -64,14 +74,20 @@ class Order:
         A renewal does not change the order. The second order that it creates is not returned: only the service knows
         its id.
         """
+        if lifecycle is not ORDER_LIFECYCLE:
+            _refuse_others(lifecycle, self.state)
         return Order(self.id, lifecycle.transition(self.state, trigger).target)  # type: ignore[arg-type]
 
     def can(self, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> bool:
         """Whether `trigger` is allowed now."""
+        if lifecycle is not ORDER_LIFECYCLE:
+            _refuse_others(lifecycle, self.state)
         return lifecycle.can(self.state, trigger)
 
     def allowed(self, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> tuple[Operation, ...]:
         """The operations that would change something now, in table order."""
+        if lifecycle is not ORDER_LIFECYCLE:
+            _refuse_others(lifecycle, self.state)
         return lifecycle.allowed(self.state)
 
     def replay(self, triggers: Iterable[Trigger], lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Order:

@@ -195,7 +195,7 @@ def mock_cas(order_lifecycle: Lifecycle, pytestconfig: pytest.Config) -> Iterato
     from .mock import mock_cas as serve
     from .mock.cas.parameters import DEFAULT_PRODUCT
     from .mock.cas.service import DEFAULT_UNITS
-    from .testing.http import ControlClient, url_of_control
+    from .testing.drivers.http import ControlClient, url_of_control
 
     endpoint, control = os.environ.get(ENDPOINT), os.environ.get(CONTROL, "")
     if not endpoint:

@@ -1,7 +1,7 @@
 """The questions about a certificate order: the methods of `Lifecycle` as functions, which ask the orders' table.
 
-This is the only file of the core that knows which table is the default one; `lifecycle=` takes any other. Their types
-are those of the default one; the methods of a `Lifecycle` are typed for any table.
+This is the only file of the core that knows which table is the default one; `lifecycle=` takes any other. What
+they answer is typed for the default one; the methods of a `Lifecycle` are typed for any.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from .tables import orders
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from . import rows
     from .explanation import Explanation
     from .lifecycle import Lifecycle
     from .paths import Plan
-    from .tables.orders import Operation, State, Trigger
+    from .tables.orders import Operation, State
     from .verdict import Verdict
 
 ORDER_LIFECYCLE = orders.LIFECYCLE
 """The life cycle of a certificate order in CAS, the table that is asked unless another is given."""
 
 
-def can(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> bool:
+def can(state: rows.State | None, trigger: rows.Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> bool:
     """Whether `trigger`, an `Operation` or an `Event`, is allowed in `state` (None: no order).
 
     >>> from orderfsm import Operation, State, can
@@ -44,7 +45,7 @@ def can(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFE
         return lifecycle.can(state, trigger)
 
 
-def check(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> State | None:
+def check(state: rows.State | None, trigger: rows.Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> State | None:
     """The state after `trigger` in `state`; raises `OrderStateError`, or `NotFoundOrder` if there is no order.
 
     >>> from orderfsm import Operation, State, check
@@ -60,7 +61,7 @@ def check(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LI
     return lifecycle.transition(state, trigger).target  # type: ignore[return-value]
 
 
-def allowed(state: State | None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> tuple[Operation, ...]:
+def allowed(state: rows.State | None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> tuple[Operation, ...]:
     """The operations that change something in `state`, in table order; reads are always allowed and not among them.
 
     >>> from orderfsm import State, allowed
@@ -70,7 +71,9 @@ def allowed(state: State | None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> tupl
     return lifecycle.allowed(state)
 
 
-def judge(states: Collection[State | None], trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Verdict:
+def judge(
+    states: Collection[rows.State | None], trigger: rows.Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE
+) -> Verdict:
     """The verdict on `trigger` when the order may be in any of `states`; an empty set is an `InvalidValue`.
 
     >>> from orderfsm import Operation, State, judge
@@ -83,8 +86,8 @@ def judge(states: Collection[State | None], trigger: Trigger, lifecycle: Lifecyc
 
 
 def narrow(
-    states: Collection[State | None],
-    trigger: Trigger,
+    states: Collection[rows.State | None],
+    trigger: rows.Trigger,
     *,
     accepted: bool,
     lifecycle: Lifecycle = ORDER_LIFECYCLE,
@@ -101,8 +104,8 @@ def narrow(
 
 
 def plan(
-    state: State | None,
-    goal: State | None,
+    state: rows.State | None,
+    goal: rows.State | None,
     *,
     events: bool = False,
     grave: bool = False,
@@ -124,7 +127,7 @@ def plan(
 
 
 def reachable(
-    state: State | None, *, by: Collection[Actor] = tuple(Actor), lifecycle: Lifecycle = ORDER_LIFECYCLE
+    state: rows.State | None, *, by: Collection[Actor] = tuple(Actor), lifecycle: Lifecycle = ORDER_LIFECYCLE
 ) -> frozenset[State | None]:
     """The states that the order can get to, `state` included, by what the actors `by` may do (default: all actors).
 
@@ -135,7 +138,7 @@ def reachable(
     return lifecycle.reachable(state, by=by)  # type: ignore[return-value]
 
 
-def explain(state: State | None, trigger: Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Explanation:
+def explain(state: rows.State | None, trigger: rows.Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Explanation:
     r"""Why `trigger` is allowed or refused in `state`, from which source, and what to do instead.
 
     >>> from orderfsm import Operation, State, explain

@@ -15,8 +15,9 @@ from tables import table
 
 from orderfsm import ORDER_LIFECYCLE, Basis, Event, Operation, State, Transition
 from orderfsm.cli import main
+from orderfsm.errors import NotFoundOrder
 from orderfsm.export import diff, document, exported
-from orderfsm.rows import DAY, Actor, StateRule, TriggerRule
+from orderfsm.rows import DAY, Actor, RefusalRule, StateRule, TriggerRule
 from orderfsm.tables.orders import STATES, TRANSITIONS, TRIGGERS
 
 PAIRS = [(state, trigger) for state in (None, *State) for trigger in (*Operation, *Event)]
@@ -108,22 +109,26 @@ def with_trigger(trigger, **changed):
 
 
 def test_another_word_of_the_api_can_break_both():
-    found = changes(with_state(State.REVOKED, type="revoked"))
+    other = with_state(State.REVOKED, read_as=("revoked", "REVOKED"))
+    found = changes(other)
     assert found[0] == ("state revoked", "its Type was certificate, is revoked now", ["client", "mock"])
     assert ("Type revoked", "is new: a client may read a word that it does not know", ["client"]) in found
     meant = "meant issued, about_to_expire, expired or revoked, means issued, about_to_expire or expired now"
     assert ("Type certificate", meant, ["client"]) in found
-    found = changes(ORDER_LIFECYCLE, with_state(State.REVOKED, type="revoked"))
+    found = changes(ORDER_LIFECYCLE, other)
     assert ("Type revoked", "is gone: a mock must not answer it any more", ["mock"]) in found
 
 
 def test_another_error_of_the_service_can_break_both_and_of_the_model_a_client():
-    found = changes(with_state(State.DELETED, service_code="OrderStateError"))
+    implied, *found = changes(with_state(State.DELETED, found=True))
+    assert implied == ("state deleted", "found was no, is yes now", ["client", "mock"])
     refused = [trigger for state, trigger in REFUSED if state is State.DELETED]
     assert len(found) == len(refused)
     what = "the error of the service was NotFoundOrder 404, is OrderStateError 403 now"
     assert {each[1:2] + tuple(each[2]) for each in found} == {(what, "client", "mock")}
-    found = changes(with_state(State.DELETED, model_code="NotFoundOrder"))
+    gone = RefusalRule(NotFoundOrder, states=(State.DELETED,))
+    found = changes(table(refusal_rules=(gone, *ORDER_LIFECYCLE.refusal_rules)))
+    assert len(found) == len(refused)
     assert {tuple(breaks) for _, _, breaks in found} == {("client",)}
 
 
@@ -151,7 +156,7 @@ class More(StrEnum):
 
 
 def test_new_states_and_triggers_are_told_once_with_what_is_allowed():
-    suspended = StateRule(More.SUSPENDED, "suspended", "suspended", "SUSPENDED", Basis.DOCUMENTED, "r")
+    suspended = StateRule(More.SUSPENDED, "suspended", ("suspended", "SUSPENDED"), Basis.DOCUMENTED, "r")
     suspend = TriggerRule(More.SUSPEND, Actor.CLIENT, Basis.DOCUMENTED, "r")
     rows = (
         Transition(State.ISSUED, More.SUSPEND, More.SUSPENDED, Basis.DOCUMENTED, "r"),
@@ -235,7 +240,7 @@ def test_it_exits_0_if_nobody_can_break(run):
         ("[]", "$ is wrong: [] is not of type 'object'"),
         ({"edition": "e"}, "is a required property"),
         (OLD | {"states": [7]}, "$.states[0] is wrong: 7 is not"),
-        (OLD | {"refusals": OLD["refusals"][1:]}, "is not one row or one refusal"),
+        (OLD | {"refusals": OLD["refusals"][1:]}, "is not one row, one refusal or one silence"),
         (OLD | {"transitions": OLD["transitions"] + OLD["transitions"][:1]}, "it breaks `uniqueItems` of the schema"),
     ],
     ids=["no JSON", "list", "keys missing", "wrong value", "pair missing", "row twice"],

@@ -392,8 +392,8 @@ Act = StrEnum("Act", {"GO": "go", "BACK": "back", "AND_ON_" * 20 + "AND_ON": "fa
 
 def other_table():
     """A table of states and triggers that nobody has given a place; one of them is not even a state."""
-    states = [StateRule(None, "none", None, None, Basis.INFERRED, "r", "NotFoundOrder", "NotFoundOrder")]
-    states += [StateRule(phase, phase, None, None, Basis.INFERRED, "r") for phase in Phase]
+    states = [StateRule(None, "none", (), Basis.INFERRED, "r", found=False)]
+    states += [StateRule(phase, phase, (), Basis.INFERRED, "r") for phase in Phase]
     triggers = [TriggerRule(act, Actor.CA if act == "back" else Actor.CLIENT, Basis.INFERRED, "r") for act in Act]
     rows = [(None, "go", Phase.ALPHA), (Phase.ALPHA, "go", Phase.BETA), (Phase.BETA, "back", Phase.ALPHA)]
     rows += [(Phase.BETA, "go", Phase.GAMMA), (Phase.GAMMA, "back", "<&>"), (Phase.GAMMA, "far", Phase.ALPHA)]
@@ -434,7 +434,7 @@ def test_the_legend_says_what_every_mark_means():
         "?  inferred; the others are documented",
         "terminal: no way out",
         "+1 \N{MINUS SIGN}1",
-        "takes, gives back a unit of the package's quota",
+        "takes, gives back a unit of quota",
         "\N{LESS-THAN OR EQUAL TO} 30 d",
         "only so many days after issuance",
     ]

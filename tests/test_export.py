@@ -15,8 +15,8 @@ from tables import table
 
 from orderfsm import ORDER_LIFECYCLE, Basis, Event, InvalidValue, Operation, State, Transition
 from orderfsm.errors import BY_CODE
-from orderfsm.export import FORMATS, document, exported, schema
-from orderfsm.tables.orders import STATES, TRANSITIONS, TRIGGERS
+from orderfsm.export import FORMATS, diff, document, exported, read, schema
+from orderfsm.tables.orders import STATES, TRANSITIONS, TRIGGERS, VOCABULARIES
 
 DOCUMENT = json.loads(exported("json"))
 VALIDATOR = jsonschema.Draft202012Validator(schema())
@@ -42,24 +42,30 @@ def test_another_table_is_valid_too(table):
 
 
 def test_it_says_everything_that_the_table_says():
-    def fields(rules):
-        return [rule._asdict() for rule in rules]
-
-    def less(rules, *names):
-        return [{k: v for k, v in rule.items() if k not in names} for rule in rules]
-
-    assert DOCUMENT["edition"] == ORDER_LIFECYCLE.edition
+    assert (DOCUMENT["table"], DOCUMENT["noun"], DOCUMENT["edition"]) == ("orders", "order", ORDER_LIFECYCLE.edition)
+    assert DOCUMENT["identity"] == ORDER_LIFECYCLE.identity._asdict()
     assert DOCUMENT["states"] == [*State]
     assert DOCUMENT["transitions"] == [attrs.asdict(row) for row in TRANSITIONS]
-    assert DOCUMENT["state_rules"] == fields(STATES)
-    assert less(DOCUMENT["triggers"], "name", "kind") == fields(TRIGGERS)
-    for rule in DOCUMENT["triggers"]:
-        kind = {"operation": Operation, "event": Event}[rule["kind"]]
-        assert kind(rule["trigger"]).name.lower() == rule["name"]
-    codes = [(error.code, error.http_status, error.text) for error in BY_CODE.values()]
+    for said, rule in zip(DOCUMENT["state_rules"], STATES, strict=True):
+        gone = rule.state in {None, State.DELETED}
+        codes = {
+            "model_code": "NotFoundOrder" if rule.state is None else "OrderStateError",
+            "service_code": "NotFoundOrder" if gone else "OrderStateError",
+        }
+        words = dict(zip(("type", "status"), rule.read_as or (None, None), strict=True))
+        assert said == {k: v for k, v in rule._asdict().items() if k != "read_as"} | words | codes
+    for said, rule in zip(DOCUMENT["triggers"], TRIGGERS, strict=True):
+        fails = {"fails": rule.fails and rule.fails.code}
+        kind = "operation" if isinstance(rule.trigger, Operation) else "event"
+        assert said == rule._asdict() | fails | {"name": rule.trigger.name.lower(), "kind": kind}
+    codes = [(error.code, error.http_status, error.text, error.means) for error in BY_CODE.values()]
     assert [tuple(each.values()) for each in DOCUMENT["error_codes"]] == codes
+    assert [tuple(each.values()) for each in DOCUMENT["fields"]] == [
+        (each.field, each.field.lower(), each.operation, each.unspecific, each.closed) for each in VOCABULARIES
+    ]
     quota = [(row.source, row.trigger, row.quota, row.quota_within) for row in TRANSITIONS if row.quota]
     assert [tuple(each.values()) for each in DOCUMENT["quota"]] == quota
+    assert DOCUMENT["silences"] == []
 
 
 @pytest.mark.parametrize(("state", "trigger"), PAIRS)
@@ -118,10 +124,34 @@ def damaged(path, damage):
 PATHS = [path for path in leaves(DOCUMENT) if path[:1] != ("vocabularies",) or len(path) < 3]
 
 
+WHOLE = {"table", "title", "noun", "identity", "silences", "fields"}
+RULES = {"holds", "found", "grave", "follows", "takes", "fails", "passes", "means"}
+
+
+def is_new(path):
+    """Whether documents of orderfsm 0.1 lack that key."""
+    return path[-1] in (WHOLE if len(path) == 1 else RULES)
+
+
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: ".".join(map(str, path)))
 def test_a_document_with_a_key_missing_or_of_the_wrong_kind_is_not_valid(path):
-    assert not VALIDATOR.is_valid(damaged(path, lambda place, key: place.pop(key)))
+    assert VALIDATOR.is_valid(damaged(path, lambda place, key: place.pop(key))) is is_new(path)
     assert not VALIDATOR.is_valid(damaged(path, lambda place, key: place.update({key: [[]]})))
+
+
+def test_a_document_of_0_1_is_read_with_the_defaults_and_says_of_none_of_its_rules_that_it_changed(tmp_path):
+    old = {key: value for key, value in DOCUMENT.items() if key not in WHOLE}
+    for name in ("transitions", "state_rules", "triggers", "refusals", "error_codes"):
+        old[name] = [{key: value for key, value in rule.items() if key not in RULES} for rule in old[name]]
+    file = tmp_path / "old.json"
+    file.write_text(json.dumps(old), encoding="utf-8")
+    read_again = read(file)
+    for key in WHOLE - {"fields"}:
+        assert read_again[key] == DOCUMENT[key]
+    unsaid = {"found", "fails", "means"}
+    for name in ("transitions", "state_rules", "triggers", "refusals"):
+        assert read_again[name] == [{k: v for k, v in rule.items() if k not in unsaid} for rule in DOCUMENT[name]]
+    assert diff(old, DOCUMENT).changes == diff(read_again, DOCUMENT).changes == diff(DOCUMENT, old).changes == ()
 
 
 def test_a_row_with_a_condition_that_the_schema_does_not_know_is_not_valid():

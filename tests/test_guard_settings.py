@@ -107,7 +107,7 @@ def test_inferred_refusals_are_made_here_only_if_they_are_trusted(server, servic
     ("settings", "named"),
     [
         ({"mode": "strict"}, "mode 'strict': expected enforce, warn, off"),
-        ({"trust": None}, "trust None: expected documented, inferred"),
+        ({"trust": None}, "trust None: expected documented, observed, inferred"),
         ({"max_age": -1}, "duration -1: expected seconds, 0 or more"),
         ({"grace": "10"}, "duration '10'"),
     ],

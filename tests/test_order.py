@@ -10,8 +10,9 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from other_table import LIFECYCLE
 
-from orderfsm import Event, InvalidValue, Operation, Order, OrderStateError, State
+from orderfsm import ORDER_LIFECYCLE, Event, InvalidValue, Operation, Order, OrderStateError, State
 from orderfsm.identity import MAX_ID
 
 HAPPY = [Event.DOMAIN_VALIDATED, Event.REVIEW_PASSED, Event.EXPIRY_NEARED, Operation.RENEW, Event.EXPIRY_REACHED]
@@ -98,3 +99,21 @@ def test_a_replay_is_one_apply_after_the_other(order_id, state, triggers):
         with pytest.raises(OrderStateError) as caught:
             Order(order_id, state).replay(triggers)
         assert caught.value.index == expected
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda order, table: order.apply(Operation.DESCRIBE, table),
+        lambda order, table: order.can(Operation.DESCRIBE, table),
+        lambda order, table: order.allowed(table),
+        lambda order, table: order.replay([Operation.DESCRIBE], table),
+    ],
+    ids=["apply", "can", "allowed", "replay"],
+)
+def test_it_takes_a_table_of_orders_and_no_other(ask):
+    order, row = Order(7, State.ISSUED), ORDER_LIFECYCLE.transition(State.VERIFY_FAIL, Operation.DELETE)
+    assert ask(order, ORDER_LIFECYCLE.without(row)) == ask(order, ORDER_LIFECYCLE)
+    said = "lifecycle of an Order .*: expected a table of certificate orders; another table's states are asked for by"
+    with pytest.raises(InvalidValue, match=said):
+        ask(order, LIFECYCLE)

@@ -32,13 +32,13 @@ def consumed(folder, table, given):
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_consumer_of_40_lines_passes_them_without_python(tmp_path):
+def test_a_consumer_of_50_lines_passes_them_without_python(tmp_path):
     status, said = consumed(tmp_path, ORDER_LIFECYCLE, VECTORS)
     assert (status, said.strip().endswith("pass")) == (0, True), said
     for kind in KINDS:
         assert f"{len(VECTORS[kind])} {kind}" in said
     code = [line for line in CONSUMER.read_text().splitlines() if not line.startswith("//")]
-    assert len(code) <= 40
+    assert len(code) <= 50
 
 
 def flipped(value):

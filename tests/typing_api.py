@@ -77,7 +77,7 @@ except OrderStateError as error:
     assert_type(error.message, str)
 
 machine = OrderMachine(initial=State.ISSUED)
-assert_type(machine.state, State)
+assert_type(machine.state, StrEnum)
 machine.cancel_for_package()
 
 

@@ -15,7 +15,6 @@ from orderfsm.errors import Refusal
 from orderfsm.extras import needs
 from orderfsm.mock import mock_cas
 from orderfsm.questions import ORDER_LIFECYCLE as TABLE
-from orderfsm.rows import Actor
 from orderfsm.tables.orders import Operation, State
 
 with needs("client"):
@@ -79,7 +78,7 @@ class _Demo:
         """The id of a new order that was moved to `goal` on a shortest path: calls by the SDK, events by the mock."""
         order_id: int = next(self._creates)(self.bare)
         for step in TABLE.plan(TABLE.check(None, Operation.CREATE), goal, events=True).steps:
-            if TABLE.actor(step) is Actor.CLIENT:
+            if TABLE.by_client(step.trigger):
                 self.call(self.bare, step.trigger, order_id)
             else:
                 self.service.happen(order_id, step.trigger)
@@ -87,7 +86,7 @@ class _Demo:
 
     def follow_plan(self, start: State, goal: State) -> list[dict[str, Any]]:
         """The units held and the order's `Type`: before the order, at `start`, and after each step to `goal`."""
-        story = [{"did": "(before)", "state": "no order", "held": self._held()}]
+        story = [{"did": "(before)", "state": TABLE.name_of(None), "held": self._held()}]
         order_id = self.order_in(start)
         story.append({"did": "(moved here)", "state": self.type_of(order_id), "held": self._held()})
         for step in TABLE.plan(start, goal).steps:

@@ -15,7 +15,7 @@ from orderfsm.extras import needs
 from orderfsm.identity import MAX_ID
 from orderfsm.invalid import InvalidValue, OrderFSMError
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.tables.orders import Operation, State
+from orderfsm.tables.orders import Operation
 
 from .choice import STATES, union
 from .printing import DURATION, as_json, print_columns, print_json
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from orderfsm.client import Candidate, SweepReport
+    from orderfsm.rows import State
 
 order_ids = click.argument("order_ids", metavar="ORDER_ID...", type=click.IntRange(1, MAX_ID), nargs=-1, required=True)
 
@@ -34,7 +35,7 @@ def _states(context: click.Context, option: click.Parameter, given: tuple[frozen
     """All the states that the option names; not "no order", of which there is nothing to list."""
     states = union(context, option, given)
     if None in states:
-        raise InvalidValue("state", "none", State)
+        raise InvalidValue("state", "none", filter(None, ORDER_LIFECYCLE.state_rules))
     return states
 
 
@@ -87,8 +88,9 @@ def list_orders(client: Callable[[], Any], states: frozenset[State], *, as_json:
     """List the account's orders."""
     from orderfsm.client import sweep
 
+    wanted = states or [state for state in ORDER_LIFECYCLE.state_rules if state is not None]
     with _sdk_errors():
-        found = sweep(client(), states=states or set(State), dry_run=True).selected
+        found = sweep(client(), states=wanted, dry_run=True).selected
     if as_json:
         return print_json({"orders": [_order(each) for each in found]})
     return print_columns([("ORDER", "STATUS", "DOMAIN", "PRODUCT", "DATE"), *map(_row, found)])
@@ -106,8 +108,9 @@ def show(client: Callable[[], Any], order_id: int, *, as_json: bool) -> int:
         seen = observe(client(), order_id)
     states = [state for state in ORDER_LIFECYCLE.state_rules if state in seen.states]
     allowed = [ORDER_LIFECYCLE.allowed(state) for state in states if state is not None]
-    in_all = [each for each in Operation if all(each in some for some in allowed)]
-    perhaps = [each for each in Operation if any(each in some for some in allowed) and each not in in_all]
+    somewhere = dict.fromkeys(each for some in allowed for each in some)
+    in_all = [each for each in somewhere if all(each in some for some in allowed)]
+    perhaps = [each for each in somewhere if each not in in_all]
     if as_json:
         print_json(
             {"order_id": order_id, "read": seen.word, "states": states, "allowed": in_all, "perhaps_allowed": perhaps}
@@ -115,7 +118,7 @@ def show(client: Callable[[], Any], order_id: int, *, as_json: bool) -> int:
     else:
         click.echo(f"order:    {order_id}")
         click.echo(f"read as:  {safe(str(seen))}")
-        click.echo(f"state:    {' or '.join(state or 'none' for state in states)}")
+        click.echo(f"state:    {' or '.join(map(ORDER_LIFECYCLE.name_of, states))}")
         click.echo(f"allowed:  {', '.join(in_all) or 'nothing that changes anything'}")
         if perhaps:
             click.echo(f"perhaps:  {', '.join(perhaps)}")
@@ -212,8 +215,9 @@ def sweep(
     some are left.
     """
     from orderfsm.client import sweep as run
+    from orderfsm.client.candidate import failed
 
-    wanted = states or {State.VERIFY_FAIL}
+    wanted = states or failed(ORDER_LIFECYCLE)
     settings: dict[str, Any] = {"rate": rate, "states": wanted, "older_than": older_than, "journal": journal}
     sdk = client()
     with _sdk_errors():

@@ -15,19 +15,23 @@ from orderfsm.words import states_meant
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State
 
 
-def order_id_of(value: object) -> int:
-    """The OrderId that `value` is, in 1 .. 2**63-1: an int, or its digits."""
+def id_of(value: object, lifecycle: Lifecycle) -> Id:
+    """The id of an order of `lifecycle` that `value` is; one that is a number may be given as its digits."""
+    identity = lifecycle.identity
+    if identity.is_text:
+        return identity.check(value)
     digits = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= len(str(MAX_ID))
     try:
         number = int(value) if digits else index(value)  # type: ignore[call-overload,arg-type]
     except TypeError:
         number = 0
     if isinstance(value, bool) or not 0 < number <= MAX_ID:
-        raise InvalidValue("order id", value, [f"an int in 1 .. {MAX_ID}", "its digits"])
+        raise InvalidValue(identity.words, value, [identity.accepted, "its digits"])
     return int(number)
 
 

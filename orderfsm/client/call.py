@@ -9,25 +9,27 @@ from logging import INFO, WARNING
 from typing import TYPE_CHECKING, Any, cast
 
 from orderfsm.explanation import explain
-from orderfsm.lifecycle import Lifecycle
 from orderfsm.trace import Outcome
 from orderfsm.verdict import Uncertain, Verdict
 
-from .arguments import order_id_of
+from .arguments import id_of
 from .backoff import RETRIES, backoff
 from .decision_log import LOGGER, Divergence, log
 from .errors import OutcomeUnknown, naming, refused_by_service, refused_here
 from .lost_create import Application, earliest
-from .observation import Observation, everything, found, gone
-from .preflight import CREATING, Preflight
-from .sdk import Answer, response
+from .observation import Observation, everything, found
+from .roles import roles
+from .sdk import Answer, id_field, response
 from .steps import Process, Send
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Operation, State
+
+    from .preflight import Preflight
 
 
 class Settled(Uncertain, StrEnum):
@@ -44,17 +46,29 @@ def settle(
     """What became of a lost call of `operation`, from the states possible `before` it and `now`.
 
     It is done if the order is where the call leads to; not done if the call is still allowed, or if nothing could have
-    led from there to here.
+    led from there to here. Where the table's sources do not say whether the call is allowed, it is unclear, and so it
+    is if the service may already have completed what was called, and the call is allowed again.
     """
+    if any(lifecycle.is_silent(state, operation) for state in before):
+        return Settled.UNCLEAR
     targets = lifecycle.narrow(before, operation, accepted=True)
     if not targets:  # it was sent although the table refuses it
         targets = lifecycle.narrow(everything(lifecycle), operation, accepted=True)
     if found(now) <= targets:
         return Settled.DONE
     if lifecycle.judge(now, operation) is Verdict.LEGAL:
-        return Settled.NOT_DONE
+        return Settled.UNCLEAR if found(now) & _completed_at_once(lifecycle, operation, targets) else Settled.NOT_DONE
     after = {state for target in targets for state in lifecycle.reachable(target)}
     return Settled.UNCLEAR if found(now) & after else Settled.NOT_DONE
+
+
+def _completed_at_once(
+    lifecycle: Lifecycle, operation: Operation, targets: frozenset[State | None]
+) -> frozenset[State | None]:
+    """Where the service may have led an order at once that a call of `operation` brought to one of `targets`."""
+    rules = [rule for rule in lifecycle.triggers if rule.follows == operation and not any(rule.takes or ())]
+    completing = {rule.trigger for rule in rules}
+    return frozenset(row.target for row in lifecycle.transitions if row.trigger in completing and row.source in targets)
 
 
 def calling(
@@ -72,8 +86,8 @@ def calling(
     """
     call = _Call(preflight, operation, asked, believed)
     call.throttles = throttles
-    with naming(call.order_id):
-        if operation not in CREATING:
+    with naming(call.order_id, preflight.lifecycle.noun):
+        if not call.creating:
             return (yield from call.process())
         with preflight.creates.underway(call.order_id or Application.of(asked).domains) as others_too:
             call.ambiguous = others_too
@@ -91,8 +105,10 @@ class _Call:
         self.reading = preflight.reading
         self.operation = operation
         self.asked = asked
-        self.creates_only = self.lifecycle.table[None][operation] is not None
-        self.order_id: Any = None if self.creates_only else order_id_of(asked.order_id)
+        self.named = id_field(self.lifecycle)
+        self.creating = operation in roles(self.lifecycle).creating
+        self.creates_only = operation in self.lifecycle.creates or not hasattr(asked, self.named)
+        self.order_id: Any = None if self.creates_only else id_of(getattr(asked, self.named), self.lifecycle)
         self.believed = believed
         self.lost: list[Answer] = []
         self.diverged = False
@@ -149,28 +165,35 @@ class _Call:
 
     def _accepted(self, answer: Answer) -> Process[Any]:
         order_id, verdict = self.order_id, self.verdict
-        if self.operation in CREATING:
-            self._created(answer.response.body.order_id)
+        if self.creating:
+            self._created(getattr(answer.response.body, self.named))
         if order_id is None:
             return answer.response
         self.memory.met(order_id)
         after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
-        if after and after <= gone(self.lifecycle):
+        if after and after <= self.lifecycle.gone:
             self.creates.not_new(order_id)
         if verdict is Verdict.ILLEGAL:
-            self._report("accepted")
+            self._report(Outcome.ACCEPTED)
             self.believed, _ = yield from self.reading.read(order_id)
             self._log("read again")
-        elif self.memory.max_age:
-            self.memory.observation(order_id, after, None)
+        else:
+            self._remember(after)
         return answer.response
+
+    def _remember(self, states: frozenset[State | None]) -> None:
+        """Remember the order in `states`, those after a call; but nothing of it where the sources are silent."""
+        if any(self.lifecycle.is_silent(state, self.operation) for state in self.states):
+            self.memory.forget(self.order_id)
+        elif states and self.memory.max_age:
+            self.memory.observation(self.order_id, states, None)
 
     def _refused(self, answer: Answer) -> Process[Any]:
         """After a refusal by the order's state: None to send the call once more, or the response of a lost attempt."""
         kept = self.lifecycle.narrow(self.states, self.operation, accepted=False)
-        if self.lost and self.operation not in CREATING:
+        if self.lost and not self.creating:
             if answer.not_found:
-                now = self.memory.observation(self.order_id, gone(self.lifecycle), answer.code)
+                now = self.memory.observation(self.order_id, self.lifecycle.gone, answer.code)
             else:
                 now = yield from self._read_settled()
             settled = self._settled(now.states)
@@ -187,22 +210,21 @@ class _Call:
             self._log("read again")
             if self.verdict is Verdict.LEGAL:
                 return None
-        if kept and self.memory.max_age:
-            self.memory.observation(self.order_id, kept, None)
+        self._remember(kept)
         raise self._error(answer, self._explains(answer, kept))
 
     def _explains(self, answer: Answer, states: frozenset[State | None]) -> frozenset[State | None]:
         """Those of `states` in which the service answers so."""
-        missing = gone(self.lifecycle)
+        missing = self.lifecycle.gone
         return states & missing if answer.not_found else states - missing
 
     def _lost(self, answer: Answer) -> Process[Any]:
         """After a lost answer: the response if the call was carried out, None to send it again; or an error."""
         self.lost.append(answer)
-        if self.operation in CREATING:
+        if self.creating:
             return (yield from self._look_for_created(answer))
         after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
-        if after and after <= gone(self.lifecycle) and self.states != everything(self.lifecycle):
+        if after and after <= self.lifecycle.gone and self.states != everything(self.lifecycle):
             self.creates.not_new(self.order_id)  # it was there before the call
         now = yield from self._read_settled()
         settled = self._settled(now.states)
@@ -219,7 +241,7 @@ class _Call:
         """Before a call that is known not to have been carried out is sent again, a bounded number of times."""
         error = answer.error
         if len(self.lost) > RETRIES and error is not None:
-            about = "" if self.order_id is None else f" of order {self.order_id}"
+            about = "" if self.order_id is None else f" of {self.lifecycle.noun} {self.order_id}"
             error.add_note(f"{self.operation}{about} was sent {len(self.lost)} times, and was not carried out")
             raise error
         yield backoff(len(self.lost), answer)
@@ -235,9 +257,8 @@ class _Call:
         return settle(self.lifecycle, self.operation, self.states, now)
 
     def _done(self) -> Any:
-        if self.memory.max_age:
-            after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
-            self.memory.observation(self.order_id, after or everything(self.lifecycle), None)
+        after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
+        self._remember(after or everything(self.lifecycle))
         return response(self.operation)
 
     # -- creates and renewals ----------------------------------------------------------------------------------------
@@ -252,13 +273,13 @@ class _Call:
         while True:
             attempt += 1
             rows = yield from self.reading.orders()
-            if isinstance(rows, Answer):
+            if rows is None or isinstance(rows, Answer):
                 raise OutcomeUnknown(self.operation, self.order_id, self.believed) from answer.error
             made, doubtful = self._candidates(rows)
             if len(made) == 1 and not self.ambiguous():
                 self._created(made[0])
                 self._log(Settled.DONE)
-                return response(self.operation, order_id=made[0])
+                return response(self.operation, **{self.named: made[0]})
             if made or (doubtful and self.preflight.clock() >= given_up):
                 self._log(Settled.UNCLEAR)
                 raise OutcomeUnknown(self.operation, self.order_id, self.believed, made or doubtful) from answer.error
@@ -269,19 +290,20 @@ class _Call:
         yield from self._again(answer)
         return None
 
-    def _created(self, order_id: int) -> None:
+    def _created(self, order_id: Id) -> None:
         self.creates.created(order_id)
         self.memory.met(order_id)
 
-    def _candidates(self, rows: list[Any]) -> tuple[list[int], list[int]]:
+    def _candidates(self, rows: list[Any]) -> tuple[list[Id], list[Id]]:
         """The listed orders that the lost call may have made, and those of which that is doubtful."""
         known = {*self.creates.known_orders(), str(self.order_id)}
-        others = [row for row in rows if str(row.order_id) not in known]
+        others = [row for row in rows if str(getattr(row, self.named)) not in known]
         if self.creates_only:
             application = Application.of(self.asked)
         else:
-            application = Application.renewing(row for row in rows if str(row.order_id) == str(self.order_id))
-        made_by = [row for row in self.lifecycle.transitions if row.trigger is self.operation]
+            own = (row for row in rows if str(getattr(row, self.named)) == str(self.order_id))
+            application = Application.renewing(own)
+        made_by = [row for row in self.lifecycle.transitions if row.trigger == self.operation]
         begins = {row.creates or row.target for row in made_by}
         since = earliest(self.sent, self.reading.headers, time.time())
         return application.made(others, since, begins, self.lifecycle)
@@ -296,13 +318,14 @@ class _Call:
 
     def _report(self, answer: str) -> None:
         others = {state for before in self.states for state in self.lifecycle.reachable(before)}
-        verdicts = {self.lifecycle.plain.can(state, self.operation) for state in others}
+        silent = any(self.lifecycle.is_silent(state, self.operation) for state in others)
+        verdicts = {self.lifecycle.table[state].get(self.operation) is not None for state in others}
         report = Divergence(
             self.order_id,
             self.states,
             self.operation,
             answer,
-            (answer == "accepted") in verdicts,
+            silent or (answer == Outcome.ACCEPTED) in verdicts,
             datetime.now(UTC),
         )
         self._log(answer, warning=True, divergence=True)
@@ -318,7 +341,7 @@ class _Call:
         seen = self.believed
         why = explain(self.lifecycle, self.states, self.operation)
         fields = {
-            "order_id": self.order_id,
+            self.lifecycle.identity.key: self.order_id,
             "operation": self.operation,
             "observed": seen and seen.word,
             "age": seen and round(self.preflight.clock() - seen.at, 6),

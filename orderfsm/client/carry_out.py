@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from orderfsm.errors import Refusal
 from orderfsm.invalid import OrderFSMError, Unreachable
 
-from .arguments import order_id_of, state_of
+from .arguments import id_of, state_of
+from .backoff import growing
 from .call import calling
 from .connection import Connection
 from .errors import naming
 from .observation import everything, found, perhaps_never_there
-from .sdk import request
+from .sdk import id_field, request
+from .steps import Pause
 
 if TYPE_CHECKING:
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.paths import Plan
-    from orderfsm.rows import Operation, State, Transition
+    from orderfsm.rows import State, Transition
 
     from .observation import Observation
     from .preflight import Preflight
@@ -28,6 +31,13 @@ MOVES = 20
 
 THROTTLES = 10
 """How often a call that is throttled is sent again."""
+
+PATIENCE = 3600
+"""Seconds for which the service may complete a call whose table does not say how long that takes, and at least as long
+as it does say."""
+
+INTERVAL = 10
+"""Seconds between two reads, up to which pauses grow, while the service completes a call."""
 
 
 class CarriedOut(NamedTuple):
@@ -51,10 +61,10 @@ class Undecided(OrderFSMError):
 
     def __str__(self) -> str:
         seen, goal = self.args
-        states = ", ".join(sorted(state or "no order" for state in seen.states))
+        states = ", ".join(seen.names)
         if goal is None:
-            return f"order {seen.order_id} was read as {seen}; in which of {states} it is does not follow"
-        return f"order {seen.order_id} was read as {seen}; how it comes to {goal} is not the same in {states}"
+            return f"{seen.named} was read as {seen}; in which of {states} it is does not follow"
+        return f"{seen.named} was read as {seen}; how it comes to {goal} is not the same in {states}"
 
 
 class Moved(OrderFSMError):
@@ -62,18 +72,19 @@ class Moved(OrderFSMError):
 
     def __str__(self) -> str:
         seen = self.args[0]
-        return f"order {seen.order_id} was read as {seen}: it is not in the states that were asked for any more"
+        return f"{seen.named} was read as {seen}: it is not in the states that were asked for any more"
 
 
 @overload
-def carry_out(client: Any, order_id: int, goal: State | str, *, dry_run: Literal[True]) -> Plan: ...
+def carry_out(client: Any, order_id: Id, goal: State | str, *, dry_run: Literal[True]) -> Plan: ...
 @overload
-def carry_out(client: Any, order_id: int, goal: State | str, *, dry_run: Literal[False] = False) -> CarriedOut: ...
-def carry_out(client: Any, order_id: int, goal: State | str, *, dry_run: bool = False) -> Plan | CarriedOut:
+def carry_out(client: Any, order_id: Id, goal: State | str, *, dry_run: Literal[False] = False) -> CarriedOut: ...
+def carry_out(client: Any, order_id: Id, goal: State | str, *, dry_run: bool = False) -> Plan | CarriedOut:
     """Bring the order to the state `goal`, a `State` or its word, by operations: read, plan, call, and read again.
 
-    From being reviewed to DELETED that is a cancel, then a delete. With `dry_run` the result is the plan, and nothing
-    that changes anything is sent. If the order moves meanwhile, the rest is planned anew.
+    From being reviewed to DELETED that is a cancel, then a delete. What the service completes some time after a call is
+    waited for; operations that cannot be taken back, or cost money, are not in the plan. With `dry_run` the result is
+    the plan, and nothing that changes anything is sent. If the order moves meanwhile, the rest is planned anew.
 
     `client` is a client of the official SDK, guarded or not; each call is guarded (see `guard`), with the settings of
     `client` if it is. Calls that are throttled are sent again after the pause that the service asks for.
@@ -86,25 +97,27 @@ def carry_out(client: Any, order_id: int, goal: State | str, *, dry_run: bool = 
     """
     connection = Connection.of(client)
     state = state_of(goal, connection.preflight.lifecycle)
-    return connection.run(carrying_out(connection.preflight, order_id_of(order_id), state, dry_run=dry_run))
+    which = id_of(order_id, connection.preflight.lifecycle)
+    return connection.run(carrying_out(connection.preflight, which, state, dry_run=dry_run))
 
 
 @overload
-async def carry_out_async(client: Any, order_id: int, goal: State | str, *, dry_run: Literal[True]) -> Plan: ...
+async def carry_out_async(client: Any, order_id: Id, goal: State | str, *, dry_run: Literal[True]) -> Plan: ...
 @overload
 async def carry_out_async(
-    client: Any, order_id: int, goal: State | str, *, dry_run: Literal[False] = False
+    client: Any, order_id: Id, goal: State | str, *, dry_run: Literal[False] = False
 ) -> CarriedOut: ...
-async def carry_out_async(client: Any, order_id: int, goal: State | str, *, dry_run: bool = False) -> Plan | CarriedOut:
+async def carry_out_async(client: Any, order_id: Id, goal: State | str, *, dry_run: bool = False) -> Plan | CarriedOut:
     """`carry_out` with the SDK's asynchronous methods."""
     connection = Connection.of(client)
     state = state_of(goal, connection.preflight.lifecycle)
-    return await connection.run_async(carrying_out(connection.preflight, order_id_of(order_id), state, dry_run=dry_run))
+    which = id_of(order_id, connection.preflight.lifecycle)
+    return await connection.run_async(carrying_out(connection.preflight, which, state, dry_run=dry_run))
 
 
 def carrying_out(
     preflight: Preflight,
-    order_id: int,
+    order_id: Id,
     goal: State,
     *,
     dry_run: bool = False,
@@ -114,27 +127,20 @@ def carrying_out(
 
     Those that it is led to are added there, before the call: its answer may be lost.
     """
-    with naming(order_id):
+    with naming(order_id, preflight.lifecycle.noun):
         return (yield from _carrying_out(preflight, order_id, goal, dry_run=dry_run, touchable=touchable))
 
 
 def _carrying_out(
-    preflight: Preflight, order_id: int, goal: State, *, dry_run: bool, touchable: set[State | None] | None
+    preflight: Preflight, order_id: Id, goal: State, *, dry_run: bool, touchable: set[State | None] | None
 ) -> Process[Plan | CarriedOut]:
     lifecycle = preflight.lifecycle
     if touchable is None:
         touchable = {*everything(lifecycle)}
     steps: list[Transition] = []
-    for _ in range(MOVES):
-        observation = yield from preflight.reading.read_until(
-            order_id, lambda now: perhaps_never_there(now, lifecycle) or decide(lifecycle, now, goal) is not None
-        )
-        preflight.reading.existing(observation)
-        plan = decide(lifecycle, observation.states, goal)
-        if plan is None:
-            if observation.states == everything(lifecycle) and observation.error is not None:
-                raise observation.error
-            raise Undecided(observation, goal)
+    moves = 0
+    while moves < MOVES:
+        observation, plan = yield from _planned(preflight, order_id, goal)
         if dry_run:
             return plan
         if not plan.steps:
@@ -142,20 +148,51 @@ def _carrying_out(
         if not observation.found <= touchable:
             raise Moved(observation)
         step = plan.steps[0]
-        operation = cast("Operation", step.trigger)
         led_to = {step.target} - touchable
         touchable |= led_to
+        if not lifecycle.by_client(step.trigger):
+            yield from _completed(preflight, observation, step)
+            continue
+        asked = request(step.trigger, **{id_field(lifecycle): order_id})
+        moves += 1
         try:
-            yield from calling(
-                preflight, operation, request(operation, order_id=order_id), observation, throttles=THROTTLES
-            )
+            yield from calling(preflight, step.trigger, asked, observation, throttles=THROTTLES)
         except Refusal:  # the order has moved
             touchable -= led_to
             continue
         steps.append(step)
         if step.target == goal:
             return CarriedOut(preflight.memory.observation(order_id, frozenset([goal]), None), tuple(steps))
-    raise OrderFSMError(f"order {order_id} does not come to {goal} in {MOVES} calls: others keep moving it")
+    raise OrderFSMError(f"{lifecycle.noun} {order_id} does not come to {goal} in {MOVES} calls: others keep moving it")
+
+
+def _planned(preflight: Preflight, order_id: Id, goal: State) -> Process[tuple[Observation, Plan]]:
+    """What was read of the order, and the plan that follows from it."""
+    lifecycle = preflight.lifecycle
+    observation = yield from preflight.reading.read_until(
+        order_id, lambda now: perhaps_never_there(now, lifecycle) or decide(lifecycle, now, goal) is not None
+    )
+    preflight.reading.existing(observation)
+    plan = decide(lifecycle, observation.states, goal)
+    if plan is not None:
+        return observation, plan
+    if observation.states == everything(lifecycle) and observation.error is not None:
+        raise observation.error
+    raise Undecided(observation, goal)
+
+
+def _completed(preflight: Preflight, seen: Observation, step: Transition) -> Process[None]:
+    """Wait until the order is no longer where it was `seen`: the service completes there what was called before."""
+    longest = max(PATIENCE, *(preflight.lifecycle.trigger_rules[step.trigger].takes or ()))
+    deadline = preflight.clock() + longest
+    attempt, answer, now = 0, None, seen
+    while now.found & seen.found:
+        attempt += 1
+        pause = min(deadline - preflight.clock(), growing(attempt, answer, base=INTERVAL / 20, cap=INTERVAL).seconds)
+        if pause <= 0:
+            raise OrderFSMError(f"{seen.named} was read as {now}: {step.trigger} is not there after {longest:g} s")
+        yield Pause(pause)
+        now, answer = yield from preflight.reading.read(seen.order_id)
 
 
 def decide(lifecycle: Lifecycle, now: frozenset[State | None], goal: State) -> Plan | None:
@@ -172,6 +209,6 @@ def decide(lifecycle: Lifecycle, now: frozenset[State | None], goal: State) -> P
         except Unreachable:
             continue
     if not plans:
-        raise Unreachable(possible, goal, "operations alone")
+        raise Unreachable(possible, goal, "operations alone", lifecycle.name_of(None))
     same = len({plan.triggers[:1] for plan in plans}) == 1 and len(plans) == len(ordered)
     return plans[0] if same else None

@@ -66,7 +66,8 @@ class Connection:
             return None
         method = getattr(self.unguarded, f"{method_name(step.operation)}_with_options")
         runtime = self._runtime(step.timeout)
-        return send(step.operation, lambda: method(self.client, step.request, runtime), lenient=step.lenient)
+        lifecycle = self.preflight.lifecycle
+        return send(step.operation, lambda: method(self.client, step.request, runtime), lifecycle, lenient=step.lenient)
 
     async def perform_async(self, step: Step) -> Answer | None:
         """The same by the asynchronous ones."""
@@ -79,7 +80,7 @@ class Connection:
             async with asyncio.timeout(step.timeout):
                 return await method(self.client, step.request, self._runtime(step.timeout))
 
-        return await send_async(step.operation, call, lenient=step.lenient)
+        return await send_async(step.operation, call, self.preflight.lifecycle, lenient=step.lenient)
 
     def _runtime(self, timeout: float | None) -> Any:
         """The SDK's settings of a call that shall not wait longer than `timeout` seconds for bytes to come."""

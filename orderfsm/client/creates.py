@@ -26,7 +26,7 @@ class Creates:
     _created: dict[str, float] = attrs.field(factory=dict, init=False)
     _underway: Counter[Hashable] = attrs.field(factory=Counter, init=False)
 
-    def created(self, order_id: int) -> None:
+    def created(self, order_id: int | str) -> None:
         """Remember that this client created an order just now."""
         now = self.clock()
         with self._lock:

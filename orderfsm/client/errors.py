@@ -8,7 +8,7 @@ and assigns fields that are properties here.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from orderfsm.errors import (
     CreateCertificateRequestFailed,
@@ -44,6 +44,8 @@ else:
 class _SDKFields(ServiceError, SDKError):
     """The fields of the SDK's exception: those of `theirs`, if the service sent it, else those that it would have."""
 
+    of: ClassVar[type[ServiceError]]
+    """The error of the table that it is."""
     name = "ClientException"
     request_id = retry_after = stack = None
     description = detail = "None"  # what the SDK has there when the service says nothing
@@ -53,6 +55,9 @@ class _SDKFields(ServiceError, SDKError):
 
     def __init__(self, *args: object) -> None:
         Exception.__init__(self, *args)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made, (self.of, self.args), vars(self)
 
     def say(self, theirs: Exception) -> None:
         """Take over the fields of `theirs`, the SDK's exception for what the service answered."""
@@ -108,75 +113,70 @@ class _SDKRefusal(_SDKFields, Refusal):
         return f"{super().__str__()} {self.explanation}"
 
 
-class SDKOrderStateError(_SDKRefusal, OrderStateError):
-    """An `OrderStateError` that is an SDK exception as well, raised here or by the service."""
+_COMBINED: dict[type[ServiceError], type[_SDKFields]] = {}
 
 
-class SDKNotFoundOrder(_SDKRefusal, NotFoundOrder):
-    """A `NotFoundOrder` that is an SDK exception as well, raised here or by the service."""
+def combined(error: type[ServiceError]) -> type[_SDKFields]:
+    """The subclass of `error` that is an SDK exception as well, raised here or by the service: `SDK` and its name."""
+    if error not in _COMBINED:
+        base = _SDKRefusal if issubclass(error, Refusal) else _SDKFields
+        about = f"A `{error.__name__}` that is an SDK exception as well, raised here or by the service."
+        made = type(f"SDK{error.__name__}", (base, error), {"__doc__": about, "__module__": __name__, "of": error})
+        return _COMBINED.setdefault(error, made)
+    return _COMBINED[error]
 
 
-class SDKNotFoundPackage(_SDKFields, NotFoundPackage):
-    """A `NotFoundPackage` that is an SDK exception as well."""
+def _made(error: type[ServiceError], args: tuple[object, ...]) -> _SDKFields:
+    return combined(error)(*args)
 
 
-class SDKNotRemainCount(_SDKFields, NotRemainCount):
-    """A `NotRemainCount` that is an SDK exception as well."""
-
-
-class SDKCreateCertificateRequestFailed(_SDKFields, CreateCertificateRequestFailed):
-    """A `CreateCertificateRequestFailed` that is an SDK exception as well."""
-
-
-class SDKDeleteFail(_SDKFields, DeleteFail):
-    """A `DeleteFail` that is an SDK exception as well."""
-
-
-_BY_CODE: dict[str, type[_SDKFields]] = {
-    error.code: error
-    for error in (
-        SDKOrderStateError,
-        SDKNotFoundOrder,
-        SDKNotFoundPackage,
-        SDKNotRemainCount,
-        SDKCreateCertificateRequestFailed,
-        SDKDeleteFail,
-    )
-}
+SDKOrderStateError = combined(OrderStateError)
+SDKNotFoundOrder = combined(NotFoundOrder)
+SDKNotFoundPackage = combined(NotFoundPackage)
+SDKNotRemainCount = combined(NotRemainCount)
+SDKCreateCertificateRequestFailed = combined(CreateCertificateRequestFailed)
+SDKDeleteFail = combined(DeleteFail)
 
 
 def refused_here(lifecycle: Lifecycle, states: Collection[State | None], trigger: Trigger) -> _SDKRefusal:
-    """The refusal of `trigger` for an order that is in one of `states`, in all of which it is illegal."""
-    gone = {lifecycle.service_refusals[state] for state in states} == {NotFoundOrder}
-    return (SDKNotFoundOrder if gone else SDKOrderStateError)(lifecycle, frozenset(states), trigger)
+    """The refusal of `trigger` for an order that is in one of `states`, in all of which it is illegal.
+
+    It is the one of the table, or what those of these states have in common; "not found" only if it is gone in all.
+    """
+    existing = [state for state in lifecycle.state_rules if state in states and state not in lifecycle.gone]
+    first, *others = [lifecycle.refusal(state, trigger).error for state in existing] or [lifecycle.not_found]
+    common = [each for each in first.__mro__ if hasattr(each, "code") and all(issubclass(one, each) for one in others)]
+    return combined(common[0] if common else OrderStateError)(lifecycle, frozenset(states), trigger)  # type: ignore[return-value]
 
 
 def refused_by_service(
     theirs: Exception, lifecycle: Lifecycle, states: Collection[State | None], trigger: Trigger
 ) -> Exception:
-    """`theirs`, the SDK's exception, as the table's error as well if its code is documented; else as it is.
+    """`theirs`, the SDK's exception, as the table's error as well if it knows the code; else as it is.
 
     `states` are those in which the service may have refused `trigger`; if empty, the table does not explain it.
     """
-    combined = _BY_CODE.get(getattr(theirs, "code", "") or "")
-    if combined is None:
+    known = lifecycle.codes.by_code.get(getattr(theirs, "code", "") or "")
+    if known is None:
         return theirs
-    explained = states and issubclass(combined, Refusal)
-    error = combined(lifecycle, frozenset(states), trigger) if explained else combined()
+    explained = states and issubclass(known, Refusal)
+    error = combined(known)(lifecycle, frozenset(states), trigger) if explained else combined(known)()
     error.say(theirs)
     return error
 
 
 @contextmanager
-def naming(order_id: int | str | None) -> Iterator[None]:
-    """Errors that are raised within bear `order_id`; ours name it in their text, all others in a note."""
+def naming(order_id: int | str | None, noun: str) -> Iterator[None]:
+    """Errors that are raised within bear `order_id`; ours name it in their text as a `noun`, all others in a note."""
     try:
         yield
     except Exception as error:
+        if isinstance(error, OrderFSMError) and error.noun != noun:
+            error.noun = noun
         if order_id is not None and getattr(error, "order_id", None) is None:
             error.order_id = order_id  # type: ignore[attr-defined]
             if not isinstance(error, OrderFSMError) and not hasattr(error, "__notes__"):
-                error.add_note(f"order {order_id}")
+                error.add_note(f"{noun} {order_id}")
         raise
 
 
@@ -216,7 +216,7 @@ class OutcomeUnknown(OrderFSMError, SDKError):
         operation: Operation,
         order_id: int | str | None,
         observation: Observation | None = None,
-        candidates: Collection[int] = (),
+        candidates: Collection[int | str] = (),
     ) -> None:
         Exception.__init__(self, operation, order_id, observation, tuple(candidates))
         self.operation = operation
@@ -227,12 +227,12 @@ class OutcomeUnknown(OrderFSMError, SDKError):
     @property
     def message(self) -> str:
         """Which call it was, and all that is known."""
-        about = "" if self.order_id is None else f" of order {self.order_id}"
+        about = "" if self.order_id is None else f" of {self.noun} {self.order_id}"
         known = ""
         if self.observation is not None:
-            known = f"; the order was last read as {self.observation}"
+            known = f"; the {self.noun} was last read as {self.observation}"
         if self.candidates:
-            known += f"; it may have made one of the orders {', '.join(map(str, self.candidates))}"
+            known += f"; it may have made one of the {self.noun}s {', '.join(map(str, self.candidates))}"
         return f"whether {self.operation}{about} was carried out is unknown{known}"
 
     def __str__(self) -> str:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from functools import cache, wraps
+from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.tables.orders import Operation
 
 from .call import calling
 from .connection import Connection
-from .preflight import CREATING, RULED, Mode, Preflight
-from .sdk import Client, method_name
+from .preflight import Mode, Preflight
+from .roles import roles
+from .sdk import Client, id_field, method_name, require_offered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Operation
 
     from .decision_log import Divergence
 
@@ -35,16 +36,16 @@ def guard(
 ) -> C:
     """A client like `client`, of a subclass of its class, that refuses locally what the table refuses.
 
-    Before a call that the table rules (cancel, delete, cancel for package, renew) it reads the order's state once, with
-    the synchronous methods as with the asynchronous ones. If the call is illegal in every state that the answer may
-    mean, it raises without sending the call: an `OrderStateError` (or `NotFoundOrder`) that is an instance of the SDK's
-    own exception as well, and names all those states in `possible`. Everything else is sent: what is legal in some of
-    the states, and what follows a read that failed or answered an unknown word. A refusal by the service has the same
-    class as a local one.
+    Before a call that the table `lifecycle` rules (of orders cancel, delete, cancel for package, renew) it reads the
+    order's state once, with the synchronous methods as with the asynchronous ones. If the call is illegal in every
+    state that the answer may mean, it raises without sending the call: an `OrderStateError` (or `NotFoundOrder`) that
+    is an instance of the SDK's own exception as well, and names all those states in `possible`. Everything else is
+    sent: what is legal in some of the states or of which the table's sources say nothing, and what follows a read that
+    failed or answered an unknown word. A refusal by the service has the same class as a local one.
 
     * `mode`: `enforce`; `warn` logs a warning where it would refuse, and sends the call; `off` does nothing at all.
-    * `trust`: which refusals are made here: only those that the documents state (`documented`), or also those that are
-      `inferred` from them.
+    * `trust`: which refusals are made here: only those that the documents state (`documented`), also those that were
+      `observed`, or all, also those that are `inferred`.
     * `max_age`: how many seconds an observation serves for further calls, instead of a new read.
     * `grace`: for how many seconds after this client created an order "not found" refuses nothing, because the service
       is eventually consistent after a create. It ends when this client deletes the order. Ten are our choice; the
@@ -59,28 +60,31 @@ def guard(
     Each error about an order names it, and has its `order_id`. What is no OrderId, in a call that the table rules,
     raises `InvalidValue`, and nothing is sent.
 
-    Raises `InvalidValue` if `client` is not a client of the official SDK (a mock of one is not), and for a setting that
-    is none. The guarded client shares the connection settings of `client`, which stays as it was.
+    Raises `InvalidValue` if `client` is not a client of the official SDK (a mock of one is not), for a setting that is
+    none, and for a table of which the SDK's client has not all operations, or with no read of one order's state. The
+    guarded client shares the connection settings of `client`, which stays as it was.
     """
     bare = Connection.of(client).unguarded
     preflight = Preflight(mode, trust, max_age, grace, on_divergence, lifecycle)
-    guarded: C = object.__new__(_guarded_class(bare))
+    guarded: C = object.__new__(_guarded_class(bare, lifecycle))
     guarded.__dict__.update(client.__dict__, _preflight=preflight)
     return guarded
 
 
-@cache
-def _guarded_class(cls: Any) -> type[Any]:
+@lru_cache
+def _guarded_class(cls: Any, lifecycle: Lifecycle) -> type[Any]:
     """A subclass of `cls` whose methods for ruled and creating operations, and for reads, ask the guard.
 
     Only `..._with_options` and `..._with_options_async` are replaced: the short forms call them.
     """
+    require_offered(lifecycle, cls)
     members: dict[str, Any] = {"_unguarded": cls}
-    for operation in RULED | CREATING:
+    its = roles(lifecycle)
+    for operation in its.ruled + its.creating:
         name = f"{method_name(operation)}_with_options"
         members[name] = _asking(operation, getattr(cls, name))
         members[f"{name}_async"] = _asking_async(operation, getattr(cls, f"{name}_async"))
-    for operation in (Operation.DESCRIBE, Operation.LIST):
+    for operation in its.fields:
         name = f"{method_name(operation)}_with_options"
         members[name] = _noting(operation, getattr(cls, name))
         members[f"{name}_async"] = _noting_async(operation, getattr(cls, f"{name}_async"))
@@ -89,7 +93,10 @@ def _guarded_class(cls: Any) -> type[Any]:
 
 def _passes(preflight: Preflight, operation: Operation, request: Any) -> bool:
     """Whether the guard has nothing to say: it is off, or the order that the call is about is not named."""
-    return preflight.mode is Mode.OFF or (operation in RULED and request.order_id is None)
+    if preflight.mode is Mode.OFF:
+        return True
+    lifecycle = preflight.lifecycle
+    return operation not in lifecycle.creates and getattr(request, id_field(lifecycle), request) is None
 
 
 def _asking(operation: Operation, call: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,12 +14,16 @@ from collections import defaultdict
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from orderfsm import trace
 from orderfsm.invalid import InvalidValue, OrderFSMError
-from orderfsm.tables.orders import Operation
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Line, Outcome
+
+from .observation import word_in
+from .roles import roles
+from .sdk import id_field
 
 try:
     import fcntl
@@ -29,6 +33,10 @@ except ModuleNotFoundError:  # Windows
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
+
+    from orderfsm.identity import Id
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Operation
 
     from .candidate import Candidate
     from .sdk import Answer
@@ -52,18 +60,22 @@ class JournalFailed(OrderFSMError, OSError):
 class Journal:
     """A file of JSON Lines to which a line is added for each call; an existing one is continued.
 
-    `swept` is what is swept, as JSON. `begun`: the file is there, with the `selection` of the sweep that began it:
-    tuples of an order's id, its `Status`, domain, product and date. `lines` are all its lines, by order. Raises
-    `InvalidValue` if the file holds anything but the whole journal of a sweep of the same, and if another sweep is
-    writing it; a last line that was cut off is dropped. May be written from several threads.
+    `swept` is what is swept, as JSON: orders of `lifecycle`. `begun`: the file is there, with the `selection` of the
+    sweep that began it: tuples of an order's id, its `Status`, domain, product and date. `lines` are all its lines, by
+    order. Raises `InvalidValue` if the file holds anything but the whole journal of a sweep of the same, and if another
+    sweep is writing it; a last line that was cut off is dropped. May be written from several threads.
     """
 
-    def __init__(self, path: str | os.PathLike[str], swept: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], swept: Mapping[str, Any], lifecycle: Lifecycle = ORDER_LIFECYCLE
+    ) -> None:
         self._path = Path(path)
+        self._lifecycle = lifecycle
+        self._lists = roles(lifecycle).lists
         self._swept = json.loads(json.dumps(swept))
         self._lock = threading.Lock()
         self._file: BinaryIO | None = None
-        self.lines: defaultdict[int, list[Line]] = defaultdict(list)
+        self.lines: defaultdict[Id, list[Line]] = defaultdict(list)
         self.selection: list[tuple[Any, ...]] = []
         self.begun = self._path.exists()
         if self.begun:
@@ -106,11 +118,11 @@ class Journal:
         first, *lines = text.splitlines() or [b""]
         selected = self._selected(first)
         for number, each in enumerate(lines, 2):
-            line = trace.loads(each, str(self._path), number)
+            line = trace.loads(each, str(self._path), number, self._lifecycle)
             if not isinstance(line, Line) or line.order_id is None:
                 raise self._foreign(number)
             self.lines[line.order_id].append(line)
-            if line.trigger is Operation.LIST:
+            if line.trigger == self._lists:
                 named = [line.extra.get(name) for name in _NAMED]
                 if not all(map(isinstance, named, _NAMED.values())):
                     raise self._foreign(number)
@@ -143,7 +155,7 @@ class Journal:
         lines = [json.dumps(header)]
         for each in candidates:
             extra = {"domain": each.domain, "product": each.product, "bought": each.bought}
-            line = _line(Operation.LIST, order_id=each.order_id, state=each.status, extra=extra)
+            line = self._line(cast("Operation", self._lists), order_id=each.order_id, state=each.status, extra=extra)
             lines.append(trace.dumps(line))
         self._file = self._locked("xb", buffering=0)
         try:
@@ -154,21 +166,24 @@ class Journal:
 
     def note(self, step: Send, answer: Answer) -> None:
         """Write what a call on an order came to; calls on the account are left out."""
-        order_id = getattr(step.request, "order_id", None)
+        order_id = getattr(step.request, id_field(self._lifecycle), None)
         if order_id is None:
             return
         refused = answer.outcome is Outcome.REFUSED
-        read = step.operation is Operation.DESCRIBE and answer.outcome is Outcome.ACCEPTED
-        line = _line(
+        read = step.operation == roles(self._lifecycle).read and answer.outcome is Outcome.ACCEPTED
+        line = self._line(
             step.operation,
             order_id=order_id,
             outcome=answer.outcome,
             code=answer.code if refused else None,
-            state=answer.response.body.type if read else None,
+            state=word_in(step.operation, answer.response.body, self._lifecycle) if read else None,
         )
         with self._lock:
             if self._file is not None:
                 self._write(f"{trace.dumps(line)}\n")
+
+    def _line(self, operation: Operation, **fields: Any) -> Line:
+        return Line(time=datetime.now(UTC), trigger=operation, lifecycle=self._lifecycle, **fields)
 
     def _write(self, text: str) -> None:
         """Write all of `text`, at once: nothing waits in a buffer that closing the file would have to write."""
@@ -193,7 +208,3 @@ _NAMED = {"domain": str | None, "product": str | None, "bought": float | None}
 """What the selection has of an order besides its id and status."""
 
 _HEADER = json.loads(trace.header(trace.Events.PARTIAL))
-
-
-def _line(operation: Operation, **fields: Any) -> Line:
-    return Line(time=datetime.now(UTC), trigger=operation, **fields)

@@ -7,20 +7,20 @@ tells: an order for the same domains, of the same product, that began after the 
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from orderfsm.tables.orders import Operation
-
-from .observation import meaning
-from .sdk import domains_of_csr
+from .observation import meaning, word_in
+from .roles import roles
+from .sdk import domains_of_csr, id_field
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State
+    from orderfsm.rows import Operation, State
 
 MAX_SKEW = 15 * 60
 """Seconds that the clocks of client and service may differ: beyond, the service refuses every signature."""
@@ -60,34 +60,36 @@ class Application:
     @classmethod
     def renewing(cls, rows: Iterable[Any]) -> Application:
         """The application that a renewal of the listed order makes, which is the one of `rows`, if it is listed."""
-        return next((cls(_domains(row), row.product_code) for row in rows), cls(frozenset(), None))
+        return next((cls(_domains(row), getattr(row, "product_code", None)) for row in rows), cls(frozenset(), None))
 
     def made(
         self, rows: Iterable[Any], since: float, begins: Collection[State | None], lifecycle: Lifecycle
-    ) -> tuple[list[int], list[int]]:
+    ) -> tuple[list[Id], list[Id]]:
         """The ids of the listed orders that it may have made `since` then, and of those of which that is doubtful.
 
         `begins` are the states in which such an order begins. It is doubtful if only a date speaks against it, or if
         the domains are not known, or are the same in part: the documents do not say what the list has there.
         """
+        listing = cast("Operation", roles(lifecycle).lists)
         later = {state for start in begins for state in lifecycle.reachable(start)}
-        made: list[int] = []
-        doubtful: list[int] = []
+        made: list[Id] = []
+        doubtful: list[Id] = []
         for row in rows:
-            states = meaning(Operation.LIST, row.status, lifecycle)
-            domains = _domains(row)
-            recent = row.buy_date is None or row.buy_date >= since * 1000
-            if not states & later or self.product not in {None, row.product_code}:
+            states = meaning(listing, word_in(listing, row, lifecycle), lifecycle)
+            domains, date = _domains(row), getattr(row, "buy_date", None)
+            recent = date is None or date >= since * 1000
+            if not states & later or self.product not in {None, getattr(row, "product_code", None)}:
                 continue
             if recent and domains and domains == self.domains:
-                made.append(row.order_id)
+                made.append(getattr(row, id_field(lifecycle)))
             elif (recent or states & set(begins)) and (not self.domains or domains & self.domains):
-                doubtful.append(row.order_id)
+                doubtful.append(getattr(row, id_field(lifecycle)))
         return made, doubtful
 
 
 def _domains(row: Any) -> frozenset[str]:
-    return _normal((row.domain or row.common_name or "").split(","))
+    named = getattr(row, "domain", None) or getattr(row, "common_name", None) or ""
+    return _normal(named.split(","))
 
 
 def _normal(domains: Iterable[str]) -> frozenset[str]:

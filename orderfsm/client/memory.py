@@ -13,6 +13,7 @@ from .observation import Observation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State
 
 MEMORY = 100_000
@@ -21,10 +22,14 @@ MEMORY = 100_000
 
 @attrs.define(eq=False)
 class Memory:
-    """Observations, each for `max_age` seconds by `clock`, and the orders that were met; for several threads."""
+    """Observations, each for `max_age` seconds by `clock`, and the orders that were met; for several threads.
+
+    The orders are those of the table `lifecycle`.
+    """
 
     max_age: float
     clock: Callable[[], float]
+    lifecycle: Lifecycle
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     _seen: dict[str, Observation] = attrs.field(factory=dict, init=False)
     _met: dict[str, None] = attrs.field(factory=dict, init=False)
@@ -33,7 +38,8 @@ class Memory:
         self, order_id: int | str, states: frozenset[State | None], word: str | None, **rest: Any
     ) -> Observation:
         """What was learned of an order just now; remembered for `max_age` seconds."""
-        observation = Observation(order_id, states, word, datetime.now(UTC), self.clock(), **rest)
+        now = datetime.now(UTC)
+        observation = Observation(order_id, states, word, now, self.clock(), lifecycle=self.lifecycle, **rest)
         if self.max_age:
             with self._lock:
                 while self._seen and observation.at - self._seen[first := next(iter(self._seen))].at > self.max_age:
@@ -46,6 +52,11 @@ class Memory:
         """The last observation of the order, if it is younger than `max_age`."""
         seen = self._seen.get(str(order_id))
         return seen if seen is not None and self.clock() - seen.at < self.max_age else None
+
+    def forget(self, order_id: int | str) -> None:
+        """Forget what was observed of the order: something happened to it, and nobody knows what."""
+        with self._lock:
+            self._seen.pop(str(order_id), None)
 
     def met(self, order_id: int | str) -> None:
         """Remember that there is, or was, such an order."""

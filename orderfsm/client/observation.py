@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm import wire
-from orderfsm.errors import NotFoundOrder
 from orderfsm.invalid import InvalidValue
-from orderfsm.tables.orders import Operation
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Outcome
+from orderfsm.words import meanings, states_read
+
+from .roles import roles
+from .sdk import field_name
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State
+    from orderfsm.rows import Operation, State
 
     from .sdk import Answer
 
@@ -27,10 +28,10 @@ class Observation:
     """What a read said of order `order_id`.
 
     `states` are those that the order may have been in, None among them for no order; every state if nothing follows
-    from the read. `word` is what was answered: a `Type`, a `Status`, an error code, or None if no answer came. `time`
-    is when it was read (UTC), `at` the same in seconds of a clock that never goes back. `body` is the answer's body as
-    the SDK has it, for its other fields: `certificate`, `record_value`. `error` is the SDK's exception if there was
-    none.
+    from the read. `word` is what was answered: a `Type`, a `Status` (of several fields all the words), an error code,
+    or None if no answer came. `time` is when it was read (UTC), `at` the same in seconds of a clock that never goes
+    back. `body` is the answer's body as the SDK has it, for its other fields: `certificate`, `record_value`. `error` is
+    the SDK's exception if there was none. It is an order of the table `lifecycle`.
     """
 
     order_id: int | str
@@ -40,6 +41,7 @@ class Observation:
     at: float = attrs.field(repr=False)
     body: Any = attrs.field(default=None, repr=False, eq=False)
     error: Exception | None = attrs.field(default=None, repr=False, eq=False)
+    lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, repr=False, eq=False)
 
     @property
     def state(self) -> State | None:
@@ -50,6 +52,16 @@ class Observation:
     def found(self) -> frozenset[State | None]:
         """The possible states without "no order", if there are others."""
         return found(self.states)
+
+    @property
+    def named(self) -> str:
+        """The order, as texts name it."""
+        return f"{self.lifecycle.noun} {self.order_id}"
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the possible states, sorted."""
+        return sorted(map(self.lifecycle.name_of, self.states))
 
     def __str__(self) -> str:
         return self.word if self.word is not None else "unreadable"
@@ -65,34 +77,42 @@ def everything(lifecycle: Lifecycle) -> frozenset[State | None]:
     return frozenset(lifecycle.state_rules)
 
 
-@lru_cache
-def gone(lifecycle: Lifecycle) -> frozenset[State | None]:
-    """The states in which the service does not find the order: deleted, or never there."""
-    return frozenset(state for state, error in lifecycle.service_refusals.items() if error is NotFoundOrder)
-
-
 def perhaps_never_there(states: frozenset[State | None], lifecycle: Lifecycle) -> bool:
     """Whether the service does not find an order in any of `states`, and it may be that there never was one."""
-    return None in states and states <= gone(lifecycle)
+    return None in states and states <= lifecycle.gone
+
+
+def word_in(operation: Operation, answer: object, lifecycle: Lifecycle) -> str:
+    """What `answer`, a body or an entry of a list, says of the state; of several fields, all words, `-` for none."""
+    fields = roles(lifecycle).fields[operation]
+    return ", ".join(str(getattr(answer, field_name(each.field)) or "-") for each in fields)
 
 
 def meaning(operation: Operation, word: str | None, lifecycle: Lifecycle) -> frozenset[State | None]:
-    """The states that `word` may mean in the answer to a read by `operation`; every state if it is unknown."""
-    states_from = wire.states_from_status if operation is Operation.LIST else wire.states_from_type
+    """The states that `word`, as `word_in` gives it, may mean in the answer to a read by `operation`.
+
+    Every state if nobody knows it, or if its words contradict one another.
+    """
+    fields = roles(lifecycle).fields[operation]
+    possible = everywhere = everything(lifecycle)
     try:
-        return states_from(word, lifecycle)  # type: ignore[arg-type]  # None is an unknown word
+        for vocabulary, each in zip(fields, (word or "-").split(", ", len(fields) - 1), strict=False):
+            if each != "-":
+                possible &= states_read(each, vocabulary.field, meanings(lifecycle, vocabulary))
     except InvalidValue:
-        return everything(lifecycle)
+        return everywhere
+    return possible or everywhere
 
 
 def meaning_of(answer: Answer, lifecycle: Lifecycle, *, just_created: bool, met: bool) -> frozenset[State | None]:
-    """The states that the answer to DescribeCertificateState may mean.
+    """The states that the answer to a read of one order may mean.
 
     Of an order that was `just_created` it means nothing that it is not found: the service needs a while to find it. Of
     one that was `met` before it means that it is deleted; of any other, that it is, or never was.
     """
     if answer.outcome is Outcome.ACCEPTED:
-        return meaning(Operation.DESCRIBE, answer.response.body.type, lifecycle)
+        read = roles(lifecycle).read
+        return meaning(read, word_in(read, answer.response.body, lifecycle), lifecycle)
     if answer.not_found and not just_created:
-        return gone(lifecycle) - ({None} if met else set())
+        return lifecycle.gone - ({None} if met else set())
     return everything(lifecycle)

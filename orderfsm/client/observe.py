@@ -4,37 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .arguments import order_id_of
+from .arguments import id_of
 from .connection import Connection
 from .errors import naming
 from .observation import everything
 
 if TYPE_CHECKING:
+    from orderfsm.identity import Id
+
     from .observation import Observation
     from .preflight import Preflight
     from .steps import Process
 
 
-def observe(client: Any, order_id: int) -> Observation:
-    """Read the order: by DescribeCertificateState, and if that leaves several states possible, by the list as well.
+def observe(client: Any, order_id: Id) -> Observation:
+    """Read the order: by itself, and if that leaves several states possible, by the list of orders as well.
 
     `client` is a client of the official SDK, guarded or not. A read that is throttled or not answered is repeated a
     bounded number of times. Raises the SDK's exception if no read succeeds; an order that is not found is an
     observation, whose `states` are None and DELETED; DELETED alone if this client met the order before.
     """
     connection = Connection.of(client)
-    return connection.run(_observing(connection.preflight, order_id_of(order_id)))
+    return connection.run(_observing(connection.preflight, id_of(order_id, connection.preflight.lifecycle)))
 
 
-async def observe_async(client: Any, order_id: int) -> Observation:
+async def observe_async(client: Any, order_id: Id) -> Observation:
     """`observe` with the SDK's asynchronous methods."""
     connection = Connection.of(client)
-    return await connection.run_async(_observing(connection.preflight, order_id_of(order_id)))
+    process = _observing(connection.preflight, id_of(order_id, connection.preflight.lifecycle))
+    return await connection.run_async(process)
 
 
-def _observing(preflight: Preflight, order_id: int) -> Process[Observation]:
+def _observing(preflight: Preflight, order_id: Id) -> Process[Observation]:
     everywhere = everything(preflight.lifecycle)
-    with naming(order_id):
+    with naming(order_id, preflight.lifecycle.noun):
         observation = yield from preflight.reading.read_until(order_id, lambda states: len(states - {None}) == 1)
         if observation.error is not None and observation.states == everywhere:
             raise observation.error

@@ -11,7 +11,6 @@ import attrs
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import Basis
-from orderfsm.tables.orders import Operation
 
 from .arguments import seconds
 from .creates import Creates
@@ -25,12 +24,7 @@ if TYPE_CHECKING:
 
     from .decision_log import Divergence
 
-_CHANGES = [row for row in ORDER_LIFECYCLE.transitions if row.changes and isinstance(row.trigger, Operation)]
-CREATING = {Operation(row.trigger) for row in _CHANGES if row.source is None or row.creates}
-"""The operations that make an order."""
-RULED = {Operation(row.trigger) for row in _CHANGES if row.source is not None}
-"""The operations that the order's state allows or refuses."""
-
+_FIRMEST_FIRST = tuple(Basis)
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -42,19 +36,12 @@ class Mode(StrEnum):
     OFF = "off"
 
 
-class Trust(StrEnum):
-    """Which refusals a guard makes itself: only those that the documents state, or those that are inferred too."""
-
-    DOCUMENTED = "documented"
-    INFERRED = "inferred"
-
-
 def _mode(value: object) -> Mode:
     return _choice("mode", value, Mode)
 
 
-def _trust(value: object) -> Trust:
-    return _choice("trust", value, Trust)
+def _trust(value: object) -> Basis:
+    return _choice("trust", value, Basis)
 
 
 def _choice(kind: str, value: object, accepted: type[_Choice]) -> _Choice:
@@ -76,7 +63,7 @@ class Preflight:
     """
 
     mode: Mode = attrs.field(default=Mode.ENFORCE, converter=_mode)
-    trust: Trust = attrs.field(default=Trust.INFERRED, converter=_trust)
+    trust: Basis = attrs.field(default=Basis.INFERRED, converter=_trust)
     max_age: float = attrs.field(default=0, converter=seconds)
     grace: float = attrs.field(default=10, converter=seconds)
     on_divergence: Callable[[Divergence], object] | None = None
@@ -87,13 +74,14 @@ class Preflight:
     reading: Reading = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.memory = Memory(self.max_age, self._now)
+        self.memory = Memory(self.max_age, self._now, self.lifecycle)
         self.creates = Creates(self.grace, self._now)
         self.reading = Reading(self.lifecycle, self.memory, self.creates)
 
     def refuses(self, basis: Basis | None) -> bool:
-        """Whether a call that the table refuses on this basis is not sent."""
-        return self.mode is Mode.ENFORCE and (self.trust is Trust.INFERRED or basis is Basis.DOCUMENTED)
+        """Whether a call that the table refuses on this basis is not sent: it is as firm as those that are trusted."""
+        firmness = _FIRMEST_FIRST.index(basis or Basis.INFERRED)
+        return self.mode is Mode.ENFORCE and firmness <= _FIRMEST_FIRST.index(self.trust)
 
     def _now(self) -> float:
         return self.clock()

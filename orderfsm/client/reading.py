@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from orderfsm.tables.orders import Operation
 from orderfsm.trace import Outcome
 
 from .backoff import RETRIES, backoff
 from .errors import refused_by_service
-from .observation import meaning, meaning_of, perhaps_never_there
-from .sdk import Answer, request
+from .observation import meaning, meaning_of, perhaps_never_there, word_in
+from .roles import roles
+from .sdk import Answer, field_name, id_field, request, rows_of
 from .steps import Process, Send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State
+    from orderfsm.rows import Operation, State
 
     from .creates import Creates
     from .memory import Memory
@@ -42,34 +42,37 @@ class Reading:
     headers: Mapping[str, str] = attrs.field(factory=dict, init=False)
 
     def read(self, order_id: int | str, *, lenient: bool = False) -> Process[tuple[Observation, Answer]]:
-        """One DescribeCertificateState: what was observed, and what the call came to. For `lenient` see `Send`."""
-        answer = yield Send(Operation.DESCRIBE, request(Operation.DESCRIBE, order_id=order_id), lenient)
+        """One read of the order: what was observed, and what the call came to. For `lenient` see `Send`."""
+        operation = roles(self.lifecycle).read
+        answer = yield Send(operation, request(operation, **{id_field(self.lifecycle): order_id}), lenient)
         return self.saw(order_id, answer), answer
 
     def saw(self, order_id: int | str, answer: Answer) -> Observation:
-        """The observation that the answer to a DescribeCertificateState is."""
+        """The observation that the answer to a read of one order is."""
         body = answer.response.body if answer.outcome is Outcome.ACCEPTED else None
         if body is not None:
             self.memory.met(order_id)
         just_created, met = self.creates.just_created(order_id), self.memory.has_met(order_id)
         states = meaning_of(answer, self.lifecycle, just_created=just_created, met=met)
-        word = answer.code if body is None else body.type
+        word = answer.code if body is None else word_in(roles(self.lifecycle).read, body, self.lifecycle)
         return self.memory.observation(order_id, states, word, body=body, error=answer.error)
 
     def saw_response(self, operation: Operation, request: Any, response: Any) -> None:
         """Take note of what a caller's own read was answered, if that can be read."""
-        answer = Answer.of_response(operation, response)
+        answer = Answer.of_response(operation, response, self.lifecycle)
         if answer.outcome is not Outcome.ACCEPTED:
             return
-        if operation is Operation.DESCRIBE:
-            self.saw(request.order_id, answer)
-        for row in getattr(response.body, "certificate_order_list", None) or ():
-            self.memory.met(row.order_id)
+        its, named = roles(self.lifecycle), id_field(self.lifecycle)
+        if operation == its.read:
+            self.saw(getattr(request, named), answer)
+        elif operation == its.lists:
+            for row in rows_of(response.body):
+                self.memory.met(getattr(row, named))
 
     def existing(self, observation: Observation) -> Observation:
-        """`observation`, unless it says that there is no such order, and none was met: then `NotFoundOrder`."""
+        """`observation`, unless it says that there is no such order, and none was met: then `NotFound`."""
         if perhaps_never_there(observation.states, self.lifecycle) and observation.error is not None:
-            raise refused_by_service(observation.error, self.lifecycle, (), Operation.DESCRIBE)
+            raise refused_by_service(observation.error, self.lifecycle, (), roles(self.lifecycle).read)
         return observation
 
     def read_until(
@@ -77,7 +80,7 @@ class Reading:
     ) -> Process[Observation]:
         """Read the order until what its states may be `suffices`, a bounded number of times; the last observation.
 
-        Where one word of DescribeCertificateState means too many states, the list of orders may have another.
+        Where what it answers means too many states, the list of orders, if there is one, may have another word.
         """
         observation, answer = yield from self.read(order_id)
         for attempt in range(1, RETRIES + 1):
@@ -92,28 +95,36 @@ class Reading:
         return observation
 
     def listed(self, observation: Observation) -> Process[Observation]:
-        """`observation`, narrowed by the `Status` that the list has for the order, if it is there."""
+        """`observation`, narrowed by what the list says of the order's state, if it is there."""
         row = yield from self.row(observation.order_id)
         if row is None:
             return observation
         self.memory.met(observation.order_id)
-        states = meaning(Operation.LIST, row.status, self.lifecycle)
+        listing = cast("Operation", roles(self.lifecycle).lists)
+        word = word_in(listing, row, self.lifecycle)
+        states = meaning(listing, word, self.lifecycle)
         both = observation.states & states
-        return self.memory.observation(observation.order_id, both or states, row.status, body=observation.body)
+        return self.memory.observation(observation.order_id, both or states, word, body=observation.body)
 
     def row(self, order_id: int | str) -> Process[Any]:
         """The order's entry in the list; None if it is not there, or if the list cannot be read."""
-        rows = yield from self.orders(until=lambda row: str(row.order_id) == str(order_id))
-        found = [] if isinstance(rows, Answer) else rows
-        return next((row for row in found if str(row.order_id) == str(order_id)), None)
+        named = id_field(self.lifecycle)
+
+        def wanted(row: Any) -> bool:
+            return str(getattr(row, named)) == str(order_id)
+
+        rows = yield from self.orders(until=wanted)
+        return next(filter(wanted, () if rows is None or isinstance(rows, Answer) else rows), None)
 
     def orders(
         self, status: str | None = None, until: Callable[[Any], bool] = lambda _: False
-    ) -> Process[list[Any] | Answer]:
+    ) -> Process[list[Any] | Answer | None]:
         """The entries of the list, page by page up to one that `until` wants; or the answer with which a page failed.
 
-        With `status`, those of that status alone.
+        With `status`, a word for a state, those of that status alone. None if the API has no list of orders.
         """
+        if roles(self.lifecycle).lists is None:
+            return None
         found: list[Any] = []
         page = 0
         while True:
@@ -122,20 +133,22 @@ class Reading:
             if answer.outcome is not Outcome.ACCEPTED:
                 return answer
             body = answer.response.body
-            rows = body.certificate_order_list or []
+            rows = rows_of(body)
             found += rows
             if not rows or page * PAGE >= (body.total_count or 0) or any(map(until, rows)):
                 return found
 
     def page(self, number: int, status: str | None = None) -> Process[Answer]:
         """The answer to one page of the list, asked again a bounded number of times while it is lost or throttled."""
-        asked = request(Operation.LIST, current_page=number, show_size=PAGE, status=status)
-        answer: Answer = yield Send(Operation.LIST, asked)
+        operation = cast("Operation", roles(self.lifecycle).lists)
+        field = field_name(roles(self.lifecycle).fields[operation][0].field)
+        asked = request(operation, current_page=number, show_size=PAGE, **{field: status})
+        answer: Answer = yield Send(operation, asked)
         for attempt in range(1, RETRIES + 1):
             if not answer.passing:
                 break
             yield backoff(attempt, answer)
-            answer = yield Send(Operation.LIST, asked)
+            answer = yield Send(operation, asked)
         if answer.outcome is Outcome.ACCEPTED:
             self.headers = answer.response.headers or {}
         return answer

@@ -19,11 +19,12 @@ import attrs
 from orderfsm.errors import Meaning
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue, OrderFSMError
-from orderfsm.tables.api import meaning_of
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Outcome
 
-from .arguments import order_id_of
+from .arguments import id_of
 from .errors import UnreadableAnswer
+from .roles import roles
 
 PACKAGE = "alibabacloud-cas20200407"
 SUPPORTED = "3.x or 2.0.4"
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 
     from darabonba.runtime import RuntimeOptions
 
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Operation
 else:
     try:
@@ -69,9 +71,12 @@ __all__ = [
     "RuntimeOptions",
     "UnsupportedSDK",
     "domains_of_csr",
+    "field_name",
+    "id_field",
     "method_name",
     "request",
     "response",
+    "rows_of",
     "send",
     "send_async",
     "send_raw",
@@ -84,9 +89,31 @@ def method_name(operation: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
 
 
+field_name = method_name
+"""The SDK's name for a field of a request or of an answer: the API's in snake case."""
+
+
+def id_field(lifecycle: Lifecycle) -> str:
+    """The SDK's name for the field with the id of an order of `lifecycle`."""
+    return field_name(lifecycle.identity.parameter)
+
+
+def require_offered(lifecycle: Lifecycle, client: type[Client]) -> None:
+    """Raise `InvalidValue` unless `client`, a class of the SDK, has all that is called for orders of `lifecycle`."""
+    for operation in roles(lifecycle).called:
+        if not (hasattr(client, f"{method_name(operation)}_with_options") and hasattr(models, f"{operation}Request")):
+            accepted = f"a table whose operations the client of {PACKAGE} has; it has no {operation}"
+            raise InvalidValue("lifecycle", lifecycle.name, [accepted])
+
+
 def request(operation: Operation, **fields: Any) -> Any:
     """The SDK's request for `operation`, with `fields` by the SDK's names (`order_id`)."""
     return getattr(models, f"{operation}Request")(**fields)
+
+
+def rows_of(body: Any) -> list[Any]:
+    """The entries of a list in the `body` of an answer: it has one field that is a list."""
+    return next((value for value in vars(body).values() if isinstance(value, list)), [])
 
 
 def response(operation: Operation, **fields: Any) -> Any:
@@ -116,9 +143,10 @@ class Answer:
     """What a call came to.
 
     ACCEPTED with the SDK's `response`; REFUSED with the service's `code` and the SDK's `error`: the call did nothing;
-    or UNKNOWN with the `error`: no answer came, or one that does not say whether the call did anything (HTTP 5xx, which
-    includes the code `Error`), or one that cannot be read. `retry_after` (seconds) is what a throttled caller was asked
-    to wait, at most `MAX_RETRY_AFTER`.
+    or UNKNOWN with the `error`: no answer came, or one that does not say whether the call did anything (HTTP 5xx, also
+    with the code `Error`, unless it is the status of a code that says more), or one that cannot be read. `retry_after`
+    (seconds) is what a throttled caller was asked to wait, at most `MAX_RETRY_AFTER`. What a code means, the codes of
+    `lifecycle` say.
     """
 
     outcome: Outcome
@@ -126,35 +154,39 @@ class Answer:
     response: Any = attrs.field(default=None, repr=False)
     error: Exception | None = None
     retry_after: float | None = None
+    lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, repr=False, eq=False)
 
     @classmethod
-    def of_response(cls, operation: Operation, response: Any) -> Answer:
+    def of_response(cls, operation: Operation, response: Any, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Answer:
         """What the SDK's `response` says of the call: ACCEPTED, if its body is one that the API documents."""
-        problem = _problem(getattr(response, "body", None))
+        problem = _problem(operation, getattr(response, "body", None), lifecycle)
         if problem is None:
-            return cls(Outcome.ACCEPTED, response=response)
-        return cls(Outcome.UNKNOWN, error=UnreadableAnswer(operation, problem))
+            return cls(Outcome.ACCEPTED, response=response, lifecycle=lifecycle)
+        return cls(Outcome.UNKNOWN, error=UnreadableAnswer(operation, problem), lifecycle=lifecycle)
 
     @classmethod
-    def of_error(cls, error: Exception) -> Answer | None:
+    def of_error(cls, error: Exception, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Answer | None:
         """What the SDK's `error` says of the call; None if it is no answer but a fault on the caller's side."""
         if isinstance(error, UnreadableAnswer):
-            return cls(Outcome.UNKNOWN, error=error)
+            return cls(Outcome.UNKNOWN, error=error, lifecycle=lifecycle)
         code = getattr(error, "code", None)
         if isinstance(error, TeaException) and code:
-            status, meaning = getattr(error, "statusCode", None), meaning_of(str(code))
-            failed = isinstance(status, int) and status >= 500 and meaning is not Meaning.THROTTLED
+            status, meaning = getattr(error, "statusCode", None), lifecycle.codes.meaning_of(str(code))
+            documented = getattr(lifecycle.codes.by_code.get(str(code)), "http_status", None) == status
+            failed = isinstance(status, int) and status >= 500 and meaning is not Meaning.THROTTLED and not documented
             if failed or meaning is Meaning.PERHAPS:
-                return cls(Outcome.UNKNOWN, str(code), error=error)
-            return cls(Outcome.REFUSED, str(code), error=error, retry_after=_retry_after(error))
+                return cls(Outcome.UNKNOWN, str(code), error=error, lifecycle=lifecycle)
+            return cls(Outcome.REFUSED, str(code), None, error, _retry_after(error), lifecycle)
         cause = getattr(error, "inner_exception", None)
         lost = isinstance(error, UnretryableException) or _is_of_the_network(error)
-        return cls(Outcome.UNKNOWN, error=error) if lost and not _is_of_the_credentials(cause) else None
+        if not lost or _is_of_the_credentials(cause):
+            return None
+        return cls(Outcome.UNKNOWN, error=error, lifecycle=lifecycle)
 
     @property
     def refused_as(self) -> Meaning | None:
         """What the code of a refusal means; None if it is no refusal, or nobody knows the code."""
-        return meaning_of(self.code) if self.outcome is Outcome.REFUSED else None
+        return self.lifecycle.codes.meaning_of(self.code) if self.outcome is Outcome.REFUSED else None
 
     @property
     def of_the_state(self) -> bool:
@@ -182,25 +214,27 @@ class Answer:
         return self.code or f"no answer ({type(self.error).__name__})"
 
 
-def send(operation: Operation, call: Callable[[], Any], *, lenient: bool = False) -> Answer:
-    """What the SDK call `call` of `operation` came to.
+def send(operation: Operation, call: Callable[[], Any], lifecycle: Lifecycle, *, lenient: bool = False) -> Answer:
+    """What the SDK call `call` of `operation`, one of `lifecycle`, came to.
 
     An error that is no answer is raised, unless `lenient`: see `Send`.
     """
     try:
         response = call()
     except Exception as error:  # noqa: BLE001  # raised again if it is no answer
-        return _answer_or_raise(operation, error, lenient=lenient)
-    return Answer.of_response(operation, response)
+        return _answer_or_raise(operation, error, lifecycle, lenient=lenient)
+    return Answer.of_response(operation, response, lifecycle)
 
 
-async def send_async(operation: Operation, call: Callable[[], Awaitable[Any]], *, lenient: bool = False) -> Answer:
+async def send_async(
+    operation: Operation, call: Callable[[], Awaitable[Any]], lifecycle: Lifecycle, *, lenient: bool = False
+) -> Answer:
     """The same of an asynchronous call."""
     try:
         response = await call()
     except Exception as error:  # noqa: BLE001  # raised again if it is no answer
-        return _answer_or_raise(operation, error, lenient=lenient)
-    return Answer.of_response(operation, response)
+        return _answer_or_raise(operation, error, lifecycle, lenient=lenient)
+    return Answer.of_response(operation, response, lifecycle)
 
 
 def send_raw(client: Client, action: str, version: str, parameters: Mapping[str, Any], runtime: Any) -> Answer:
@@ -223,56 +257,71 @@ def send_raw(client: Client, action: str, version: str, parameters: Mapping[str,
         return Answer.of_error(error) or Answer(Outcome.UNKNOWN, error=error)
 
 
-def _answer_or_raise(operation: Operation, error: Exception, *, lenient: bool) -> Answer:
-    answer = Answer.of_error(error)
+def _answer_or_raise(operation: Operation, error: Exception, lifecycle: Lifecycle, *, lenient: bool) -> Answer:
+    answer = Answer.of_error(error, lifecycle)
     if answer is not None:
         return answer
     if any(frame.name in READING for frame in traceback.extract_tb(error.__traceback__)):
         unreadable = UnreadableAnswer(operation, "its body is not the object that is documented")
         unreadable.__cause__ = error
-        return Answer(Outcome.UNKNOWN, error=unreadable)
+        return Answer(Outcome.UNKNOWN, error=unreadable, lifecycle=lifecycle)
     if lenient:
-        return Answer(Outcome.UNKNOWN, error=error)
+        return Answer(Outcome.UNKNOWN, error=error, lifecycle=lifecycle)
     raise error
 
 
 READING = "from_map", "assert_as_map", "read_as_json", "read_as_json_async"
 """The SDK's functions that read an answer: what older versions raise there is about the answer, and not the call."""
 
-_IN_BODY: Mapping[str, tuple[type, ...]] = {"order_id": (int, str), "type": (str,), "total_count": (int, NoneType)}
 _IN_LIST: Mapping[str, tuple[type, ...]] = {
-    "order_id": (int, str),
-    "status": (str,),
     "domain": (str, NoneType),
     "common_name": (str, NoneType),
     "product_code": (str, NoneType),
     "buy_date": (int, float, NoneType),
 }
-"""The types of the fields that are read here, by the SDK's names. An id may be written as its digits."""
+"""The types of what is read of an order in a list besides its id and state, by the SDK's names."""
 
 
-def _problem(body: object) -> str | None:
+def _problem(operation: Operation, body: object, lifecycle: Lifecycle) -> str | None:
     """Why `body`, as the SDK has it, is none that the API documents; None if it is, in all that is read here."""
     if body is None:
         return "its body is not the object that is documented"
-    for name, accepted in _IN_BODY.items():
-        if hasattr(body, name) and not _is_one(value := getattr(body, name), name, accepted):
-            return f"{name} is {value!r:.80}"
-    for row in getattr(body, "certificate_order_list", None) or ():
-        for name, accepted in _IN_LIST.items():
-            if not _is_one(value := getattr(row, name, None), name, accepted):
-                return f"{name} is {value!r:.80}"
+    its, named = roles(lifecycle), id_field(lifecycle)
+    fields = [field_name(each.field) for each in its.fields.get(operation, ())]
+    if hasattr(body, named) and (wrong := _wrong_id(body, named, lifecycle)):
+        return wrong
+    if operation != its.lists:
+        return _wrong_words(body, fields)
+    if not isinstance(total := getattr(body, "total_count", None), int | None) or isinstance(total, bool):
+        return f"total_count is {total!r:.80}"
+    problems = (_wrong_id(row, named, lifecycle) or _wrong_words(row, fields) or _wrong(row) for row in rows_of(body))
+    return next(filter(None, problems), None)
+
+
+def _wrong_id(of: object, named: str, lifecycle: Lifecycle) -> str | None:
+    """What is wrong with the id, which may be written as its digits."""
+    try:
+        id_of(value := getattr(of, named, None), lifecycle)
+    except InvalidValue:
+        return f"{named} is {value!r:.80}"
     return None
 
 
-def _is_one(value: object, name: str, accepted: tuple[type, ...]) -> bool:
-    """Whether `value` is one that the field `name` may have."""
-    if name == "order_id":
-        try:
-            return bool(order_id_of(value))
-        except InvalidValue:
-            return False
-    return isinstance(value, accepted) and not isinstance(value, bool)
+def _wrong_words(of: object, fields: list[str]) -> str | None:
+    """What is wrong with the words for the state: there must be one, and nothing but words."""
+    words = {name: getattr(of, name, None) for name in fields}
+    some = any(isinstance(word, str) for word in words.values())
+    wrong = (name for name, word in words.items() if not isinstance(word, str) and not (some and word is None))
+    return next((f"{name} is {words[name]!r:.80}" for name in wrong), None)
+
+
+def _wrong(row: object) -> str | None:
+    """What is wrong with the rest of an order in the list."""
+    for name, accepted in _IN_LIST.items():
+        value = getattr(row, name, None)
+        if not isinstance(value, accepted) or isinstance(value, bool):
+            return f"{name} is {value!r:.80}"
+    return None
 
 
 def _retry_after(error: Exception) -> float | None:

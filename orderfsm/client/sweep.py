@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 import attrs
 
-from orderfsm import wire
+from orderfsm import words
 from orderfsm.errors import ServiceError
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue, OrderFSMError, Unreachable
 from orderfsm.tables import api
-from orderfsm.tables.orders import UNSPECIFIC_STATUS, Operation, State
 from orderfsm.trace import Outcome
 from orderfsm.verdict import Uncertain
 
-from .arguments import number, seconds, states_of
-from .candidate import Candidate
+from .arguments import id_of, number, seconds, states_of
+from .candidate import Candidate, end_of, failed
 from .carry_out import Undecided, carrying_out, decide
 from .connection import Connection
 from .errors import OutcomeUnknown, UnreadableAnswer
 from .journal import Journal
-from .observation import meaning
-from .sdk import Answer
+from .observation import meaning, word_in
+from .roles import roles
+from .sdk import Answer, id_field
 from .steps import Send, run, run_async
 
 with needs("client"):
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import Operation, State
     from orderfsm.trace import Line
 
     from .preflight import Preflight
     from .steps import Pause, Process
-
-GOAL = State.DELETED
 
 LAST_DATE = datetime.max.replace(tzinfo=UTC).timestamp() * 1000
 """Milliseconds since the epoch after which there are no dates."""
@@ -72,11 +72,11 @@ class SweepReport(Uncertain):
 
     _instead: ClassVar[str] = "ask its `.left` and its `.unverified`"
     selected: tuple[Candidate, ...]
-    deleted: tuple[int, ...] = ()
-    left: Mapping[int, str] = attrs.field(factory=dict)
+    deleted: tuple[Id, ...] = ()
+    left: Mapping[Id, str] = attrs.field(factory=dict)
     unverified: str | None = None
-    by_others: tuple[int, ...] = ()
-    perhaps_ours: tuple[int, ...] = ()
+    by_others: tuple[Id, ...] = ()
+    perhaps_ours: tuple[Id, ...] = ()
 
     @property
     def freed(self) -> int:
@@ -101,7 +101,7 @@ class SweepReport(Uncertain):
 def sweep(
     client: Any,
     *,
-    states: State | str | Collection[State | str] = (State.VERIFY_FAIL,),
+    states: State | str | Collection[State | str] | None = None,
     older_than: float = 0,
     dry_run: bool = False,
     selected: Collection[Candidate] | None = None,
@@ -112,9 +112,10 @@ def sweep(
 ) -> SweepReport:
     """Delete the account's orders that are in `states` (as for `wait`) and at least `older_than` seconds old.
 
-    Each order is read just before it is touched, and brought to DELETED as by `carry_out`; one that is in other states
-    by then is left alone. With `dry_run` nothing is sent that changes anything, and the report holds the selection.
-    Orders from which no operation leads to DELETED (issued ones) are selected if asked for, and left with that reason.
+    Without `states`, those whose review failed: where nothing is left but to give the order up. Each order is read just
+    before it is touched, and brought to DELETED as by `carry_out`; one that is in other states by then is left alone.
+    With `dry_run` nothing is sent that changes anything, and the report holds the selection. Orders from which no
+    operation leads to DELETED (issued ones) are selected if asked for, and left with that reason.
 
     * `selected`: the candidates of a dry run, to sweep exactly these.
     * `rate`: calls a second of each operation, for all workers together; None: the documented limits, 10 a second, of
@@ -125,7 +126,8 @@ def sweep(
     * `on_progress` is called for each order that is dealt with, with the reason if it was left; from several threads.
       Of a sweep that is continued, for those that are done already as well.
 
-    Raises the SDK's exception if the orders cannot be listed, `InvalidValue` for settings that are none, and
+    Raises the SDK's exception if the orders cannot be listed, `InvalidValue` for settings that are none, or if `client`
+    is guarded by a table whose orders the API does not list or that has no one state in which they are gone, and
     `JournalFailed` if the journal cannot be written; every call that was answered before is in it.
     """
     sweeping = _Sweep.of(client, states, older_than, rate, concurrency, on_progress)
@@ -136,7 +138,7 @@ def sweep(
 async def sweep_async(
     client: Any,
     *,
-    states: State | str | Collection[State | str] = (State.VERIFY_FAIL,),
+    states: State | str | Collection[State | str] | None = None,
     older_than: float = 0,
     dry_run: bool = False,
     selected: Collection[Candidate] | None = None,
@@ -174,11 +176,17 @@ class _Each:
 _Step: TypeAlias = "Send | Pause | _Each"
 
 
-def _limiters(rate: object) -> dict[Operation, Limiter]:
-    """One limiter for each operation, shared by all workers."""
+def _calls_a_second(rate: object) -> float | None:
     if rate is not None and not 0 < number(rate) < float("inf"):
         raise InvalidValue("rate", rate, ["calls a second, more than 0"])
-    rates = api.RATE_LIMITS if rate is None else dict.fromkeys(Operation, number(rate))
+    return None if rate is None else number(rate)
+
+
+def _limiters(sweeping: _Sweep) -> dict[Operation, Limiter]:
+    """One limiter for each operation, shared by all workers."""
+    documented: Mapping[Any, int] = api.RATE_LIMITS
+    slowest = min(documented.values())
+    rates = {each: sweeping.rate or documented.get(each, slowest) for each in sweeping.lifecycle.operations}
     return {each: Limiter(_rate(per_second)) for each, per_second in rates.items()}
 
 
@@ -206,21 +214,29 @@ class _Sweep:
 
     connection: Connection
     states: frozenset[State | None]
+    lists: Operation
+    end: State
     older_than: float = attrs.field(converter=seconds)
-    limiters: dict[Operation, Limiter] = attrs.field(converter=_limiters)
+    rate: float | None = attrs.field(converter=_calls_a_second)
     concurrency: int = attrs.field(converter=_at_least_one)
     on_progress: Callable[[Candidate, str | None], object] | None
+    limiters: dict[Operation, Limiter] = attrs.field(init=False, default=attrs.Factory(_limiters, takes_self=True))
     journal: Journal | None = attrs.field(default=None, init=False)
-    touchable: dict[int, set[State | None]] = attrs.field(factory=dict, init=False)
+    touchable: dict[Id, set[State | None]] = attrs.field(factory=dict, init=False)
     """The states in which each order may be touched: those asked for, and those that it was led to."""
-    perhaps_ended: set[int] = attrs.field(factory=set, init=False)
+    perhaps_ended: set[Id] = attrs.field(factory=set, init=False)
     """The orders of which a call was lost, and may have been carried out."""
 
     @classmethod
-    def of(cls, client: Any, states: State | str | Collection[State | str], *settings: Any) -> _Sweep:
+    def of(cls, client: Any, states: State | str | Collection[State | str] | None, *settings: Any) -> _Sweep:
         """A sweep by `client`, guarded or not, of the orders that are in `states`."""
         connection = Connection.of(client)
-        return cls(connection, states_of(states, connection.preflight.lifecycle), *settings)
+        lifecycle = connection.preflight.lifecycle
+        lists, end = roles(lifecycle).lists, end_of(lifecycle)
+        if lists is None:
+            raise InvalidValue("lifecycle", lifecycle.name, ["a table with an operation that lists orders by state"])
+        wanted = states_of(failed(lifecycle) if states is None else states, lifecycle)
+        return cls(connection, wanted, lists, end, *settings)
 
     @contextmanager
     def journaling(self, path: str | os.PathLike[str] | None) -> Iterator[None]:
@@ -233,7 +249,7 @@ class _Sweep:
             "older_than": float(self.older_than),
             "endpoint": getattr(self.connection.client, "_endpoint", None),
         }
-        with closing(Journal(path, swept)) as self.journal:
+        with closing(Journal(path, swept, self.lifecycle)) as self.journal:
             yield
 
     @property
@@ -300,7 +316,7 @@ class _Sweep:
         if journal is not None and not journal.begun:
             journal.select(selected)
         unverified = None
-        outcomes: dict[int, _Outcome] = {}
+        outcomes: dict[Id, _Outcome] = {}
         for each in filter(self._done_before, selected):
             outcomes[each.order_id] = _Outcome()
             self._dealt_with(each, None)
@@ -325,8 +341,14 @@ class _Sweep:
             raise cast("Exception", rows.error)
         oldest = time.time() - self.older_than
         candidates = [
-            self._candidate(int(row.order_id), row.status, row.domain, row.product_code, _unix_time(row.buy_date))
-            for row in rows
+            self._candidate(
+                order_id,
+                word_in(self.lists, row, self.lifecycle),
+                getattr(row, "domain", None),
+                getattr(row, "product_code", None),
+                _unix_time(getattr(row, "buy_date", None)),
+            )
+            for order_id, row in rows.items()
         ]
         return sorted(
             (
@@ -338,30 +360,31 @@ class _Sweep:
             key=lambda each: each.order_id,
         )
 
-    def _listed(self, states: Collection[State | None]) -> Process[list[Any] | Answer]:
-        """The list's rows of orders that may be in `states`; or the answer with which a page failed."""
-        words = set(wire.statuses(self.lifecycle)) - {UNSPECIFIC_STATUS}
-        statuses = {status for state in states if (status := wire.status_of(state, self.lifecycle)) is not None}
-        rows: dict[int, Any] = {}
-        for status in [None] if statuses == words else sorted(statuses):
+    def _listed(self, states: Collection[State | None]) -> Process[dict[Id, Any] | Answer]:
+        """The list's rows of orders that may be in `states`, by id; or the answer with which a page failed."""
+        vocabulary = roles(self.lifecycle).fields[self.lists][0]
+        known = words.meanings(self.lifecycle, vocabulary)
+        statuses = {word for word, may_be in known.items() if word != vocabulary.unspecific and may_be & {*states}}
+        rows: dict[Id, Any] = {}
+        for status in [None] if statuses == known.keys() - {vocabulary.unspecific} else sorted(statuses):
             found = yield from self.preflight.reading.orders(status)
             if isinstance(found, Answer):
                 return found
-            rows |= {int(row.order_id): row for row in found}
-        return list(rows.values())
+            rows |= {id_of(getattr(row, id_field(self.lifecycle)), self.lifecycle): row for row in found or ()}
+        return rows
 
     def _candidate(
-        self, order_id: int, status: str, domain: str | None, product: str | None, bought: float | None
+        self, order_id: Id, status: str, domain: str | None, product: str | None, bought: float | None
     ) -> Candidate:
-        states = meaning(Operation.LIST, status, self.lifecycle)
+        states = meaning(self.lists, status, self.lifecycle)
         try:
-            plan = decide(self.lifecycle, states, GOAL)
+            plan = decide(self.lifecycle, states, self.end)
         except Unreachable:
             plan = None
         renewals = {row.creates for row in self.lifecycle.transitions} - {None}
         return Candidate(order_id, status, domain, product, bought, states, plan, bool(states & renewals))
 
-    def _verify(self, outcomes: dict[int, _Outcome]) -> Process[str | None]:
+    def _verify(self, outcomes: dict[Id, _Outcome]) -> Process[str | None]:
         """Take back what was concluded from a read alone: an order that was "not found" and is in the list.
 
         The reason why the list cannot be read, if it cannot.
@@ -370,8 +393,7 @@ class _Sweep:
         rows = yield from self._listed(owned - {None})
         if isinstance(rows, Answer):
             return str(rows)
-        for row in rows:
-            order_id = int(row.order_id)
+        for order_id in rows:
             if order_id in outcomes and outcomes[order_id].reason is None:
                 outcomes[order_id] = _Outcome("it is in the list again", again=True)
         return None
@@ -380,16 +402,16 @@ class _Sweep:
         """Bring one order to its deletion; what became of it."""
         try:
             touchable = self.touchable.setdefault(candidate.order_id, self._led_to(candidate))
-            done = yield from carrying_out(self.preflight, candidate.order_id, GOAL, touchable=touchable)
+            done = yield from carrying_out(self.preflight, candidate.order_id, self.end, touchable=touchable)
             outcome = _Outcome(ours=True if done.steps else self._perhaps_ours(candidate))
         except OrderFSMError as error:
             code = f"{error.code}: " if isinstance(error, ServiceError) else ""
-            reason = str(error).removeprefix(f"order {candidate.order_id}: ")
+            reason = str(error).removeprefix(f"{self.lifecycle.noun} {candidate.order_id}: ")
             if isinstance(error, OutcomeUnknown):
                 self.perhaps_ended.add(candidate.order_id)
             outcome = _Outcome(f"{code}{reason}", again=isinstance(error, PASSING))
         except Exception as error:
-            answer = Answer.of_error(error)
+            answer = Answer.of_error(error, self.lifecycle)
             if answer is None:
                 raise
             outcome = _Outcome(str(answer), again=answer.passing)
@@ -405,26 +427,27 @@ class _Sweep:
 
     def _done_before(self, candidate: Candidate) -> bool:
         """Whether the journal has the deletion of the order."""
-        ends = {row.trigger for row in self.lifecycle.transitions if row.target == GOAL}
+        ends = {row.trigger for row in self.lifecycle.transitions if row.target == self.end}
         lines = self._lines(candidate)
         return any(line.trigger in ends and line.outcome is Outcome.ACCEPTED for line in lines)
 
     def _perhaps_ours(self, candidate: Candidate) -> bool | None:
         """Of an order that is gone: None if an earlier try, also before an interruption, may have deleted it."""
-        tried = any(line.trigger is not Operation.LIST for line in self._lines(candidate))
+        tried = any(line.trigger != self.lists for line in self._lines(candidate))
         return None if tried or candidate.order_id in self.perhaps_ended else False
 
     def _led_to(self, candidate: Candidate) -> set[State | None]:
         """The states that were asked for, and those that an earlier sweep led the order to, or may have."""
         touchable: set[State | None] = {*self.states}
         led_to: set[State | None] = set()
+        read = roles(self.lifecycle).read
         for line in self._lines(candidate):
-            if line.trigger is Operation.DESCRIBE and line.outcome is Outcome.ACCEPTED:
-                states = meaning(Operation.DESCRIBE, line.state, self.lifecycle)
-                plan = decide(self.lifecycle, states, GOAL) if states <= touchable else None
+            if line.trigger == read and line.outcome is Outcome.ACCEPTED:
+                states = meaning(read, line.state, self.lifecycle)
+                plan = decide(self.lifecycle, states, self.end) if states <= touchable else None
                 led_to = {step.target for step in (() if plan is None else plan.steps[:1])} - touchable
                 touchable |= led_to
-            elif line.outcome is Outcome.REFUSED and line.trigger is not Operation.DESCRIBE:
+            elif line.outcome is Outcome.REFUSED and line.trigger != read:
                 touchable -= led_to
         return touchable
 

@@ -11,7 +11,7 @@ import attrs
 from orderfsm.invalid import InvalidValue, OrderFSMError, Unreachable
 from orderfsm.paths import WAITED_FOR
 
-from .arguments import order_id_of, seconds, states_of
+from .arguments import id_of, seconds, states_of
 from .backoff import growing
 from .carry_out import Undecided
 from .connection import Connection
@@ -21,6 +21,7 @@ from .steps import Pause, Send
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from orderfsm.identity import Id
     from orderfsm.rows import State
 
     from .observation import Observation
@@ -59,14 +60,14 @@ class WaitTimeout(OrderFSMError, TimeoutError):
         return self.path[-1] if self.path else None
 
     def __str__(self) -> str:
-        goals = " or ".join(sorted(goal or "no order" for goal in self.goals))
+        goals = " or ".join(sorted(map(str, self.goals)))
         seen = ", then ".join(map(str, self.path)) or "nothing"
-        return f"order {self.order_id} is not {goals} after {self.timeout:g} s; seen: {seen}"
+        return f"{self.noun} {self.order_id} is not {goals} after {self.timeout:g} s; seen: {seen}"
 
 
 def wait(
     client: Any,
-    order_id: int,
+    order_id: Id,
     *,
     until: State | str | Collection[State | str],
     timeout: float = 3600,
@@ -100,7 +101,7 @@ def wait(
 
 async def wait_async(
     client: Any,
-    order_id: int,
+    order_id: Id,
     *,
     until: State | str | Collection[State | str],
     timeout: float = 3600,  # it is reported with what was seen
@@ -116,7 +117,7 @@ def _waiting(
     preflight: Preflight, order_id: object, until: State | str | Collection[State | str], *settings: Any
 ) -> Process[State]:
     goals = states_of(until, preflight.lifecycle)
-    return _Waiting(preflight, order_id_of(order_id), goals, *settings).process()
+    return _Waiting(preflight, id_of(order_id, preflight.lifecycle), goals, *settings).process()
 
 
 def _interval(value: object) -> float:
@@ -130,20 +131,25 @@ class _Waiting:
     """A wait: what `wait` was given, and the path that was seen so far."""
 
     preflight: Preflight
-    order_id: int
+    order_id: Id
     goals: frozenset[State | None]
     timeout: float = attrs.field(converter=seconds)
     on_poll: Callable[[Observation], object] | None
     interval: float = attrs.field(converter=_interval)
     path: list[Observation] = attrs.field(factory=list, init=False)
 
+    @property
+    def named(self) -> str:
+        """The order, as texts name it."""
+        return f"{self.preflight.lifecycle.noun} {self.order_id}"
+
     def process(self) -> Process[State]:
-        with naming(self.order_id):
+        with naming(self.order_id, self.preflight.lifecycle.noun):
             return (yield from self._until(self.preflight.clock() + self.timeout))
 
     def _until(self, deadline: float) -> Process[State]:
         goals = " or ".join(sorted(map(str, self.goals)))
-        LOGGER.info("order %d: waiting until it is %s, for at most %g s", self.order_id, goals, self.timeout)
+        LOGGER.info("%s: waiting until it is %s, for at most %g s", self.named, goals, self.timeout)
         attempt = 0
         while True:
             observation, answer = yield from self._within(deadline, self._look())
@@ -157,7 +163,7 @@ class _Waiting:
             pause = min(deadline - self.preflight.clock(), grown.seconds)
             if pause <= 0:
                 raise WaitTimeout(self.order_id, self.goals, self.timeout, tuple(self.path))
-            LOGGER.debug("order %d: reading it again in %.1f s", self.order_id, pause)
+            LOGGER.debug("%s: reading it again in %.1f s", self.named, pause)
             yield Pause(pause)
 
     def _within(self, deadline: float, process: Process[T]) -> Process[T]:
@@ -196,8 +202,7 @@ class _Waiting:
             self.on_poll(observation)
         new = not answer.passing and (not self.path or observation.states != self.path[-1].states)
         if new:
-            states = " or ".join(sorted(state or "no order" for state in observation.states))
-            LOGGER.info("order %d: read as %r: %s", self.order_id, str(observation), states)
+            LOGGER.info("%s: read as %r: %s", self.named, str(observation), " or ".join(observation.names))
             self.path.append(observation)
         return new
 
@@ -211,4 +216,5 @@ class _Waiting:
     def _give_up(self, observation: Observation) -> None:
         lifecycle = self.preflight.lifecycle
         if not any(lifecycle.reachable(state, by=WAITED_FOR) & self.goals for state in observation.found):
-            raise Unreachable(observation.found, self.goals, "what the owner, the CA and the calendar may do")
+            means = "what the owner, the CA and the calendar may do"
+            raise Unreachable(observation.found, self.goals, means, lifecycle.name_of(None))

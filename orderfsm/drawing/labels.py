@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from orderfsm.rows import DAY, Actor, Basis
+from orderfsm.rows import DAY, Basis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Transition
+    from orderfsm.rows import State, StateRule, Transition
 
 _WIDTHS = (
     dict.fromkeys("fijlt.,:;|'!()[] -I/", 0.32)
@@ -39,40 +39,54 @@ class Text(NamedTuple):
     note: bool = False
 
     @property
-    def kind(self) -> tuple[bool, bool]:
-        """What tells one strand of a line from another: whose it is, and whether the rule is inferred."""
-        return self.by_client, self.row.basis is Basis.INFERRED
+    def kind(self) -> tuple[bool, Basis]:
+        """What tells one strand of a line from another: whose it is, and what the rule stands on."""
+        return self.by_client, self.row.basis
 
     @property
     def classes(self) -> str:
-        inferred = " inferred" if self.row.basis is Basis.INFERRED else ""
-        return ("operation" if self.by_client else "event") + inferred
+        return classes_of(*self.kind)
 
     @property
     def width(self) -> float:
         return text_width(self.words, bold=self.by_client and not self.note)
 
 
-def state_name(state: State | None) -> str:
+def classes_of(by_client: bool, basis: Basis) -> str:
+    """The classes of a label, or of a strand."""
+    return ("operation" if by_client else "event") + ("" if basis is Basis.DOCUMENTED else f" {basis}")
+
+
+def mark(basis: Basis) -> str:
+    """What is written at a rule that no document states: `?` if it is inferred, `*` if it was observed."""
+    return {Basis.INFERRED: "?", Basis.OBSERVED: "*"}.get(basis, "")
+
+
+def state_name(state: State | None, lifecycle: Lifecycle) -> str:
     """What a box is called."""
-    return "no order" if state is None else state.replace("_", " ")
+    return lifecycle.name_of(state).replace("_", " ")
+
+
+def fields_of(rule: StateRule, lifecycle: Lifecycle) -> list[str]:
+    """What a state is read as, field by field: `Type payed`, `Phase moving or waiting`."""
+    fields = ((each.field, rule.readings(at)) for at, each in enumerate(lifecycle.vocabularies))
+    return [f"{field} {' or '.join(words)}" for field, words in fields if words]
 
 
 def texts_of(row: Transition, lifecycle: Lifecycle, flow: Mapping[Transition, int] | None) -> list[Text]:
     """The lines of a label that are about `row`; `flow`: how often each row was taken."""
-    actor = lifecycle.actor(row)
+    by_client = lifecycle.by_client(row.trigger)
     name = row.trigger.name.replace("_", " ").lower()
-    words = [name if actor is Actor.CLIENT else f"({actor}) {name}"]
+    words = [name if by_client else f"({lifecycle.actor(row)}) {name}"]
     if row.quota:
         words.append(f"{row.quota:+d}".replace("-", "\N{MINUS SIGN}"))
     if row.quota_within is not None:
         words.append(within_days(row.quota_within))
-    if row.basis is Basis.INFERRED:
-        words.append("?")
+    words += filter(None, [mark(row.basis)])
     count = f": {flow[row]:,}" if flow is not None and row in flow else ""
-    texts = [Text(" ".join(words) + count, row, actor is Actor.CLIENT)]
+    texts = [Text(" ".join(words) + count, row, by_client)]
     if row.creates is not None:
-        texts.append(Text(f"new order: {state_name(row.creates)}", row, actor is Actor.CLIENT, note=True))
+        texts.append(Text(f"new {lifecycle.noun}: {state_name(row.creates, lifecycle)}", row, by_client, note=True))
     return texts
 
 

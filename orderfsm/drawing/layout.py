@@ -1,8 +1,8 @@
 """Where everything in the SVG is.
 
-Boxes stand where `_PLACES` puts them (states that it does not know: in layers below), every pair of states with rows
-between them is one line of right angles, and of all lines and all places for its label the cheapest is taken (short,
-straight, crossing nothing).
+Boxes stand where the table's `places` puts them (states that it does not know: in layers below), every pair of states
+with rows between them is one line of right angles, and of all lines and all places for its label the cheapest is taken
+(short, straight, crossing nothing).
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
+from orderfsm.rows import Basis
+
 from .labels import LEADING, state_name, text_width, texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Transition
@@ -29,20 +31,6 @@ WIDTH = 700
 BOX_HEIGHT = 40
 _LANES = (26, 44, 66, 92)
 STRAND = 10.0
-
-_PLACES: dict[str | None, tuple[int, int]] = {
-    None: (350, 36),
-    "pending_review": (350, 138),
-    "pending_application": (112, 226),
-    "verify_fail": (600, 226),
-    "being_reviewed": (350, 312),
-    "issued": (350, 404),
-    "revoked": (540, 474),
-    "about_to_expire": (350, 544),
-    "expired": (350, 634),
-    "deleted": (112, 714),
-}
-"""Where the middle of a state's box is."""
 
 
 class Point(NamedTuple):
@@ -113,9 +101,10 @@ class Edge:
     label: _Label | None = None
 
     @property
-    def kinds(self) -> list[tuple[bool, bool]]:
+    def kinds(self) -> list[tuple[bool, Basis]]:
         """The strands of the line, one for each kind of row, operations first."""
-        return sorted({text.kind for text in self.texts}, reverse=True)
+        kinds = {text.kind for text in self.texts}
+        return sorted(kinds, key=lambda kind: (kind[0], tuple(Basis).index(kind[1])), reverse=True)
 
     @property
     def broad(self) -> float:
@@ -302,16 +291,24 @@ def _in_the_way(edge: Edge, others: list[Edge], price: float, *, upright: bool) 
                 yield leg.grown(edge.broad + other.broad), 150
 
 
-@lru_cache(maxsize=32)
 def layout_of(lifecycle: Lifecycle, flow: frozenset[tuple[Transition, int]] | None) -> Layout:
     """The same for the same rows, in whatever order they come."""
+    return _layout(lifecycle, frozenset(lifecycle.places.items()), flow)
+
+
+@lru_cache(maxsize=32)
+def _layout(
+    lifecycle: Lifecycle,
+    places: frozenset[tuple[str | None, tuple[int, int]]],
+    flow: frozenset[tuple[Transition, int]] | None,
+) -> Layout:
     taken = None if flow is None else dict(flow)
-    boxes = {
-        state: Rect.around(place, max(text_width(state_name(state), 13.5, bold=True) + 30, 100), BOX_HEIGHT)
-        for state, place in _places(lifecycle).items()
-    }
+    boxes: dict[State | None, Rect] = {}
+    for state, place in _placed(lifecycle, dict(places)).items():
+        width = text_width(state_name(state, lifecycle), 13.5, bold=True) + 30
+        boxes[state] = Rect.around(place, max(width, 100), BOX_HEIGHT)
     edges: dict[tuple[State | None, State | None], Edge] = {}
-    for row in sorted(lifecycle.transitions, key=lambda row: (state_name(row.source), row.trigger)):
+    for row in sorted(lifecycle.transitions, key=lambda row: (state_name(row.source, lifecycle), row.trigger)):
         if row.changes:
             edge = edges.setdefault((row.source, row.target), Edge(row.source, row.target, []))
             edge.texts.extend(texts_of(row, lifecycle, taken))
@@ -322,18 +319,47 @@ def layout_of(lifecycle: Lifecycle, flow: frozenset[tuple[Transition, int]] | No
     return layout
 
 
-def _places(lifecycle: Lifecycle) -> dict[State | None, tuple[float, float]]:
-    """Where the states of a table are: as in `_PLACES`; those that are not there in layers below, nearest first."""
-    states = set(lifecycle.state_rules) | {row.target for row in lifecycle.transitions}
+_PITCH = 120
+"""How far layers are apart."""
+
+_ROW = 4
+"""How many boxes fit beside one another."""
+
+
+def _placed(
+    lifecycle: Lifecycle, places: Mapping[str | None, tuple[int, int]]
+) -> dict[State | None, tuple[float, float]]:
+    """Where the states of a table are: as in `places`; those that are not there in layers below.
+
+    In its layer a state stands about where the states are that it leads to, or that lead to it.
+    """
+    states = {*lifecycle.state_rules, *(row.target for row in lifecycle.transitions)}
+    placed: dict[State | None, tuple[float, float]] = {state: places[state] for state in states if state in places}
+    pairs = [(row.source, row.target) for row in lifecycle.transitions]
+    depths = _depths(lifecycle, pairs)
+
+    def order(state: State | None) -> tuple[float, str]:
+        near = [placed[other][0] for pair in pairs if state in pair for other in pair if other in placed]
+        return sum(near) / len(near) if near else WIDTH / 2, state_name(state, lifecycle)
+
+    y = max((y for _, y in placed.values()), default=36 - _PITCH)
+    for depth in sorted({depths.get(state, len(states)) for state in states - placed.keys()}):
+        layer = sorted((state for state in states if depths.get(state, len(states)) == depth), key=order)
+        layer = [state for state in layer if state not in placed]
+        for at in range(0, len(layer), _ROW):
+            y += _PITCH
+            row = layer[at : at + _ROW]
+            placed |= {state: (WIDTH * (2 * place + 1) / (2 * len(row)), y) for place, state in enumerate(row)}
+    return placed
+
+
+def _depths(lifecycle: Lifecycle, pairs: list[tuple[State | None, State | None]]) -> dict[State | None, int]:
+    """How far the states that can be reached are from no order; the terminal ones below all that lead there."""
     depths: dict[State | None, int] = {}
     level: set[State | None] = {None}
     while level:
-        depths |= dict.fromkeys(level, len(depths))
-        level = {row.target for row in lifecycle.transitions if row.source in level} - depths.keys()
-    places: dict[State | None, tuple[float, float]] = {
-        state: _PLACES[state] for state in sorted(states, key=state_name) if state in _PLACES
-    }
-    others = sorted(states - places.keys(), key=lambda state: (depths.get(state, len(states)), state_name(state)))
-    top = max((y for _, y in places.values()), default=-74) + 110
-    columns = (WIDTH / 2, 110, WIDTH - 110)
-    return places | {state: (columns[at % 3], top + at // 3 * 130) for at, state in enumerate(others)}
+        depths |= dict.fromkeys(level, max(depths.values(), default=-1) + 1)
+        level = {target for source, target in pairs if source in level} - depths.keys()
+    ends = {rule.state for rule in lifecycle.states if rule.terminal} & depths.keys()
+    sources = {end: [depths[source] for source, target in pairs if target == end and source in depths] for end in ends}
+    return depths | {end: 1 + max(above, default=0) for end, above in sources.items()}

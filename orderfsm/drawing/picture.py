@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import attrs
 
 from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.rows import Basis
 
-from .labels import LEADING, state_name, within_days
+from .labels import LEADING, classes_of, fields_of, mark, state_name, within_days
 from .layout import BOX_HEIGHT, STRAND, WIDTH, Point, Rect, layout_of
 
 if TYPE_CHECKING:
@@ -53,12 +54,14 @@ STYLE = """
 .orderfsm .strand.event { stroke: var(--event); }
 .orderfsm .event .line { stroke-dasharray: 6 4; }
 .orderfsm .inferred .tail { fill: var(--paper); }
+.orderfsm .observed.operation .tail { fill: var(--operation); }
+.orderfsm .observed.event .tail { fill: var(--event); }
 .orderfsm .label text.operation { fill: var(--operation); font-weight: bold; }
 .orderfsm .label text.event { fill: var(--event); }
-.orderfsm .label text.inferred { font-style: italic; }
+.orderfsm .label text.inferred, .orderfsm .label text.observed { font-style: italic; }
 .orderfsm .note { fill: var(--soft); }
 .orderfsm .strand.lit { stroke: var(--lit); stroke-width: 3.6; }
-.orderfsm .lit .filled { fill: var(--lit); }
+.orderfsm .lit .filled, .orderfsm .strand.lit.observed .tail { fill: var(--lit); }
 .orderfsm .label text.lit { fill: var(--lit); stroke: none; text-decoration: underline; }
 .orderfsm .visited .box, .orderfsm .visited .inner { stroke: var(--lit); }
 .orderfsm .visited .box { stroke-width: 3; }
@@ -124,7 +127,7 @@ class _Light:
         """How many of a state's rules were tried, and how many it has; None if that is not shown."""
         if self.tried is None or state not in lifecycle.table:
             return None
-        rules = [(state, rule.trigger) for rule in lifecycle.triggers if not rule.account]
+        rules = [(state, trigger) for trigger in lifecycle.table[state] if trigger not in lifecycle.account_reads]
         return sum(rule in self.tried for rule in rules), len(rules)
 
 
@@ -145,21 +148,24 @@ def svg(
     how often, if it is there, and may stand elsewhere for that. The others do not change where anything is.
 
     A client's operation is a solid line with a filled head, what others do a dashed one with an open head and who does
-    it in brackets; a ring at the tail and `?` mark an inferred rule; `+1` and `-1` are units of the package's quota. A
-    terminal state has a double border. API names, references and states' words are tooltips. It is light or dark
-    as the reader prefers; a page sets `--orderfsm-paper`, `-ink`, `-soft`, `-box`, `-operation`, `-event`, `-lit` and
-    `-on-lit` to decide for itself.
+    it in brackets; a ring at the tail and `?` mark an inferred rule, a dot and `*` an observed one; `+1` and `-1` are
+    units of quota. A terminal state has a double border. API names, references and states' words are tooltips. It is
+    light or dark as the reader prefers; a page sets `--orderfsm-paper`, `-ink`, `-soft`, `-box`, `-operation`,
+    `-event`, `-lit` and `-on-lit` to decide for itself.
 
     Raises `InvalidValue` for a state that the table does not know.
     """
     light = _Light.on(lifecycle, current, path, tried, flow)
     layout = layout_of(lifecycle, None if flow is None else frozenset(flow.items()))
-    edges = sorted(layout.edges, key=lambda edge: (state_name(edge.source), state_name(edge.target)))
+    edges = sorted(
+        layout.edges, key=lambda edge: tuple(state_name(end, lifecycle) for end in (edge.source, edge.target))
+    )
     below, bottom = _legend(lifecycle, light, layout.bottom + 34)
     unplaced = [text for edge in edges if edge.label is None for text in edge.texts]
-    feet = [_foot(text, light, bottom + LEADING * at) for at, text in enumerate(unplaced, 1)]
+    feet = [_foot(text, lifecycle, light, bottom + LEADING * at) for at, text in enumerate(unplaced, 1)]
     height = round(bottom + LEADING * len(unplaced) + 12)
-    title = "The life of a certificate order" + ("" if light.current is None else f", now {state_name(light.current)}")
+    title = lifecycle.title + ("" if light.current is None else f", now {state_name(light.current, lifecycle)}")
+    boxes = sorted(layout.boxes.items(), key=lambda each: state_name(each[0], lifecycle))
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="orderfsm" viewBox="0 0 {WIDTH} {height}"'
@@ -168,7 +174,7 @@ def svg(
             f"<desc>{escape(_in_sentences(lifecycle))}</desc>",
             f"<style>{STYLE}</style>",
             *(_strands(edge, light) for edge in edges),
-            *(_box(state, layout.boxes[state], lifecycle, light) for state in sorted(layout.boxes, key=state_name)),
+            *(_box(state, box, lifecycle, light) for state, box in boxes),
             *(line for edge in edges for line in _label(edge, light)),
             *below,
             *feet,
@@ -179,12 +185,11 @@ def svg(
 
 
 def _in_sentences(lifecycle: Lifecycle) -> str:
-    rows = sorted(
-        f"{state_name(row.source)} to {state_name(row.target)}: {row.trigger} by {lifecycle.actor(row)}, {row.basis}."
-        for row in lifecycle.transitions
-        if row.changes
-    )
-    return " ".join(rows)
+    def said(row: Transition) -> str:
+        source, target = state_name(row.source, lifecycle), state_name(row.target, lifecycle)
+        return f"{source} to {target}: {row.trigger} by {lifecycle.actor(row)}, {row.basis}."
+
+    return " ".join(sorted(said(row) for row in lifecycle.transitions if row.changes))
 
 
 def _box(state: State | None, box: Rect, lifecycle: Lifecycle, light: _Light) -> str:
@@ -196,13 +201,10 @@ def _box(state: State | None, box: Rect, lifecycle: Lifecycle, light: _Light) ->
         classes.append("current")
     if state in light.visited:
         classes.append("visited")
-    words = [state or "no order"]
+    words = [lifecycle.name_of(state)]
     inner = meter = ""
     if rule is not None:
-        words += [
-            rule.words,
-            *(f"{name} {word}" for name, word in (("Type", rule.type), ("Status", rule.status)) if word),
-        ]
+        words += [rule.words, *fields_of(rule, lifecycle)]
         if rule.terminal:
             words.append("terminal")
             inner = _rounded("inner", box.grown(-4), 5)
@@ -215,7 +217,7 @@ def _box(state: State | None, box: Rect, lifecycle: Lifecycle, light: _Light) ->
     return (
         f'<g class="{" ".join(classes)}" data-state="{escape(state or "")}"><title>{escape(", ".join(words))}</title>'
         f"{_rounded('box', box, round_by)}{inner}{meter}"
-        f'<text class="name" x="{x:g}" y="{y + 4.5:g}">{escape(state_name(state))}</text></g>'
+        f'<text class="name" x="{x:g}" y="{y + 4.5:g}">{escape(state_name(state, lifecycle))}</text></g>'
     )
 
 
@@ -247,11 +249,11 @@ def _ends(edge: Edge) -> str:
     return f'data-source="{escape(edge.source or "")}" data-target="{escape(edge.target or "")}"'
 
 
-def _strand(points: Sequence[Point], kind: tuple[bool, bool], classes: str, style: str = "") -> str:
-    by_client, inferred = kind
+def _strand(points: Sequence[Point], kind: tuple[bool, Basis], classes: str, style: str = "") -> str:
+    by_client, basis = kind
     (start, towards), (before, end) = points[:2], points[-2:]
     ring = ""
-    if inferred:
+    if basis is not Basis.DOCUMENTED:
         x, y = _moved(start, towards, 6)
         ring = f'<circle class="tail" cx="{x:g}" cy="{y:g}" r="4"/>'
     tip = _moved(end, before, 1)
@@ -302,9 +304,10 @@ def _label(edge: Edge, light: _Light) -> Iterator[str]:
         yield f'<g class="label" {_ends(edge)}>{lines}</g>'
 
 
-def _foot(text: Text, light: _Light, y: float) -> str:
+def _foot(text: Text, lifecycle: Lifecycle, light: _Light, y: float) -> str:
     """A line of a label for which there is no place in the picture."""
-    ends = f"{state_name(text.row.source)} \N{RIGHTWARDS ARROW} {state_name(text.row.target)}: "
+    source, target = (state_name(end, lifecycle) for end in (text.row.source, text.row.target))
+    ends = f"{source} \N{RIGHTWARDS ARROW} {target}: "
     return f'<g class="label foot">{_line(text, light, (16, y), "start", ends)}</g>'
 
 
@@ -322,22 +325,30 @@ def _line(text: Text, light: _Light, place: tuple[float, float], anchor: str, be
 def _legend(lifecycle: Lifecycle, light: _Light, top: float) -> tuple[list[str], float]:
     """What the marks mean, in two columns, and where that ends."""
     line = (Point(0, 0), Point(46, 0))
-    items = [
-        (_strand(line, (True, False), "operation"), "a client's call"),
-        (_strand(line, (False, False), "event"), "what others do, (who)"),
-        (_strand(line, (True, True), "operation inferred"), "?  inferred; the others are documented"),
-        (_rounded("box", Rect(4, -9, 42, 9), 5) + _rounded("inner", Rect(7, -6, 39, 6), 3), "terminal: no way out"),
-        ('<text class="note" x="6" y="4">+1 \N{MINUS SIGN}1</text>', "takes, gives back a unit of the package's quota"),
-    ]
+
+    def sample(by_client: bool, basis: Basis = Basis.DOCUMENTED, more: str = "") -> str:
+        return _strand(line, (by_client, basis), classes_of(by_client, basis) + more)
+
+    observed = [Basis.OBSERVED] if any(row.basis is Basis.OBSERVED for row in lifecycle.transitions) else []
+    items = [(sample(True), "a client's call"), (sample(False), "what others do, (who)")]
+    items += [(sample(True, basis), f"{mark(basis)}  {basis}") for basis in (Basis.INFERRED, *observed)]
+    items[-1] = (items[-1][0], f"{items[-1][1]}; the others are documented")
+    terminal = _rounded("box", Rect(4, -9, 42, 9), 5) + _rounded("inner", Rect(7, -6, 39, 6), 3)
+    items.append((terminal, "terminal: no way out"))
+    if any(row.quota for row in lifecycle.transitions):
+        units = '<text class="note" x="6" y="4">+1 \N{MINUS SIGN}1</text>'
+        items.append((units, "takes, gives back a unit of quota"))
     limits = {within_days(row.quota_within) for row in lifecycle.transitions if row.quota_within is not None}
     days = "only so many days after issuance"
     items += [(f'<text class="note" x="6" y="4">{limit}</text>', days) for limit in sorted(limits)]
     if light.current is not None:
-        items.append((f'<g class="current">{_rounded("box", Rect(4, -8, 42, 8), 5)}</g>', "where the order is now"))
+        items.append(
+            (f'<g class="current">{_rounded("box", Rect(4, -8, 42, 8), 5)}</g>', f"where the {lifecycle.noun} is now")
+        )
     if light.visited:
-        items.append((_strand(line, (True, False), "operation lit"), "the way that it took"))
+        items.append((sample(True, more=" lit"), "the way that it took"))
     if light.tried is not None:
-        items.append((_strand(line, (True, False), "operation untried"), "never tried: struck through"))
+        items.append((sample(True, more=" untried"), "never tried: struck through"))
         items.append((_meter(Rect(-12, -7, 58, 9), 0.6), "share of a state's rules tried"))
     half = (len(items) + 1) // 2
     drawn = [

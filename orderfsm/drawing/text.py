@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.rows import Actor, Basis
+from orderfsm.rows import Basis
 
-from .labels import state_name
+from .labels import mark, state_name
 
 if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
@@ -18,7 +18,7 @@ def mermaid(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     """The rows that change something as a mermaid `stateDiagram-v2`: sorted, the same for the same table.
 
     An operation is labelled by its API name alone, an event by its name and who makes it happen; `?` marks an inferred
-    rule, `+1` and `-1` what the row does to the package's quota. Terminal states lead to the final point.
+    rule, `*` an observed one, `+1` and `-1` what the row does to quota. Terminal states lead to the final point.
     """
     edges = [_edge(row, lifecycle) for row in lifecycle.transitions if row.changes]
     ends = [f"    {rule.state} --> [*]" for rule in lifecycle.states if rule.terminal]
@@ -30,16 +30,14 @@ def _edge(row: Transition, lifecycle: Lifecycle) -> str:
 
 
 def _words(row: Transition, lifecycle: Lifecycle) -> list[str]:
-    """What a label says of a row: the trigger and who fires it, quota, a second order, `?` if it is inferred."""
-    actor = lifecycle.trigger_rules[row.trigger].actor
-    words = [str(row.trigger) if actor is Actor.CLIENT else f"({actor}) {row.trigger}"]
+    """What a label says of a row: the trigger and who fires it, quota, a second order, and the mark of its basis."""
+    by_client = lifecycle.by_client(row.trigger)
+    words = [str(row.trigger) if by_client else f"({lifecycle.actor(row)}) {row.trigger}"]
     if row.quota:
         words.append(row.quota_text)
     if row.creates is not None:
-        words.append(f"a new order in {row.creates}")
-    if row.basis is Basis.INFERRED:
-        words.append("?")
-    return words
+        words.append(f"a new {lifecycle.noun} in {row.creates}")
+    return [*words, *filter(None, [mark(row.basis)])]
 
 
 def _node(state: State | None) -> str:
@@ -49,7 +47,6 @@ def _node(state: State | None) -> str:
 # -- Graphviz ----------------------------------------------------------------------------------------------------------
 
 _DOT = """\
-digraph order {
   graph [fontname="Helvetica", nodesep=0.5, ranksep=0.6];
   node [fontname="Helvetica-Bold", fontsize=13, shape=box, style="rounded,filled", fillcolor="#f1f4f8"];
   edge [fontname="Helvetica", fontsize=11];"""
@@ -59,23 +56,28 @@ def dot(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     """The rows that change something as a graph for Graphviz, in the order of states and triggers.
 
     A client's operation is a solid line with a filled head, what others do a dashed one with an open head; a ring at
-    the tail marks an inferred rule, and a terminal state has a double border. Labels are as in `mermaid`; basis and
-    reference are tooltips. `none` is no order.
+    the tail marks an inferred rule, a dot an observed one, and a terminal state has a double border. Labels are as in
+    `mermaid`; basis and reference are tooltips. `none` is no order.
     """
     states = [*lifecycle.state_rules]
-    states += sorted({row.target for row in lifecycle.transitions}.difference(states), key=state_name)
+    states += sorted(
+        {row.target for row in lifecycle.transitions}.difference(states), key=lambda state: state_name(state, lifecycle)
+    )
     triggers = [*lifecycle.trigger_rules]
     rows = sorted(
         (row for row in lifecycle.transitions if row.changes),
         key=lambda row: (states.index(row.source), triggers.index(row.trigger)),
     )
     nodes = [_dot_node(state, lifecycle) for state in states]
-    return "\n".join([_DOT, *nodes, *(_dot_edge(row, lifecycle) for row in rows), "}", ""])
+    return "\n".join(
+        [f"digraph {_quoted(lifecycle.noun)} {{", _DOT, *nodes, *(_dot_edge(row, lifecycle) for row in rows), "}", ""]
+    )
 
 
 def _dot_node(state: State | None, lifecycle: Lifecycle) -> str:
     rule = lifecycle.state_rules.get(state)
-    attributes = {"label": state_name(state), "tooltip": state_name(state) if rule is None else rule.words}
+    name = state_name(state, lifecycle)
+    attributes = {"label": name, "tooltip": name if rule is None else rule.words}
     if state is None:
         attributes["style"] = "rounded,dashed"
     elif rule is not None and rule.terminal:
@@ -84,7 +86,7 @@ def _dot_node(state: State | None, lifecycle: Lifecycle) -> str:
 
 
 def _dot_edge(row: Transition, lifecycle: Lifecycle) -> str:
-    by_client = lifecycle.actor(row) is Actor.CLIENT
+    by_client = lifecycle.by_client(row.trigger)
     color = "#0b57b0" if by_client else "#8a4500"
     name, *more = _words(row, lifecycle)
     attributes = {
@@ -95,8 +97,8 @@ def _dot_edge(row: Transition, lifecycle: Lifecycle) -> str:
         "color": color,
         "fontcolor": color,
     }
-    if row.basis is Basis.INFERRED:
-        attributes |= {"dir": "both", "arrowtail": "odot"}
+    if row.basis is not Basis.DOCUMENTED:
+        attributes |= {"dir": "both", "arrowtail": "odot" if row.basis is Basis.INFERRED else "dot"}
     return f"  {_quoted(row.source or 'none')} -> {_quoted(row.target or 'none')} [{_attributes(attributes)}];"
 
 

@@ -2,12 +2,14 @@
 
 A client breaks where something allowed became refused, a mock where something refused became allowed. What an edition
 does not know, a state or a trigger, counts as refused in it. So a unit of quota that is no more given back can break a
-client, whose next create is refused; one that is now given back, a mock. Whatever both must see alike, where a row
-leads, say, or which error a refusal is, can break both. Sources, notes and words break neither.
+client, whose next create is refused; one that is now given back, a mock. Of what the sources do not say, either may be
+true. Whatever both must see alike, where a row leads, say, or which error a refusal is, can break both. Sources, notes
+and words break neither. What one of the documents does not say, since an older orderfsm wrote it, did not change.
 """
 
 from __future__ import annotations
 
+import itertools
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -16,6 +18,8 @@ import attrs
 from orderfsm.explanation import listed
 from orderfsm.rows import DAY
 from orderfsm.verdict import Uncertain
+
+from .document import completed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -48,12 +52,13 @@ class Change:
 
 @attrs.frozen
 class Diff(Uncertain):
-    """The editions `old` and `new`, and the `changes` from one to the other, in table order."""
+    """The editions `old` and `new` of a `table`, and the `changes` from one to the other, in table order."""
 
     _instead: ClassVar[str] = "ask its `.breaks` or its `.changes`"
     old: str
     new: str
     changes: tuple[Change, ...]
+    table: str = ""
 
     @property
     def breaks(self) -> tuple[Broken, ...]:
@@ -63,6 +68,7 @@ class Diff(Uncertain):
     def as_json(self) -> dict[str, Any]:
         """The diff as `orderfsm diff --json` prints it."""
         return {
+            "table": self.table,
             "old": self.old,
             "new": self.new,
             "breaks": list(self.breaks),
@@ -82,8 +88,9 @@ def diff(old: Document, new: Document) -> Diff:
     ...     print(change.where, "|", change.what, "|", *change.breaks)
     verify_fail, DeleteCertificateRequest | was allowed, is refused now | client
     """
-    before, after = _Edition(old), _Edition(new)
+    before, after = _Edition(completed(old)), _Edition(completed(new))
     changes = [
+        *_whole(before, after),
         *_states(before, after),
         *_triggers(before, after),
         *_pairs(before, after),
@@ -91,7 +98,7 @@ def diff(old: Document, new: Document) -> Diff:
         *_error_codes(before, after),
         *_order(before, after),
     ]
-    return Diff(old["edition"], new["edition"], tuple(changes))
+    return Diff(old["edition"], new["edition"], tuple(changes), after.document["table"])
 
 
 @attrs.frozen(eq=False)
@@ -103,6 +110,7 @@ class _Edition:
     triggers: dict[str, dict[str, Any]] = attrs.field(init=False)
     rows: dict[Key, dict[str, Any]] = attrs.field(init=False)
     refusals: dict[Key, dict[str, Any]] = attrs.field(init=False)
+    silences: dict[Key, dict[str, Any]] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         said = self.document
@@ -117,44 +125,55 @@ class _Edition:
         object.__setattr__(self, "states", states)
         object.__setattr__(self, "triggers", triggers)
         object.__setattr__(self, "rows", reads | {(row["source"], row["trigger"]): row for row in said["transitions"]})
-        object.__setattr__(self, "refusals", {(each["state"], each["trigger"]): each for each in said["refusals"]})
+        for name in ("refusals", "silences"):
+            object.__setattr__(self, name, {(each["state"], each["trigger"]): each for each in said[name]})
+
+    def name_of(self, state: str | None) -> str:
+        """What a state is called; the words for no order are those of its rule."""
+        return str(self.states[None]["words"]) if state is None and None in self.states else str(state)
 
 
-# -- states and triggers -----------------------------------------------------------------------------------------------
+# -- the whole, states and triggers ------------------------------------------------------------------------------------
+
+
+def _whole(old: _Edition, new: _Edition) -> Iterator[Change]:
+    ours, theirs = old.document, new.document
+    yield from _compared("the whole", ("table", "title", "noun"), ours, theirs, NOBODY)
+    yield from _compared("ids", ("key", "parameter", "form", "longest"), ours["identity"], theirs["identity"], BOTH)
 
 
 def _states(old: _Edition, new: _Edition) -> Iterator[Change]:
     for state in _either(old.states, new.states):
         if state not in new.states:
             triggers = [trigger for source, trigger in old.rows if source == state]
-            yield _gone(f"state {_state(state)}", f"was allowed there: {_or_nothing(triggers)}", triggers)
+            yield _gone(f"state {old.name_of(state)}", f"was allowed there: {_or_nothing(triggers)}", triggers)
         elif state not in old.states:
             triggers = [trigger for source, trigger in new.rows if source == state]
-            yield _added(f"state {_state(state)}", f"allowed there: {_or_nothing(triggers)}", triggers)
+            yield _added(f"state {new.name_of(state)}", f"allowed there: {_or_nothing(triggers)}", triggers)
         else:
-            ours, theirs = old.states[state], new.states[state]
-            for field in ("type", "status"):
-                yield from _field(f"state {_state(state)}", f"its {field.title()}", ours[field], theirs[field], BOTH)
-            for field in ("terminal", "certified", "words", "basis", "reference"):
-                yield from _field(f"state {_state(state)}", field, ours[field], theirs[field], NOBODY)
+            ours, theirs, where = old.states[state], new.states[state], f"state {old.name_of(state)}"
+            for field in _shared_fields(old, new):
+                yield from _field(where, f"its {field}", ours[field.lower()], theirs[field.lower()], BOTH)
+            yield from _compared(where, ("found",), ours, theirs, BOTH)
+            yield from _compared(where, ("terminal", "certified", "words", "basis", "reference"), ours, theirs, NOBODY)
 
 
 def _triggers(old: _Edition, new: _Edition) -> Iterator[Change]:
     for trigger in _either(old.triggers, new.triggers):
+        where = f"trigger {trigger}"
         if trigger not in new.triggers:
-            states = [_state(state) for state, name in old.rows if name == trigger]
-            yield _gone(f"trigger {trigger}", f"was allowed in: {_or_nothing(states)}", states)
+            states = [old.name_of(state) for state, name in old.rows if name == trigger]
+            yield _gone(where, f"was allowed in: {_or_nothing(states)}", states)
         elif trigger not in old.triggers:
-            states = [_state(state) for state, name in new.rows if name == trigger]
-            yield _added(f"trigger {trigger}", f"allowed in: {_or_nothing(states)}", states)
+            states = [new.name_of(state) for state, name in new.rows if name == trigger]
+            yield _added(where, f"allowed in: {_or_nothing(states)}", states)
         else:
             ours, theirs = old.triggers[trigger], new.triggers[trigger]
-            for field in ("kind", "actor", "before_end", "fails"):
-                yield from _field(f"trigger {trigger}", field, ours[field], theirs[field], BOTH)
-            for field in ("name", "account", "abandons"):
-                yield from _field(f"trigger {trigger}", field, ours[field], theirs[field], NOBODY)
+            seen_by_both = ("kind", "actor", "before_end", "follows", "takes", "fails")
+            yield from _compared(where, seen_by_both, ours, theirs, BOTH)
+            yield from _compared(where, ("name", "account", "abandons", "grave"), ours, theirs, NOBODY)
             for field in ("basis", "reference"):
-                yield from _field(f"trigger {trigger}", f"{field} of its refusal", ours[field], theirs[field], NOBODY)
+                yield from _field(where, f"{field} of its refusal", ours[field], theirs[field], NOBODY)
 
 
 def _gone(where: str, what: str, allowed: list[str]) -> Change:
@@ -170,30 +189,50 @@ def _added(where: str, what: str, allowed: list[str]) -> Change:
 
 def _pairs(old: _Edition, new: _Edition) -> Iterator[Change]:
     """What changed for a state and a trigger that both editions know."""
-    for state in old.states:
-        for trigger in old.triggers:
-            if state in new.states and trigger in new.triggers:
-                key, where = (state, trigger), f"{_state(state)}, {trigger}"
-                ours, theirs = old.rows.get(key), new.rows.get(key)
-                if ours is None and theirs is None:
-                    yield from _refusal(where, old.refusals[key], new.refusals[key])
-                elif theirs is None:
-                    yield Change(where, "was allowed, is refused now", (Broken.CLIENT,))
-                elif ours is None:
-                    leads = f"and leads to {_state(theirs['target'])}"
-                    yield Change(where, f"was refused, is allowed now {leads}", (Broken.MOCK,))
-                else:
-                    yield from _row(where, ours, theirs)
+    for key in itertools.product(old.states, old.triggers):
+        if key[0] in new.states and key[1] in new.triggers:
+            where = f"{old.name_of(key[0])}, {key[1]}"
+            was, now = _ruled(old, key), _ruled(new, key)
+            if was != now:
+                leads = f" and leads to {new.name_of(new.rows[key]['target'])}" if key in new.rows else ""
+                yield Change(where, f"was {was}, is {now} now{leads}", _BREAKS[was, now])
+            elif key in old.rows:
+                yield from _row(where, old, new, key)
+            elif key in old.refusals:
+                yield from _refusal(where, old, new, key)
+            else:
+                yield from _compared(where, ("reference",), old.silences[key], new.silences[key], NOBODY)
 
 
-def _row(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+_ALLOWED, _REFUSED, _UNSAID = "allowed", "refused", "neither allowed nor refused"
+_BREAKS = {
+    (_ALLOWED, _REFUSED): (Broken.CLIENT,),
+    (_ALLOWED, _UNSAID): (Broken.CLIENT,),
+    (_UNSAID, _REFUSED): (Broken.CLIENT,),
+    (_REFUSED, _ALLOWED): (Broken.MOCK,),
+    (_REFUSED, _UNSAID): (Broken.MOCK,),
+    (_UNSAID, _ALLOWED): (Broken.MOCK,),
+}
+
+
+def _ruled(edition: _Edition, key: Key) -> str:
+    """What an edition says of a pair."""
+    return _ALLOWED if key in edition.rows else _UNSAID if key in edition.silences else _REFUSED
+
+
+def _row(where: str, before: _Edition, after: _Edition, key: Key) -> Iterator[Change]:
+    old, new = before.rows[key], after.rows[key]
     if old["target"] != new["target"]:
-        yield Change(where, f"led to {_state(old['target'])}, leads to {_state(new['target'])} now", BOTH)
+        led, leads = before.name_of(old["target"]), after.name_of(new["target"])
+        yield Change(where, f"led to {led}, leads to {leads} now", BOTH)
     yield from _field(where, "the second order that it creates", old.get("creates"), new.get("creates"), BOTH)
     ours, theirs = _units(old), _units(new)
     if ours != theirs:
         breaks = Broken.CLIENT if theirs < ours else Broken.MOCK
         yield Change(where, f"its effect on quota was {_quota(old)}, is {_quota(new)} now", (breaks,))
+    held, holds = old.get("holds", 0), new.get("holds", 0)
+    breaks = Broken.CLIENT if holds > held else Broken.MOCK
+    yield from _field(where, "the units that the second order holds", held, holds, (breaks,))
     for field in ("basis", "reference", "note"):
         yield from _field(where, field, old.get(field), new.get(field), NOBODY)
 
@@ -209,41 +248,69 @@ def _quota(row: Mapping[str, Any]) -> str:
     return f"{row.get('quota', 0):+d}" + ("" if within is None else f" within {within / DAY:g} days")
 
 
-def _refusal(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def _refusal(where: str, before: _Edition, after: _Edition, key: Key) -> Iterator[Change]:
+    old, new = before.refusals[key], after.refusals[key]
     for owner, prefix, breaks in (("the service", "service_", BOTH), ("the model", "", (Broken.CLIENT,))):
         ours, theirs = (f"{each[f'{prefix}code']} {each[f'{prefix}http_status']}" for each in (old, new))
         yield from _field(where, f"the error of {owner}", ours, theirs, breaks)
+    yield from _compared(where, ("passes",), old, new, (Broken.CLIENT,) if old["passes"] else NOBODY)
+    if any(edition.refusals[key]["basis"] != edition.triggers[key[1]]["basis"] for edition in (before, after)):
+        yield from _compared(where, ("basis",), old, new, NOBODY)
+    if any(edition.refusals[key]["reference"] != edition.triggers[key[1]]["reference"] for edition in (before, after)):
+        yield from _compared(where, ("reference",), old, new, NOBODY)
 
 
 # -- words, error codes, order -----------------------------------------------------------------------------------------
 
 
+def _shared_fields(old: _Edition, new: _Edition) -> list[str]:
+    """The fields of which both editions have a vocabulary."""
+    return [field for field in old.document["vocabularies"] if field in new.document["vocabularies"]]
+
+
 def _words(old: _Edition, new: _Edition) -> Iterator[Change]:
     """Words of the API that came or went; which word a state has is said of the state."""
-    for name in ("Type", "Status"):
-        ours, theirs = (edition.document["vocabularies"][name] for edition in (old, new))
-        for word in _either(ours, theirs):
-            where = f"{name} {word}"
-            if word not in theirs:
-                yield Change(where, "is gone: a mock must not answer it any more", (Broken.MOCK,))
-            elif word not in ours:
-                yield Change(where, "is new: a client may read a word that it does not know", (Broken.CLIENT,))
-            elif set(ours[word]) != set(theirs[word]):
-                meant, means = (listed([_state(state) for state in each[word]], "or") for each in (ours, theirs))
-                yield Change(where, f"meant {meant}, means {means} now", (Broken.CLIENT,))
+    fields = [edition.document["vocabularies"] for edition in (old, new)]
+    for field in _either(*fields):
+        if field not in fields[1]:
+            yield Change(f"field {field}", "is gone", BOTH)
+        elif field not in fields[0]:
+            yield Change(f"field {field}", "is new: a mock must answer it", (Broken.MOCK,))
+        else:
+            yield from _words_of(field, old, new)
+    known = [{each["field"]: each for each in edition.document.get("fields", ())} for edition in (old, new)]
+    for field in (field for field in known[0] if field in known[1]):
+        names = ("operation", "unspecific", "closed")
+        yield from _compared(f"field {field}", names, known[0][field], known[1][field], BOTH)
+
+
+def _words_of(field: str, old: _Edition, new: _Edition) -> Iterator[Change]:
+    ours, theirs = (edition.document["vocabularies"][field] for edition in (old, new))
+    for word in _either(ours, theirs):
+        where = f"{field} {word}"
+        if word not in theirs:
+            yield Change(where, "is gone: a mock must not answer it any more", (Broken.MOCK,))
+        elif word not in ours:
+            yield Change(where, "is new: a client may read a word that it does not know", (Broken.CLIENT,))
+        elif set(ours[word]) != set(theirs[word]):
+            pairs = ((old, ours), (new, theirs))
+            meant, means = (listed([*map(each.name_of, words[word])], "or") for each, words in pairs)
+            yield Change(where, f"meant {meant}, means {means} now", (Broken.CLIENT,))
 
 
 def _error_codes(old: _Edition, new: _Edition) -> Iterator[Change]:
     ours, theirs = ({each["code"]: each for each in edition.document["error_codes"]} for edition in (old, new))
     for code in _either(ours, theirs):
+        where = f"error {code}"
         if code not in theirs:
-            yield Change(f"error {code}", "is gone")
+            yield Change(where, "is gone")
         elif code not in ours:
-            yield Change(f"error {code}", "is new", (Broken.CLIENT,))
+            yield Change(where, "is new", (Broken.CLIENT,))
         else:
             status = ours[code]["http_status"], theirs[code]["http_status"]
-            yield from _field(f"error {code}", "its HTTP status", *status, BOTH)
-            yield from _field(f"error {code}", "text", ours[code]["text"], theirs[code]["text"], NOBODY)
+            yield from _field(where, "its HTTP status", *status, BOTH)
+            yield from _compared(where, ("means",), ours[code], theirs[code], BOTH)
+            yield from _compared(where, ("text",), ours[code], theirs[code], NOBODY)
 
 
 def _order(old: _Edition, new: _Edition) -> Iterator[Change]:
@@ -255,6 +322,19 @@ def _order(old: _Edition, new: _Edition) -> Iterator[Change]:
 # -- saying it ---------------------------------------------------------------------------------------------------------
 
 
+def _compared(
+    where: str,
+    names: Iterable[str],
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    breaks: tuple[Broken, ...],
+) -> Iterator[Change]:
+    """The changes of what both say under one of `names`."""
+    for name in names:
+        if name in old and name in new:
+            yield from _field(where, name, old[name], new[name], breaks)
+
+
 def _field(where: str, name: str, old: object, new: object, breaks: tuple[Broken, ...]) -> Iterator[Change]:
     if old != new:
         yield Change(where, f"{name} was {_said(old)}, is {_said(new)} now", breaks)
@@ -263,15 +343,13 @@ def _field(where: str, name: str, old: object, new: object, breaks: tuple[Broken
 def _said(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value) if value not in {None, ""} else "none"
+    if isinstance(value, list):
+        return " or ".join(map(str, value))
+    return "none" if value is None or value == "" else str(value)
 
 
 def _either(one: Iterable[Any], other: Iterable[Any]) -> list[Any]:
     return [*dict.fromkeys([*one, *other])]
-
-
-def _state(state: str | None) -> str:
-    return "no order" if state is None else state
 
 
 def _or_nothing(words: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import os
@@ -9,47 +10,56 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from orderfsm import wire
-from orderfsm.errors import BY_CODE
+import attrs
+
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.tables.orders import Operation
+from orderfsm.words import meanings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, StateRule, Transition, TriggerRule
+    from orderfsm.rows import State, StateRule, TriggerRule, Vocabulary
 
 
 def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
     """Everything that `lifecycle` says, in table order, ready for JSON; no order is `null`.
 
-    * `edition`, `states` (by value), `transitions` (the rows);
-    * `state_rules`: what the API calls each state and which errors it refuses with; `triggers`: who fires each, and
-      whether it concerns the account alone, in which case it is allowed in every state and in no row;
+    * `table` (its name), `edition`, `title`, `noun` (what an order is called), `identity` (what ids are), `states` (by
+      value), `transitions` (the rows);
+    * `state_rules`: what the API calls each state, under the name of each vocabulary in small letters (`type`,
+      `status`: the word, a list if it may be one of several, or null), and with which error everything is refused
+      there, null where that depends on the trigger; `triggers`: who fires each, and whether it concerns the account
+      alone, in which case it is allowed in every state and in no row;
     * `refusals`: every state and trigger that no row allows, with the error that the model raises and the one that the
-      service answers;
-    * `vocabularies`: the states that each `Type` and each `Status` may mean; `error_codes`; `quota`: what the rows do
-      to a package, in units.
+      service answers, and whether the same call `passes` later; `silences`: every state and trigger of which the
+      sources say nothing;
+    * `fields`: which operation answers the words of each vocabulary; `vocabularies`: the states that each word may
+      mean; `error_codes`; `quota`: what the rows do to a package, in units.
 
-    `quota_within`, `within` and `before_end` are in seconds. `note` is empty, or the part of a documented rule that is
-    inferred.
+    `quota_within`, `within`, `before_end` and `takes` are in seconds. `note` is empty, or the part of a documented rule
+    that is inferred. `InvalidValue` for a table that has not all this under different names.
     """
+    fields = _fields(lifecycle)
     return {
+        "table": lifecycle.name,
         "edition": lifecycle.edition,
+        "title": lifecycle.title,
+        "noun": lifecycle.noun,
+        "identity": lifecycle.identity._asdict(),
         "states": [rule.state for rule in lifecycle.states if rule.state is not None],
-        "transitions": [_row(row) for row in lifecycle.transitions],
-        "state_rules": [_state(rule) for rule in lifecycle.states],
-        "triggers": [_trigger(rule) for rule in lifecycle.triggers],
+        "transitions": [attrs.asdict(row) for row in lifecycle.transitions],
+        "state_rules": [_state(rule, lifecycle) for rule in lifecycle.states],
+        "triggers": [_trigger(rule, lifecycle) for rule in lifecycle.triggers],
         "refusals": list(_refusals(lifecycle)),
-        "vocabularies": {
-            "Type": _words(wire.types(lifecycle), lifecycle),
-            "Status": _words(wire.statuses(lifecycle), lifecycle),
-        },
+        "silences": list(_silences(lifecycle)),
+        "fields": [_field(vocabulary) for vocabulary in lifecycle.vocabularies],
+        "vocabularies": {field: _words(each, lifecycle) for field, each in fields.items()},
         "error_codes": [
-            {"code": error.code, "http_status": error.http_status, "text": error.text} for error in BY_CODE.values()
+            {"code": error.code, "http_status": error.http_status, "text": error.text, "means": error.means}
+            for error in lifecycle.codes.errors
         ],
         "quota": [
             {"source": row.source, "trigger": row.trigger, "units": row.quota, "within": row.quota_within}
@@ -59,19 +69,20 @@ def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
     }
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of `document()`.
+def schema(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of `document(lifecycle)`.
 
-    A row may have no key that the schema does not name: it could be a condition that a reader must not miss.
+    Tables differ in it by their vocabularies alone. A rule may have no key that the schema does not name: it could be a
+    condition that a reader must not miss. What it does not require, documents of orderfsm 0.1 lack; `default` says what
+    they mean by that, if they mean anything.
     """
-    text = files("orderfsm.export").joinpath("schema.json").read_text(encoding="utf-8")
-    return cast("dict[str, Any]", json.loads(text))
+    return _schema(_fields(lifecycle))
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The document in the file `path`; `InvalidValue` if it is not valid by `schema()`, `OSError` if it cannot be read.
+    """The document in the file `path`; `InvalidValue` if it is not valid by its schema, `OSError` if it can't be read.
 
-    It needs jsonschema, which the extra `cli` brings.
+    What a document of orderfsm 0.1 lacks is there by its default. It needs jsonschema, which the extra `cli` brings.
     """
     with needs("cli"):
         from jsonschema import Draft202012Validator
@@ -82,18 +93,31 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         read = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
         raise InvalidValue("document", os.fspath(path), [f"{expected}; it is not JSON ({error})"]) from error
-    wrong = best_match(Draft202012Validator(schema()).iter_errors(read))
+    wrong = best_match(Draft202012Validator(_schema_of(read)).iter_errors(read))
     if wrong is not None:
         why = wrong.message if len(wrong.message) < 100 else f"it breaks `{wrong.validator}` of the schema"
         raise InvalidValue("document", os.fspath(path), [f"{expected}; {wrong.json_path} is wrong: {why}"])
+    read = completed(read)
+    said = [(row["source"], row["trigger"]) for row in read["transitions"]]
+    said += [(each["state"], each["trigger"]) for each in (*read["refusals"], *read["silences"])]
     for rule, trigger in itertools.product(read["state_rules"], read["triggers"]):
         pair = rule["state"], trigger["trigger"]
-        said = [row for row in read["transitions"] if (row["source"], row["trigger"]) == pair]
-        said += [each for each in read["refusals"] if (each["state"], each["trigger"]) == pair]
-        if len(said) + trigger["account"] != 1:
-            named = f"{pair[0] or 'no order'}, {pair[1]}"
-            raise InvalidValue("document", os.fspath(path), [f"{expected}; {named} is not one row or one refusal"])
-    return cast("dict[str, Any]", read)
+        if said.count(pair) + trigger["account"] != 1:
+            where = f"no {read['noun']}" if pair[0] is None else pair[0]
+            accepted = f"{expected}; {where}, {pair[1]} is not one row, one refusal or one silence"
+            raise InvalidValue("document", os.fspath(path), [accepted])
+    return read
+
+
+def completed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A valid document with the defaults of the schema where it says nothing; itself is left as it is."""
+    known = _schema_of(document)
+    said = _with_defaults(document, known)
+    for name, rule in known["properties"].items():
+        kind = rule.get("items", {}).get("$ref", "").rpartition("/")[2]
+        if name in said and known["$defs"].get(kind, {}).get("type") == "object":
+            said[name] = [_with_defaults(each, known["$defs"][kind]) for each in said[name]]
+    return said
 
 
 def as_json(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
@@ -101,45 +125,99 @@ def as_json(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     return f"{json.dumps(document(lifecycle), indent=2, ensure_ascii=False)}\n"
 
 
-def _row(row: Transition) -> dict[str, Any]:
-    return {
-        "source": row.source,
-        "trigger": row.trigger,
-        "target": row.target,
-        "basis": row.basis,
-        "reference": row.reference,
-        "quota": row.quota,
-        "quota_within": row.quota_within,
-        "creates": row.creates,
-        "note": row.note,
-    }
+# -- the schema --------------------------------------------------------------------------------------------------------
 
 
-def _state(rule: StateRule) -> dict[str, Any]:
+def _with_defaults(said: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    defaults = {name: rule["default"] for name, rule in known["properties"].items() if "default" in rule}
+    return copy.deepcopy(defaults | {**said})
+
+
+def _schema_of(said: Any) -> dict[str, Any]:
+    """The schema of what may be a document, by the vocabularies that it says it has."""
+    fields = said.get("vocabularies") if isinstance(said, dict) else None
+    proper = isinstance(fields, dict) and not any(field.lower() in _RULE for field in fields)
+    return _schema(cast("dict[str, Any]", fields) if proper else _fields(ORDER_LIFECYCLE))
+
+
+def _schema(fields: Iterable[str]) -> dict[str, Any]:
+    """The schema that is in the package, which is that of the orders, with these fields for theirs."""
+    known = json.loads(files("orderfsm.export").joinpath("schema.json").read_text(encoding="utf-8"))
+    vocabularies, rule = known["properties"]["vocabularies"], known["$defs"]["state_rule"]
+    for field in vocabularies["required"]:
+        rule["required"].remove(field.lower())
+        del rule["properties"][field.lower()]
+    vocabularies["required"] = [*fields]
+    vocabularies["properties"] = {field: {"$ref": "#/$defs/vocabulary"} for field in fields}
+    rule["required"] += [field.lower() for field in fields]
+    rule["properties"] |= {field.lower(): {"$ref": "#/$defs/read_as"} for field in fields}
+    return cast("dict[str, Any]", known)
+
+
+def _fields(lifecycle: Lifecycle) -> dict[str, Vocabulary]:
+    """The vocabularies by their fields; `InvalidValue` if their names would hide something in a document."""
+    fields: dict[str, Vocabulary] = {}
+    keys = {*_RULE}
+    for vocabulary in lifecycle.vocabularies:
+        if vocabulary.key in keys:
+            taken = f"one whose name in small letters is not that of another, or one of {', '.join(_RULE)}"
+            raise InvalidValue("field", vocabulary.field, [taken])
+        keys.add(vocabulary.key)
+        fields[vocabulary.field] = vocabulary
+    return fields
+
+
+# -- what stands in it -------------------------------------------------------------------------------------------------
+
+_RULE = ("state", "words", "found", "terminal", "certified", "model_code", "service_code", "basis", "reference")
+"""The keys of every state's rule, those for its words aside."""
+
+
+def one_or_several(words: tuple[str, ...]) -> str | list[str] | None:
+    """The words that a state may be read as in one field: null for none, a list of several."""
+    return [*words] if len(words) > 1 else next(iter(words), None)
+
+
+def read_as(rule: StateRule, lifecycle: Lifecycle) -> dict[str, str | list[str] | None]:
+    """What a state is read as, by the vocabularies' keys."""
+    return {each.key: one_or_several(rule.readings(at)) for at, each in enumerate(lifecycle.vocabularies)}
+
+
+def _state(rule: StateRule, lifecycle: Lifecycle) -> dict[str, Any]:
+    refused = [trigger for trigger, row in lifecycle.table[rule.state].items() if row is None]
     return {
         "state": rule.state,
         "words": rule.words,
-        "type": rule.type,
-        "status": rule.status,
+        **read_as(rule, lifecycle),
+        "found": rule.found,
         "terminal": rule.terminal,
         "certified": rule.certified,
-        "model_code": rule.model_code,
-        "service_code": rule.service_code,
+        "model_code": _only(lifecycle.refusal(rule.state, trigger).error.code for trigger in refused),
+        "service_code": _only(lifecycle.service_refusal(rule.state, trigger).error.code for trigger in refused),
         "basis": rule.basis,
         "reference": rule.reference,
     }
 
 
-def _trigger(rule: TriggerRule) -> dict[str, Any]:
+def _only(codes: Iterable[str]) -> str | None:
+    """The code that all of them are; null if they differ."""
+    several = {*codes}
+    return several.pop() if len(several) == 1 else None
+
+
+def _trigger(rule: TriggerRule, lifecycle: Lifecycle) -> dict[str, Any]:
     return {
         "trigger": rule.trigger,
         "name": rule.trigger.name.lower(),
-        "kind": "operation" if isinstance(rule.trigger, Operation) else "event",
+        "kind": "operation" if lifecycle.by_client(rule.trigger) else "event",
         "actor": rule.actor,
         "account": rule.account,
         "abandons": rule.abandons,
+        "grave": rule.grave,
         "before_end": rule.before_end,
-        "fails": rule.fails,
+        "follows": rule.follows,
+        "takes": None if rule.takes is None else [*rule.takes],
+        "fails": None if rule.fails is None else rule.fails.code,
         "basis": rule.basis,
         "reference": rule.reference,
     }
@@ -147,22 +225,40 @@ def _trigger(rule: TriggerRule) -> dict[str, Any]:
 
 def _refusals(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
     for state, rows in lifecycle.table.items():
-        model, service = lifecycle.refusals[state], lifecycle.service_refusals[state]
-        for trigger, row in rows.items():
-            if row is None:
-                rule = lifecycle.trigger_rules[trigger]
-                yield {
-                    "state": state,
-                    "trigger": trigger,
-                    "code": model.code,
-                    "http_status": model.http_status,
-                    "service_code": service.code,
-                    "service_http_status": service.http_status,
-                    "basis": rule.basis,
-                    "reference": rule.reference,
-                }
+        for trigger in (trigger for trigger, row in rows.items() if row is None):
+            rule = lifecycle.trigger_rules[trigger]
+            model, service = lifecycle.refusal(state, trigger), lifecycle.service_refusal(state, trigger)
+            yield {
+                "state": state,
+                "trigger": trigger,
+                "code": model.error.code,
+                "http_status": model.error.http_status,
+                "service_code": service.error.code,
+                "service_http_status": service.error.http_status,
+                "passes": model.passes,
+                "basis": model.basis or rule.basis,
+                "reference": model.reference or rule.reference,
+            }
 
 
-def _words(vocabulary: Mapping[str, frozenset[State | None]], lifecycle: Lifecycle) -> dict[str, list[State | None]]:
+def _silences(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
+    for state, trigger in itertools.product(lifecycle.state_rules, lifecycle.trigger_rules):
+        if lifecycle.is_silent(state, trigger):
+            reference = lifecycle.silence(state, trigger).reference
+            yield {"state": state, "trigger": trigger, "reference": reference}
+
+
+def _field(vocabulary: Vocabulary) -> dict[str, Any]:
+    return {
+        "field": vocabulary.field,
+        "key": vocabulary.key,
+        "operation": vocabulary.operation,
+        "unspecific": vocabulary.unspecific,
+        "closed": vocabulary.closed,
+    }
+
+
+def _words(vocabulary: Vocabulary, lifecycle: Lifecycle) -> dict[str, list[State | None]]:
     """The vocabulary in table order; a word that names no state comes last."""
-    return {word: [state for state in lifecycle.state_rules if state in states] for word, states in vocabulary.items()}
+    known = meanings(lifecycle, vocabulary)
+    return {word: [state for state in lifecycle.state_rules if state in states] for word, states in known.items()}

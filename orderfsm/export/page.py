@@ -7,9 +7,8 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.drawing import svg
+from orderfsm.drawing import fields_of, mark, state_name, svg
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.rows import Actor
 
 from .vectors import plan_or_none
 
@@ -28,6 +27,7 @@ def html(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     style, script, page = (static.joinpath(f"page.{suffix}").read_text("utf-8") for suffix in ("css", "js", "html"))
     answers = json.dumps(_answers(lifecycle), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     parts = {
+        "title": escape(lifecycle.title),
         "edition": escape(lifecycle.edition),
         "style": style,
         "drawing": svg(lifecycle),
@@ -47,6 +47,7 @@ def _filled(piece: str, parts: dict[str, str]) -> str:
 def _answers(lifecycle: Lifecycle) -> dict[str, Any]:
     states = [*lifecycle.state_rules]
     return {
+        "noun": lifecycle.noun,
         "states": {_key(state): _state(lifecycle, state) for state in states},
         "rules": {
             _key(state): [_rule(lifecycle, state, trigger) for trigger in lifecycle.trigger_rules] for state in states
@@ -63,10 +64,8 @@ def _key(state: State | None) -> str:
 def _state(lifecycle: Lifecycle, state: State | None) -> dict[str, Any]:
     rule = lifecycle.state_rules[state]
     return {
-        "name": _name(state),
-        "words": rule.words,
-        "type": rule.type,
-        "status": rule.status,
+        "name": state_name(state, lifecycle),
+        "words": [rule.words, *fields_of(rule, lifecycle)],
         "terminal": rule.terminal,
         "basis": rule.basis,
         "reference": rule.reference,
@@ -74,20 +73,22 @@ def _state(lifecycle: Lifecycle, state: State | None) -> dict[str, Any]:
 
 
 def _rule(lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> dict[str, Any]:
-    row = lifecycle.table[state][trigger]
+    row = lifecycle.table[state].get(trigger)
     why = lifecycle.explain(state, trigger)
     return {
         "trigger": trigger,
         "actor": lifecycle.trigger_rules[trigger].actor,
-        "by_client": lifecycle.trigger_rules[trigger].actor is Actor.CLIENT,
+        "by_client": lifecycle.by_client(trigger),
         "allowed": row is not None,
+        "silent": lifecycle.is_silent(state, trigger),
         "changes": row is not None and row.changes,
         "target": None if row is None else _key(row.target),
         "quota": "" if row is None else row.quota_text,
-        "creates": None if row is None or row.creates is None else _name(row.creates),
+        "creates": None if row is None or row.creates is None else state_name(row.creates, lifecycle),
         "reason": why.reason,
         "instead": None if why.instead is None else str(why.instead),
         "basis": why.basis,
+        "mark": mark(why.basis),
         "reference": why.reference,
         "note": why.note,
     }
@@ -104,11 +105,7 @@ def _plan(lifecycle: Lifecycle, state: State | None, goal: State | None) -> list
             "trigger": row.trigger,
             "target": _key(row.target),
             "actor": lifecycle.actor(row),
-            "by_client": lifecycle.actor(row) is Actor.CLIENT,
+            "by_client": lifecycle.by_client(row.trigger),
         }
         for row in plan.steps
     ]
-
-
-def _name(state: State | None) -> str:
-    return "no order" if state is None else state.replace("_", " ")

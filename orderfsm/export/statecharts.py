@@ -1,7 +1,8 @@
 """The table as a statechart: a machine config for XState 5, and SCXML.
 
 Both name states by State value (`none`: there is no order yet) and events by API action or Event value. A trigger that
-is refused has no transition. A row that stays in its state names it as its target, so that interpreters report it as
+is refused has no transition; nor has one of which the sources say nothing there, so that `silent` names these for each
+state that has any. A row that stays in its state names it as its target, so that interpreters report it as
 taken. No state is `final`: interpreters stop there, and the account, say, can be read in every state; terminal states
 are marked in the way that each language has for remarks.
 """
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
 from orderfsm.questions import ORDER_LIFECYCLE
+
+from .document import read_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +30,11 @@ NONE = "none"
 def xstate_config(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
     """The config that XState's `createMachine` takes, ready for JSON.
 
-    A state's `meta` has the API's words for it, its `tags` are `terminal` and `certified`; a transition's `meta` has
-    the row's basis, reference, quota and the rest.
+    A state's `meta` has the API's words for it (a list where it may be one of several), its `tags` are `terminal` and
+    `certified`; a transition's `meta` has the row's basis, reference, quota and the rest.
     """
     return {
-        "id": "order",
+        "id": _machine_name(lifecycle),
         "initial": NONE,
         "states": {_id(state): _xstate_state(lifecycle, state) for state in lifecycle.state_rules},
     }
@@ -46,7 +49,9 @@ def _xstate_state(lifecycle: Lifecycle, state: State | None) -> dict[str, Any]:
     rule = lifecycle.state_rules[state]
     return {
         "description": rule.words,
-        "meta": {"type": rule.type, "status": rule.status, "basis": rule.basis, "reference": rule.reference},
+        "meta": read_as(rule, lifecycle)
+        | {"basis": rule.basis, "reference": rule.reference}
+        | ({"silent": silent} if (silent := _silent(lifecycle, state)) else {}),
         "tags": [tag for tag, holds in (("terminal", rule.terminal), ("certified", rule.certified)) if holds],
         "on": {
             row.trigger: {
@@ -58,6 +63,7 @@ def _xstate_state(lifecycle: Lifecycle, state: State | None) -> dict[str, Any]:
                     "quota": row.quota,
                     "quota_within": row.quota_within,
                     "creates": row.creates,
+                    "holds": row.holds,
                     "note": row.note,
                 },
             }
@@ -75,7 +81,8 @@ def scxml(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
         [
             '<?xml version="1.0" encoding="UTF-8"?>',
             '<scxml xmlns="http://www.w3.org/2005/07/scxml" xmlns:orderfsm="urn:orderfsm" version="1.0"'
-            f' name="order" datamodel="null" initial="{NONE}" orderfsm:edition={quoteattr(lifecycle.edition)}>',
+            f' name={quoteattr(_machine_name(lifecycle))} datamodel="null" initial="{NONE}"'
+            f" orderfsm:edition={quoteattr(lifecycle.edition)}>",
             *(line for state in lifecycle.state_rules for line in _scxml_state(lifecycle, state)),
             "</scxml>",
             "",
@@ -85,7 +92,13 @@ def scxml(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
 
 def _scxml_state(lifecycle: Lifecycle, state: State | None) -> Iterator[str]:
     rule = lifecycle.state_rules[state]
-    yield f"  <state id={quoteattr(_id(state))}{_remarks(words=rule.words, read_as=rule.type, terminal=rule.terminal)}>"
+    remarks = _remarks(
+        words=rule.words,
+        read_as=" ".join(rule.readings(0)),
+        terminal=rule.terminal,
+        silent=" ".join(_silent(lifecycle, state)),
+    )
+    yield f"  <state id={quoteattr(_id(state))}{remarks}>"
     for row in _rows(lifecycle, state):
         remarks = _remarks(
             actor=lifecycle.actor(row),
@@ -108,6 +121,16 @@ def _remarks(**remarks: str | bool | None) -> str:
 def _rows(lifecycle: Lifecycle, state: State | None) -> list[Transition]:
     """What is allowed in `state`, in the order of the triggers; the account's reads among it."""
     return [row for row in lifecycle.table[state].values() if row is not None]
+
+
+def _silent(lifecycle: Lifecycle, state: State | None) -> list[str]:
+    """The triggers of which the sources say nothing in `state`."""
+    return [trigger for trigger in lifecycle.trigger_rules if lifecycle.is_silent(state, trigger)]
+
+
+def _machine_name(lifecycle: Lifecycle) -> str:
+    """The noun as a name, which has no spaces."""
+    return "_".join(lifecycle.noun.split())
 
 
 def _id(state: State | None) -> str:

@@ -6,12 +6,11 @@ import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
-from orderfsm import trace, wire
-from orderfsm.errors import BY_CODE
+from orderfsm import trace
+from orderfsm.errors import Meaning
 from orderfsm.invalid import Unreachable
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.rows import Actor
-from orderfsm.tables.orders import Operation
+from orderfsm.words import meanings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,20 +27,23 @@ def vectors(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
     """The test vectors of `lifecycle`, ready for JSON; no order is `null`.
 
     * `pairs`: every state with every trigger: the `next` state, or the `code` and `http_status` with which the model
-      refuses it, and those with which the service does.
+      refuses it, and those with which the service does, and whether that `passes`; or that the sources are `silent`.
     * `histories`: `triggers` that lead from no order through `states`, of all lengths up to `length`; there are no
       others. Reads are not among them: they change nothing.
-    * `updates`: for every word of the API, the `states` that it may mean; with every trigger the `verdict` on that set,
-      and what is possible after it was `accepted`, or `refused`.
-    * `plans`: for every two states the shortest plan `steps`, over operations alone or also over `events`; null if
-      there is none. Of equally short ones it is the first, breadth first: in each state the client's operations come
-      before the events, each in the order of the table's rows.
+    * `updates`: for every word of every field of the API, the `states` that it may mean; with every trigger the
+      `verdict` on that set, and what is possible after it was `accepted`, or `refused`. Where the sources are silent
+      it may have been either, and may have led anywhere.
+    * `plans`: for every two states the shortest plan `steps`, over operations and the events that complete them, or
+      also over all `events`; without operations that are `grave`; null if there is none. Of equally short ones it is
+      the first, breadth first: in each state the client's operations come before the events, each in the order of the
+      table's rows.
     * `traces`: recorded histories of one order in the trace format, with the judge's `verdict`, and for a violation the
       `index` of the first line that nothing explains, counted from 0, the states `possible` just before it and the
       triggers that are `legal` in one of them. `events` says whether events may be missing.
     """
     return {
         "vectors": 1,
+        "table": lifecycle.name,
         "edition": lifecycle.edition,
         "length": LENGTH,
         "pairs": [
@@ -68,19 +70,21 @@ def _entry(key: str, value: Any) -> str:
 
 
 def _pair(lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> dict[str, Any]:
+    pair = {"state": state, "trigger": trigger}
+    if lifecycle.is_silent(state, trigger):
+        return pair | {"outcome": "silent"}
     row = lifecycle.table[state][trigger]
     if row is not None:
-        return {"state": state, "trigger": trigger, "outcome": "accepted", "next": row.target, "http_status": 200}
-    model, service = lifecycle.refusals[state], lifecycle.service_refusals[state]
-    return {
-        "state": state,
-        "trigger": trigger,
+        return pair | {"outcome": "accepted", "next": row.target, "http_status": 200}
+    model, service = lifecycle.refusal(state, trigger), lifecycle.service_refusal(state, trigger)
+    return pair | {
         "outcome": "refused",
         "next": state,
-        "code": model.code,
-        "http_status": model.http_status,
-        "service_code": service.code,
-        "service_http_status": service.http_status,
+        "code": model.error.code,
+        "http_status": model.error.http_status,
+        "service_code": service.error.code,
+        "service_http_status": service.error.http_status,
+        "passes": model.passes,
     }
 
 
@@ -98,15 +102,15 @@ def _histories(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
 
 
 def _updates(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
-    for vocabulary, words in (("Type", wire.types(lifecycle)), ("Status", wire.statuses(lifecycle))):
-        for word, states in words.items():
+    for vocabulary in lifecycle.vocabularies:
+        for word, states in meanings(lifecycle, vocabulary).items():
             for trigger in lifecycle.trigger_rules if states else ():
                 after = {
                     outcome: _ordered(lifecycle, lifecycle.narrow(states, trigger, accepted=outcome == "accepted"))
                     for outcome in ("accepted", "refused")
                 }
                 verdict = lifecycle.judge(states, trigger)
-                known = {"vocabulary": vocabulary, "word": word, "states": _ordered(lifecycle, states)}
+                known = {"vocabulary": vocabulary.field, "word": word, "states": _ordered(lifecycle, states)}
                 yield known | {"trigger": trigger, "verdict": verdict} | after
 
 
@@ -117,10 +121,12 @@ def _plans(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
         yield {"from": state, "to": goal, "events": events, "steps": steps}
 
 
-def plan_or_none(lifecycle: Lifecycle, state: State | None, goal: State | None, *, events: bool) -> Plan | None:
+def plan_or_none(
+    lifecycle: Lifecycle, state: State | None, goal: State | None, *, events: bool, grave: bool = False
+) -> Plan | None:
     """A shortest plan, None if there is none."""
     try:
-        return lifecycle.plan(state, goal, events=events)
+        return lifecycle.plan(state, goal, events=events, grave=grave)
     except Unreachable:
         return None
 
@@ -128,7 +134,7 @@ def plan_or_none(lifecycle: Lifecycle, state: State | None, goal: State | None, 
 def _traces(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
     """In every state that an order gets to: every last line that could tell one implementation from another."""
     for state in lifecycle.state_rules:
-        way = plan_or_none(lifecycle, None, state, events=True)
+        way = plan_or_none(lifecycle, None, state, events=True, grave=True)
         if state is not None and way is not None:
             before = [_step(lifecycle, row.trigger) for row in way.steps]
             for events in trace.Events:
@@ -137,29 +143,33 @@ def _traces(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
 
 
 def _step(lifecycle: Lifecycle, trigger: Trigger) -> dict[str, Any]:
-    by_client = lifecycle.trigger_rules[trigger].actor is Actor.CLIENT
-    return {"operation": trigger, "outcome": "accepted"} if by_client else {"event": trigger}
+    return {"operation": trigger, "outcome": "accepted"} if lifecycle.by_client(trigger) else {"event": trigger}
 
 
 def _last_lines(lifecycle: Lifecycle, events: trace.Events) -> Iterator[dict[str, Any]]:
-    triggers = [rule.trigger for rule in lifecycle.triggers if not rule.account]
+    triggers = [trigger for trigger in lifecycle.trigger_rules if trigger not in lifecycle.account_reads]
     yield from (_step(lifecycle, trigger) for trigger in triggers)
-    for word in (*wire.types(lifecycle), *wire.statuses(lifecycle), "a word of the future"):
-        yield {"operation": Operation.DESCRIBE, "outcome": "accepted", "state": word}
+    fields = ((each.operation, meanings(lifecycle, each)) for each in lifecycle.vocabularies)
+    for operation, word in dict.fromkeys((read, word) for read, words in fields for word in (*words, "a new word")):
+        yield {"operation": operation, "outcome": "accepted", "state": word}
     if events is trace.Events.COMPLETE:
-        of_any = [error.code for error in BY_CODE.values() if error.means.of_the_state]
-        of_one = [*BY_CODE, "Throttling.User", "SomethingNew", None]
-        for trigger in triggers:
-            by_client = lifecycle.trigger_rules[trigger].actor is Actor.CLIENT
-            if by_client and not lifecycle.can(None, trigger):  # a refused create is about no order
-                for code in of_one if lifecycle.trigger_rules[trigger].fails else of_any:
-                    yield {"operation": trigger, "outcome": "refused"} | ({"code": code} if code else {})
-        yield {"operation": Operation.DELETE, "outcome": "unknown"}
+        codes = lifecycle.codes
+        throttled = [f"{code}.User" for code, means in codes.gateway if means is Meaning.THROTTLED][:1]
+        of_any = [error.code for error in codes.errors if error.means.of_the_state]
+        of_one = [*codes.by_code, *throttled, "SomethingNew", None]
+        on_an_order = [trigger for trigger in triggers if lifecycle.by_client(trigger)]
+        on_an_order = [trigger for trigger in on_an_order if trigger not in lifecycle.creates]
+        for trigger in on_an_order:  # a refused create is about no order
+            for code in of_one if lifecycle.trigger_rules[trigger].fails else of_any:
+                yield {"operation": trigger, "outcome": "refused"} | ({"code": code} if code else {})
+        for trigger in (trigger for trigger in on_an_order if trigger not in lifecycle.reads):
+            yield {"operation": trigger, "outcome": "unknown"}
 
 
 def _judged(lifecycle: Lifecycle, steps: list[dict[str, Any]], events: trace.Events) -> dict[str, Any]:
-    lines = [{"time": f"2026-08-05T06:10:{at:02}Z", "order_id": 7} | step for at, step in enumerate(steps)]
-    read = [trace.loads(json.dumps(line)) for line in lines]
+    order = {lifecycle.identity.key: lifecycle.identity.new(7)}
+    lines = [{"time": f"2026-08-05T06:10:{at:02}Z"} | order | step for at, step in enumerate(steps)]
+    read = [trace.loads(json.dumps(line), lifecycle=lifecycle) for line in lines]
     judgement = trace.judge(read, events=events, lifecycle=lifecycle)
     return {
         "events": events,

@@ -29,15 +29,15 @@ function ruleItem(rule) {
   const summary = element("summary", {}, element("b", {}, rule.trigger), rule.by_client ? "" : ` (${rule.actor})`);
   if (rule.changes) summary.append(" \u2192 ", stateButton(rule.target));
   if (rule.quota) summary.append(`, quota ${rule.quota}`);
-  if (rule.creates) summary.append(`, creates another order in ${rule.creates}`);
-  if (rule.basis === "inferred") summary.append(" ?");
+  if (rule.creates) summary.append(`, creates another ${answers.noun} in ${rule.creates}`);
+  if (rule.mark) summary.append(` ${rule.mark}`);
   const facts = element("dl");
   const fact = (name, ...said) => facts.append(element("dt", {}, name), element("dd", { class: name }, ...said));
   fact("why", rule.reason);
   if (rule.instead) fact("instead", rule.instead);
   fact("source", `${rule.basis}: `, ...reference(rule.reference));
   if (rule.note) fact("note", rule.note);
-  const kinds = [rule.by_client ? "client" : "others", rule.allowed ? "allowed" : "refused"];
+  const kinds = [rule.by_client ? "client" : "others", rule.silent ? "silent" : rule.allowed ? "allowed" : "refused"];
   return element("li", { class: kinds.join(" "), "data-trigger": rule.trigger }, element("details", {}, summary, facts));
 }
 
@@ -73,15 +73,16 @@ function planned() {
 function show() {
   const state = answers.states[chosen];
   const rules = answers.rules[chosen];
-  const words = [state.words, state.type && `Type ${state.type}`, state.status && `Status ${state.status}`].filter(Boolean);
+  const silent = rules.filter((rule) => rule.silent);
   panel.replaceChildren(
     element("h2", {}, state.name, ...(state.terminal ? [element("span", { class: "mark" }, "terminal")] : [])),
-    element("p", { class: "words" }, `${words.join(", ")} (${state.basis}: `, ...reference(state.reference), ")"),
+    element("p", { class: "words" }, `${state.words.join(", ")} (${state.basis}: `, ...reference(state.reference), ")"),
     ruleList("calls", "A client may call", rules.filter((rule) => rule.changes && rule.by_client)),
     ruleList("events", "Others may do", rules.filter((rule) => rule.changes && !rule.by_client)),
     planList(),
     ruleList("reads", "Can be read by", rules.filter((rule) => rule.allowed && !rule.changes)),
-    ruleList("refused", "Refused", rules.filter((rule) => !rule.allowed)),
+    ruleList("refused", "Refused", rules.filter((rule) => !rule.allowed && !rule.silent)),
+    ...(silent.length ? [ruleList("silent", "The sources do not say", silent)] : []),
   );
   light();
 }
@@ -100,9 +101,9 @@ function light() {
     const between = `[data-source="${source}"][data-target="${target}"]`;
     for (const text of drawing.querySelectorAll(`.label${between} text[data-trigger="${trigger}"]`)) {
       const kind = text.classList.contains("event") ? "event" : "operation";
-      const inferred = text.classList.contains("inferred") ? ".inferred" : ":not(.inferred)";
+      const marked = ["inferred", "observed"].map((basis) => (text.classList.contains(basis) ? `.${basis}` : `:not(.${basis})`)).join("");
       text.classList.add("lit");
-      for (const strand of drawing.querySelectorAll(`.edge${between} .strand.${kind}${inferred}`)) strand.classList.add("lit");
+      for (const strand of drawing.querySelectorAll(`.edge${between} .strand.${kind}${marked}`)) strand.classList.add("lit");
     }
   }
 }
