@@ -158,6 +158,10 @@ class Lifecycle:
     def __repr__(self) -> str:
         return f"Lifecycle(edition={self.edition!r}, {len(self.transitions)} transitions)"
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # as IPython and Hypothesis call it
+        """Show the same, and not every row of the table, where values that hold one are shown field by field."""
+        printer.text(repr(self))
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle a table that can be imported by the name of its home, any other by what it says."""
         module, _, attribute = self.home.partition(":")

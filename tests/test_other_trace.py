@@ -8,6 +8,7 @@ from functools import partial
 
 import attrs
 import pytest
+from hypothesis.vendor.pretty import pretty
 from other_table import LIFECYCLE, Event, Operation, State
 
 from orderfsm import ORDER_LIFECYCLE, InvalidValue, wire
@@ -75,6 +76,13 @@ def test_a_line_is_made_with_the_id_under_the_tables_key_or_as_an_id(key):
     assert made.begins == "pa-000008"
     assert loads(t.dumps(made)) == made == pickle.loads(pickle.dumps(made))
     assert json.loads(t.dumps(made))["new_parcel_id"] == "pa-000008"
+
+
+def test_a_line_is_shown_without_the_rows_of_its_table():
+    made = line(Operation.TRACK)
+    assert ID in repr(made)
+    assert ID in pretty(made), "as Hypothesis shows an example"
+    assert "Transition(" not in repr(made) + pretty(made)
 
 
 def test_one_id_has_one_name_and_a_key_of_no_table_is_none():
