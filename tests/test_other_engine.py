@@ -116,7 +116,7 @@ def test_an_event_is_one_of_the_table(engine):
 
 
 def test_what_does_not_begin_a_parcel_is_told_what_does(engine):
-    with pytest.raises(InvalidValue, match="trigger that begins .*'ListParcels'>: expected AnnounceParcel"):
+    with pytest.raises(InvalidValue, match=r"trigger that begins .*'ListParcels'>: expected AnnounceParcel"):
         engine.begin(Operation.OVERVIEW)
     with pytest.raises(NoSuchParcel):
         engine.begin(Operation.TRACK)

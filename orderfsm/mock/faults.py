@@ -84,7 +84,7 @@ class Fault:
     and unless that is all that the rule says:
 
     * `transport`: the answer does not arrive (`reset`), half of it does (`truncate`), or it is `empty`;
-    * `read`: a describe answers `unknow`, the state before the last change (`stale`), or that there is none (`missing`);
+    * `read`: a describe answers `unknow`, the state before the last change (`stale`), or no such order (`missing`);
     * else the answer is `code` with HTTP `status`, and `retry_after` milliseconds in its header.
 
     `when` is "before", and the call does nothing, or "after": it was carried out, and its answer is lost.
