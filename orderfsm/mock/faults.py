@@ -37,15 +37,18 @@ _MEMBERS = {
 _NAMES = {field: member for member, field in _MEMBERS.items()}
 
 
-def _operation(value: Operation | str | None, lifecycle: Lifecycle) -> Operation | None:
-    if value is None or value == ANY:
-        return None
+def _none_if_any(value: Operation | str | None) -> Operation | None:
+    return None if value == ANY else value  # type: ignore[return-value]  # a word, for now
+
+
+def _member(value: Operation, lifecycle: Lifecycle) -> Operation:
+    accepted = [*(known.name.lower() for known in lifecycle.operations), ANY]
     try:
-        operation = lifecycle.trigger(value)  # type: ignore[arg-type]  # a word becomes a member
+        operation = lifecycle.trigger(value)
     except InvalidValue:
-        operation = None
-    if operation is None or not lifecycle.by_client(operation):
-        raise InvalidValue("Operation", value, [*(known.name.lower() for known in lifecycle.operations), ANY])
+        raise InvalidValue("Operation", value, accepted) from None
+    if not lifecycle.by_client(operation):
+        raise InvalidValue("Operation", value, accepted)
     return operation
 
 
@@ -96,7 +99,7 @@ class Fault:
     <Operation.DELETE: 'DeleteCertificateRequest'>
     """
 
-    operation: Operation | None = None
+    operation: Operation | None = attrs.field(default=None, converter=_none_if_any)
     order_id: int | None = attrs.field(default=None, validator=_integer(1, MAX_ID))
     times: int | None = attrs.field(default=None, validator=_integer(1, 2**31 - 1))
     probability: float = attrs.field(default=1.0, validator=_number(0, 1))
@@ -116,13 +119,13 @@ class Fault:
             unknown += [name for name in members if name not in _NAMES and name != "lifecycle"]
             if unknown:
                 raise TypeError(f"{unknown[0]} in a Fault: it takes, each by its name, {', '.join(_NAMES)}")
-            operation = _operation(members.pop("operation", None), members.get("lifecycle", ORDER_LIFECYCLE))
-            self.__attrs_init__(operation=operation, **members)
+            self.__attrs_init__(**members)
 
     def __attrs_post_init__(self) -> None:
         if self.operation is None:
             return
         lifecycle = self.lifecycle
+        object.__setattr__(self, "operation", _member(self.operation, lifecycle))
         if self.read is not None and self.operation not in lifecycle.reads:
             reads = [operation for operation in lifecycle.operations if operation in lifecycle.reads]
             raise InvalidValue("Operation of a fault with a Read", self.operation, [*reads, ANY])

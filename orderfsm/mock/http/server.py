@@ -17,6 +17,7 @@ from orderfsm.mock.cas.service import Service
 from orderfsm.mock.faults import Fault
 from orderfsm.mock.records import Record
 from orderfsm.order import order_id
+from orderfsm.tables.orders import State
 from orderfsm.wire import parse_states
 
 from .app import create_app, create_control_app
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from orderfsm.mock.clock import Clock
     from orderfsm.mock.records import Package
-    from orderfsm.rows import Event, Operation, State
+    from orderfsm.rows import Event, Operation
     from orderfsm.trace import Line
 
 LOOPBACK = "127.0.0.1"
@@ -97,21 +98,17 @@ class Server:
     def order(self, state: State | str = ..., *, count: int, **asked: Unpack[Asked]) -> list[Record]: ...
 
     def order(
-        self, state: State | str | None = None, *, count: int | None = None, **asked: Unpack[Asked]
+        self, state: State | str = State.PENDING_REVIEW, *, count: int | None = None, **asked: Unpack[Asked]
     ) -> Record | list[Record]:
         """A new order that is in `state`, or a list of `count` of them, each with a unit of its own.
 
-        Unless told another state, it is in that in which the first create of the table begins one: pending review.
         It is created and moved there by calls and events, which is what its history says; see `Service.begin`. Unless
         `asked` for another `domain`, `csr`, `product_code`, `validate_type` or `tags`, it is for example.com.
         """
         if count is not None and (type(count) is not int or count < 0):
             raise InvalidValue("count", count, ["an integer from 0"])
         parameters = _parameters(asked)
-        if state is None:
-            state = next(row.target for row in self.service.lifecycle.transitions if row.source is None)
-        goal = cast("State", state)
-        orders = [self.service.begin(goal, parameters) for _ in range(1 if count is None else count)]
+        orders = [self.service.begin(state, parameters) for _ in range(1 if count is None else count)]
         return orders[0] if count is None else orders
 
     def orders(self, state: State | str | None = None) -> list[Record]:
@@ -147,7 +144,7 @@ class Server:
 
         `members` are those of a `Fault`, which is given back.
         """
-        number = order_id.id if isinstance(order_id, Record) else order_id
+        number = cast("int | None", order_id.id if isinstance(order_id, Record) else order_id)
         fault = Fault(operation=operation, order_id=number, lifecycle=self.service.lifecycle, **members)
         self.service.add_fault(fault)
         return fault

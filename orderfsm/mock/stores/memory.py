@@ -7,7 +7,7 @@ import threading
 import time
 from heapq import merge
 from itertools import count, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from sortedcontainers import SortedList
@@ -46,7 +46,7 @@ class MemoryStore:
     def _forget(self) -> None:
         self._records: dict[Id, Record] = {}
         self._in_state: dict[State, SortedList[Id]] = {}
-        self._due: SortedList[tuple[float, Id]] = SortedList()
+        self._due: SortedList[Any] = SortedList()
         self._history: list[Happening] = []
         self._packages: dict[str, Package] = {}
         self._shared = Shared()
@@ -135,6 +135,7 @@ class MemoryStore:
 
     def due(self, now: float) -> list[Id]:
         with self._lock:
+            # Any pair with a time comes after the time alone.
             return [order_id for _, order_id in self._due.irange(None, (math.nextafter(now, math.inf),))]
 
     def history(self, order_id: Id | None = None) -> Iterator[Happening]:
@@ -235,12 +236,12 @@ class MemoryStore:
         """It holds nothing open."""
 
 
-def _nth(parts: list[SortedList[Id]], number: int) -> Id:
+def _nth(parts: list[SortedList[Any]], number: int) -> Id:
     """The id that has `number` smaller ones in all of `parts`: by halving, or, of texts, by merging them."""
-    low = min(part[0] for part in parts)
-    high = max(part[-1] for part in parts)
-    if isinstance(low, str):
+    if isinstance(parts[0][0], str):
         return next(islice(merge(*parts), number, None))
+    low: int = min(part[0] for part in parts)
+    high: int = max(part[-1] for part in parts)
     while low < high:
         middle = (low + high) // 2
         if sum(part.bisect_right(middle) for part in parts) > number:
