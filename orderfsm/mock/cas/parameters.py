@@ -113,7 +113,7 @@ def _system(request: Request, header: str, name: str) -> str | None:
 def answers_in_xml(request: Request) -> bool:
     """Whether the answer is XML: if `Format` says so, or is absent from a query signature, whose default that is."""
     given = request.parameters
-    asked_for = _format(given)
+    asked_for = _format(given) if "Format" in given else None
     if asked_for is None:
         return "Signature" in given and "authorization" not in request.headers
     return asked_for == XML
@@ -146,7 +146,7 @@ def _given(operation: Operation, request: Request) -> dict[str, str]:
         for name in contradicted(request):
             if name in given:
                 raise invalid(name, "what the header beside it says")
-    if _format(given) not in {JSON, XML, None}:
+    if "Format" in given and _format(given) not in {JSON, XML, None}:
         raise invalid("Format", f"{JSON} or {XML}")
     for name in taken.required:
         if name not in given:

@@ -7,6 +7,7 @@ It decides nothing about an order's life, which is the engine's and the table's.
 from __future__ import annotations
 
 import logging
+import os
 import uuid
 from http import HTTPStatus
 from random import Random
@@ -132,7 +133,7 @@ class Service:
 
     def handle(self, request: Request) -> Response:
         """The response of the API port to `request`; it never raises."""
-        request_id = str(uuid.uuid4()).upper()
+        request_id = _new_request_id()
         call: Call | None = None
         try:
             self.engine.refresh()
@@ -146,7 +147,7 @@ class Service:
 
     def gave_up(self, request: Request, reason: str) -> Response:
         """The response to a call that nobody waits for any more, `reason` being for the log alone."""
-        return self._unknown(request, str(uuid.uuid4()).upper(), reason)
+        return self._unknown(request, _new_request_id(), reason)
 
     def _unknown(self, request: Request, request_id: str, reason: object, **logged: Any) -> Response:
         """The answer to a call of which nobody knows whether it was carried out."""
@@ -161,7 +162,8 @@ class Service:
         if self._verifier is not None:
             self._verifier.verify(request)
         call = call_of(operation, request, self.lifecycle)
-        self._throttle(operation)
+        if self.limits:
+            self._throttle(operation)
         return call
 
     def _throttle(self, operation: Operation) -> None:
@@ -382,6 +384,12 @@ def _refuse_others(lifecycle: Lifecycle) -> None:
             "any, and `MachineDriver` of orderfsm.testing tries it"
         )
         raise InvalidValue("table", lifecycle.name or lifecycle, [accepted])
+
+
+def _new_request_id() -> str:
+    """A random UUID in capitals: `uuid` takes three times as long, for every call."""
+    digits = os.urandom(16).hex().upper()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-A{digits[17:20]}-{digits[20:]}"
 
 
 def _limit(lifecycle: Lifecycle, operation: Operation, number: int) -> tuple[Trigger, int]:
