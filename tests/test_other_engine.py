@@ -335,6 +335,14 @@ def test_ids_of_any_legible_form_are_kept_in_a_database(tmp_path, form):
     store.close()
 
 
+def test_an_id_that_only_has_the_number_of_another_is_not_that_one(engine):
+    number = engine.begin(Operation.ANNOUNCE).id.removeprefix("pa-")
+    for stranger in (f"pb-{number}", f"pa-0{number}", f"pa-{number[:3]}_{number[3:]}", number):
+        with pytest.raises(NoSuchParcel):
+            engine.fire(stranger, Operation.TRACK)
+        assert list(engine.history(stranger)) == []
+
+
 def test_ids_whose_number_cannot_be_read_are_for_memory_alone(tmp_path):
     table = attrs.evolve(LIFECYCLE, identity=Identity("parcel_id", "ParcelId", form="{:,}"))
     with pytest.raises(InvalidValue, match=r"form of an id '\{:,\}': expected .* a MemoryStore takes any"):

@@ -236,7 +236,7 @@ class MemoryStore:
         """It holds nothing open."""
 
 
-def _nth(parts: list[SortedList[Any]], number: int) -> Id:
+def _nth(parts: list[SortedList[Any]], number: int) -> Any:
     """The id that has `number` smaller ones in all of `parts`: by halving, or, of texts, by merging them."""
     if isinstance(parts[0][0], str):
         return next(islice(merge(*parts), number, None))
