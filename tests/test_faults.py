@@ -198,7 +198,7 @@ def test_a_rule_that_makes_no_sense_is_refused_by_name(service, members, named):
 @pytest.mark.parametrize(
     ("members", "named"),
     [
-        ({"operation": "delet"}, "Operation 'delet': expected create, "),
+        ({"operation": "delet"}, "Operation 'delet': expected cancel, "),
         ({"operation": "review_passed"}, "Operation 'review_passed'"),
         ({"operation": 7}, "Operation 7"),
         ({"order_id": "1"}, "OrderId '1'"),

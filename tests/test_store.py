@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 sa = pytest.importorskip("sqlalchemy", reason="the extra `mock` is not installed")
 
-from orderfsm import InvalidValue, Operation, Order, State
+from orderfsm import InvalidValue, Operation, State
 from orderfsm.errors import NotFoundPackage, NotRemainCount
 from orderfsm.extras import MissingExtra
 from orderfsm.identity import MAX_ID
@@ -68,7 +68,7 @@ def new_order(store, state=State.PENDING_REVIEW, **fields):
     """A record that the store does not have yet."""
     known = {"product_code": PRODUCT, "domains": ("example.com",), "validate_type": "DNS", "holds_unit": False}
     times = {"created": 1.0, "entered": 1.0, "updated": 1.0}
-    return Record(order=Order(store.new_id(), state), **{**known, **times, **fields})
+    return Record(id=store.new_id(), state=state, **{**known, **times, **fields})
 
 
 def create(store, state=State.PENDING_REVIEW, **fields):
@@ -80,7 +80,7 @@ def create(store, state=State.PENDING_REVIEW, **fields):
 
 def moved(record, state, **fields):
     """`record` as it shall be."""
-    return attrs.evolve(record, order=Order(record.id, state), version=record.version + 1, **fields)
+    return attrs.evolve(record, state=state, version=record.version + 1, **fields)
 
 
 def told(record, trigger=Operation.CANCEL, at=2.0, **fields):
@@ -118,7 +118,8 @@ TIME = st.floats(allow_nan=False, allow_infinity=False)
 STATE = st.sampled_from(State)
 RECORD = st.builds(
     Record,
-    order=st.builds(Order, st.just(1), STATE),
+    id=st.just(1),
+    state=STATE,
     product_code=TEXT,
     domains=st.lists(TEXT, max_size=3).map(tuple),
     created=TIME,
@@ -144,7 +145,7 @@ ANY_STORE = settings(max_examples=50, suppress_health_check=[HealthCheck.functio
 @given(begun=RECORD, new=RECORD)
 def test_a_record_reads_back_as_it_was_written(store, begun, new):
     order_id = store.new_id()
-    begun, new = (attrs.evolve(record, order=Order(order_id, record.order.state)) for record in (begun, new))
+    begun, new = (attrs.evolve(record, id=order_id) for record in (begun, new))
     new = attrs.evolve(new, version=begun.version + 1)
     assert store.commit(None, None, begun, [])
     assert store.get(order_id) == begun

@@ -9,6 +9,8 @@ import click
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 
+from .choice import in_table
+
 
 @click.command(
     epilog="ORDERFSM_ACCESS_KEYS=id:secret,id:secret in the environment names the access keys whose signatures are "
@@ -31,6 +33,7 @@ from orderfsm.invalid import InvalidValue
 @click.option("--reject-share", type=click.FloatRange(0, 1), default=0.0, help="Share of reviews that fail.")
 @click.option("--seed", type=int, help="Seed of every choice, so that a run repeats.")
 @click.option("--limits", is_flag=True, help="Keep the documented rate limits.")
+@in_table
 def serve(*, packages: tuple[str, ...], review: str, reject_share: float, **options: Any) -> int:
     """Serve the mock until SIGTERM; the first line is its URLs.
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FORM = "application/x-www-form-urlencoded"
 _BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED}
+_AS_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ILLEGAL_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -69,7 +70,7 @@ class Response(Uncertain):
         """A response whose body is `document` as JSON; of a `status` that lets no body follow, without one."""
         if status in _BODILESS:
             return cls(status)
-        return cls(status, json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
+        return cls(status, _AS_JSON(document).encode())
 
     @property
     def json(self) -> Any:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from orderfsm import wire
 from orderfsm.mock.stores.store import FIRST_ID
 
 from .ca import CA_NAME
 
 if TYPE_CHECKING:
-    from orderfsm.lifecycle import Lifecycle
     from orderfsm.mock.records import Package, Record
 
 INSTANCE = "cas-"
@@ -45,7 +43,7 @@ def order_of_instance(text: str) -> int | None:
 
 def certificate_id(record: Record) -> int:
     """The id of an order's certificate: never that of an order, since clients mix the two up."""
-    return record.id - FIRST_ID + 7_000_001
+    return cast("int", record.id) - FIRST_ID + 7_000_001
 
 
 def _validation(record: Record) -> dict[str, Any]:
@@ -58,8 +56,8 @@ def _validation(record: Record) -> dict[str, Any]:
     return {"ValidateType": "DNS", "RecordDomain": record_domain, "RecordType": "TXT", "RecordValue": token}
 
 
-def order(record: Record, lifecycle: Lifecycle) -> dict[str, Any]:
-    """An entry of ListUserCertificateOrder (`OrderType` CPACK)."""
+def order(record: Record, status: str | None) -> dict[str, Any]:
+    """An entry of ListUserCertificateOrder (`OrderType` CPACK) of an order whose `Status` is that."""
     wild = sum(name.startswith("*.") for name in record.domains)
     plain = len(record.domains) - wild
     if len(record.domains) == 1:
@@ -69,7 +67,7 @@ def order(record: Record, lifecycle: Lifecycle) -> dict[str, Any]:
     fields = {
         "OrderId": record.id,
         "InstanceId": instance_id(record),
-        "AliyunOrderId": record.id + 200_000_000_000,
+        "AliyunOrderId": cast("int", record.id) + 200_000_000_000,
         "Domain": ",".join(record.domains),
         "DomainCount": plain,
         "WildDomainCount": wild,
@@ -83,12 +81,12 @@ def order(record: Record, lifecycle: Lifecycle) -> dict[str, Any]:
         "CertEndTime": _milliseconds(record.expires),
         "SourceType": "cpack",
         "TrusteeStatus": "unTrustee",
-        "Status": wire.status_of(record.order.state, lifecycle),
+        "Status": status,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def certificate(record: Record, lifecycle: Lifecycle) -> dict[str, Any]:
+def certificate(record: Record, *, expired: bool) -> dict[str, Any]:
     """An entry of ListUserCertificateOrder (`OrderType` CERT)."""
     fields = {
         "CertificateId": certificate_id(record),
@@ -99,7 +97,7 @@ def certificate(record: Record, lifecycle: Lifecycle) -> dict[str, Any]:
         "Issuer": CA_NAME,
         "StartDate": _date(record.issued),
         "EndDate": _date(record.expires),
-        "Expired": lifecycle.state_rules[record.order.state].terminal,
+        "Expired": expired,
         "Upload": False,
     }
     return {name: value for name, value in fields.items() if value is not None}

@@ -33,6 +33,11 @@ class GatewayError(OrderFSMError):
         return f"{self.code}: {self.message}"
 
 
+def not_offered() -> GatewayError:
+    """The answer to an action that there is not."""
+    return GatewayError("InvalidAction.NotFound", 404, "The specified API is not found, check your action and version.")
+
+
 def missing(name: str) -> GatewayError:
     """The answer to a required parameter that is absent or empty."""
     return GatewayError(f"Missing{name}", 400, f"{name} is mandatory for this action.")

@@ -14,7 +14,7 @@ from orderfsm.tables import api
 from orderfsm.tables.orders import Operation
 
 from .ca import common_name
-from .gateway import GatewayError, invalid, missing
+from .gateway import GatewayError, invalid, missing, not_offered
 from .signature import contradicted
 
 if TYPE_CHECKING:
@@ -97,9 +97,7 @@ def operation_of(request: Request) -> Operation:
     if not action:
         raise missing("Action")
     if action not in _ACTIONS:
-        raise GatewayError(
-            "InvalidAction.NotFound", 404, "The specified API is not found, check your action and version."
-        )
+        raise not_offered()
     return _ACTIONS[action]
 
 
@@ -115,7 +113,7 @@ def _system(request: Request, header: str, name: str) -> str | None:
 def answers_in_xml(request: Request) -> bool:
     """Whether the answer is XML: if `Format` says so, or is absent from a query signature, whose default that is."""
     given = request.parameters
-    asked_for = _format(given)
+    asked_for = _format(given) if "Format" in given else None
     if asked_for is None:
         return "Signature" in given and "authorization" not in request.headers
     return asked_for == XML
@@ -144,10 +142,11 @@ def _given(operation: Operation, request: Request) -> dict[str, str]:
     """The parameters of `operation`: none of the required ones absent or empty, none longer than it may be."""
     taken = api.PARAMETERS[operation]
     given = {name: value for name, value in request.parameters.items() if value}
-    for name in () if "authorization" in request.headers else contradicted(request):
-        if name in given:
-            raise invalid(name, "what the header beside it says")
-    if _format(given) not in {JSON, XML, None}:
+    if ("Action" in given or "Version" in given) and "authorization" not in request.headers:
+        for name in contradicted(request):
+            if name in given:
+                raise invalid(name, "what the header beside it says")
+    if "Format" in given and _format(given) not in {JSON, XML, None}:
         raise invalid("Format", f"{JSON} or {XML}")
     for name in taken.required:
         if name not in given:

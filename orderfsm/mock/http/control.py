@@ -26,13 +26,12 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 from orderfsm import trace
-from orderfsm.errors import NotFoundOrder, OrderStateError
+from orderfsm.errors import NotFound, Refusal
 from orderfsm.invalid import InvalidValue
 from orderfsm.mock.clock import instant
 from orderfsm.mock.faults import Fault
 from orderfsm.mock.message import Request, Response
 from orderfsm.mock.stores.store import StoreError
-from orderfsm.tables.orders import Event
 from orderfsm.wire import parse_states
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 
     from orderfsm.mock.cas.service import Service
     from orderfsm.mock.records import Package, Record
+    from orderfsm.rows import Event
 
 MAX_ORDERS = 1000
 
@@ -90,9 +90,9 @@ class Control:
             if match and method == request.method:
                 try:
                     return answer(request, *match.groups())
-                except NotFoundOrder as error:
+                except NotFound as error:
                     return _problem(404, error.code, error.text)
-                except OrderStateError as error:
+                except Refusal as error:
                     return _problem(409, error.code, str(error))
                 except InvalidValue as error:
                     return _problem(400, "InvalidValue", str(error))
@@ -115,11 +115,16 @@ class Control:
     def _happen(self, request: Request, order_id: str) -> Response:
         event = _member(request, "Event")
         if not isinstance(event, str):
-            raise InvalidValue("Event", event, Event)
-        return Response.of(200, _shown(self.service.happen(_id(order_id), cast("Event", event))))
+            raise InvalidValue("Event", event, self.service.lifecycle.events)
+        return Response.of(200, _shown(self.service.happen(self._id(order_id), cast("Event", event))))
 
     def _order(self, _request: Request, order_id: str) -> Response:
-        return Response.of(200, _shown(self.service.order(_id(order_id))))
+        return Response.of(200, _shown(self.service.order(self._id(order_id))))
+
+    def _id(self, text: str) -> int:
+        if re.fullmatch("[1-9][0-9]{0,17}", text):
+            return int(text)
+        raise self.service.lifecycle.not_found
 
     def _orders(self, request: Request) -> Response:
         word = request.query.get("state")
@@ -137,7 +142,7 @@ class Control:
         return Response(200, body.encode(), {"content-type": "application/x-ndjson"})
 
     def _add_fault(self, request: Request) -> Response:
-        fault = Fault.parse(_json(request))
+        fault = Fault.parse(_json(request), self.service.lifecycle)
         self.service.add_fault(fault)
         return Response.of(201, fault.as_json())
 
@@ -187,12 +192,6 @@ def _member(request: Request, name: str) -> Any:
     return document[name]
 
 
-def _id(text: str) -> int:
-    if re.fullmatch("[1-9][0-9]{0,17}", text):
-        return int(text)
-    raise NotFoundOrder
-
-
 def _natural(request: Request, name: str, default: int) -> int:
     text = request.query.get(name, str(default))
     if not re.fullmatch("[0-9]{1,18}", text):
@@ -207,7 +206,7 @@ def _bought(package: Package) -> dict[str, Any]:
 def _shown(record: Record) -> dict[str, Any]:
     return {
         "OrderId": record.id,
-        "State": record.order.state,
+        "State": record.state,
         "ProductCode": record.product_code,
         "Domain": ",".join(record.domains),
         "ValidateType": record.validate_type,

@@ -26,11 +26,11 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from orderfsm.drawing import STYLE, svg
-from orderfsm.errors import NotFoundOrder, OrderStateError
+from orderfsm.errors import NotFound, Refusal
+from orderfsm.explanation import with_article
 from orderfsm.identity import MAX_ID
 from orderfsm.invalid import InvalidValue
 from orderfsm.mock.stores.store import StoreError
-from orderfsm.rows import Actor
 from orderfsm.trace import Outcome
 
 from .connection import read_body
@@ -104,12 +104,15 @@ def page(service: Service, *, order_id: int | None = None, state: str | None = N
         records, looked_at = service.latest(SHOWN_ORDERS), None
     else:
         newest = service.latest(FILTERED_ORDERS)
-        records = [record for record in newest if record.order.state == filtered][:SHOWN_ORDERS]
+        records = [record for record in newest if record.state == filtered][:SHOWN_ORDERS]
         looked_at = len(newest)
     chosen = None if order_id is None else choose(service, order_id)
     return _TEMPLATE.render(
         revision=revision,
         edition=lifecycle.edition,
+        noun=lifecycle.noun,
+        a_noun=with_article(lifecycle.noun),
+        nothing=lifecycle.name_of(None),
         now=service.clock.now(),
         count=service.count(),
         orders=[_fields(record) for record in records],
@@ -134,7 +137,7 @@ def choose(service: Service, order_id: int) -> Chosen:
     triggers, lines = [], 0
     try:
         record = service.order(order_id) if order_id <= MAX_ID else None
-    except NotFoundOrder:
+    except NotFound:
         record = None
     for line in service.history(order_id) if order_id <= MAX_ID else ():
         latest.append(_line(line, lifecycle))
@@ -142,7 +145,7 @@ def choose(service: Service, order_id: int) -> Chosen:
         if line.outcome is Outcome.ACCEPTED:
             triggers.append(line.trigger)
     steps = way(lifecycle, triggers)
-    state = steps[-1].target if record is None and steps else None if record is None else record.order.state
+    state = steps[-1].target if record is None and steps else None if record is None else record.state
     return Chosen(
         id=order_id,
         fields=None if record is None else _fields(record),
@@ -165,7 +168,7 @@ def way(lifecycle: Lifecycle, triggers: Iterable[Any]) -> list[Transition]:
         state: State | None = start
         steps = []
         for trigger in triggers:
-            row = lifecycle.table[state][trigger]
+            row = lifecycle.table[state].get(trigger)
             if row is None:
                 break
             steps.append(row)
@@ -178,7 +181,7 @@ def way(lifecycle: Lifecycle, triggers: Iterable[Any]) -> list[Transition]:
 def allowed_events(lifecycle: Lifecycle, state: State | None) -> list[Transition]:
     """The rows by which others than the client can move an order that is in `state`."""
     rows = [row for row in lifecycle.table[state].values() if row is not None]
-    return [row for row in rows if lifecycle.actor(row) is not Actor.CLIENT]
+    return [row for row in rows if not lifecycle.by_client(row.trigger)]
 
 
 def _operations(lifecycle: Lifecycle, state: State | None) -> list[Transition]:
@@ -204,7 +207,7 @@ def _fields(record: Record) -> dict[str, Any]:
     """What may be seen of an order: not its certificate, and never its key."""
     return {
         "id": record.id,
-        "state": record.order.state,
+        "state": record.state,
         "product_code": record.product_code,
         "domains": ", ".join(record.domains),
         "validate_type": record.validate_type,
@@ -217,7 +220,7 @@ def _fields(record: Record) -> dict[str, Any]:
 
 
 def _line(line: Line, lifecycle: Lifecycle) -> dict[str, Any]:
-    by_client = lifecycle.trigger_rules[line.trigger].actor is Actor.CLIENT
+    by_client = lifecycle.by_client(line.trigger)
     return {
         "time": line.time[:19].replace("T", " "),
         "trigger": line.trigger,
@@ -337,9 +340,9 @@ class _Pages:
     def _happen(self, order_id: int, event: str) -> Response:
         try:
             self.service.happen(order_id, event)  # type: ignore[arg-type]
-        except NotFoundOrder as error:
+        except NotFound as error:
             return self._page(order_id, None, error.text, 404)
-        except OrderStateError as error:
+        except Refusal as error:
             return self._page(order_id, None, str(error), 409)
         except InvalidValue as error:
             return self._page(order_id, None, str(error), 400)

@@ -23,6 +23,7 @@ from orderfsm.mock.cas.service import Service
 from orderfsm.mock.review import Review
 from orderfsm.mock.stores.memory import MemoryStore
 from orderfsm.mock.stores.store import PATIENCE
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.tables.api import RATE_LIMITS
 
 from .app import create_app, create_control_app
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnContext, SpawnProcess
 
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.mock.stores.store import Store
 
 KEYS = "ORDERFSM_ACCESS_KEYS"
@@ -52,7 +54,8 @@ _FAILURES = 5  # of workers in a row, after which no more are tried
 class Settings:
     """What `orderfsm serve` is told. Ports: 0 is any free one. `database` is a SQLAlchemy URL, None is memory.
 
-    `patience` is how many seconds a change waits for the database, `connections` what a client may take of a port.
+    `lifecycle` is the table that rules, `patience` how many seconds a change waits for the database, `connections` what
+    a client may take of a port.
     """
 
     host: str = LOOPBACK
@@ -60,6 +63,7 @@ class Settings:
     control_host: str = LOOPBACK
     control_port: int = 0
     expose_control: bool = False
+    lifecycle: Lifecycle = ORDER_LIFECYCLE
     database: str | None = attrs.field(default=None, repr=False)
     workers: int = 1
     packages: Mapping[str, int] = attrs.field(factory=dict)
@@ -156,12 +160,14 @@ def access_keys(text: str) -> dict[str, str]:
 
 
 def _service(settings: Settings) -> Service:
+    offered = settings.lifecycle.trigger_rules
     return Service(
+        lifecycle=settings.lifecycle,
         store=_store(settings),
         random=Random(settings.seed),
         review=settings.review,
         keys=access_keys(os.environ.get(KEYS, "")),
-        limits=RATE_LIMITS if settings.limits else None,
+        limits={call: limit for call, limit in RATE_LIMITS.items() if call in offered} if settings.limits else None,
     )
 
 
@@ -170,7 +176,7 @@ def _store(settings: Settings) -> Store:
         return MemoryStore()
     from orderfsm.mock.stores.sql import SQLStore
 
-    return SQLStore(settings.database, patience=settings.patience)
+    return SQLStore(settings.database, patience=settings.patience, lifecycle=settings.lifecycle)
 
 
 def _is_loopback(host: str) -> bool:

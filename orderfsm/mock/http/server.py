@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast, overload
 
 import attrs
 import uvicorn
@@ -17,7 +17,6 @@ from orderfsm.mock.cas.service import Service
 from orderfsm.mock.faults import Fault
 from orderfsm.mock.records import Record
 from orderfsm.order import order_id
-from orderfsm.rows import Actor
 from orderfsm.tables.orders import State
 from orderfsm.wire import parse_states
 
@@ -128,8 +127,7 @@ class Server:
     @property
     def calls(self) -> list[Line]:
         """The calls in the history, oldest first: those that made an order or were about one, refused ones too."""
-        rules = self.service.lifecycle.trigger_rules
-        return [line for line in self.history() if rules[line.trigger].actor is Actor.CLIENT]
+        return [line for line in self.history() if self.service.lifecycle.by_client(line.trigger)]
 
     def packages(self) -> list[Package]:
         """All packages, by product code."""
@@ -146,8 +144,8 @@ class Server:
 
         `members` are those of a `Fault`, which is given back.
         """
-        number = order_id.id if isinstance(order_id, Record) else order_id
-        fault = Fault(operation=operation, order_id=number, **members)
+        number = cast("int | None", order_id.id if isinstance(order_id, Record) else order_id)
+        fault = Fault(operation=operation, order_id=number, lifecycle=self.service.lifecycle, **members)
         self.service.add_fault(fault)
         return fault
 
@@ -190,7 +188,7 @@ def _parameters(asked: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _id(order: Record | int) -> int:
-    return order.id if isinstance(order, Record) else order_id(order)
+    return cast("int", order.id) if isinstance(order, Record) else order_id(order)
 
 
 @contextmanager

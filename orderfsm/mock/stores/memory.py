@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from heapq import merge
 from itertools import count, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from sortedcontainers import SortedList
@@ -19,6 +20,7 @@ from .store import FIRST_ID, Shared
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
+    from orderfsm.identity import Id
     from orderfsm.mock.faults import Fault
     from orderfsm.mock.records import Happening, Record
     from orderfsm.rows import State
@@ -42,9 +44,9 @@ class MemoryStore:
         self._forget()
 
     def _forget(self) -> None:
-        self._records: dict[int, Record] = {}
-        self._in_state: dict[State, SortedList[int]] = {}
-        self._due: SortedList[tuple[float, int]] = SortedList()
+        self._records: dict[Id, Record] = {}
+        self._in_state: dict[State, SortedList[Id]] = {}
+        self._due: SortedList[Any] = SortedList()
         self._history: list[Happening] = []
         self._packages: dict[str, Package] = {}
         self._shared = Shared()
@@ -54,7 +56,7 @@ class MemoryStore:
     def new_id(self) -> int:
         return next(self._ids)
 
-    def get(self, order_id: int) -> Record | None:
+    def get(self, order_id: Id) -> Record | None:
         return self._records.get(order_id)
 
     def commit(
@@ -72,13 +74,9 @@ class MemoryStore:
             return True
 
     def _begin(self, record: Record) -> None:
-        if record.holds_unit:
-            package = self._package(record.product_code)
-            if package.used >= package.total:
-                raise NotRemainCount
         self._count(record.product_code, record.holds_unit, record.issued is not None)
         self._records[record.id] = record
-        self._in_state.setdefault(record.order.state, SortedList()).add(record.id)
+        self._in_state.setdefault(record.state, SortedList()).add(record.id)
         if record.due is not None:
             self._due.add((record.due, record.id))
 
@@ -86,9 +84,9 @@ class MemoryStore:
         issued = (new.issued is not None) - (old.issued is not None)
         self._count(old.product_code, new.holds_unit - old.holds_unit, issued)
         self._records[old.id] = new
-        if new.order.state is not old.order.state:
-            self._in_state[old.order.state].remove(old.id)
-            self._in_state.setdefault(new.order.state, SortedList()).add(new.id)
+        if new.state is not old.state:
+            self._in_state[old.state].remove(old.id)
+            self._in_state.setdefault(new.state, SortedList()).add(new.id)
         if new.due != old.due:
             if old.due is not None:
                 self._due.remove((old.due, old.id))
@@ -96,10 +94,13 @@ class MemoryStore:
                 self._due.add((new.due, new.id))
 
     def _count(self, product_code: str, used: int, issued: int) -> None:
-        if used or issued:
-            package = self._package(product_code)
-            counts = attrs.evolve(package, used=package.used + used, issued=package.issued + issued)
-            self._packages[product_code] = counts
+        if not used and (not issued or product_code not in self._packages):
+            return
+        package = self._package(product_code)
+        if used > 0 and package.used >= package.total:
+            raise NotRemainCount
+        counts = attrs.evolve(package, used=package.used + used, issued=package.issued + issued)
+        self._packages[product_code] = counts
 
     def select(self, states: Collection[State], keyword: str, offset: int, limit: int) -> tuple[list[Record], int]:
         """With a keyword it looks at every order."""
@@ -116,7 +117,7 @@ class MemoryStore:
             shown = islice(merge(*(part.irange(first) for part in ids)), limit)
             return [self._records[order_id] for order_id in shown], total
 
-    def after(self, states: Collection[State], order_id: int, limit: int) -> list[Record]:
+    def after(self, states: Collection[State], order_id: Id | None, limit: int) -> list[Record]:
         with self._lock:
             later = merge(*(ids.irange(order_id, inclusive=(False, True)) for ids in self._ids_in(states)))
             return [self._records[other] for other in islice(later, limit)]
@@ -129,14 +130,15 @@ class MemoryStore:
     def count(self, states: Collection[State]) -> int:
         return sum(map(len, self._ids_in(states)))
 
-    def _ids_in(self, states: Collection[State]) -> list[SortedList[int]]:
+    def _ids_in(self, states: Collection[State]) -> list[SortedList[Id]]:
         return [ids for state, ids in self._in_state.items() if ids and state in states]
 
-    def due(self, now: float) -> list[int]:
+    def due(self, now: float) -> list[Id]:
         with self._lock:
-            return [order_id for _, order_id in self._due.irange(None, (now, 1 << 63))]
+            # Any pair with a time comes after the time alone.
+            return [order_id for _, order_id in self._due.irange(None, (math.nextafter(now, math.inf),))]
 
-    def history(self, order_id: int | None = None) -> Iterator[Happening]:
+    def history(self, order_id: Id | None = None) -> Iterator[Happening]:
         with self._lock:
             return iter([line for line in self._history if order_id in {None, line.order_id}])
 
@@ -234,8 +236,10 @@ class MemoryStore:
         """It holds nothing open."""
 
 
-def _nth(parts: list[SortedList[int]], number: int) -> int:
-    """The id that has `number` smaller ones in all of `parts`, by halving; merging them would cost as many steps."""
+def _nth(parts: list[SortedList[Any]], number: int) -> Any:
+    """The id that has `number` smaller ones in all of `parts`: by halving, or, of texts, by merging them."""
+    if isinstance(parts[0][0], str):
+        return next(islice(merge(*parts), number, None))
     low: int = min(part[0] for part in parts)
     high: int = max(part[-1] for part in parts)
     while low < high:

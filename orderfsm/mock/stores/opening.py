@@ -13,12 +13,15 @@ from sqlalchemy.engine import URL, make_url
 
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
+from orderfsm.questions import ORDER_LIFECYCLE
 
-from .schema import COUNTERS, FIRST_VALUES, META, SCHEMA, SCHEMA_NAME, SHARED, TABLES
-from .statements import SCHEMA_VERSION
+from .schema import COUNTERS, FIRST_VALUES, IDS_NAME, META, SCHEMA, SCHEMA_NAME, SHARED, TABLES
+from .statements import IDENTIFIED, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
+
+    from orderfsm.identity import Identity
 
     from .backends import Backend
     from .connections import Connection
@@ -74,8 +77,11 @@ def _say_at_first(statement: str, raw: DBAPIConnection, _: object) -> None:
     raw.commit()
 
 
-def prepare(connection: Connection, backend: Backend, shown: str) -> None:
-    """Create the tables in an empty database; `InvalidValue` if there are others, or ours of another version."""
+def prepare(connection: Connection, backend: Backend, shown: str, identity: Identity) -> None:
+    """Create the tables in an empty database; `InvalidValue` if there are others.
+
+    So it is if they are ours, of another version, or for orders that are identified in another way.
+    """
     connection.say(backend.begin, *backend.before_creation)
     inspector = sa.inspect(connection.sql)
     names = inspector.get_table_names()
@@ -86,15 +92,20 @@ def prepare(connection: Connection, backend: Backend, shown: str) -> None:
             raise InvalidValue(f"tables in {shown}", ", ".join(sorted(names)), ["none", "those of orderfsm"])
         if found.value != SCHEMA:
             raise InvalidValue(f"schema version of {shown}", found.value, [SCHEMA])
+        identified = connection.first(IDENTIFIED)
+        key = ORDER_LIFECYCLE.identity.key if identified is None else identified.value
+        if key != identity.key:
+            raise InvalidValue(f"ids in {shown}", key, [f"{identity.key}, as the table has them"])
     else:
-        _create(connection, backend)
+        _create(connection, backend, identity)
     connection.raw.commit()
 
 
-def _create(connection: Connection, backend: Backend) -> None:
+def _create(connection: Connection, backend: Backend, identity: Identity) -> None:
     TABLES.create_all(connection.sql, tables=backend.tables, checkfirst=False)
     connection.say(*backend.after_creation)
     connection.change(sa.insert(META), {"name": SCHEMA_NAME, "value": SCHEMA})
+    connection.change(sa.insert(META), {"name": IDS_NAME, "value": identity.key})
     connection.change(sa.insert(SHARED), {"id": 1, "clock_offset": 0.0, "faults_revision": 0})
     if COUNTERS in backend.tables:
         connection.change(sa.insert(COUNTERS), [{"name": n, "value": first} for n, first in FIRST_VALUES.items()])

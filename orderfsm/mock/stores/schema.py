@@ -41,7 +41,7 @@ META = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
-SCHEMA_NAME = "orderfsm schema"
+SCHEMA_NAME, IDS_NAME = "orderfsm schema", "orderfsm ids"
 
 COPIED: dict[str, sa.Column[Any]] = {
     "version": sa.Column("version", NUMBER, nullable=False),

@@ -17,7 +17,7 @@ from orderfsm.identity import MAX_ID
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 
-from .store import PATIENCE, Shared, StoreError
+from .store import FIRST_ID, PATIENCE, Shared, StoreError
 
 with needs("mock"):
     import sqlalchemy as sa
@@ -26,7 +26,7 @@ with needs("mock"):
     from .backends import LINES, POSTGRESQL, SQLITE, counted
     from .connections import Connection, Connections, File, Undone
     from .opening import engine_of, parsed_url, prepare, shown_url, write_ahead
-    from .rows import Rows, fault_of, line_of, package_of, row_of, searchable, values_of
+    from .rows import Rows, numbered, package_of, searchable, values_of
     from .schema import FAULTS, HISTORY, ORDERS, PACKAGES, TALLY
     from .turn import Turn
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
     from contextlib import AbstractContextManager
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.mock.faults import Fault
     from orderfsm.mock.records import Happening, Package, Record
@@ -59,7 +60,7 @@ class SQLStore:
 
     In an empty database it creates its tables. `InvalidValue` if the database cannot be opened, has others' tables, or
     another schema version. Safe between threads and between processes; a process that forks makes it afterwards.
-    `lifecycle` is the table whose states and triggers it holds.
+    `lifecycle` is the table whose orders it holds; if their ids are texts, the number must be legible in them.
 
     A change waits at most `patience` seconds for others, for its turn and for the database's locks; then, as whenever
     the database fails, it is a `StoreError`, and nothing is done.
@@ -68,7 +69,10 @@ class SQLStore:
     blocking = True
 
     def __init__(self, url: str, *, patience: float = PATIENCE, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> None:
-        parsed = parsed_url(url)
+        parsed, identity = parsed_url(url), lifecycle.identity
+        if numbered(identity.new(FIRST_ID), identity) != FIRST_ID:
+            accepted = "one that writes the number as `{}`, `{:09}` or `{:x}` do; a MemoryStore takes any"
+            raise InvalidValue("form of an id", identity.form, [accepted])
         on_sqlite = parsed.get_backend_name() == "sqlite"
         self._backend = SQLITE if on_sqlite else POSTGRESQL
         self._patience = patience
@@ -86,7 +90,7 @@ class SQLStore:
     def _open(self, shown: str) -> None:
         try:
             with self._writing.lend() as connection:
-                prepare(connection, self._backend, shown)
+                prepare(connection, self._backend, shown, self._rows.lifecycle.identity)
                 if self._backend is SQLITE:
                     write_ahead(connection, self._patience)
         except StoreError as error:
@@ -97,21 +101,21 @@ class SQLStore:
     def new_id(self) -> int:
         return self._counted(self._backend.order_id)
 
-    def get(self, order_id: int) -> Record | None:
-        asked = {"order_id": order_id}
-        return self._first(statements.GET, asked, self._rows.record) if 0 < order_id <= MAX_ID else None
+    def get(self, order_id: Id) -> Record | None:
+        number = self._rows.number_of(order_id)
+        return None if number is None else self._first(statements.GET, {"order_id": number}, self._rows.record)
 
     def commit(
         self, old: Record | None, new: Record | None, begun: Record | None, happened: Iterable[Happening]
     ) -> bool:
         """`old` is there if its version is; the order then gets the next one, even if `new` is None."""
-        lines = [line_of(happening) for happening in happened]
+        lines = [self._rows.line_of(happening) for happening in happened]
 
         def change(connection: Connection) -> bool:
             if old is not None:
-                _replace(connection, old, new)
+                _replace(connection, self._rows, old, new)
             if begun is not None:
-                connection.change(statements.BEGIN, row_of(begun))
+                connection.change(statements.BEGIN, self._rows.row_of(begun))
             if lines:
                 connection.change(statements.TELL, lines)
             else:
@@ -122,7 +126,7 @@ class SQLStore:
                 _count(connection, old.product_code, used, issued)
             if begun is not None:
                 used, issued = int(begun.holds_unit), int(_was_issued(begun))
-                _count(connection, begun.product_code, used, issued, free=begun.holds_unit)
+                _count(connection, begun.product_code, used, issued)
             return True
 
         try:
@@ -146,8 +150,12 @@ class SQLStore:
             return [], self._number(statements.number(values, contains), sought)
         return [record for record, _ in found], int(found[0][1])
 
-    def after(self, states: Collection[State], order_id: int, limit: int) -> list[Record]:
-        return self._listed(states, order_id, limit)
+    def after(self, states: Collection[State], order_id: Id | None, limit: int) -> list[Record]:
+        identity = self._rows.lifecycle.identity
+        number = numbered(order_id or 0, identity)
+        if number is None:
+            raise InvalidValue(identity.words, order_id, [f"one that is made as {identity.new(FIRST_ID)} is"])
+        return self._listed(states, number, limit)
 
     def latest(self, states: Collection[State], limit: int) -> list[Record]:
         return self._listed(states, 0, limit, newest=True)
@@ -161,15 +169,16 @@ class SQLStore:
     def count(self, states: Collection[State]) -> int:
         return self._number(statements.number(values_of(states))) if states else 0
 
-    def due(self, now: float) -> list[int]:
+    def due(self, now: float) -> list[Id]:
         """At most 100."""
-        return self._all(statements.IS_DUE, {"now": now}, lambda row: int(row.id))
+        return self._all(statements.IS_DUE, {"now": now}, lambda row: self._rows.id_of(row.id))
 
-    def history(self, order_id: int | None = None) -> Iterator[Happening]:
+    def history(self, order_id: Id | None = None) -> Iterator[Happening]:
         """By time, then as it was committed. All lines are as of the first one that is taken."""
         if order_id is None:
             return self._stream()
-        return iter(self._all(statements.TOLD_OF_ORDER, {"order": min(order_id, MAX_ID)}, self._rows.happening))
+        number = self._rows.number_of(order_id) or 0
+        return iter(self._all(statements.TOLD_OF_ORDER, {"order": number}, self._rows.happening))
 
     def _stream(self) -> Iterator[Happening]:
         with self._reading.failing(), self._engine.connect() as sql:
@@ -209,7 +218,7 @@ class SQLStore:
         offset, revision = shared
         known, faults = self._rules
         if known != revision:
-            rows = self._all(statements.RULES, {}, lambda row: (row[0], fault_of(row[1:])))
+            rows = self._all(statements.RULES, {}, lambda row: (row[0], self._rows.fault(row[1:])))
             faults = tuple(rule for _, rule in rows if rule is not None)
             self._rules = rows[0][0], faults
         return Shared(offset, faults)
@@ -355,12 +364,12 @@ def _made(make: Callable[[Any], T], row: Any) -> T:
         raise StoreError(f"the database is damaged: a row cannot be read ({type(error).__name__}: {error})") from error
 
 
-def _replace(connection: Connection, old: Record, new: Record | None) -> None:
-    current = {"old_id": old.id, "old_version": old.version}
+def _replace(connection: Connection, rows: Rows, old: Record, new: Record | None) -> None:
+    current = {"old_id": rows.number_of(old.id), "old_version": old.version}
     if new is None:
         replaced = connection.change(statements.TOUCH, current)
     else:
-        replaced = connection.change(statements.REPLACE, {**row_of(new), "version": old.version + 1, **current})
+        replaced = connection.change(statements.REPLACE, {**rows.row_of(new), "version": old.version + 1, **current})
     if not replaced:
         raise Undone
 
@@ -369,11 +378,11 @@ def _was_issued(record: Record) -> bool:
     return record.issued is not None
 
 
-def _count(connection: Connection, code: str, used: int, issued: int, *, free: bool = False) -> None:
-    """Let `used` more units of a package be held, `free` ones if that is asked, and `issued` more orders be issued."""
+def _count(connection: Connection, code: str, used: int, issued: int) -> None:
+    """Let `used` more units of a package be held, free ones, and `issued` more of its orders be issued."""
     if not used and not issued:
         return
     counts = {"code": code, "more_used": used, "more_issued": issued}
-    if not connection.change(statements.TAKE if free else statements.COUNT, counts):
+    if not connection.change(statements.TAKE if used > 0 else statements.COUNT, counts) and used:
         known = connection.first(statements.PACKAGE, {"code": code})
         raise Undone(NotFoundPackage() if known is None else NotRemainCount())

@@ -7,11 +7,25 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .schema import FAULTS, HISTORY, META, NONCES, NUMBER, ORDERS, PACKAGES, SCHEMA_NAME, SETTINGS, SHARED, TALLY
+from .schema import (
+    FAULTS,
+    HISTORY,
+    IDS_NAME,
+    META,
+    NONCES,
+    NUMBER,
+    ORDERS,
+    PACKAGES,
+    SCHEMA_NAME,
+    SETTINGS,
+    SHARED,
+    TALLY,
+)
 
 _MAX_DUE = 100
 
 SCHEMA_VERSION = sa.select(META.c.value).where(META.c.name == SCHEMA_NAME)
+IDENTIFIED = sa.select(META.c.value).where(META.c.name == IDS_NAME)
 
 GET = sa.select(ORDERS).where(ORDERS.c.id == sa.bindparam("order_id"))
 BEGIN = sa.insert(ORDERS).inline()

@@ -16,6 +16,7 @@ from orderfsm.invalid import OrderFSMError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
+    from orderfsm.identity import Id
     from orderfsm.mock.faults import Fault
     from orderfsm.mock.records import Happening, Package, Record
     from orderfsm.rows import State
@@ -39,7 +40,7 @@ class StoreError(OrderFSMError):
 
 
 class Store(Protocol):
-    """What a `Service` asks of the place where its orders are. Any method may raise `StoreError`.
+    """What an `Engine` asks of the place where its orders are. Any method may raise `StoreError`.
 
     `blocking` says that methods may wait for others, so that an event loop must call them in a thread.
     """
@@ -47,10 +48,10 @@ class Store(Protocol):
     blocking: bool
 
     def new_id(self) -> int:
-        """An OrderId that was never given out before."""
+        """A number that was never given out before, of which the id of an order is made."""
         ...
 
-    def get(self, order_id: int) -> Record | None:
+    def get(self, order_id: Id) -> Record | None:
         """The order as it stands; None if there never was one."""
         ...
 
@@ -59,8 +60,8 @@ class Store(Protocol):
     ) -> bool:
         """Put `new` where `old` is, begin `begun`, and write down what happened: all of it, or nothing.
 
-        False if `old` is no longer what is there. If `begun` holds a unit and its package has none: `NotFoundPackage`
-        or `NotRemainCount`.
+        False if `old` is no longer what is there. If `new` or `begun` takes a unit and its package has none:
+        `NotFoundPackage` or `NotRemainCount`.
         """
         ...
 
@@ -68,8 +69,8 @@ class Store(Protocol):
         """A part of the orders in `states` whose domains contain `keyword`, oldest first; and how many those are."""
         ...
 
-    def after(self, states: Collection[State], order_id: int, limit: int) -> list[Record]:
-        """The first `limit` orders in `states` with an id greater than `order_id`, oldest first."""
+    def after(self, states: Collection[State], order_id: Id | None, limit: int) -> list[Record]:
+        """The first `limit` orders in `states` that were begun after that of `order_id` (None: all), oldest first."""
         ...
 
     def latest(self, states: Collection[State], limit: int) -> list[Record]:
@@ -80,11 +81,11 @@ class Store(Protocol):
         """How many orders are in `states`."""
         ...
 
-    def due(self, now: float) -> list[int]:
+    def due(self, now: float) -> list[Id]:
         """Ids of orders to which something happens by itself until `now`, the earliest first; not all of many."""
         ...
 
-    def history(self, order_id: int | None = None) -> Iterator[Happening]:
+    def history(self, order_id: Id | None = None) -> Iterator[Happening]:
         """What happened, to one order or to all, in an order in which it may be told."""
         ...
 
