@@ -255,14 +255,6 @@ class Lifecycle:
         """How the service refuses `trigger` in `state`: as `refusal`, but it does not find what is `gone`."""
         return RefusalRule(self.not_found) if state in self.gone else self.refusal(state, trigger)
 
-    @property
-    def refusals(self):  # TEMP
-        return {s: self.refusal(s, next(iter(self.trigger_rules))).error for s in self.state_rules}
-
-    @property
-    def service_refusals(self):  # TEMP
-        return {s: self.service_refusal(s, next(iter(self.trigger_rules))).error for s in self.state_rules}
-
     # -- other tables ------------------------------------------------------------------------------------------------
 
     def without(self, row: Transition) -> Lifecycle:

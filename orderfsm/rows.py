@@ -108,22 +108,6 @@ class StateRule(NamedTuple):
     terminal: bool = False
     certified: bool = False
 
-    @property
-    def type(self):  # TEMP
-        return next(iter(self.readings(0)), None)
-
-    @property
-    def status(self):  # TEMP
-        return next(iter(self.readings(1)), None)
-
-    @property
-    def model_code(self) -> str:  # TEMP
-        return "NotFoundOrder" if self.state is None else "OrderStateError"
-
-    @property
-    def service_code(self) -> str:  # TEMP
-        return "OrderStateError" if self.found else "NotFoundOrder"
-
     def readings(self, at: int) -> tuple[str, ...]:
         """The words of the vocabulary `at` that place in the table which the state may be read as; perhaps none."""
         words = self.read_as[at] if at < len(self.read_as) else None

@@ -2,13 +2,11 @@
 
 import pytest
 
-from orderfsm.tables.api import general_code, meaning_of
-
 polars = pytest.importorskip("polars", reason="the extra `audit` is not installed")
 pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
-from orderfsm import Operation
+from orderfsm import ORDER_LIFECYCLE, Operation
 from orderfsm.audit import audit
 from orderfsm.client.sdk import Answer as SDKAnswer
 from orderfsm.client.sdk import TeaException
@@ -16,6 +14,8 @@ from orderfsm.errors import BY_CODE, Meaning
 from orderfsm.mock import Fault
 from orderfsm.testing.drivers.driver import Answer, says_nothing
 from orderfsm.trace import Finding, Line, Outcome, judge
+
+meaning_of, general_code = ORDER_LIFECYCLE.codes.meaning_of, ORDER_LIFECYCLE.codes.general
 
 # A second statement: the seven of the error table on DeleteCertificateRequest's page; the gateway's from "Common error
 # codes" of the API overview, and those that users of the SDK report.

@@ -25,6 +25,7 @@ from orderfsm.mock import Request, Service
 from orderfsm.mock.faults import Fault
 from orderfsm.mock.http import dashboard
 from orderfsm.trace import Outcome
+from orderfsm.wire import type_of
 
 CONTACT = {"Email": "a@example.com", "Phone": "1", "Username": "u", "ValidateType": "DNS"}
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>\N{RIGHT-TO-LEFT OVERRIDE}&amp;'
@@ -108,7 +109,7 @@ def test_there_is_a_button_for_every_event_that_is_allowed_and_for_nothing_else(
 def test_no_certificate_and_no_key_is_on_any_page(service, state):
     order_id = order_in(service, state)
     record = service.store.get(order_id)
-    certified = ORDER_LIFECYCLE.state_rules[state].type == "certificate"
+    certified = type_of(state) == "certificate"
     assert (record.private_key is not None) is certified
     html = dashboard.page(service, order_id=order_id) + dashboard.page(service)
     assert "BEGIN" not in html

@@ -149,7 +149,7 @@ def test_every_state_and_every_refusal_names_a_reference_and_a_basis(rule):
 
 def test_the_words_of_the_api_and_what_each_state_implies():
     D, I = Basis.DOCUMENTED, Basis.INFERRED  # noqa: E741, N806
-    written = [(r.state, r.type, r.status, r.basis, r.terminal, r.certified) for r in STATES]
+    written = [(r.state, *(r.read_as or (None, None)), r.basis, r.terminal, r.certified) for r in STATES]
     assert written == [
         (None, None, None, D, False, False),
         (State.PENDING_APPLICATION, "payed", "PAYED", D, False, False),
@@ -165,10 +165,12 @@ def test_the_words_of_the_api_and_what_each_state_implies():
 
 
 def test_a_refusal_is_OrderStateError_but_the_service_does_not_find_a_deleted_order():  # noqa: N802
-    for rule in STATES:
-        assert rule.model_code == ("NotFoundOrder" if rule.state is None else "OrderStateError")
-        gone = rule.state in {None, State.DELETED}
-        assert rule.service_code == ("NotFoundOrder" if gone else "OrderStateError")
+    for state, trigger in itertools.product((None, *State), (*Operation, *Event)):
+        model, service = (ask(state, trigger) for ask in (ORDER_LIFECYCLE.refusal, ORDER_LIFECYCLE.service_refusal))
+        assert model.error is (NotFoundOrder if state is None else OrderStateError)
+        assert service.error is (NotFoundOrder if state in {None, State.DELETED} else OrderStateError)
+        assert not model.passes
+        assert not service.passes
 
 
 def test_who_makes_each_event_happen():

@@ -100,10 +100,12 @@ def table(lifecycle: Lifecycle, *, as_json: bool) -> int:
     """Print every transition, with its quota, basis and reference."""
     if as_json:
         return print_json(document(lifecycle))
-    rows: list[tuple[str, ...]] = [("FROM", "TRIGGER", "TO", "QUOTA", "BASIS", "REFERENCE", "NOTE")]
+    quota = any(row.quota for row in lifecycle.transitions)
+    rows: list[tuple[str, ...]] = [("FROM", "TRIGGER", "TO", *["QUOTA"] * quota, "BASIS", "REFERENCE", "NOTE")]
     for row in lifecycle.transitions:
         target = _name(row.target) + (f", creates {row.creates}" if row.creates else "")
-        rows.append((_name(row.source), row.trigger, target, row.quota_text, row.basis, row.reference, row.note))
+        effect = [row.quota_text] * quota
+        rows.append((_name(row.source), row.trigger, target, *effect, row.basis, row.reference, row.note))
     return print_columns(rows)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from .orders import LIFECYCLE, Operation
+from .orders import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,3 @@ def error_body(code: str, message: str, request_id: str, host: str) -> dict[str,
     """The JSON body of a failure, from which the official SDKs make their exceptions."""
     recommend = f"https://api.aliyun.com/troubleshoot?q={code}&product=cas&requestId={request_id}"
     return {"RequestId": request_id, "HostId": host, "Code": code, "Message": message, "Recommend": recommend}
-
-
-meaning_of = LIFECYCLE.codes.meaning_of
-general_code = LIFECYCLE.codes.general

@@ -72,7 +72,11 @@ class Selection:
 
 
 class Call(NamedTuple):
-    """What a request asks for: an operation, and that which its parameters say, each None where it takes no such."""
+    """What a request asks for: an operation, and that which its parameters say, each None where it takes no such.
+
+    `wrong` is the gateway's error for the first parameter whose value is wrong: it is answered when the call's turn
+    comes, after rate limits and faults.
+    """
 
     operation: Operation
     order_id: int | None = None
@@ -80,6 +84,7 @@ class Call(NamedTuple):
     renewal: Renewal | None = None
     selection: Selection | None = None
     product_code: str | None = None
+    wrong: GatewayError | None = None
 
 
 def operation_of(request: Request) -> Operation:
@@ -126,8 +131,15 @@ def _format(given: Mapping[str, str]) -> str | None:
 
 
 def call_of(operation: Operation, request: Request, lifecycle: Lifecycle) -> Call:
-    """The call of `operation` that a request is; the gateway's error for the first parameter that is wrong."""
+    """The call of `operation` that a request is; the gateway's error for the first parameter that is missing."""
     given = _given(operation, request)
+    try:
+        return _asked(operation, given, lifecycle)
+    except GatewayError as wrong:
+        return Call(operation, wrong=wrong)
+
+
+def _asked(operation: Operation, given: dict[str, str], lifecycle: Lifecycle) -> Call:
     if "OrderId" in api.PARAMETERS[operation].required:
         renewal = _renewal(given) if operation is Operation.RENEW else None
         return Call(operation, _order_id(given), renewal=renewal)

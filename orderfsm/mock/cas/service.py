@@ -86,7 +86,7 @@ class Service:
         limits: Mapping[Operation, int] | None = None,
         validity: float | timedelta = VALIDITY,
     ) -> None:
-        _refuse_others(lifecycle)
+        refuse_others(lifecycle)
         self.lifecycle = lifecycle
         self._types = {state: wire.type_of(state, lifecycle) for state in lifecycle.state_rules}
         self._statuses = {state: wire.status_of(state, lifecycle) for state in lifecycle.state_rules}
@@ -186,6 +186,8 @@ class Service:
 
     def _carried_out(self, call: Call, request_id: str) -> Response:
         try:
+            if call.wrong is not None:
+                raise call.wrong
             return Response.of(200, self._answers[call.operation](call) | {"RequestId": request_id})
         except (ServiceError, GatewayError) as error:
             return refusal(error, request_id)
@@ -374,7 +376,7 @@ class Service:
         self.engine.catch_up()
 
 
-def _refuse_others(lifecycle: Lifecycle) -> None:
+def refuse_others(lifecycle: Lifecycle) -> None:
     """`InvalidValue` unless `lifecycle` is a table of this API's operations, read as its answers say."""
     fields = {vocabulary.field for vocabulary in lifecycle.vocabularies}
     known = lifecycle.operations and all(isinstance(operation, Operation) for operation in lifecycle.operations)

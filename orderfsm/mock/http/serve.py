@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 
 from orderfsm.invalid import InvalidValue, OrderFSMError
-from orderfsm.mock.cas.service import Service
+from orderfsm.mock.cas.service import Service, refuse_others
 from orderfsm.mock.review import Review
 from orderfsm.mock.stores.memory import MemoryStore
 from orderfsm.mock.stores.store import PATIENCE
@@ -76,6 +76,7 @@ class Settings:
     def __attrs_post_init__(self) -> None:
         if self.workers < 1 or (self.workers > 1 and self.database is None):
             raise InvalidValue("workers", self.workers, ["1", "more, on one --database"])
+        refuse_others(self.lifecycle)
         if not (self.expose_control or _is_loopback(self.control_host)):
             raise InvalidValue("control host", self.control_host, ["a loopback address", "any, with --expose-control"])
 
