@@ -13,9 +13,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
-from orderfsm.questions import ORDER_LIFECYCLE
-
-from .document import read_as
+from .document import read_as, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +24,11 @@ if TYPE_CHECKING:
 NONE = "none"
 """The name of the state in which there is no order."""
 
+_REMARKS = ("basis", "reference", "quota", "quota_within", "creates", "holds", "note")
+"""What a config says of a row besides where it leads."""
 
-def xstate_config(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
+
+def xstate_config(lifecycle: Lifecycle) -> dict[str, Any]:
     """The config that XState's `createMachine` takes, ready for JSON.
 
     A state's `meta` has the API's words for it (a list where it may be one of several), its `tags` are `terminal` and
@@ -40,7 +41,7 @@ def xstate_config(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
     }
 
 
-def xstate(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+def xstate(lifecycle: Lifecycle) -> str:
     """`xstate_config()` as JSON."""
     return f"{json.dumps(xstate_config(lifecycle), indent=2, ensure_ascii=False)}\n"
 
@@ -50,29 +51,20 @@ def _xstate_state(lifecycle: Lifecycle, state: State | None) -> dict[str, Any]:
     return {
         "description": rule.words,
         "meta": read_as(rule, lifecycle)
-        | {"basis": rule.basis, "reference": rule.reference}
+        | said(rule, "basis", "reference")
         | ({"silent": silent} if (silent := _silent(lifecycle, state)) else {}),
         "tags": [tag for tag, holds in (("terminal", rule.terminal), ("certified", rule.certified)) if holds],
         "on": {
             row.trigger: {
                 "target": _id(row.target),
-                "meta": {
-                    "actor": lifecycle.actor(row),
-                    "basis": row.basis,
-                    "reference": row.reference,
-                    "quota": row.quota,
-                    "quota_within": row.quota_within,
-                    "creates": row.creates,
-                    "holds": row.holds,
-                    "note": row.note,
-                },
+                "meta": {"actor": lifecycle.actor(row)} | said(row, *_REMARKS),
             }
             for row in _rows(lifecycle, state)
         },
     }
 
 
-def scxml(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+def scxml(lifecycle: Lifecycle) -> str:
     """The table as SCXML 1.0 without a data model.
 
     What SCXML has no words for stands in attributes of the namespace `urn:orderfsm`, which interpreters ignore.
