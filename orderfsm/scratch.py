@@ -67,18 +67,13 @@ def beside(file: Path) -> Iterator[Path]:
 @contextmanager
 def _locked(file: Path) -> Iterator[Path]:
     """A new file, and a lock on it."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
-    try:
+    with file.open("x+b") as held:
         if fcntl is None:
-            os.close(descriptor)
-            descriptor = -1
+            held.close()
         else:
             with suppress(OSError):  # a file system without locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield file
-    finally:
-        if descriptor >= 0:
-            os.close(descriptor)
 
 
 def _is_in_use(file: Path) -> bool:
@@ -86,15 +81,10 @@ def _is_in_use(file: Path) -> bool:
     if fcntl is None:
         return True
     try:
-        descriptor = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)) as found:
+            fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
     return False
 
 
