@@ -242,8 +242,7 @@ _OWN = ("time", "operation", "event", "order_id", "trace", "eventName", "eventId
 """Keys of what is no envelope, whatever else is in it."""
 _SCALAR = r'(?:"[^"\\]*"|-?\d[\d.eE+-]*|true|false|null)'
 _OTHER = rf'"(?!(?:{"|".join(_OWN)})")\w+"\s*:\s*{_SCALAR}\s*,\s*'
-_ENVELOPE = rf'\{{\s*(?:{_OTHER})*"(?:{"|".join(_LISTS)})"\s*:\s*\['
-_envelope = re.compile(_ENVELOPE).match
+_envelope = re.compile(rf'\{{\s*(?:{_OTHER})*"(?:{"|".join(_LISTS)})"\s*:\s*\[').match
 _MEMBER = '{"":0'
 _CUT_OFF = 12
 """How near to the end of the text an error may be that more of it would mend: two escaped halves of a character."""

@@ -92,7 +92,7 @@ class _Light:
     def classes(self, texts: Sequence[Text]) -> str:
         """The classes that say whether a label, or the strand of several, is lit up, or was never tried."""
         rows = {text.row for text in texts}
-        lit = not self.path.isdisjoint(rows.union((row.source, row.target) for row in rows))
+        lit = any(row in self.path or (row.source, row.target) in self.path for row in rows)
         untried = self.tried is not None and not any((row.source, row.trigger) in self.tried for row in rows)
         return " lit" * lit + " untried" * untried
 
@@ -315,9 +315,8 @@ def _legend(lifecycle: Lifecycle, light: _Light, top: float) -> tuple[list[str],
     days = "only so many days after issuance"
     items += [(f'<text class="note" x="6" y="4">{limit}</text>', days) for limit in sorted(limits)]
     if light.current is not None:
-        items.append(
-            (f'<g class="current">{_rounded("box", Rect(4, -8, 42, 8), 5)}</g>', f"where the {lifecycle.noun} is now")
-        )
+        current = f'<g class="current">{_rounded("box", Rect(4, -8, 42, 8), 5)}</g>'
+        items.append((current, f"where the {lifecycle.noun} is now"))
     if light.visited:
         items.append((sample(True, more=" lit"), "the way that it took"))
     if light.tried is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orderfsm.drawing import fields_of, mark, state_name, svg
 
+from .document import said
 from .vectors import plan_or_none
 
 if TYPE_CHECKING:
@@ -59,9 +60,7 @@ def _state(lifecycle: Lifecycle, state: State | None) -> dict[str, Any]:
     return {
         "name": state_name(state, lifecycle),
         "words": [rule.words, *fields_of(rule, lifecycle)],
-        "terminal": rule.terminal,
-        "basis": rule.basis,
-        "reference": rule.reference,
+        **said(rule, "terminal", "basis", "reference"),
     }
 
 

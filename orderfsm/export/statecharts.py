@@ -28,22 +28,18 @@ _REMARKS = ("basis", "reference", "quota", "quota_within", "creates", "holds", "
 """What a config says of a row besides where it leads."""
 
 
-def xstate_config(lifecycle: Lifecycle) -> dict[str, Any]:
-    """The config that XState's `createMachine` takes, ready for JSON.
+def xstate(lifecycle: Lifecycle) -> str:
+    """The config that XState's `createMachine` takes, as JSON.
 
     A state's `meta` has the API's words for it (a list where it may be one of several), its `tags` are `terminal` and
     `certified`; a transition's `meta` has the row's basis, reference, quota and the rest.
     """
-    return {
+    config = {
         "id": _machine_name(lifecycle),
         "initial": NONE,
         "states": {_id(state): _xstate_state(lifecycle, state) for state in lifecycle.state_rules},
     }
-
-
-def xstate(lifecycle: Lifecycle) -> str:
-    """`xstate_config()` as JSON."""
-    return f"{json.dumps(xstate_config(lifecycle), indent=2, ensure_ascii=False)}\n"
+    return f"{json.dumps(config, indent=2, ensure_ascii=False)}\n"
 
 
 def _xstate_state(lifecycle: Lifecycle, state: State | None) -> dict[str, Any]:
@@ -84,12 +80,8 @@ def scxml(lifecycle: Lifecycle) -> str:
 
 def _scxml_state(lifecycle: Lifecycle, state: State | None) -> Iterator[str]:
     rule = lifecycle.state_rules[state]
-    remarks = _remarks(
-        words=rule.words,
-        read_as=" ".join(rule.readings(0)),
-        terminal=rule.terminal,
-        silent=" ".join(_silent(lifecycle, state)),
-    )
+    read_as, silent = " ".join(rule.readings(0)), " ".join(_silent(lifecycle, state))
+    remarks = _remarks(words=rule.words, read_as=read_as, terminal=rule.terminal, silent=silent)
     yield f"  <state id={quoteattr(_id(state))}{remarks}>"
     for row in _rows(lifecycle, state):
         remarks = _remarks(
