@@ -63,9 +63,8 @@ class Coverage(Uncertain):
 
     @property
     def _all_refusals(self) -> list[Rule]:
-        return [
-            (state, trigger) for state, rows in self.lifecycle.table.items() for trigger in rows if not rows[trigger]
-        ]
+        table = self.lifecycle.table
+        return [(state, trigger) for state, rows in table.items() for trigger, row in rows.items() if row is None]
 
     def __str__(self) -> str:
         """How much was tried, then what was not: rows one by one, refusals by state."""
@@ -148,7 +147,7 @@ class RecordingLifecycle(Lifecycle):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what it watches: an error that names this table gets that one."""
-        return _itself, (self.watched,)
+        return self.watched.__reduce__()
 
     @property
     def plain(self) -> Lifecycle:
@@ -189,10 +188,6 @@ class RecordingLifecycle(Lifecycle):
         if len(why.states) == 1:
             self.asked[why.state].get(why.trigger)
         return why
-
-
-def _itself(lifecycle: Lifecycle) -> Lifecycle:
-    return lifecycle
 
 
 @contextmanager

@@ -143,8 +143,8 @@ class _FromTable(Machine):
         states = {state: rule for state, rule in lifecycle.state_rules.items() if state is not None}
         triggers = {each.name.lower(): each for each in lifecycle.trigger_rules if each not in lifecycle.creates}
         self._state_names = state_names = {state: state.name for state in states}
-        names = {each: name for name, each in triggers.items()}
-        self._trigger_names: dict[str, str] = {**{name: name for name in triggers}, **names}
+        names: dict[str, str] = {each: name for name, each in triggers.items()}
+        self._trigger_names = {name: name for name in triggers} | names
         begun = (row.target for row in lifecycle.transitions if row.source is None)
         models = [self.self_literal] if model is None else listify(model)
         sources: dict[tuple[str, str | None], Any] = {(name, None): [] for name in triggers}

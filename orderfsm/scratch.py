@@ -38,7 +38,10 @@ _LOCK = "in-use"
 def folder() -> Iterator[Path]:
     """An empty folder that is removed in the end; those that killed processes of the same user left go as well."""
     for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        _remove_if_left(left)
+        with suppress(OSError):
+            ours = fcntl is not None and left.lstat().st_uid == os.getuid() and not left.is_symlink()
+            if ours and not _is_in_use(left / _LOCK):
+                shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=PREFIX) as name, _locked(Path(name, f"{_LOCK}-soon")) as lock:
         # Whoever finds it by its name finds it locked.
         lock.rename(Path(name, _LOCK))
@@ -86,12 +89,3 @@ def _is_in_use(file: Path) -> bool:
     except OSError:
         return True
     return False
-
-
-def _remove_if_left(found: Path) -> None:
-    if fcntl is None:
-        return
-    with suppress(OSError):
-        ours = found.lstat().st_uid == os.getuid() and not found.is_symlink()
-        if ours and not _is_in_use(found / _LOCK):
-            shutil.rmtree(found, ignore_errors=True)
