@@ -44,10 +44,6 @@ class Text(NamedTuple):
         return self.by_client, self.row.basis
 
     @property
-    def classes(self) -> str:
-        return classes_of(*self.kind)
-
-    @property
     def width(self) -> float:
         return text_width(self.words, bold=self.by_client and not self.note)
 

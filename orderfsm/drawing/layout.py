@@ -139,14 +139,14 @@ def _ways(start: _Port, end: _Port) -> Iterator[tuple[Point, ...]]:
     axis, sign = (0, start.dx) if start.dx else (1, start.dy)
     ahead = (q[axis] - p[axis]) * sign
     across: list[float] = []  # where the middle of three legs is, on the axis of the first
-    if (start.dx, start.dy) == (end.dx, end.dy):
+    if (start.dx, start.dy) == (end.dx, end.dy):  # there and back
         across = [sign * (max(p[axis] * sign, q[axis] * sign) + lane) for lane in _LANES if p != q]
-    elif (start.dx, start.dy) != (-end.dx, -end.dy):
+    elif (start.dx, start.dy) != (-end.dx, -end.dy):  # round a corner
         if ahead > 24 and (p.x - q.x) * end.dx + (p.y - q.y) * end.dy > 24:
             yield p, Point(q.x, p.y) if start.dx else Point(p.x, q.y), q
-    elif ahead > 24 and (p.x == q.x or p.y == q.y):
+    elif ahead > 24 and (p.x == q.x or p.y == q.y):  # straight on
         yield p, q
-    elif ahead > 48:
+    elif ahead > 48:  # aside, and on
         across = [p[axis] + (q[axis] - p[axis]) * share for share in (0.5, 0.3, 0.7)]
     for at in across:
         yield (p, Point(at, p.y), Point(at, q.y), q) if start.dx else (p, Point(p.x, at), Point(q.x, at), q)
@@ -269,17 +269,13 @@ def _in_the_way(edge: Edge, others: list[Edge], price: float, *, upright: bool) 
                 yield leg.grown(edge.broad + other.broad), 150
 
 
-def layout_of(lifecycle: Lifecycle, flow: Mapping[Transition, int]) -> Layout:
-    """The same for the same rows, in whatever order they come."""
-    return _layout(lifecycle, frozenset(lifecycle.places.items()), frozenset(flow.items()))
-
-
 @lru_cache(maxsize=32)
-def _layout(
+def layout_of(
     lifecycle: Lifecycle,
     places: frozenset[tuple[str | None, tuple[int, int]]],
     flow: frozenset[tuple[Transition, int]],
 ) -> Layout:
+    """The same for the same rows, in whatever order they come."""
     taken = dict(flow)
     boxes: dict[State | None, Rect] = {}
     for state, place in _placed(lifecycle, dict(places)).items():

@@ -141,7 +141,7 @@ def svg(
     steps = [line if isinstance(step, tuple) else step for line, step in zip(lines, path, strict=True)]
     visited = frozenset(itertools.chain(*lines))
     light = _Light(lifecycle.state(current), visited, frozenset(steps), tried, flow or {})
-    layout = layout_of(lifecycle, light.flow)
+    layout = layout_of(lifecycle, frozenset(lifecycle.places.items()), frozenset(light.flow.items()))
     edges = sorted(layout.edges, key=lambda edge: [state_name(end, lifecycle) for end in (edge.source, edge.target)])
     below, bottom = _legend(lifecycle, light, layout.bottom + 34)
     unplaced = [text for edge in edges if edge.label is None for text in edge.texts]
@@ -287,7 +287,7 @@ def _foot(text: Text, lifecycle: Lifecycle, light: _Light, y: float) -> str:
 def _line(text: Text, light: _Light, place: tuple[float, float], anchor: str, before: str = "") -> str:
     x, y = place
     row = text.row
-    classes = ("note" if text.note else text.classes) + light.classes([text])
+    classes = ("note" if text.note else classes_of(*text.kind)) + light.classes([text])
     title = f"<title>{escape(f'{row.trigger} ({row.basis}: {row.reference})')}</title>"
     return (
         f'<text class="{classes}" x="{x:g}" y="{y:g}" text-anchor="{anchor}" data-trigger="{escape(row.trigger)}">'
@@ -297,10 +297,9 @@ def _line(text: Text, light: _Light, place: tuple[float, float], anchor: str, be
 
 def _legend(lifecycle: Lifecycle, light: _Light, top: float) -> tuple[list[str], float]:
     """What the marks mean, in two columns, and where that ends."""
-    line = (Point(0, 0), Point(46, 0))
 
     def sample(by_client: bool, basis: Basis = Basis.DOCUMENTED, more: str = "") -> str:
-        return _strand(line, (by_client, basis), more)
+        return _strand((Point(0, 0), Point(46, 0)), (by_client, basis), more)
 
     observed = [Basis.OBSERVED] if any(row.basis is Basis.OBSERVED for row in lifecycle.transitions) else []
     items = [(sample(True), "a client's call"), (sample(False), "what others do, (who)")]

@@ -22,7 +22,7 @@ def mermaid(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     rule, `*` an observed one, `+1` and `-1` what the row does to quota. Terminal states lead to the final point.
     """
     edges = [
-        f"    {_node(row.source)} --> {_node(row.target)} : {', '.join(_words(row, lifecycle))}"
+        f"    {row.source or '[*]'} --> {row.target or '[*]'} : {', '.join(_words(row, lifecycle))}"
         for row in lifecycle.transitions
         if row.changes
     ]
@@ -39,10 +39,6 @@ def _words(row: Transition, lifecycle: Lifecycle) -> list[str]:
     if row.creates is not None:
         words.append(f"a new {lifecycle.noun} in {row.creates}")
     return [*words, *filter(None, [mark(row.basis)])]
-
-
-def _node(state: State | None) -> str:
-    return "[*]" if state is None else str(state)
 
 
 # -- Graphviz ----------------------------------------------------------------------------------------------------------

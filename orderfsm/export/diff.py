@@ -87,16 +87,9 @@ def diff(old: Document, new: Document) -> Diff:
     verify_fail, DeleteCertificateRequest | was allowed, is refused now | client
     """
     before, after = _Edition(completed(old)), _Edition(completed(new))
-    changes = [
-        *_whole(before, after),
-        *_states(before, after),
-        *_triggers(before, after),
-        *_pairs(before, after),
-        *_words(before, after),
-        *_error_codes(before, after),
-        *_order(before, after),
-    ]
-    return Diff(old["edition"], new["edition"], tuple(changes), after.document["table"])
+    parts = (_whole, _states, _triggers, _pairs, _words, _error_codes, _order)
+    changes = tuple(change for part in parts for change in part(before, after))
+    return Diff(old["edition"], new["edition"], changes, after.document["table"])
 
 
 class _Edition:
@@ -113,8 +106,6 @@ class _Edition:
             for state in self.states
         }
         self.rows = reads | {(row["source"], row["trigger"]): row for row in document["transitions"]}
-        self.refusals: dict[Key, dict[str, Any]]
-        self.silences: dict[Key, dict[str, Any]]
         self.refusals, self.silences = (
             {(each["state"], each["trigger"]): each for each in document[name]} for name in ("refusals", "silences")
         )

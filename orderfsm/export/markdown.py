@@ -126,11 +126,8 @@ def _codes_in(state: State | None, lifecycle: Lifecycle) -> str:
         return ""
     first, *others = sorted(said, key=lambda error: -len(said[error]))
     errors = [first, *(f"but {error} for {listed([*map(_code, said[error])])}" for error in others)]
-    model, service = (
-        {error_in(state, trigger).error.code for trigger in refused}
-        for error_in in (lifecycle.refusal, lifecycle.service_refusal)
-    )
-    if service != model:
+    service = {lifecycle.service_refusal(state, trigger).error.code for trigger in refused}
+    if service != {lifecycle.refusal(state, trigger).error.code for trigger in refused}:
         errors.append(f"and the service answers {listed([*map(_code, sorted(service))])}")
     return f"{_code(state) or lifecycle.name_of(None)}: {', '.join(errors)}"
 

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 NONE = "none"
 """The name of the state in which there is no order."""
 
-_REMARKS = ("basis", "reference", "quota", "quota_within", "creates", "holds", "note")
-"""What a config says of a row besides where it leads."""
-
 
 def xstate(lifecycle: Lifecycle) -> str:
     """The config that XState's `createMachine` takes, as JSON.
@@ -37,7 +34,7 @@ def xstate(lifecycle: Lifecycle) -> str:
     config = {
         "id": _machine_name(lifecycle),
         "initial": NONE,
-        "states": {_id(state): _xstate_state(lifecycle, state) for state in lifecycle.state_rules},
+        "states": {state or NONE: _xstate_state(lifecycle, state) for state in lifecycle.state_rules},
     }
     return f"{json.dumps(config, indent=2, ensure_ascii=False)}\n"
 
@@ -52,8 +49,9 @@ def _xstate_state(lifecycle: Lifecycle, state: State | None) -> dict[str, Any]:
         "tags": [tag for tag, holds in (("terminal", rule.terminal), ("certified", rule.certified)) if holds],
         "on": {
             row.trigger: {
-                "target": _id(row.target),
-                "meta": {"actor": lifecycle.actor(row)} | said(row, *_REMARKS),
+                "target": row.target or NONE,
+                "meta": {"actor": lifecycle.actor(row)}
+                | said(row, "basis", "reference", "quota", "quota_within", "creates", "holds", "note"),
             }
             for row in _rows(lifecycle, state)
         },
@@ -82,7 +80,7 @@ def _scxml_state(lifecycle: Lifecycle, state: State | None) -> Iterator[str]:
     rule = lifecycle.state_rules[state]
     read_as, silent = " ".join(rule.readings(0)), " ".join(_silent(lifecycle, state))
     remarks = _remarks(words=rule.words, read_as=read_as, terminal=rule.terminal, silent=silent)
-    yield f"  <state id={quoteattr(_id(state))}{remarks}>"
+    yield f"  <state id={quoteattr(state or NONE)}{remarks}>"
     for row in _rows(lifecycle, state):
         remarks = _remarks(
             actor=lifecycle.actor(row),
@@ -92,7 +90,7 @@ def _scxml_state(lifecycle: Lifecycle, state: State | None) -> Iterator[str]:
             creates=row.creates,
             note=row.note,
         )
-        yield f"    <transition event={quoteattr(row.trigger)} target={quoteattr(_id(row.target))}{remarks}/>"
+        yield f"    <transition event={quoteattr(row.trigger)} target={quoteattr(row.target or NONE)}{remarks}/>"
     yield "  </state>"
 
 
@@ -115,7 +113,3 @@ def _silent(lifecycle: Lifecycle, state: State | None) -> list[str]:
 def _machine_name(lifecycle: Lifecycle) -> str:
     """The noun as a name, which has no spaces."""
     return "_".join(lifecycle.noun.split())
-
-
-def _id(state: State | None) -> str:
-    return NONE if state is None else state

@@ -149,9 +149,9 @@ def _last_lines(lifecycle: Lifecycle, events: trace.Events) -> Iterator[dict[str
         throttled = [f"{code}.User" for code, means in codes.gateway if means is Meaning.THROTTLED][:1]
         of_any = [error.code for error in codes.errors if error.means.of_the_state]
         of_one = [*codes.by_code, *throttled, "SomethingNew", None]
-        on_an_order = [trigger for trigger in triggers if lifecycle.by_client(trigger)]
-        on_an_order = [trigger for trigger in on_an_order if trigger not in lifecycle.creates]
-        for trigger in on_an_order:  # a refused create is about no order
+        # A refused create is about no order.
+        on_an_order = [each for each in triggers if lifecycle.by_client(each) and each not in lifecycle.creates]
+        for trigger in on_an_order:
             for code in of_one if lifecycle.trigger_rules[trigger].fails else of_any:
                 yield {"operation": trigger, "outcome": "refused"} | ({"code": code} if code else {})
         for trigger in (trigger for trigger in on_an_order if trigger not in lifecycle.reads):
