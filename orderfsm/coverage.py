@@ -22,7 +22,7 @@ from .questions import ORDER_LIFECYCLE
 from .verdict import Uncertain, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from .explanation import Explanation
     from .rows import State, Transition, Trigger
@@ -63,9 +63,8 @@ class Coverage(Uncertain):
 
     @property
     def _all_refusals(self) -> list[Rule]:
-        return [
-            (state, trigger) for state, rows in self.lifecycle.table.items() for trigger in rows if not rows[trigger]
-        ]
+        table = self.lifecycle.table
+        return [(state, trigger) for state, rows in table.items() for trigger, row in rows.items() if row is None]
 
     def __str__(self) -> str:
         """How much was tried, then what was not: rows one by one, refusals by state."""
@@ -75,14 +74,13 @@ class Coverage(Uncertain):
         for state, trigger in self.untried_refusals:
             by_state.setdefault(state, []).append(trigger.name.lower())
         refused = [f"  {name_of(state)}: {', '.join(triggers)}" for state, triggers in by_state.items()]
-        return "\n".join(
-            [
-                f"rows tried: {len(self.rows)} of {len(self.lifecycle.transitions)}, "
-                f"refusals tried: {len(self.refusals)} of {len(self._all_refusals)}",
-                *(["rows never tried:", *untried] if untried else []),
-                *(["refusals never tried:", *refused] if refused else []),
-            ]
-        )
+        lines = [
+            f"rows tried: {len(self.rows)} of {len(self.lifecycle.transitions)}, "
+            f"refusals tried: {len(self.refusals)} of {len(self._all_refusals)}"
+        ]
+        lines += ["rows never tried:", *untried] if untried else []
+        lines += ["refusals never tried:", *refused] if refused else []
+        return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
         """The same, ready for JSON; no order is `null`."""
@@ -109,21 +107,21 @@ class Coverage(Uncertain):
 
 
 class _Watched(dict["Trigger", _Value]):
-    """The rules of one state, which tells `note` what is looked up."""
+    """The rules of one `state`; which of them are looked up is noted in `tried`."""
 
-    def __init__(self, rules: Mapping[Trigger, _Value], note: Callable[[Trigger], object]) -> None:
+    def __init__(self, rules: Mapping[Trigger, _Value], state: State | None, tried: set[Rule]) -> None:
         super().__init__(rules)
-        self._note = note
+        self._state, self._tried = state, tried
 
     def __getitem__(self, trigger: Trigger) -> _Value:
         found = super().__getitem__(trigger)
-        self._note(trigger)
+        self._tried.add((self._state, trigger))
         return found
 
     def get(self, trigger: Trigger, default: Any = None) -> Any:
         if trigger in self:
-            self._note(trigger)
-        return super().get(trigger, default)
+            return self[trigger]
+        return default
 
 
 @attrs.frozen(repr=False, eq=False, kw_only=True)
@@ -133,11 +131,8 @@ class RecordingLifecycle(Lifecycle):
     watched: Lifecycle
     _tried: set[Rule] = attrs.field(factory=set, init=False)
 
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     @classmethod
     def of(cls, lifecycle: Lifecycle) -> RecordingLifecycle:
@@ -147,12 +142,12 @@ class RecordingLifecycle(Lifecycle):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        asked = {state: _Watched(rules, self._noting(state)) for state, rules in self.table.items()}
+        asked = {state: _Watched(rules, state, self._tried) for state, rules in self.table.items()}
         object.__setattr__(self, "asked", asked)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what it watches: an error that names this table gets that one."""
-        return _itself, (self.watched,)
+        return self.watched.__reduce__()
 
     @property
     def plain(self) -> Lifecycle:
@@ -162,7 +157,7 @@ class RecordingLifecycle(Lifecycle):
     @property
     def coverage(self) -> Coverage:
         """What was tried so far."""
-        members = {(self.state(state), self.trigger(trigger)) for state, trigger in set(self._tried)}
+        members = ((self.state(state), self.trigger(trigger)) for state, trigger in set(self._tried))
         return Coverage(self.watched, frozenset(members))
 
     def without(self, row: Transition) -> Lifecycle:
@@ -193,13 +188,6 @@ class RecordingLifecycle(Lifecycle):
         if len(why.states) == 1:
             self.asked[why.state].get(why.trigger)
         return why
-
-    def _noting(self, state: State | None) -> Callable[[Trigger], object]:
-        return lambda trigger: self._tried.add((state, trigger))
-
-
-def _itself(lifecycle: Lifecycle) -> Lifecycle:
-    return lifecycle
 
 
 @contextmanager

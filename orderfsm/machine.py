@@ -42,11 +42,7 @@ if TYPE_CHECKING:
 _OF_THE_TABLE = "none: the table has them; give another as lifecycle=, and add triggers of your own with add_transition"
 _AS_AN_ATTRIBUTE = "give it an OrderMachine as an attribute"
 _REFUSED_OPTIONS = {
-    "states": _OF_THE_TABLE,
-    "transitions": _OF_THE_TABLE,
-    "ordered_transitions": _OF_THE_TABLE,
-    "auto_transitions": _OF_THE_TABLE,
-    "markup": _OF_THE_TABLE,
+    **dict.fromkeys(("states", "transitions", "ordered_transitions", "auto_transitions", "markup"), _OF_THE_TABLE),
     "ignore_invalid_triggers": "none: a refused trigger must not pass for an accepted one; catch OrderStateError",
     "queued": "none: a queue tells the error of one trigger to the caller of another; an AsyncOrderMachine makes the "
     "triggers of a model wait for one another anyway, and in an OrderMachine a callback's trigger runs at once",
@@ -145,24 +141,18 @@ class _FromTable(Machine):
                 raise InvalidValue(f"option {option}", value, [instead])
         self.lifecycle = lifecycle
         states = {state: rule for state, rule in lifecycle.state_rules.items() if state is not None}
-        triggers = {
-            trigger.name.lower(): trigger for trigger in lifecycle.trigger_rules if trigger not in lifecycle.creates
-        }
+        triggers = {each.name.lower(): each for each in lifecycle.trigger_rules if each not in lifecycle.creates}
         self._state_names = state_names = {state: state.name for state in states}
-        self._trigger_names: dict[str, str] = {
-            **{name: name for name in triggers},
-            **{each: name for name, each in triggers.items()},
-        }
+        names: dict[str, str] = {each: name for name, each in triggers.items()}
+        self._trigger_names = {name: name for name in triggers} | names
         begun = (row.target for row in lifecycle.transitions if row.source is None)
         models = [self.self_literal] if model is None else listify(model)
         sources: dict[tuple[str, str | None], Any] = {(name, None): [] for name in triggers}
-        for state, state_name in state_names.items():
-            rows = lifecycle.table[state]
-            for name, trigger in triggers.items():
-                row = rows.get(trigger)
-                if row is not None:
-                    target = None if row.target == state else state_names[row.target]  # type: ignore[index]
-                    sources.setdefault((name, target), []).append(state_name)
+        for (state, state_name), (name, trigger) in product(state_names.items(), triggers.items()):
+            row = lifecycle.table[state].get(trigger)
+            if row is not None:
+                target = None if row.target == state else state_names[row.target]  # type: ignore[index]
+                sources.setdefault((name, target), []).append(state_name)
         super().__init__(
             model=[models] if isinstance(self, AsyncMachine) else models,  # that is one call of add_model in both
             states=[{"name": state, "final": rule.terminal} for state, rule in states.items()],
@@ -221,9 +211,8 @@ class _FromTable(Machine):
         taken = [] if self.model_override else [name for name in names if getattr(model, name, None) is not None]
         if taken:
             accepted = f"an object without attributes called {', '.join(taken)}, of its own or from a machine: "
-            raise InvalidValue(
-                "model", model, [f"{accepted}{_AS_AN_ATTRIBUTE}, or replace them with model_override=True"]
-            )
+            accepted += f"{_AS_AN_ATTRIBUTE}, or replace them with model_override=True"
+            raise InvalidValue("model", model, [accepted])
 
     @cached_property
     def _names(self) -> list[str]:
@@ -338,9 +327,8 @@ class _FromTable(Machine):
         now = self.get_model_state(event_data.model)
         if now is not state:
             event_data.event._is_valid_source(now)
-            raise MachineError(
-                f"{event_data.event.name} began in {state.name}; a callback moved the model to {now.name}"
-            )
+            began = f"{event_data.event.name} began in {state.name}"
+            raise MachineError(f"{began}; a callback moved the model to {now.name}")
 
     def _refuse_bases(self) -> None:
         for base, instead in self._refused_bases.items():

@@ -38,7 +38,10 @@ _LOCK = "in-use"
 def folder() -> Iterator[Path]:
     """An empty folder that is removed in the end; those that killed processes of the same user left go as well."""
     for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        _remove_if_left(left)
+        with suppress(OSError):
+            ours = fcntl is not None and left.lstat().st_uid == os.getuid() and not left.is_symlink()
+            if ours and not _is_in_use(left / _LOCK):
+                shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=PREFIX) as name, _locked(Path(name, f"{_LOCK}-soon")) as lock:
         # Whoever finds it by its name finds it locked.
         lock.rename(Path(name, _LOCK))
@@ -67,18 +70,13 @@ def beside(file: Path) -> Iterator[Path]:
 @contextmanager
 def _locked(file: Path) -> Iterator[Path]:
     """A new file, and a lock on it."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
-    try:
+    with file.open("x+b") as held:
         if fcntl is None:
-            os.close(descriptor)
-            descriptor = -1
+            held.close()
         else:
             with suppress(OSError):  # a file system without locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield file
-    finally:
-        if descriptor >= 0:
-            os.close(descriptor)
 
 
 def _is_in_use(file: Path) -> bool:
@@ -86,22 +84,8 @@ def _is_in_use(file: Path) -> bool:
     if fcntl is None:
         return True
     try:
-        descriptor = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)) as found:
+            fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
     return False
-
-
-def _remove_if_left(found: Path) -> None:
-    if fcntl is None:
-        return
-    with suppress(OSError):
-        ours = found.lstat().st_uid == os.getuid() and not found.is_symlink()
-        if ours and not _is_in_use(found / _LOCK):
-            shutil.rmtree(found, ignore_errors=True)

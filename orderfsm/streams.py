@@ -70,9 +70,6 @@ _OTHERS = {
 _PROMISED = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd", ".parquet": "Parquet", ".pq": "Parquet"}
 """What is never of no bytes at all, by the end of its name."""
 
-_COLUMNS = {b"time", b"order_id"}
-_FIELD = re.compile(rb"[^,;\t|\r\n]+")
-
 
 # -- opening -----------------------------------------------------------------------------------------------------------
 
@@ -170,8 +167,8 @@ def _check(head: bytes, name: str) -> None:
     """An `InvalidValue` if a file that begins so is known to be no text."""
     kind = next((kind for magic, kind in _OTHERS.items() if head.startswith(magic)), None)
     first = head.removeprefix(codecs.BOM_UTF8).partition(b"\n")[0]
-    fields = {field.strip(b'" ') for field in _FIELD.findall(first)}
-    if kind is None and fields >= _COLUMNS and b"{" not in head:
+    fields = {field.strip(b'" ') for field in re.findall(rb"[^,;\t|\r\n]+", first)}
+    if kind is None and fields >= {b"time", b"order_id"} and b"{" not in head:
         kind = "CSV"
     if kind is not None:
         accepted = f"{ACCEPTED}; this is {kind}, which `orderfsm audit` takes as a file (Parquet) or a frame"
@@ -242,8 +239,7 @@ _OWN = ("time", "operation", "event", "order_id", "trace", "eventName", "eventId
 """Keys of what is no envelope, whatever else is in it."""
 _SCALAR = r'(?:"[^"\\]*"|-?\d[\d.eE+-]*|true|false|null)'
 _OTHER = rf'"(?!(?:{"|".join(_OWN)})")\w+"\s*:\s*{_SCALAR}\s*,\s*'
-_ENVELOPE = rf'\{{\s*(?:{_OTHER})*"(?:{"|".join(_LISTS)})"\s*:\s*\['
-_envelope = re.compile(_ENVELOPE).match
+_envelope = re.compile(rf'\{{\s*(?:{_OTHER})*"(?:{"|".join(_LISTS)})"\s*:\s*\[').match
 _MEMBER = '{"":0'
 _CUT_OFF = 12
 """How near to the end of the text an error may be that more of it would mend: two escaped halves of a character."""

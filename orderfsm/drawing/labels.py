@@ -44,10 +44,6 @@ class Text(NamedTuple):
         return self.by_client, self.row.basis
 
     @property
-    def classes(self) -> str:
-        return classes_of(*self.kind)
-
-    @property
     def width(self) -> float:
         return text_width(self.words, bold=self.by_client and not self.note)
 
@@ -73,7 +69,7 @@ def fields_of(rule: StateRule, lifecycle: Lifecycle) -> list[str]:
     return [f"{field} {' or '.join(words)}" for field, words in fields if words]
 
 
-def texts_of(row: Transition, lifecycle: Lifecycle, flow: Mapping[Transition, int] | None) -> list[Text]:
+def texts_of(row: Transition, lifecycle: Lifecycle, flow: Mapping[Transition, int]) -> list[Text]:
     """The lines of a label that are about `row`; `flow`: how often each row was taken."""
     by_client = lifecycle.by_client(row.trigger)
     name = row.trigger.name.replace("_", " ").lower()
@@ -83,7 +79,7 @@ def texts_of(row: Transition, lifecycle: Lifecycle, flow: Mapping[Transition, in
     if row.quota_within is not None:
         words.append(within_days(row.quota_within))
     words += filter(None, [mark(row.basis)])
-    count = f": {flow[row]:,}" if flow is not None and row in flow else ""
+    count = f": {flow[row]:,}" if row in flow else ""
     texts = [Text(" ".join(words) + count, row, by_client)]
     if row.creates is not None:
         texts.append(Text(f"new {lifecycle.noun}: {state_name(row.creates, lifecycle)}", row, by_client, note=True))

@@ -136,41 +136,20 @@ def _ports(box: Rect) -> Iterator[_Port]:
 def _ways(start: _Port, end: _Port) -> Iterator[tuple[Point, ...]]:
     """The ways of at most three legs from one port to another."""
     p, q = Point(start.x, start.y), Point(end.x, end.y)
-    if (start.dx, start.dy) == (end.dx, end.dy):
-        corners = _there_and_back(p, q, start)
-    elif (start.dx, start.dy) == (-end.dx, -end.dy):
-        corners = _straight_or_aside(p, q, start)
-    else:
-        corners = _round_a_corner(p, q, start, end)
-    return ((p, *between, q) for between in corners)
-
-
-def _there_and_back(p: Point, q: Point, start: _Port) -> Iterator[tuple[Point, ...]]:
-    for lane in _LANES if p != q else ():
-        if start.dx:
-            x = start.dx * (max(p.x * start.dx, q.x * start.dx) + lane)
-            yield Point(x, p.y), Point(x, q.y)
-        else:
-            y = start.dy * (max(p.y * start.dy, q.y * start.dy) + lane)
-            yield Point(p.x, y), Point(q.x, y)
-
-
-def _straight_or_aside(p: Point, q: Point, start: _Port) -> Iterator[tuple[Point, ...]]:
-    ahead = (q.x - p.x) * start.dx + (q.y - p.y) * start.dy
-    if ahead > 24 and (p.x == q.x or p.y == q.y):
-        yield ()
-    elif ahead > 48:
-        for share in (0.5, 0.3, 0.7):
-            x, y = p.x + (q.x - p.x) * share, p.y + (q.y - p.y) * share
-            yield (Point(x, p.y), Point(x, q.y)) if start.dx else (Point(p.x, y), Point(q.x, y))
-
-
-def _round_a_corner(p: Point, q: Point, start: _Port, end: _Port) -> Iterator[tuple[Point, ...]]:
-    corner = Point(q.x, p.y) if start.dx else Point(p.x, q.y)
-    out = (corner.x - p.x) * start.dx + (corner.y - p.y) * start.dy
-    back = (corner.x - q.x) * end.dx + (corner.y - q.y) * end.dy
-    if out > 24 and back > 24:
-        yield (corner,)
+    axis, sign = (0, start.dx) if start.dx else (1, start.dy)
+    ahead = (q[axis] - p[axis]) * sign
+    across: list[float] = []  # where the middle of three legs is, on the axis of the first
+    if (start.dx, start.dy) == (end.dx, end.dy):  # there and back
+        across = [sign * (max(p[axis] * sign, q[axis] * sign) + lane) for lane in _LANES if p != q]
+    elif (start.dx, start.dy) != (-end.dx, -end.dy):  # round a corner
+        if ahead > 24 and (p.x - q.x) * end.dx + (p.y - q.y) * end.dy > 24:
+            yield p, Point(q.x, p.y) if start.dx else Point(p.x, q.y), q
+    elif ahead > 24 and (p.x == q.x or p.y == q.y):  # straight on
+        yield p, q
+    elif ahead > 48:  # aside, and on
+        across = [p[axis] + (q[axis] - p[axis]) * share for share in (0.5, 0.3, 0.7)]
+    for at in across:
+        yield (p, Point(at, p.y), Point(at, q.y), q) if start.dx else (p, Point(p.x, at), Point(q.x, at), q)
 
 
 def _beside(edge: Edge, line: _Line) -> Iterator[tuple[float, _Label]]:
@@ -269,9 +248,8 @@ class Layout:
             if cost >= best[0]:
                 break
             rect = label.rect
-            if rect.left < 6 or rect.right > WIDTH - 6 or rect.top < 6:
-                continue
-            if any(rect.meets(box.grown(5)) for box in self.boxes.values()):
+            off_paper = rect.left < 6 or rect.right > WIDTH - 6 or rect.top < 6
+            if off_paper or any(rect.meets(box.grown(5)) for box in self.boxes.values()):
                 continue
             tolls = min(price, 800) * sum(map(rect.meets, crossed)) + price * sum(map(rect.meets, labels))
             if cost + tolls < best[0]:
@@ -291,18 +269,14 @@ def _in_the_way(edge: Edge, others: list[Edge], price: float, *, upright: bool) 
                 yield leg.grown(edge.broad + other.broad), 150
 
 
-def layout_of(lifecycle: Lifecycle, flow: frozenset[tuple[Transition, int]] | None) -> Layout:
-    """The same for the same rows, in whatever order they come."""
-    return _layout(lifecycle, frozenset(lifecycle.places.items()), flow)
-
-
 @lru_cache(maxsize=32)
-def _layout(
+def layout_of(
     lifecycle: Lifecycle,
     places: frozenset[tuple[str | None, tuple[int, int]]],
-    flow: frozenset[tuple[Transition, int]] | None,
+    flow: frozenset[tuple[Transition, int]],
 ) -> Layout:
-    taken = None if flow is None else dict(flow)
+    """The same for the same rows, in whatever order they come."""
+    taken = dict(flow)
     boxes: dict[State | None, Rect] = {}
     for state, place in _placed(lifecycle, dict(places)).items():
         width = text_width(state_name(state, lifecycle), 13.5, bold=True) + 30
@@ -314,7 +288,7 @@ def _layout(
             edge.texts.extend(texts_of(row, lifecycle, taken))
     for edge in edges.values():
         edge.texts.sort(key=lambda text: not text.by_client)
-    layout = Layout(boxes, list(edges.values()))
+    layout = Layout(boxes, [*edges.values()])
     layout.route()
     return layout
 

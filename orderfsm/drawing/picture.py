@@ -15,7 +15,7 @@ from .labels import LEADING, classes_of, fields_of, mark, state_name, within_day
 from .layout import BOX_HEIGHT, STRAND, WIDTH, Point, Rect, layout_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Transition, Trigger
@@ -78,50 +78,31 @@ STYLE = """
 
 @attrs.frozen
 class _Light:
-    """What is lit up: the state in which the order is, the states it was in, the rows and the lines it took.
+    """What is lit up: the state in which the order is, the states it was in, and the steps that it took.
 
-    And what was `tried`, and how often each row was taken (`flow`); None if that is not shown.
+    And what was `tried` (None if that is not shown), and how often each row was taken (`flow`).
     """
 
     current: State | None
     visited: frozenset[State | None]
-    rows: frozenset[Transition]
-    lines: frozenset[tuple[State | None, State | None]]
+    path: frozenset[Step]
     tried: Collection[tuple[State | None, Trigger]] | None
-    flow: Mapping[Transition, int] | None
-
-    @classmethod
-    def on(
-        cls,
-        lifecycle: Lifecycle,
-        current: State | None,
-        path: Iterable[Step],
-        tried: Collection[tuple[State | None, Trigger]] | None,
-        flow: Mapping[Transition, int] | None,
-    ) -> _Light:
-        steps = list(path)
-        rows = frozenset(step for step in steps if not isinstance(step, tuple))
-        pairs = [step if isinstance(step, tuple) else (step.source, step.target) for step in steps]
-        lines = [(lifecycle.state(source), lifecycle.state(target)) for source, target in pairs]
-        taken = [line for line, step in zip(lines, steps, strict=True) if isinstance(step, tuple)]
-        return cls(lifecycle.state(current), frozenset(itertools.chain(*lines)), rows, frozenset(taken), tried, flow)
+    flow: Mapping[Transition, int]
 
     def classes(self, texts: Sequence[Text]) -> str:
         """The classes that say whether a label, or the strand of several, is lit up, or was never tried."""
-        lit = any(text.row in self.rows or (text.row.source, text.row.target) in self.lines for text in texts)
-        untried = self.tried is not None and not any(
-            (text.row.source, text.row.trigger) in self.tried for text in texts
-        )
+        rows = {text.row for text in texts}
+        lit = any(row in self.path or (row.source, row.target) in self.path for row in rows)
+        untried = self.tried is not None and not any((row.source, row.trigger) in self.tried for row in rows)
         return " lit" * lit + " untried" * untried
 
     def breadth(self, texts: Sequence[Text]) -> str:
         """The style of the strand of these rows: the oftener they were taken, the broader it is."""
-        flow = self.flow or {}
-        taken = sum(flow.get(row, 0) for row in {text.row for text in texts})
+        taken = sum(self.flow.get(row, 0) for row in {text.row for text in texts})
         if not taken:
             return ""
         # The square root keeps rare steps visible.
-        return f' style="--orderfsm-breadth: {1.7 + 7 * min(taken / max(flow.values()), 1) ** 0.5:.1f}"'
+        return f' style="--orderfsm-breadth: {1.7 + 7 * min(taken / max(self.flow.values()), 1) ** 0.5:.1f}"'
 
     def share(self, state: State | None, lifecycle: Lifecycle) -> tuple[int, int] | None:
         """How many of a state's rules were tried, and how many it has; None if that is not shown."""
@@ -155,11 +136,13 @@ def svg(
 
     Raises `InvalidValue` for a state that the table does not know.
     """
-    light = _Light.on(lifecycle, current, path, tried, flow)
-    layout = layout_of(lifecycle, None if flow is None else frozenset(flow.items()))
-    edges = sorted(
-        layout.edges, key=lambda edge: tuple(state_name(end, lifecycle) for end in (edge.source, edge.target))
-    )
+    ends = [step if isinstance(step, tuple) else (step.source, step.target) for step in path]
+    lines = [(lifecycle.state(source), lifecycle.state(target)) for source, target in ends]
+    steps = [line if isinstance(step, tuple) else step for line, step in zip(lines, path, strict=True)]
+    visited = frozenset(itertools.chain(*lines))
+    light = _Light(lifecycle.state(current), visited, frozenset(steps), tried, flow or {})
+    layout = layout_of(lifecycle, frozenset(lifecycle.places.items()), frozenset(light.flow.items()))
+    edges = sorted(layout.edges, key=lambda edge: [state_name(end, lifecycle) for end in (edge.source, edge.target)])
     below, bottom = _legend(lifecycle, light, layout.bottom + 34)
     unplaced = [text for edge in edges if edge.label is None for text in edge.texts]
     feet = [_foot(text, lifecycle, light, bottom + LEADING * at) for at, text in enumerate(unplaced, 1)]
@@ -175,7 +158,7 @@ def svg(
             f"<style>{STYLE}</style>",
             *(_strands(edge, light) for edge in edges),
             *(_box(state, box, lifecycle, light) for state, box in boxes),
-            *(line for edge in edges for line in _label(edge, light)),
+            *(_label(edge, *edge.label, light) for edge in edges if edge.label is not None),
             *below,
             *feet,
             "</svg>",
@@ -194,13 +177,8 @@ def _in_sentences(lifecycle: Lifecycle) -> str:
 
 def _box(state: State | None, box: Rect, lifecycle: Lifecycle, light: _Light) -> str:
     rule = lifecycle.state_rules.get(state)
-    classes = ["state"]
-    if state is None:
-        classes.append("start")
-    elif state == light.current:
-        classes.append("current")
-    if state in light.visited:
-        classes.append("visited")
+    classes = "state" + (" start" if state is None else " current" * (state == light.current))
+    classes += " visited" * (state in light.visited)
     words = [lifecycle.name_of(state)]
     inner = meter = ""
     if rule is not None:
@@ -215,7 +193,7 @@ def _box(state: State | None, box: Rect, lifecycle: Lifecycle, light: _Light) ->
     x, y = box.middle
     round_by = BOX_HEIGHT / 2 if state is None else 8
     return (
-        f'<g class="{" ".join(classes)}" data-state="{escape(state or "")}"><title>{escape(", ".join(words))}</title>'
+        f'<g class="{classes}" data-state="{escape(state or "")}"><title>{escape(", ".join(words))}</title>'
         f"{_rounded('box', box, round_by)}{inner}{meter}"
         f'<text class="name" x="{x:g}" y="{y + 4.5:g}">{escape(state_name(state, lifecycle))}</text></g>'
     )
@@ -239,9 +217,8 @@ def _strands(edge: Edge, light: _Light) -> str:
     drawn, middle = [], (len(edge.kinds) - 1) / 2
     for at, kind in enumerate(edge.kinds):
         texts = [text for text in edge.texts if text.kind == kind]
-        classes = texts[0].classes + light.classes(texts)
         points = _aside(edge.line.points, (at - middle) * STRAND)
-        drawn.append(_strand(points, kind, classes, light.breadth(texts)))
+        drawn.append(_strand(points, kind, light.classes(texts), light.breadth(texts)))
     return f'<g class="edge" {_ends(edge)}>{"".join(drawn)}</g>'
 
 
@@ -249,7 +226,7 @@ def _ends(edge: Edge) -> str:
     return f'data-source="{escape(edge.source or "")}" data-target="{escape(edge.target or "")}"'
 
 
-def _strand(points: Sequence[Point], kind: tuple[bool, Basis], classes: str, style: str = "") -> str:
+def _strand(points: Sequence[Point], kind: tuple[bool, Basis], light: str = "", style: str = "") -> str:
     by_client, basis = kind
     (start, towards), (before, end) = points[:2], points[-2:]
     ring = ""
@@ -264,7 +241,8 @@ def _strand(points: Sequence[Point], kind: tuple[bool, Basis], classes: str, sty
     )
     arrow = f'<polygon class="filled" points="{head}"/>' if by_client else f'<polyline class="open" points="{head}"/>'
     way = [*points[:-1], back if by_client else tip]
-    return f'<g class="strand {classes}"{style}><path class="line" d="{_rounded_way(way)}"/>{arrow}{ring}</g>'
+    classes = f"strand {classes_of(*kind)}{light}"
+    return f'<g class="{classes}"{style}><path class="line" d="{_rounded_way(way)}"/>{arrow}{ring}</g>'
 
 
 def _moved(point: Point, towards: Point, by: float) -> Point:
@@ -294,27 +272,22 @@ def _rounded_way(points: Sequence[Point]) -> str:
     return "".join(drawn) + f"L{points[-1].x:g} {points[-1].y:g}"
 
 
-def _label(edge: Edge, light: _Light) -> Iterator[str]:
-    if edge.label is not None:
-        rect, anchor = edge.label
-        x = {"start": rect.left, "middle": rect.middle.x, "end": rect.right}[anchor]
-        lines = "".join(
-            _line(text, light, (x, rect.top + LEADING * at + 11), anchor) for at, text in enumerate(edge.texts)
-        )
-        yield f'<g class="label" {_ends(edge)}>{lines}</g>'
+def _label(edge: Edge, rect: Rect, anchor: str, light: _Light) -> str:
+    x = {"start": rect.left, "middle": rect.middle.x, "end": rect.right}[anchor]
+    lines = [_line(text, light, (x, rect.top + LEADING * at + 11), anchor) for at, text in enumerate(edge.texts)]
+    return f'<g class="label" {_ends(edge)}>{"".join(lines)}</g>'
 
 
 def _foot(text: Text, lifecycle: Lifecycle, light: _Light, y: float) -> str:
     """A line of a label for which there is no place in the picture."""
-    source, target = (state_name(end, lifecycle) for end in (text.row.source, text.row.target))
-    ends = f"{source} \N{RIGHTWARDS ARROW} {target}: "
+    ends = f"{state_name(text.row.source, lifecycle)} \N{RIGHTWARDS ARROW} {state_name(text.row.target, lifecycle)}: "
     return f'<g class="label foot">{_line(text, light, (16, y), "start", ends)}</g>'
 
 
 def _line(text: Text, light: _Light, place: tuple[float, float], anchor: str, before: str = "") -> str:
     x, y = place
     row = text.row
-    classes = ("note" if text.note else text.classes) + light.classes([text])
+    classes = ("note" if text.note else classes_of(*text.kind)) + light.classes([text])
     title = f"<title>{escape(f'{row.trigger} ({row.basis}: {row.reference})')}</title>"
     return (
         f'<text class="{classes}" x="{x:g}" y="{y:g}" text-anchor="{anchor}" data-trigger="{escape(row.trigger)}">'
@@ -324,10 +297,9 @@ def _line(text: Text, light: _Light, place: tuple[float, float], anchor: str, be
 
 def _legend(lifecycle: Lifecycle, light: _Light, top: float) -> tuple[list[str], float]:
     """What the marks mean, in two columns, and where that ends."""
-    line = (Point(0, 0), Point(46, 0))
 
     def sample(by_client: bool, basis: Basis = Basis.DOCUMENTED, more: str = "") -> str:
-        return _strand(line, (by_client, basis), classes_of(by_client, basis) + more)
+        return _strand((Point(0, 0), Point(46, 0)), (by_client, basis), more)
 
     observed = [Basis.OBSERVED] if any(row.basis is Basis.OBSERVED for row in lifecycle.transitions) else []
     items = [(sample(True), "a client's call"), (sample(False), "what others do, (who)")]
@@ -342,9 +314,8 @@ def _legend(lifecycle: Lifecycle, light: _Light, top: float) -> tuple[list[str],
     days = "only so many days after issuance"
     items += [(f'<text class="note" x="6" y="4">{limit}</text>', days) for limit in sorted(limits)]
     if light.current is not None:
-        items.append(
-            (f'<g class="current">{_rounded("box", Rect(4, -8, 42, 8), 5)}</g>', f"where the {lifecycle.noun} is now")
-        )
+        current = f'<g class="current">{_rounded("box", Rect(4, -8, 42, 8), 5)}</g>'
+        items.append((current, f"where the {lifecycle.noun} is now"))
     if light.visited:
         items.append((sample(True, more=" lit"), "the way that it took"))
     if light.tried is not None:

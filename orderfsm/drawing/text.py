@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from orderfsm.questions import ORDER_LIFECYCLE
@@ -20,13 +21,13 @@ def mermaid(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     An operation is labelled by its API name alone, an event by its name and who makes it happen; `?` marks an inferred
     rule, `*` an observed one, `+1` and `-1` what the row does to quota. Terminal states lead to the final point.
     """
-    edges = [_edge(row, lifecycle) for row in lifecycle.transitions if row.changes]
+    edges = [
+        f"    {row.source or '[*]'} --> {row.target or '[*]'} : {', '.join(_words(row, lifecycle))}"
+        for row in lifecycle.transitions
+        if row.changes
+    ]
     ends = [f"    {rule.state} --> [*]" for rule in lifecycle.states if rule.terminal]
     return "\n".join(["stateDiagram-v2", *sorted(edges), *sorted(ends), ""])
-
-
-def _edge(row: Transition, lifecycle: Lifecycle) -> str:
-    return f"    {_node(row.source)} --> {_node(row.target)} : {', '.join(_words(row, lifecycle))}"
 
 
 def _words(row: Transition, lifecycle: Lifecycle) -> list[str]:
@@ -38,10 +39,6 @@ def _words(row: Transition, lifecycle: Lifecycle) -> list[str]:
     if row.creates is not None:
         words.append(f"a new {lifecycle.noun} in {row.creates}")
     return [*words, *filter(None, [mark(row.basis)])]
-
-
-def _node(state: State | None) -> str:
-    return "[*]" if state is None else str(state)
 
 
 # -- Graphviz ----------------------------------------------------------------------------------------------------------
@@ -59,19 +56,13 @@ def dot(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     the tail marks an inferred rule, a dot an observed one, and a terminal state has a double border. Labels are as in
     `mermaid`; basis and reference are tooltips. `none` is no order.
     """
-    states = [*lifecycle.state_rules]
-    states += sorted(
-        {row.target for row in lifecycle.transitions}.difference(states), key=lambda state: state_name(state, lifecycle)
-    )
-    triggers = [*lifecycle.trigger_rules]
-    rows = sorted(
-        (row for row in lifecycle.transitions if row.changes),
-        key=lambda row: (states.index(row.source), triggers.index(row.trigger)),
-    )
+    states, triggers = [*lifecycle.state_rules], [*lifecycle.trigger_rules]
+    unknown = {row.target for row in lifecycle.transitions}.difference(states)
+    states += sorted(unknown, key=lambda state: state_name(state, lifecycle))
+    rows = sorted(lifecycle.transitions, key=lambda row: (states.index(row.source), triggers.index(row.trigger)))
     nodes = [_dot_node(state, lifecycle) for state in states]
-    return "\n".join(
-        [f"digraph {_quoted(lifecycle.noun)} {{", _DOT, *nodes, *(_dot_edge(row, lifecycle) for row in rows), "}", ""]
-    )
+    edges = [_dot_edge(row, lifecycle) for row in rows if row.changes]
+    return "\n".join([f"digraph {_quoted(lifecycle.noun)} {{", _DOT, *nodes, *edges, "}", ""])
 
 
 def _dot_node(state: State | None, lifecycle: Lifecycle) -> str:
@@ -90,7 +81,7 @@ def _dot_edge(row: Transition, lifecycle: Lifecycle) -> str:
     color = "#0b57b0" if by_client else "#8a4500"
     name, *more = _words(row, lifecycle)
     attributes = {
-        "label": "\n".join([name, *([", ".join(more)] if more else [])]),
+        "label": "\n".join(filter(None, [name, ", ".join(more)])),
         "tooltip": f"{row.basis}: {row.reference}",
         "style": "solid" if by_client else "dashed",
         "arrowhead": "normal" if by_client else "vee",
@@ -107,4 +98,4 @@ def _attributes(attributes: dict[str, str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    return json.dumps(text, ensure_ascii=False)

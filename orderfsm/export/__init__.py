@@ -9,9 +9,8 @@ from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 
 from .diff import Diff, diff
-from .divergences import divergences
 from .document import as_json, document, read, schema
-from .markdown import markdown
+from .markdown import divergences, markdown
 from .page import html
 from .statecharts import scxml, xstate
 from .vectors import as_text, vectors

@@ -72,9 +72,7 @@ class Diff(Uncertain):
             "old": self.old,
             "new": self.new,
             "breaks": list(self.breaks),
-            "changes": [
-                {"where": change.where, "what": change.what, "breaks": list(change.breaks)} for change in self.changes
-            ],
+            "changes": [attrs.asdict(each) | {"breaks": list(each.breaks)} for each in self.changes],
         }
 
 
@@ -89,44 +87,28 @@ def diff(old: Document, new: Document) -> Diff:
     verify_fail, DeleteCertificateRequest | was allowed, is refused now | client
     """
     before, after = _Edition(completed(old)), _Edition(completed(new))
-    changes = [
-        *_whole(before, after),
-        *_states(before, after),
-        *_triggers(before, after),
-        *_pairs(before, after),
-        *_words(before, after),
-        *_error_codes(before, after),
-        *_order(before, after),
-    ]
-    return Diff(old["edition"], new["edition"], tuple(changes), after.document["table"])
+    parts = (_whole, _states, _triggers, _pairs, _words, _error_codes, _order)
+    changes = tuple(change for part in parts for change in part(before, after))
+    return Diff(old["edition"], new["edition"], changes, after.document["table"])
 
 
-@attrs.frozen(eq=False)
 class _Edition:
     """A document, indexed."""
 
-    document: Document
-    states: dict[str | None, dict[str, Any]] = attrs.field(init=False)
-    triggers: dict[str, dict[str, Any]] = attrs.field(init=False)
-    rows: dict[Key, dict[str, Any]] = attrs.field(init=False)
-    refusals: dict[Key, dict[str, Any]] = attrs.field(init=False)
-    silences: dict[Key, dict[str, Any]] = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        said = self.document
-        states = {rule["state"]: rule for rule in said["state_rules"]}
-        triggers = {rule["trigger"]: rule for rule in said["triggers"]}
-        reads = {
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.states: dict[str | None, dict[str, Any]] = {rule["state"]: rule for rule in document["state_rules"]}
+        self.triggers: dict[str, dict[str, Any]] = {rule["trigger"]: rule for rule in document["triggers"]}
+        reads: dict[Key, dict[str, Any]] = {
             (state, trigger): {"target": state, "basis": rule["basis"], "reference": rule["reference"]}
-            for trigger, rule in triggers.items()
+            for trigger, rule in self.triggers.items()
             if rule["account"]
-            for state in states
+            for state in self.states
         }
-        object.__setattr__(self, "states", states)
-        object.__setattr__(self, "triggers", triggers)
-        object.__setattr__(self, "rows", reads | {(row["source"], row["trigger"]): row for row in said["transitions"]})
-        for name in ("refusals", "silences"):
-            object.__setattr__(self, name, {(each["state"], each["trigger"]): each for each in said[name]})
+        self.rows = reads | {(row["source"], row["trigger"]): row for row in document["transitions"]}
+        self.refusals, self.silences = (
+            {(each["state"], each["trigger"]): each for each in document[name]} for name in ("refusals", "silences")
+        )
 
     def name_of(self, state: str | None) -> str:
         """What a state is called; the words for no order are those of its rule."""
@@ -144,15 +126,14 @@ def _whole(old: _Edition, new: _Edition) -> Iterator[Change]:
 
 def _states(old: _Edition, new: _Edition) -> Iterator[Change]:
     for state in _either(old.states, new.states):
-        if state not in new.states:
-            triggers = [trigger for source, trigger in old.rows if source == state]
-            yield _gone(f"state {old.name_of(state)}", f"was allowed there: {_or_nothing(triggers)}", triggers)
-        elif state not in old.states:
-            triggers = [trigger for source, trigger in new.rows if source == state]
-            yield _added(f"state {new.name_of(state)}", f"allowed there: {_or_nothing(triggers)}", triggers)
+        known = old if state in old.states else new
+        where = f"state {known.name_of(state)}"
+        if state not in old.states or state not in new.states:
+            triggers = [trigger for source, trigger in known.rows if source == state]
+            yield _only_one_knows(where, "there", triggers, gone=known is old)
         else:
-            ours, theirs, where = old.states[state], new.states[state], f"state {old.name_of(state)}"
-            for field in _shared_fields(old, new):
+            ours, theirs = old.states[state], new.states[state]
+            for field in (field for field in old.document["vocabularies"] if field in new.document["vocabularies"]):
                 yield from _field(where, f"its {field}", ours[field.lower()], theirs[field.lower()], BOTH)
             yield from _compared(where, ("found",), ours, theirs, BOTH)
             yield from _compared(where, ("terminal", "certified", "words", "basis", "reference"), ours, theirs, NOBODY)
@@ -161,12 +142,10 @@ def _states(old: _Edition, new: _Edition) -> Iterator[Change]:
 def _triggers(old: _Edition, new: _Edition) -> Iterator[Change]:
     for trigger in _either(old.triggers, new.triggers):
         where = f"trigger {trigger}"
-        if trigger not in new.triggers:
-            states = [old.name_of(state) for state, name in old.rows if name == trigger]
-            yield _gone(where, f"was allowed in: {_or_nothing(states)}", states)
-        elif trigger not in old.triggers:
-            states = [new.name_of(state) for state, name in new.rows if name == trigger]
-            yield _added(where, f"allowed in: {_or_nothing(states)}", states)
+        if trigger not in old.triggers or trigger not in new.triggers:
+            known = old if trigger in old.triggers else new
+            states = [known.name_of(state) for state, name in known.rows if name == trigger]
+            yield _only_one_knows(where, "in", states, gone=known is old)
         else:
             ours, theirs = old.triggers[trigger], new.triggers[trigger]
             seen_by_both = ("kind", "actor", "before_end", "follows", "takes", "fails")
@@ -176,12 +155,14 @@ def _triggers(old: _Edition, new: _Edition) -> Iterator[Change]:
                 yield from _field(where, f"{field} of its refusal", ours[field], theirs[field], NOBODY)
 
 
-def _gone(where: str, what: str, allowed: list[str]) -> Change:
-    return Change(where, f"is gone; {what}", (Broken.CLIENT,) if allowed else NOBODY)
+def _only_one_knows(where: str, at: str, allowed: list[str], *, gone: bool) -> Change:
+    said = f"{'is gone; was' if gone else 'is new;'} allowed {at}: {listed(allowed) or 'nothing'}"
+    return Change(where, said, _breaks(better=not gone) if allowed else NOBODY)
 
 
-def _added(where: str, what: str, allowed: list[str]) -> Change:
-    return Change(where, f"is new; {what}", (Broken.MOCK,) if allowed else NOBODY)
+def _breaks(*, better: bool) -> tuple[Broken, ...]:
+    """Who can break by what is better, or worse, for a client."""
+    return (Broken.MOCK if better else Broken.CLIENT,)
 
 
 # -- pairs -------------------------------------------------------------------------------------------------------------
@@ -195,7 +176,8 @@ def _pairs(old: _Edition, new: _Edition) -> Iterator[Change]:
             was, now = _ruled(old, key), _ruled(new, key)
             if was != now:
                 leads = f" and leads to {new.name_of(new.rows[key]['target'])}" if key in new.rows else ""
-                yield Change(where, f"was {was}, is {now} now{leads}", _BREAKS[was, now])
+                said = f"was {_RULINGS[was]}, is {_RULINGS[now]} now{leads}"
+                yield Change(where, said, _breaks(better=now > was))
             elif key in old.rows:
                 yield from _row(where, old, new, key)
             elif key in old.refusals:
@@ -204,20 +186,13 @@ def _pairs(old: _Edition, new: _Edition) -> Iterator[Change]:
                 yield from _compared(where, ("reference",), old.silences[key], new.silences[key], NOBODY)
 
 
-_ALLOWED, _REFUSED, _UNSAID = "allowed", "refused", "neither allowed nor refused"
-_BREAKS = {
-    (_ALLOWED, _REFUSED): (Broken.CLIENT,),
-    (_ALLOWED, _UNSAID): (Broken.CLIENT,),
-    (_UNSAID, _REFUSED): (Broken.CLIENT,),
-    (_REFUSED, _ALLOWED): (Broken.MOCK,),
-    (_REFUSED, _UNSAID): (Broken.MOCK,),
-    (_UNSAID, _ALLOWED): (Broken.MOCK,),
-}
+_RULINGS = ("refused", "neither allowed nor refused", "allowed")
+"""What an edition may say of a pair, the worst for a client first."""
 
 
-def _ruled(edition: _Edition, key: Key) -> str:
-    """What an edition says of a pair."""
-    return _ALLOWED if key in edition.rows else _UNSAID if key in edition.silences else _REFUSED
+def _ruled(edition: _Edition, key: Key) -> int:
+    """Which of the rulings an edition has for a pair."""
+    return 2 if key in edition.rows else 1 if key in edition.silences else 0
 
 
 def _row(where: str, before: _Edition, after: _Edition, key: Key) -> Iterator[Change]:
@@ -228,11 +203,10 @@ def _row(where: str, before: _Edition, after: _Edition, key: Key) -> Iterator[Ch
     yield from _field(where, "the second order that it creates", old.get("creates"), new.get("creates"), BOTH)
     ours, theirs = _units(old), _units(new)
     if ours != theirs:
-        breaks = Broken.CLIENT if theirs < ours else Broken.MOCK
-        yield Change(where, f"its effect on quota was {_quota(old)}, is {_quota(new)} now", (breaks,))
+        said = f"its effect on quota was {_quota(old)}, is {_quota(new)} now"
+        yield Change(where, said, _breaks(better=theirs > ours))
     held, holds = old.get("holds", 0), new.get("holds", 0)
-    breaks = Broken.CLIENT if holds > held else Broken.MOCK
-    yield from _field(where, "the units that the second order holds", held, holds, (breaks,))
+    yield from _field(where, "the units that the second order holds", held, holds, _breaks(better=holds < held))
     for field in ("basis", "reference", "note"):
         yield from _field(where, field, old.get(field), new.get(field), NOBODY)
 
@@ -254,18 +228,12 @@ def _refusal(where: str, before: _Edition, after: _Edition, key: Key) -> Iterato
         ours, theirs = (f"{each[f'{prefix}code']} {each[f'{prefix}http_status']}" for each in (old, new))
         yield from _field(where, f"the error of {owner}", ours, theirs, breaks)
     yield from _compared(where, ("passes",), old, new, (Broken.CLIENT,) if old["passes"] else NOBODY)
-    if any(edition.refusals[key]["basis"] != edition.triggers[key[1]]["basis"] for edition in (before, after)):
-        yield from _compared(where, ("basis",), old, new, NOBODY)
-    if any(edition.refusals[key]["reference"] != edition.triggers[key[1]]["reference"] for edition in (before, after)):
-        yield from _compared(where, ("reference",), old, new, NOBODY)
+    for name in ("basis", "reference"):
+        if any(edition.refusals[key][name] != edition.triggers[key[1]][name] for edition in (before, after)):
+            yield from _field(where, name, old[name], new[name], NOBODY)
 
 
 # -- words, error codes, order -----------------------------------------------------------------------------------------
-
-
-def _shared_fields(old: _Edition, new: _Edition) -> list[str]:
-    """The fields of which both editions have a vocabulary."""
-    return [field for field in old.document["vocabularies"] if field in new.document["vocabularies"]]
 
 
 def _words(old: _Edition, new: _Edition) -> Iterator[Change]:
@@ -307,8 +275,7 @@ def _error_codes(old: _Edition, new: _Edition) -> Iterator[Change]:
         elif code not in ours:
             yield Change(where, "is new", (Broken.CLIENT,))
         else:
-            status = ours[code]["http_status"], theirs[code]["http_status"]
-            yield from _field(where, "its HTTP status", *status, BOTH)
+            yield from _field(where, "its HTTP status", ours[code]["http_status"], theirs[code]["http_status"], BOTH)
             yield from _compared(where, ("means",), ours[code], theirs[code], BOTH)
             yield from _compared(where, ("text",), ours[code], theirs[code], NOBODY)
 
@@ -323,11 +290,7 @@ def _order(old: _Edition, new: _Edition) -> Iterator[Change]:
 
 
 def _compared(
-    where: str,
-    names: Iterable[str],
-    old: Mapping[str, Any],
-    new: Mapping[str, Any],
-    breaks: tuple[Broken, ...],
+    where: str, names: Iterable[str], old: Mapping[str, Any], new: Mapping[str, Any], breaks: tuple[Broken, ...]
 ) -> Iterator[Change]:
     """The changes of what both say under one of `names`."""
     for name in names:
@@ -350,7 +313,3 @@ def _said(value: object) -> str:
 
 def _either(one: Iterable[Any], other: Iterable[Any]) -> list[Any]:
     return [*dict.fromkeys([*one, *other])]
-
-
-def _or_nothing(words: list[str]) -> str:
-    return listed(words) or "nothing"

@@ -18,10 +18,10 @@ from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.words import meanings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, StateRule, TriggerRule, Vocabulary
+    from orderfsm.rows import State, StateRule, Trigger, TriggerRule, Vocabulary
 
 
 def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
@@ -55,12 +55,12 @@ def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
         "triggers": [_trigger(rule, lifecycle) for rule in lifecycle.triggers],
         "refusals": list(_refusals(lifecycle)),
         "silences": list(_silences(lifecycle)),
-        "fields": [_field(vocabulary) for vocabulary in lifecycle.vocabularies],
-        "vocabularies": {field: _words(each, lifecycle) for field, each in fields.items()},
-        "error_codes": [
-            {"code": error.code, "http_status": error.http_status, "text": error.text, "means": error.means}
-            for error in lifecycle.codes.errors
-        ],
+        "fields": [said(each, "field", "key", "operation", "unspecific", "closed") for each in fields.values()],
+        "vocabularies": {
+            field: {word: ordered(states, lifecycle) for word, states in meanings(lifecycle, each).items()}
+            for field, each in fields.items()
+        },
+        "error_codes": [said(error, "code", "http_status", "text", "means") for error in lifecycle.codes.errors],
         "quota": [
             {"source": row.source, "trigger": row.trigger, "units": row.quota, "within": row.quota_within}
             for row in lifecycle.transitions
@@ -98,11 +98,11 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         why = wrong.message if len(wrong.message) < 100 else f"it breaks `{wrong.validator}` of the schema"
         raise InvalidValue("document", os.fspath(path), [f"{expected}; {wrong.json_path} is wrong: {why}"])
     read = completed(read)
-    said = [(row["source"], row["trigger"]) for row in read["transitions"]]
-    said += [(each["state"], each["trigger"]) for each in (*read["refusals"], *read["silences"])]
+    ruled = [(row["source"], row["trigger"]) for row in read["transitions"]]
+    ruled += [(each["state"], each["trigger"]) for each in (*read["refusals"], *read["silences"])]
     for rule, trigger in itertools.product(read["state_rules"], read["triggers"]):
         pair = rule["state"], trigger["trigger"]
-        if said.count(pair) + trigger["account"] != 1:
+        if ruled.count(pair) + trigger["account"] != 1:
             where = f"no {read['noun']}" if pair[0] is None else pair[0]
             accepted = f"{expected}; {where}, {pair[1]} is not one row, one refusal or one silence"
             raise InvalidValue("document", os.fspath(path), [accepted])
@@ -112,15 +112,15 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 def completed(document: Mapping[str, Any]) -> dict[str, Any]:
     """A valid document with the defaults of the schema where it says nothing; itself is left as it is."""
     known = _schema_of(document)
-    said = _with_defaults(document, known)
+    whole = _with_defaults(document, known)
     for name, rule in known["properties"].items():
         kind = rule.get("items", {}).get("$ref", "").rpartition("/")[2]
-        if name in said and known["$defs"].get(kind, {}).get("type") == "object":
-            said[name] = [_with_defaults(each, known["$defs"][kind]) for each in said[name]]
-    return said
+        if name in whole and known["$defs"].get(kind, {}).get("type") == "object":
+            whole[name] = [_with_defaults(each, known["$defs"][kind]) for each in whole[name]]
+    return whole
 
 
-def as_json(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+def as_json(lifecycle: Lifecycle) -> str:
     """`document()` as text: the same for the same table, so that two editions differ only where a rule does."""
     return f"{json.dumps(document(lifecycle), indent=2, ensure_ascii=False)}\n"
 
@@ -128,14 +128,14 @@ def as_json(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
 # -- the schema --------------------------------------------------------------------------------------------------------
 
 
-def _with_defaults(said: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+def _with_defaults(part: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     defaults = {name: rule["default"] for name, rule in known["properties"].items() if "default" in rule}
-    return copy.deepcopy(defaults | {**said})
+    return copy.deepcopy(defaults | {**part})
 
 
-def _schema_of(said: Any) -> dict[str, Any]:
+def _schema_of(document: Any) -> dict[str, Any]:
     """The schema of what may be a document, by the vocabularies that it says it has."""
-    fields = said.get("vocabularies") if isinstance(said, dict) else None
+    fields = document.get("vocabularies") if isinstance(document, dict) else None
     proper = isinstance(fields, dict) and not any(field.lower() in _RULE for field in fields)
     return _schema(cast("dict[str, Any]", fields) if proper else _fields(ORDER_LIFECYCLE))
 
@@ -156,15 +156,13 @@ def _schema(fields: Iterable[str]) -> dict[str, Any]:
 
 def _fields(lifecycle: Lifecycle) -> dict[str, Vocabulary]:
     """The vocabularies by their fields; `InvalidValue` if their names would hide something in a document."""
-    fields: dict[str, Vocabulary] = {}
     keys = {*_RULE}
     for vocabulary in lifecycle.vocabularies:
         if vocabulary.key in keys:
-            taken = f"one whose name in small letters is not that of another, or one of {', '.join(_RULE)}"
-            raise InvalidValue("field", vocabulary.field, [taken])
+            accepted = f"one whose name in small letters is not that of another, or one of {', '.join(_RULE)}"
+            raise InvalidValue("field", vocabulary.field, [accepted])
         keys.add(vocabulary.key)
-        fields[vocabulary.field] = vocabulary
-    return fields
+    return {vocabulary.field: vocabulary for vocabulary in lifecycle.vocabularies}
 
 
 # -- what stands in it -------------------------------------------------------------------------------------------------
@@ -173,14 +171,25 @@ _RULE = ("state", "words", "found", "terminal", "certified", "model_code", "serv
 """The keys of every state's rule, those for its words aside."""
 
 
-def one_or_several(words: tuple[str, ...]) -> str | list[str] | None:
-    """The words that a state may be read as in one field: null for none, a list of several."""
-    return [*words] if len(words) > 1 else next(iter(words), None)
+def said(rule: object, *fields: str) -> dict[str, Any]:
+    """What a rule says in `fields`."""
+    return {field: getattr(rule, field) for field in fields}
 
 
 def read_as(rule: StateRule, lifecycle: Lifecycle) -> dict[str, str | list[str] | None]:
-    """What a state is read as, by the vocabularies' keys."""
-    return {each.key: one_or_several(rule.readings(at)) for at, each in enumerate(lifecycle.vocabularies)}
+    """What a state is read as, by the vocabularies' keys: null for nothing, a list if it may be one of several."""
+    words = {each.key: rule.readings(at) for at, each in enumerate(lifecycle.vocabularies)}
+    return {key: [*some] if len(some) > 1 else next(iter(some), None) for key, some in words.items()}
+
+
+def errors(state: State | None, trigger: Trigger, lifecycle: Lifecycle) -> dict[str, Any]:
+    """With which error the model refuses a trigger, and with which the service does."""
+    model, service = lifecycle.refusal(state, trigger), lifecycle.service_refusal(state, trigger).error
+    return said(model.error, "code", "http_status") | {
+        "service_code": service.code,
+        "service_http_status": service.http_status,
+        "passes": model.passes,
+    }
 
 
 def _state(rule: StateRule, lifecycle: Lifecycle) -> dict[str, Any]:
@@ -189,9 +198,7 @@ def _state(rule: StateRule, lifecycle: Lifecycle) -> dict[str, Any]:
         "state": rule.state,
         "words": rule.words,
         **read_as(rule, lifecycle),
-        "found": rule.found,
-        "terminal": rule.terminal,
-        "certified": rule.certified,
+        **said(rule, "found", "terminal", "certified"),
         "model_code": _only(lifecycle.refusal(rule.state, trigger).error.code for trigger in refused),
         "service_code": _only(lifecycle.service_refusal(rule.state, trigger).error.code for trigger in refused),
         "basis": rule.basis,
@@ -210,12 +217,7 @@ def _trigger(rule: TriggerRule, lifecycle: Lifecycle) -> dict[str, Any]:
         "trigger": rule.trigger,
         "name": rule.trigger.name.lower(),
         "kind": "operation" if lifecycle.by_client(rule.trigger) else "event",
-        "actor": rule.actor,
-        "account": rule.account,
-        "abandons": rule.abandons,
-        "grave": rule.grave,
-        "before_end": rule.before_end,
-        "follows": rule.follows,
+        **said(rule, "actor", "account", "abandons", "grave", "before_end", "follows"),
         "takes": None if rule.takes is None else [*rule.takes],
         "fails": None if rule.fails is None else rule.fails.code,
         "basis": rule.basis,
@@ -226,39 +228,22 @@ def _trigger(rule: TriggerRule, lifecycle: Lifecycle) -> dict[str, Any]:
 def _refusals(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
     for state, rows in lifecycle.table.items():
         for trigger in (trigger for trigger, row in rows.items() if row is None):
-            rule = lifecycle.trigger_rules[trigger]
-            model, service = lifecycle.refusal(state, trigger), lifecycle.service_refusal(state, trigger)
+            rule, refusal = lifecycle.trigger_rules[trigger], lifecycle.refusal(state, trigger)
             yield {
                 "state": state,
                 "trigger": trigger,
-                "code": model.error.code,
-                "http_status": model.error.http_status,
-                "service_code": service.error.code,
-                "service_http_status": service.error.http_status,
-                "passes": model.passes,
-                "basis": model.basis or rule.basis,
-                "reference": model.reference or rule.reference,
+                **errors(state, trigger, lifecycle),
+                "basis": refusal.basis or rule.basis,
+                "reference": refusal.reference or rule.reference,
             }
 
 
 def _silences(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
     for state, trigger in itertools.product(lifecycle.state_rules, lifecycle.trigger_rules):
         if lifecycle.is_silent(state, trigger):
-            reference = lifecycle.silence(state, trigger).reference
-            yield {"state": state, "trigger": trigger, "reference": reference}
+            yield {"state": state, "trigger": trigger, "reference": lifecycle.silence(state, trigger).reference}
 
 
-def _field(vocabulary: Vocabulary) -> dict[str, Any]:
-    return {
-        "field": vocabulary.field,
-        "key": vocabulary.key,
-        "operation": vocabulary.operation,
-        "unspecific": vocabulary.unspecific,
-        "closed": vocabulary.closed,
-    }
-
-
-def _words(vocabulary: Vocabulary, lifecycle: Lifecycle) -> dict[str, list[State | None]]:
-    """The vocabulary in table order; a word that names no state comes last."""
-    known = meanings(lifecycle, vocabulary)
-    return {word: [state for state in lifecycle.state_rules if state in states] for word, states in known.items()}
+def ordered(states: Collection[State | None], lifecycle: Lifecycle) -> list[State | None]:
+    """States in table order."""
+    return [state for state in lifecycle.state_rules if state in states]

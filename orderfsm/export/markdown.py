@@ -1,4 +1,4 @@
-"""The table as a page of markdown."""
+"""The table as a page of markdown, and a table of those of its rules that no document says outright."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 from orderfsm.explanation import listed, with_article
 from orderfsm.questions import ORDER_LIFECYCLE
-
-from .divergences import short
+from orderfsm.rows import Basis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, StateRule, Transition, Trigger
+    from orderfsm.rows import State, StateRule, Trigger
 
 
-def markdown(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+def markdown(lifecycle: Lifecycle) -> str:
     """The states, which operation is allowed where, every row with its source, what is refused and with which error.
 
     And the pairs of which the sources say nothing, if there are any.
@@ -40,17 +39,13 @@ def _matrix(lifecycle: Lifecycle) -> str:
     """
     changing = {row.trigger for row in lifecycle.transitions if row.source is not None and row.changes}
     columns = [operation for operation in lifecycle.operations if operation in changing]
-    read_as = lifecycle.vocabularies[:1]
+    read_as = ["read as"][: len(lifecycle.vocabularies)]
     rows = [
-        [
-            _code(rule.state),
-            *(_words(rule, at) for at, _ in enumerate(read_as)),
-            *(_cell(lifecycle, rule.state, column) for column in columns),
-        ]
+        [_code(rule.state), *(_words(rule, 0) for _ in read_as), *(_cell(lifecycle, rule.state, at) for at in columns)]
         for rule in lifecycle.states
         if rule.state is not None
     ]
-    return _table(["state", *("read as" for _ in read_as), *(_code(column.name) for column in columns)], rows)
+    return _table(["state", *read_as, *(_code(column.name) for column in columns)], rows)
 
 
 def _cell(lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> str:
@@ -68,7 +63,7 @@ def _states(lifecycle: Lifecycle) -> str:
             rule.words,
             *(_words(rule, at) for at, _ in enumerate(fields)),
             "yes" if rule.terminal else "",
-            f"{rule.basis}: {short(rule.reference)}",
+            f"{rule.basis}: {_short(rule.reference)}",
         ]
         for rule in lifecycle.states
     ]
@@ -82,30 +77,26 @@ def _states(lifecycle: Lifecycle) -> str:
 
 def _transitions(lifecycle: Lifecycle) -> str:
     quota = any(row.quota for row in lifecycle.transitions)
+    first_state = next(iter(lifecycle.table.values()))  # the account's reads have the same rows in every other
+    reads_of_the_account = [row for row in first_state.values() if row and row.trigger in lifecycle.account_reads]
     rows = [
         [
             _name(row.source, lifecycle),
-            f"`{row.trigger}`",
+            _code(row.trigger),
             lifecycle.actor(row),
             _code(row.target) + (f", creates another {lifecycle.noun} in {_code(row.creates)}" if row.creates else ""),
             *([row.quota_text] if quota else []),
-            f"{row.basis}: {short(row.reference)}" + (f" ({row.note})" if row.note else ""),
+            f"{row.basis}: {_short(row.reference)}" + (f" ({row.note})" if row.note else ""),
         ]
-        for row in (*lifecycle.transitions, *_reads_of_the_account(lifecycle))
+        for row in (*lifecycle.transitions, *reads_of_the_account)
     ]
     return _table(["from", "trigger", "by", "to", *(["quota"] if quota else []), "source"], rows)
-
-
-def _reads_of_the_account(lifecycle: Lifecycle) -> list[Transition]:
-    """The rows that the account's reads have in the first state; they have the same in every other."""
-    rows = next(iter(lifecycle.table.values())).values()
-    return [row for row in rows if row is not None and row.trigger in lifecycle.account_reads]
 
 
 def _silences(lifecycle: Lifecycle) -> str:
     """A line for each trigger and source; nothing at all if the sources say something of every pair."""
     rows = [
-        [f"`{trigger}`", ", ".join(_name(state, lifecycle) for state in silence.states), short(silence.reference)]
+        [_code(trigger), ", ".join(_name(state, lifecycle) for state in silence.states), _short(silence.reference)]
         for silence in lifecycle.silences
         for trigger in silence.triggers
     ]
@@ -113,19 +104,11 @@ def _silences(lifecycle: Lifecycle) -> str:
 
 
 def _refusals(lifecycle: Lifecycle) -> str:
-    rows = [
-        [
-            f"`{rule.trigger}`",
-            ", ".join(
-                _name(state, lifecycle)
-                for state, rows in lifecycle.table.items()
-                if rows.get(rule.trigger, ...) is None
-            ),
-            f"{rule.basis}: {short(rule.reference)}",
-        ]
-        for rule in lifecycle.triggers
-        if not rule.account
-    ]
+    rows = []
+    for rule in (rule for rule in lifecycle.triggers if not rule.account):
+        states = [state for state, answers in lifecycle.table.items() if answers.get(rule.trigger, ...) is None]
+        where = ", ".join(_name(state, lifecycle) for state in states)
+        rows.append([_code(rule.trigger), where, f"{rule.basis}: {_short(rule.reference)}"])
     codes = "; in ".join(filter(None, (_codes_in(state, lifecycle) for state in lifecycle.state_rules)))
     how = f"A refused trigger changes nothing. The error is, in {codes}."
     return f"{_table(['trigger', 'refused in', 'source'], rows)}\n\n{how}"
@@ -143,20 +126,70 @@ def _codes_in(state: State | None, lifecycle: Lifecycle) -> str:
         return ""
     first, *others = sorted(said, key=lambda error: -len(said[error]))
     errors = [first, *(f"but {error} for {listed([*map(_code, said[error])])}" for error in others)]
-    model, service = (
-        {error_in(state, trigger).error.code for trigger in refused}
-        for error_in in (lifecycle.refusal, lifecycle.service_refusal)
-    )
-    if service != model:
+    service = {lifecycle.service_refusal(state, trigger).error.code for trigger in refused}
+    if service != {lifecycle.refusal(state, trigger).error.code for trigger in refused}:
         errors.append(f"and the service answers {listed([*map(_code, sorted(service))])}")
     return f"{_code(state) or lifecycle.name_of(None)}: {', '.join(errors)}"
 
 
 def _errors(lifecycle: Lifecycle) -> str:
-    errors = lifecycle.codes.errors
-    return _table(
-        ["code", "HTTP", "text"], [[f"`{error.code}`", str(error.http_status), error.text] for error in errors]
-    )
+    rows = [[_code(error.code), str(error.http_status), error.text] for error in lifecycle.codes.errors]
+    return _table(["code", "HTTP", "text"], rows)
+
+
+# -- what no document says outright ------------------------------------------------------------------------------------
+
+
+def divergences(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+    """Every row, reading and refusal that no document states, every part of a row, and every silence.
+
+    They are inferred unless it says `observed`. In table order.
+    """
+    lines = ["| rule | what is inferred | nearest document |", "|---|---|---|"]
+    lines += [f"| {rule} | {what} | {_short(reference)} |" for rule, what, reference in _undocumented(lifecycle)]
+    return "\n".join(lines) + "\n"
+
+
+def _undocumented(lifecycle: Lifecycle) -> Iterator[tuple[str, str, str]]:
+    for row in lifecycle.transitions:
+        rule = f"`{lifecycle.name_of(row.source)}`: {row.trigger} → `{row.target}`"
+        if row.basis is not Basis.DOCUMENTED:
+            yield rule, f"that it is allowed{_seen(row.basis)}", row.reference
+        if row.note:
+            yield rule, row.note, row.reference
+    for state in lifecycle.states:
+        if state.basis is not Basis.DOCUMENTED:
+            reads = f"that it reads as {_read(state, lifecycle)}{_seen(state.basis)}"
+            yield f"`{lifecycle.name_of(state.state)}`", reads, state.reference
+    yield from _undocumented_refusals(lifecycle)
+    for silence in lifecycle.silences:
+        where = ", ".join(f"`{lifecycle.name_of(state)}`" for state in silence.states)
+        yield f"{where}: {', '.join(silence.triggers)}", "nothing: it may be allowed, or refused", silence.reference
+
+
+def _undocumented_refusals(lifecycle: Lifecycle) -> Iterator[tuple[str, str, str]]:
+    for trigger in lifecycle.triggers:
+        if trigger.basis is not Basis.DOCUMENTED:
+            refused = f"that it is refused where no row allows it{_seen(trigger.basis)}"
+            yield f"{trigger.trigger}", refused, trigger.reference
+    for each in lifecycle.refusal_rules:
+        if each.basis is not None and each.basis is not Basis.DOCUMENTED:
+            where = ", ".join(f"`{lifecycle.name_of(state)}`" for state in each.states) or "every state"
+            passes = ", and succeeds later by itself" if each.passes else ""
+            refused = f"that it is refused with `{each.error.code}`{passes}{_seen(each.basis)}"
+            yield f"{where}: {', '.join(each.triggers) or 'every trigger'}", refused, each.reference
+
+
+def _seen(basis: Basis) -> str:
+    return "" if basis is Basis.INFERRED else f" ({basis})"
+
+
+def _read(rule: StateRule, lifecycle: Lifecycle) -> str:
+    words = filter(None, [_words(rule, at) for at, _ in enumerate(lifecycle.vocabularies)])
+    return ", ".join(words) or ("nothing" if rule.found else f"{lifecycle.not_found.code}, and is absent from lists")
+
+
+# -- how it is written ------------------------------------------------------------------------------------------------
 
 
 def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -174,3 +207,12 @@ def _words(rule: StateRule, at: int) -> str:
 
 def _code(word: str | None) -> str:
     return "" if word is None else f"`{word}`"
+
+
+def _short(reference: str) -> str:
+    """A link to the document of a reference, named for its last part; a reference without an address as it is."""
+    if "https://" not in reference:
+        return reference
+    url, _, step = reference.rpartition("https://")[2].partition(" ")
+    name = url.rsplit("/", 1)[-1].removesuffix(".html")
+    return f"[{name}](https://{url}){f', {step}' if step else ''}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.drawing import fields_of, mark, state_name, svg
-from orderfsm.questions import ORDER_LIFECYCLE
 
+from .document import said
 from .vectors import plan_or_none
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from orderfsm.rows import State, Trigger
 
 
-def html(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+def html(lifecycle: Lifecycle) -> str:
     """A page on which to click a state: what is allowed there and why, what leads out, the shortest plan to any other.
 
     Every answer was worked out by the table's own questions; the page's script only shows it. Its content security
@@ -34,14 +35,7 @@ def html(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
         "answers": answers,
         "script": script,
     }
-    head, *rest = page.split("<!-- ")
-    return head + "".join(_filled(piece, parts) for piece in rest)
-
-
-def _filled(piece: str, parts: dict[str, str]) -> str:
-    """What the template has from one mark to the next, the mark filled in."""
-    name, _, after = piece.partition(" -->")
-    return parts[name] + after
+    return re.sub("<!-- (.*?) -->", lambda found: parts[found[1]], page)
 
 
 def _answers(lifecycle: Lifecycle) -> dict[str, Any]:
@@ -66,9 +60,7 @@ def _state(lifecycle: Lifecycle, state: State | None) -> dict[str, Any]:
     return {
         "name": state_name(state, lifecycle),
         "words": [rule.words, *fields_of(rule, lifecycle)],
-        "terminal": rule.terminal,
-        "basis": rule.basis,
-        "reference": rule.reference,
+        **said(rule, "terminal", "basis", "reference"),
     }
 
 

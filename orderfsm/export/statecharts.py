@@ -13,9 +13,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
-from orderfsm.questions import ORDER_LIFECYCLE
-
-from .document import read_as
+from .document import read_as, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,22 +25,18 @@ NONE = "none"
 """The name of the state in which there is no order."""
 
 
-def xstate_config(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
-    """The config that XState's `createMachine` takes, ready for JSON.
+def xstate(lifecycle: Lifecycle) -> str:
+    """The config that XState's `createMachine` takes, as JSON.
 
     A state's `meta` has the API's words for it (a list where it may be one of several), its `tags` are `terminal` and
     `certified`; a transition's `meta` has the row's basis, reference, quota and the rest.
     """
-    return {
+    config = {
         "id": _machine_name(lifecycle),
         "initial": NONE,
-        "states": {_id(state): _xstate_state(lifecycle, state) for state in lifecycle.state_rules},
+        "states": {state or NONE: _xstate_state(lifecycle, state) for state in lifecycle.state_rules},
     }
-
-
-def xstate(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
-    """`xstate_config()` as JSON."""
-    return f"{json.dumps(xstate_config(lifecycle), indent=2, ensure_ascii=False)}\n"
+    return f"{json.dumps(config, indent=2, ensure_ascii=False)}\n"
 
 
 def _xstate_state(lifecycle: Lifecycle, state: State | None) -> dict[str, Any]:
@@ -50,29 +44,21 @@ def _xstate_state(lifecycle: Lifecycle, state: State | None) -> dict[str, Any]:
     return {
         "description": rule.words,
         "meta": read_as(rule, lifecycle)
-        | {"basis": rule.basis, "reference": rule.reference}
+        | said(rule, "basis", "reference")
         | ({"silent": silent} if (silent := _silent(lifecycle, state)) else {}),
         "tags": [tag for tag, holds in (("terminal", rule.terminal), ("certified", rule.certified)) if holds],
         "on": {
             row.trigger: {
-                "target": _id(row.target),
-                "meta": {
-                    "actor": lifecycle.actor(row),
-                    "basis": row.basis,
-                    "reference": row.reference,
-                    "quota": row.quota,
-                    "quota_within": row.quota_within,
-                    "creates": row.creates,
-                    "holds": row.holds,
-                    "note": row.note,
-                },
+                "target": row.target or NONE,
+                "meta": {"actor": lifecycle.actor(row)}
+                | said(row, "basis", "reference", "quota", "quota_within", "creates", "holds", "note"),
             }
             for row in _rows(lifecycle, state)
         },
     }
 
 
-def scxml(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+def scxml(lifecycle: Lifecycle) -> str:
     """The table as SCXML 1.0 without a data model.
 
     What SCXML has no words for stands in attributes of the namespace `urn:orderfsm`, which interpreters ignore.
@@ -92,13 +78,9 @@ def scxml(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
 
 def _scxml_state(lifecycle: Lifecycle, state: State | None) -> Iterator[str]:
     rule = lifecycle.state_rules[state]
-    remarks = _remarks(
-        words=rule.words,
-        read_as=" ".join(rule.readings(0)),
-        terminal=rule.terminal,
-        silent=" ".join(_silent(lifecycle, state)),
-    )
-    yield f"  <state id={quoteattr(_id(state))}{remarks}>"
+    read_as, silent = " ".join(rule.readings(0)), " ".join(_silent(lifecycle, state))
+    remarks = _remarks(words=rule.words, read_as=read_as, terminal=rule.terminal, silent=silent)
+    yield f"  <state id={quoteattr(state or NONE)}{remarks}>"
     for row in _rows(lifecycle, state):
         remarks = _remarks(
             actor=lifecycle.actor(row),
@@ -108,7 +90,7 @@ def _scxml_state(lifecycle: Lifecycle, state: State | None) -> Iterator[str]:
             creates=row.creates,
             note=row.note,
         )
-        yield f"    <transition event={quoteattr(row.trigger)} target={quoteattr(_id(row.target))}{remarks}/>"
+        yield f"    <transition event={quoteattr(row.trigger)} target={quoteattr(row.target or NONE)}{remarks}/>"
     yield "  </state>"
 
 
@@ -131,7 +113,3 @@ def _silent(lifecycle: Lifecycle, state: State | None) -> list[str]:
 def _machine_name(lifecycle: Lifecycle) -> str:
     """The noun as a name, which has no spaces."""
     return "_".join(lifecycle.noun.split())
-
-
-def _id(state: State | None) -> str:
-    return NONE if state is None else state

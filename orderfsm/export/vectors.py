@@ -12,6 +12,8 @@ from orderfsm.invalid import Unreachable
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.words import meanings
 
+from .document import errors, ordered, said
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -56,7 +58,7 @@ def vectors(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
     }
 
 
-def as_text(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
+def as_text(lifecycle: Lifecycle) -> str:
     """`vectors()` as JSON, one vector on a line."""
     entries = ",\n".join(itertools.starmap(_entry, vectors(lifecycle).items()))
     return f"{{\n{entries}\n}}\n"
@@ -74,18 +76,9 @@ def _pair(lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> dict[s
     if lifecycle.is_silent(state, trigger):
         return pair | {"outcome": "silent"}
     row = lifecycle.table[state][trigger]
-    if row is not None:
-        return pair | {"outcome": "accepted", "next": row.target, "http_status": 200}
-    model, service = lifecycle.refusal(state, trigger), lifecycle.service_refusal(state, trigger)
-    return pair | {
-        "outcome": "refused",
-        "next": state,
-        "code": model.error.code,
-        "http_status": model.error.http_status,
-        "service_code": service.error.code,
-        "service_http_status": service.error.http_status,
-        "passes": model.passes,
-    }
+    if row is None:
+        return pair | {"outcome": "refused", "next": state} | errors(state, trigger, lifecycle)
+    return pair | {"outcome": "accepted", "next": row.target, "http_status": 200}
 
 
 def _histories(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
@@ -106,19 +99,18 @@ def _updates(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
         for word, states in meanings(lifecycle, vocabulary).items():
             for trigger in lifecycle.trigger_rules if states else ():
                 after = {
-                    outcome: _ordered(lifecycle, lifecycle.narrow(states, trigger, accepted=outcome == "accepted"))
+                    outcome: ordered(lifecycle.narrow(states, trigger, accepted=outcome == "accepted"), lifecycle)
                     for outcome in ("accepted", "refused")
                 }
                 verdict = lifecycle.judge(states, trigger)
-                known = {"vocabulary": vocabulary.field, "word": word, "states": _ordered(lifecycle, states)}
+                known = {"vocabulary": vocabulary.field, "word": word, "states": ordered(states, lifecycle)}
                 yield known | {"trigger": trigger, "verdict": verdict} | after
 
 
 def _plans(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
     for events, state, goal in itertools.product((False, True), lifecycle.state_rules, lifecycle.state_rules):
         plan = plan_or_none(lifecycle, state, goal, events=events)
-        steps = None if plan is None else plan.triggers
-        yield {"from": state, "to": goal, "events": events, "steps": steps}
+        yield {"from": state, "to": goal, "events": events, "steps": None if plan is None else plan.triggers}
 
 
 def plan_or_none(
@@ -157,9 +149,9 @@ def _last_lines(lifecycle: Lifecycle, events: trace.Events) -> Iterator[dict[str
         throttled = [f"{code}.User" for code, means in codes.gateway if means is Meaning.THROTTLED][:1]
         of_any = [error.code for error in codes.errors if error.means.of_the_state]
         of_one = [*codes.by_code, *throttled, "SomethingNew", None]
-        on_an_order = [trigger for trigger in triggers if lifecycle.by_client(trigger)]
-        on_an_order = [trigger for trigger in on_an_order if trigger not in lifecycle.creates]
-        for trigger in on_an_order:  # a refused create is about no order
+        # A refused create is about no order.
+        on_an_order = [each for each in triggers if lifecycle.by_client(each) and each not in lifecycle.creates]
+        for trigger in on_an_order:
             for code in of_one if lifecycle.trigger_rules[trigger].fails else of_any:
                 yield {"operation": trigger, "outcome": "refused"} | ({"code": code} if code else {})
         for trigger in (trigger for trigger in on_an_order if trigger not in lifecycle.reads):
@@ -171,15 +163,4 @@ def _judged(lifecycle: Lifecycle, steps: list[dict[str, Any]], events: trace.Eve
     lines = [{"time": f"2026-08-05T06:10:{at:02}Z"} | order | step for at, step in enumerate(steps)]
     read = [trace.loads(json.dumps(line), lifecycle=lifecycle) for line in lines]
     judgement = trace.judge(read, events=events, lifecycle=lifecycle)
-    return {
-        "events": events,
-        "lines": lines,
-        "verdict": judgement.verdict,
-        "index": judgement.index,
-        "possible": judgement.possible,
-        "legal": judgement.legal,
-    }
-
-
-def _ordered(lifecycle: Lifecycle, states: frozenset[State | None]) -> list[State | None]:
-    return [state for state in lifecycle.state_rules if state in states]
+    return {"events": events, "lines": lines} | said(judgement, "verdict", "index", "possible", "legal")
