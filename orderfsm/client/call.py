@@ -89,7 +89,7 @@ def calling(
     with naming(call.order_id, preflight.lifecycle.noun):
         if not call.creating:
             return (yield from call.process())
-        with preflight.creates.underway(call.order_id or Application.of(asked).domains) as others_too:
+        with preflight.memory.creating(call.order_id or Application.of(asked).domains) as others_too:
             call.ambiguous = others_too
             return (yield from call.process())
 
@@ -101,7 +101,6 @@ class _Call:
         self.preflight = preflight
         self.lifecycle = preflight.lifecycle
         self.memory = preflight.memory
-        self.creates = preflight.creates
         self.reading = preflight.reading
         self.operation = operation
         self.asked = asked
@@ -166,13 +165,13 @@ class _Call:
     def _accepted(self, answer: Answer) -> Process[Any]:
         order_id, verdict = self.order_id, self.verdict
         if self.creating:
-            self._created(getattr(answer.response.body, self.named))
+            self.memory.created(getattr(answer.response.body, self.named))
         if order_id is None:
             return answer.response
         self.memory.met(order_id)
         after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
         if after and after <= self.lifecycle.gone:
-            self.creates.not_new(order_id)
+            self.memory.not_new(order_id)
         if verdict is Verdict.ILLEGAL:
             self._report(Outcome.ACCEPTED)
             self.believed, _ = yield from self.reading.read(order_id)
@@ -225,7 +224,7 @@ class _Call:
             return (yield from self._look_for_created(answer))
         after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
         if after and after <= self.lifecycle.gone and self.states != everything(self.lifecycle):
-            self.creates.not_new(self.order_id)  # it was there before the call
+            self.memory.not_new(self.order_id)  # it was there before the call
         now = yield from self._read_settled()
         settled = self._settled(now.states)
         self._log(settled)
@@ -277,7 +276,7 @@ class _Call:
                 raise OutcomeUnknown(self.operation, self.order_id, self.believed) from answer.error
             made, doubtful = self._candidates(rows)
             if len(made) == 1 and not self.ambiguous():
-                self._created(made[0])
+                self.memory.created(made[0])
                 self._log(Settled.DONE)
                 return response(self.operation, **{self.named: made[0]})
             if made or (doubtful and self.preflight.clock() >= given_up):
@@ -290,13 +289,9 @@ class _Call:
         yield from self._again(answer)
         return None
 
-    def _created(self, order_id: Id) -> None:
-        self.creates.created(order_id)
-        self.memory.met(order_id)
-
     def _candidates(self, rows: list[Any]) -> tuple[list[Id], list[Id]]:
         """The listed orders that the lost call may have made, and those of which that is doubtful."""
-        known = {*self.creates.known_orders(), str(self.order_id)}
+        known = {*self.memory.created_lately(), str(self.order_id)}
         others = [row for row in rows if str(getattr(row, self.named)) not in known]
         if self.creates_only:
             application = Application.of(self.asked)

@@ -13,7 +13,6 @@ from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import Basis
 
 from .arguments import seconds
-from .creates import Creates
 from .memory import Memory
 from .reading import Reading
 
@@ -36,14 +35,6 @@ class Mode(StrEnum):
     OFF = "off"
 
 
-def _mode(value: object) -> Mode:
-    return _choice("mode", value, Mode)
-
-
-def _trust(value: object) -> Basis:
-    return _choice("trust", value, Basis)
-
-
 def _choice(kind: str, value: object, accepted: type[_Choice]) -> _Choice:
     if isinstance(value, str) and value in tuple(accepted):
         return accepted(value)
@@ -57,26 +48,24 @@ def _monotonic() -> float:
 
 @attrs.define(eq=False)
 class Preflight:
-    """The settings of a guard (see `guard`), and with what it decides: its memory, its own creates, and its readers.
+    """The settings of a guard (see `guard`), and with what it decides: its memory, and its readers.
 
     `clock` gives seconds that never go back; it may be replaced.
     """
 
-    mode: Mode = attrs.field(default=Mode.ENFORCE, converter=_mode)
-    trust: Basis = attrs.field(default=Basis.INFERRED, converter=_trust)
+    mode: Mode = attrs.field(default=Mode.ENFORCE, converter=lambda value: _choice("mode", value, Mode))
+    trust: Basis = attrs.field(default=Basis.INFERRED, converter=lambda value: _choice("trust", value, Basis))
     max_age: float = attrs.field(default=0, converter=seconds)
     grace: float = attrs.field(default=10, converter=seconds)
     on_divergence: Callable[[Divergence], object] | None = None
     lifecycle: Lifecycle = ORDER_LIFECYCLE
     clock: Callable[[], float] = _monotonic
     memory: Memory = attrs.field(init=False)
-    creates: Creates = attrs.field(init=False)
     reading: Reading = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.memory = Memory(self.max_age, self._now, self.lifecycle)
-        self.creates = Creates(self.grace, self._now)
-        self.reading = Reading(self.lifecycle, self.memory, self.creates)
+        self.memory = Memory(self.max_age, self.grace, self._now, self.lifecycle)
+        self.reading = Reading(self.lifecycle, self.memory)
 
     def refuses(self, basis: Basis | None) -> bool:
         """Whether a call that the table refuses on this basis is not sent: it is as firm as those that are trusted."""
