@@ -13,7 +13,7 @@ from orderfsm.export import document, exported
 from orderfsm.invalid import OrderFSMError, Unreachable
 from orderfsm.paths import Plan
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.rows import Actor
+from orderfsm.rows import Actor, State, Trigger
 from orderfsm.verdict import Verdict
 
 from .audit import audit, simulate
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Trigger
 
 EXIT_OF = {Verdict.LEGAL: 0, Verdict.ILLEGAL: 1, Verdict.UNDECIDED: 3}
 

@@ -13,7 +13,7 @@ from orderfsm.client import guard
 from orderfsm.client.sdk import method_name
 from orderfsm.errors import Refusal
 from orderfsm.extras import needs
-from orderfsm.mock import mock_cas
+from orderfsm.mock import Server, mock_cas
 from orderfsm.questions import ORDER_LIFECYCLE as TABLE
 from orderfsm.tables.orders import Operation, State
 
@@ -30,7 +30,6 @@ with needs("mock"):
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orderfsm.mock import Server
 
 PRODUCT = "digicert-free-1-free"
 UNITS = 100

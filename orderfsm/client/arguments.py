@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from numbers import Real
 from operator import index
 from typing import TYPE_CHECKING
 
-from orderfsm.identity import MAX_ID
+from orderfsm.identity import MAX_ID, Id
 from orderfsm.invalid import InvalidValue
 from orderfsm.words import states_meant
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,7 +15,7 @@ from orderfsm.verdict import Uncertain, Verdict
 
 from .arguments import id_of
 from .backoff import RETRIES, backoff
-from .decision_log import LOGGER, Divergence, log
+from .decision_log import LOGGER, Divergence
 from .errors import OutcomeUnknown, naming, refused_by_service, refused_here
 from .lost_create import Application, earliest
 from .observation import Observation, everything, found
@@ -210,12 +211,8 @@ class _Call:
             if self.verdict is Verdict.LEGAL:
                 return None
         self._remember(kept)
-        raise self._error(answer, self._explains(answer, kept))
-
-    def _explains(self, answer: Answer, states: frozenset[State | None]) -> frozenset[State | None]:
-        """Those of `states` in which the service answers so."""
-        missing = self.lifecycle.gone
-        return states & missing if answer.not_found else states - missing
+        gone = self.lifecycle.gone
+        raise self._error(answer, kept & gone if answer.not_found else kept - gone)
 
     def _lost(self, answer: Answer) -> Process[Any]:
         """After a lost answer: the response if the call was carried out, None to send it again; or an error."""
@@ -246,11 +243,7 @@ class _Call:
         yield backoff(len(self.lost), answer)
 
     def _read_settled(self) -> Process[Observation]:
-        return (
-            yield from self.reading.read_until(
-                self.order_id, lambda states: self._settled(states) is not Settled.UNCLEAR
-            )
-        )
+        return self.reading.read_until(self.order_id, lambda states: self._settled(states) is not Settled.UNCLEAR)
 
     def _settled(self, now: frozenset[State | None]) -> Settled:
         return settle(self.lifecycle, self.operation, self.states, now)
@@ -315,27 +308,22 @@ class _Call:
         others = {state for before in self.states for state in self.lifecycle.reachable(before)}
         silent = any(self.lifecycle.is_silent(state, self.operation) for state in others)
         verdicts = {self.lifecycle.table[state].get(self.operation) is not None for state in others}
-        report = Divergence(
-            self.order_id,
-            self.states,
-            self.operation,
-            answer,
-            silent or (answer == Outcome.ACCEPTED) in verdicts,
-            datetime.now(UTC),
-        )
+        race = silent or (answer == Outcome.ACCEPTED) in verdicts
         self._log(answer, warning=True, divergence=True)
-        if self.preflight.on_divergence is not None:
+        if (tell := self.preflight.on_divergence) is not None:
             try:
-                self.preflight.on_divergence(report)
+                tell(Divergence(self.order_id, self.states, self.operation, answer, race, datetime.now(UTC)))
             except Exception:  # noqa: BLE001  # what became of the call matters more
                 LOGGER.exception("on_divergence failed")
 
     def _log(self, answer: str, *, warning: bool = False, divergence: bool | None = None) -> None:
-        if not LOGGER.isEnabledFor(WARNING if warning else INFO):
+        level = WARNING if warning else INFO
+        if not LOGGER.isEnabledFor(level):
             return
         seen = self.believed
         why = explain(self.lifecycle, self.states, self.operation)
         fields = {
+            "time": datetime.now(UTC).isoformat(timespec="microseconds"),
             self.lifecycle.identity.key: self.order_id,
             "operation": self.operation,
             "observed": seen and seen.word,
@@ -346,4 +334,4 @@ class _Call:
             "answer": answer,
             "divergence": divergence,
         }
-        log(fields, warning=warning)
+        LOGGER.log(level, "%s", json.dumps({name: value for name, value in fields.items() if value is not None}))

@@ -6,7 +6,7 @@ import asyncio
 import time
 from copy import copy
 from threading import TIMEOUT_MAX
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import attrs
@@ -14,12 +14,8 @@ import attrs
 from orderfsm.invalid import InvalidValue
 
 from .preflight import Preflight
-from .sdk import Client, RuntimeOptions, method_name, send, send_async
-from .steps import Pause, run, run_async
-
-if TYPE_CHECKING:
-    from .sdk import Answer
-    from .steps import Process, Step
+from .sdk import Answer, Client, RuntimeOptions, method_name, send, send_async
+from .steps import Pause, Process, Step, run, run_async
 
 T = TypeVar("T")
 

@@ -1,22 +1,20 @@
 """The decision log, and reports of service and table disagreeing.
 
 One JSON line per decision, as the message of a record of the logger `orderfsm.decisions`: level INFO, or WARNING for
-a call that was sent although the table refuses it, and for a divergence. A line holds nothing of a request or of an
-answer but the order's id, the operation, words of the API's vocabularies and error codes: no keys, no secrets, no
-certificates.
+a call that was sent although the table refuses it, and for a divergence. A line holds the time (RFC 3339, UTC) and
+nothing of a request or of an answer but the order's id, the operation, words of the API's vocabularies and error codes:
+no keys, no secrets, no certificates.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from datetime import datetime
 
     from orderfsm.rows import Operation, State
 
@@ -37,10 +35,3 @@ class Divergence:
     answer: str
     race: bool
     time: datetime
-
-
-def log(fields: Mapping[str, Any], *, warning: bool = False) -> None:
-    """Write one line: the time (RFC 3339, UTC), then `fields` without those that are None."""
-    now = datetime.now(UTC).isoformat(timespec="microseconds")
-    known = {name: value for name, value in fields.items() if value is not None}
-    LOGGER.log(logging.WARNING if warning else logging.INFO, "%s", json.dumps({"time": now, **known}))

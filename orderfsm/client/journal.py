@@ -23,7 +23,7 @@ from orderfsm.trace import Line, Outcome
 
 from .observation import word_in
 from .roles import roles
-from .sdk import id_field
+from .sdk import Answer, id_field
 
 try:
     import fcntl
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from orderfsm.rows import Operation
 
     from .candidate import Candidate
-    from .sdk import Answer
     from .steps import Send
 
 

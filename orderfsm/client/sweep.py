@@ -19,7 +19,7 @@ from orderfsm.errors import ServiceError
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue, OrderFSMError, Unreachable
 from orderfsm.tables import api
-from orderfsm.trace import Outcome
+from orderfsm.trace import Line, Outcome
 from orderfsm.verdict import Uncertain
 
 from .arguments import id_of, number, seconds, states_of
@@ -31,7 +31,7 @@ from .journal import Journal
 from .observation import meaning, word_in
 from .roles import roles
 from .sdk import Answer, id_field
-from .steps import Send, run, run_async
+from .steps import Pause, Process, Send, run, run_async
 
 with needs("client"):
     from pyrate_limiter import Duration, Limiter, Rate
@@ -43,10 +43,8 @@ if TYPE_CHECKING:
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Operation, State
-    from orderfsm.trace import Line
 
     from .preflight import Preflight
-    from .steps import Pause, Process
 
 LAST_DATE = datetime.max.replace(tzinfo=UTC).timestamp() * 1000
 """Milliseconds since the epoch after which there are no dates."""

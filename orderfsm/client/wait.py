@@ -16,7 +16,7 @@ from .backoff import growing
 from .carry_out import Undecided
 from .connection import Connection
 from .errors import naming
-from .steps import Pause, Send
+from .steps import Pause, Process, Send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from .observation import Observation
     from .preflight import Preflight
     from .sdk import Answer
-    from .steps import Process
 
 T = TypeVar("T")
 
@@ -153,12 +152,10 @@ class _Waiting:
         attempt = 0
         while True:
             observation, answer = yield from self._within(deadline, self._look())
-            if self._note(observation, answer):
-                attempt = 0
+            attempt = 1 if self._note(observation, answer) else attempt + 1
             if observation.found <= self.goals:
                 return self._reached(observation)
             self._give_up(observation)
-            attempt += 1
             grown = growing(attempt, answer, base=self.interval / 20, cap=self.interval)
             pause = min(deadline - self.preflight.clock(), grown.seconds)
             if pause <= 0:
