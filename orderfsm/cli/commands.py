@@ -9,7 +9,7 @@ import click
 
 import orderfsm as api
 from orderfsm.explanation import explain as explain_states
-from orderfsm.export import document, exported
+from orderfsm.export import document
 from orderfsm.invalid import OrderFSMError, Unreachable
 from orderfsm.paths import Plan
 from orderfsm.questions import ORDER_LIFECYCLE
@@ -81,15 +81,8 @@ def cli() -> None:
     """The life cycle of an Alibaba Cloud certificate order: what is allowed, why, and how to reach another state."""
 
 
-cli.add_command(serve)
-cli.add_command(orders)
-cli.add_command(replay)
-cli.add_command(conform)
-cli.add_command(export)
-cli.add_command(diff)
-cli.add_command(drift)
-cli.add_command(audit)
-cli.add_command(simulate)
+for _command in serve, orders, replay, conform, export, diff, drift, audit, simulate:
+    cli.add_command(_command)
 
 
 @cli.command()
@@ -219,13 +212,10 @@ def _one_or_all(states: list[State | None]) -> Any:
 @cli.command()
 @in_table
 @as_json
-def diagram(lifecycle: Lifecycle, *, as_json: bool) -> int:
+@click.pass_context
+def diagram(context: click.Context, /, **options: Any) -> int:
     """Print the table as a mermaid state diagram: `export mermaid`."""
-    drawn = exported("mermaid", lifecycle)
-    if as_json:
-        return print_json({"table": lifecycle.name, "format": "mermaid", "text": drawn})
-    click.echo(drawn, nl=False)
-    return 0
+    return int(context.invoke(export, form="mermaid", **options))
 
 
 @cli.command()

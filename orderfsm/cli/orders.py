@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,6 +37,9 @@ def _states(context: click.Context, option: click.Parameter, given: tuple[frozen
     if None in states:
         raise InvalidValue("state", "none", filter(None, ORDER_LIFECYCLE.state_rules))
     return states
+
+
+_in_states = partial(click.option, "--status", "states", type=STATES, multiple=True, callback=_states)
 
 
 endpoint_option = click.option(
@@ -81,7 +84,7 @@ def connected(command: Callable[..., int]) -> Callable[..., int]:
 
 
 @orders.command("list")
-@click.option("--status", "states", type=STATES, multiple=True, callback=_states, help="Only orders in this state.")
+@_in_states(help="Only orders in this state.")
 @as_json
 @connected
 def list_orders(client: Callable[[], Any], states: frozenset[State], *, as_json: bool) -> int:
@@ -112,9 +115,8 @@ def show(client: Callable[[], Any], order_id: int, *, as_json: bool) -> int:
     in_all = [each for each in somewhere if all(each in some for some in allowed)]
     perhaps = [each for each in somewhere if each not in in_all]
     if as_json:
-        print_json(
-            {"order_id": order_id, "read": seen.word, "states": states, "allowed": in_all, "perhaps_allowed": perhaps}
-        )
+        found = {"order_id": order_id, "read": seen.word, "states": states}
+        print_json(found | {"allowed": in_all, "perhaps_allowed": perhaps})
     else:
         click.echo(f"order:    {order_id}")
         click.echo(f"read as:  {safe(str(seen))}")
@@ -177,20 +179,9 @@ def _call(client: Any, operation: Operation, ids: tuple[int, ...], *, as_json: b
 
 @orders.command()
 @click.option(
-    "--older-than",
-    type=DURATION,
-    default=0,
-    metavar="DURATION",
-    help="Only orders of at least this age, as 7d or 12h.",
+    "--older-than", type=DURATION, default=0, metavar="DURATION", help="Only orders of at least this age, as 7d or 12h."
 )
-@click.option(
-    "--status",
-    "states",
-    type=STATES,
-    multiple=True,
-    callback=_states,
-    help="Orders in this state, instead of those whose review failed.",
-)
+@_in_states(help="Orders in this state, instead of those whose review failed.")
 @click.option("--yes", is_flag=True, help="Do it; without this, show what would be done.")
 @click.option("--rate", type=float, help="Calls a second of each operation; default: the documented limits.")
 @click.option("--concurrency", type=click.IntRange(1, 256), default=4, show_default=True)
