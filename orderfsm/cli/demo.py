@@ -10,12 +10,15 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.client import guard
-from orderfsm.client.sdk import TeaException, method_name, request
+from orderfsm.client.sdk import method_name, request
 from orderfsm.errors import Refusal
 from orderfsm.extras import needs
 from orderfsm.mock import Server, mock_cas
 from orderfsm.questions import ORDER_LIFECYCLE as TABLE
 from orderfsm.tables.orders import Operation, State
+
+with needs("client"):
+    from Tea.exceptions import TeaException
 
 with needs("mock"):
     from cryptography import x509
@@ -26,6 +29,7 @@ with needs("mock"):
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from enum import StrEnum
 
 
 PRODUCT = "digicert-free-1-free"
@@ -118,7 +122,7 @@ class _Demo:
         return int(_call(self.bare, Operation.DESCRIBE_PACKAGE, product_code=PRODUCT).used_count or 0)
 
 
-def _call(client: Any, operation: Operation, **fields: Any) -> Any:
+def _call(client: Any, operation: StrEnum, **fields: Any) -> Any:
     """The body that `client` is answered, by the SDK's method and model for the operation."""
     return getattr(client, method_name(operation))(request(operation, **fields)).body
 

@@ -206,7 +206,7 @@ def sweep(
     some are left.
     """
     from orderfsm.client import sweep as run
-    from orderfsm.client.candidate import failed
+    from orderfsm.client.sweep import failed
 
     wanted = states or failed(ORDER_LIFECYCLE)
     settings: dict[str, Any] = {"rate": rate, "states": wanted, "older_than": older_than, "journal": journal}

@@ -1,6 +1,5 @@
 """For clients of the real service: the table is asked before a call is sent."""
 
-from .candidate import Candidate
 from .carry_out import CarriedOut, Undecided, carry_out, carry_out_async
 from .decision_log import Divergence
 from .errors import OutcomeUnknown, UnreadableAnswer
@@ -9,7 +8,7 @@ from .journal import JournalFailed
 from .observation import Observation
 from .observe import observe, observe_async
 from .sdk import UnsupportedSDK
-from .sweep import SweepReport, sweep, sweep_async
+from .sweep import Candidate, SweepReport, sweep, sweep_async
 from .wait import WaitTimeout, wait, wait_async
 
 __all__ = [

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Operation
 
-    from .candidate import Candidate
     from .steps import Send
+    from .sweep import Candidate
 
 
 class JournalFailed(OrderFSMError, OSError):
@@ -82,7 +82,7 @@ class Journal:
                 raise self._invalid("a file")
             self._file = self._locked("r+b", buffering=0)
             try:
-                self._go_on(self._file)
+                self._load(self._file)
             except BaseException:
                 self.close()
                 raise
@@ -105,16 +105,11 @@ class Journal:
                 raise JournalFailed(str(self._path), error) from error
         return file
 
-    def _go_on(self, file: BinaryIO) -> None:
+    def _load(self, file: BinaryIO) -> None:
+        """Read the whole lines of the file, and go on after them."""
         text = file.read()
         whole = text[: text.rfind(b"\n") + 1]
-        self._load(whole)
-        if whole != text:
-            file.truncate(len(whole))
-        file.seek(len(whole))
-
-    def _load(self, text: bytes) -> None:
-        first, *lines = text.splitlines() or [b""]
+        first, *lines = whole.splitlines() or [b""]
         selected = self._selected(first)
         for number, each in enumerate(lines, 2):
             line = trace.loads(each, str(self._path), number, self._lifecycle)
@@ -128,6 +123,8 @@ class Journal:
                 self.selection.append((line.order_id, line.state, *named))
         if len(self.selection) != selected:
             raise self._invalid(f"its whole selection, {selected} orders, and not {len(self.selection)}")
+        file.truncate(len(whole))
+        file.seek(len(whole))
 
     def _selected(self, header: bytes) -> int:
         """How many orders the sweep that began the file selected, if it swept the same."""

@@ -35,6 +35,14 @@ class Mode(StrEnum):
     OFF = "off"
 
 
+def _mode(value: object) -> Mode:
+    return _choice("mode", value, Mode)
+
+
+def _trust(value: object) -> Basis:
+    return _choice("trust", value, Basis)
+
+
 def _choice(kind: str, value: object, accepted: type[_Choice]) -> _Choice:
     if isinstance(value, str) and value in tuple(accepted):
         return accepted(value)
@@ -53,8 +61,8 @@ class Preflight:
     `clock` gives seconds that never go back; it may be replaced.
     """
 
-    mode: Mode = attrs.field(default=Mode.ENFORCE, converter=lambda value: _choice("mode", value, Mode))
-    trust: Basis = attrs.field(default=Basis.INFERRED, converter=lambda value: _choice("trust", value, Basis))
+    mode: Mode = attrs.field(default=Mode.ENFORCE, converter=_mode)
+    trust: Basis = attrs.field(default=Basis.INFERRED, converter=_trust)
     max_age: float = attrs.field(default=0, converter=seconds)
     grace: float = attrs.field(default=10, converter=seconds)
     on_divergence: Callable[[Divergence], object] | None = None

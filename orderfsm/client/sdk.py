@@ -10,6 +10,7 @@ import re
 import traceback
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -47,40 +48,19 @@ with suppress(PackageNotFoundError):  # the import below says what to install
     require_supported(version(PACKAGE))
 
 with needs("client"):
-    from alibabacloud_cas20200407 import models
-    from alibabacloud_cas20200407.client import Client
+    from alibabacloud_cas20200407 import client, models
     from alibabacloud_tea_openapi import models as openapi
     from Tea.exceptions import TeaException, UnretryableException
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from darabonba.runtime import RuntimeOptions
-
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Operation
-else:
-    try:
-        from alibabacloud_cas20200407.client import RuntimeOptions
-    except ImportError:  # 2.0.4 takes those of another package
-        from alibabacloud_tea_util.models import RuntimeOptions
 
-__all__ = [
-    "Answer",
-    "Client",
-    "RuntimeOptions",
-    "UnsupportedSDK",
-    "domains_of_csr",
-    "field_name",
-    "id_field",
-    "method_name",
-    "request",
-    "response",
-    "rows_of",
-    "send",
-    "send_async",
-    "send_raw",
-]
+Client = client.Client
+_OPTIONS = client if hasattr(client, "RuntimeOptions") else import_module("alibabacloud_tea_util.models")  # for 2.0.4
+RuntimeOptions: Any = _OPTIONS.RuntimeOptions
 
 
 @cache

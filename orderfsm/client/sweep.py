@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
@@ -23,7 +23,6 @@ from orderfsm.trace import Line, Outcome
 from orderfsm.verdict import Uncertain
 
 from .arguments import id_of, number, seconds, states_of
-from .candidate import Candidate, end_of, failed
 from .carry_out import Undecided, carrying_out, decide
 from .connection import Connection
 from .errors import OutcomeUnknown, UnreadableAnswer
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.paths import Plan
     from orderfsm.rows import Operation, State
 
     from .preflight import Preflight
@@ -54,6 +54,26 @@ PASSING = OutcomeUnknown, Undecided, UnreadableAnswer
 
 ROUNDS = 3
 """How often an order is tried whose call failed in passing, or that is in the list again although it was not found."""
+
+
+@attrs.frozen
+class Candidate:
+    """An order that a sweep selects: its id, its `status` as the list has it, its domain and product.
+
+    `bought` is the date of the order (Unix time), None if the list has none. `states` are those that the status may
+    mean. `plan` leads from there to the deletion; None if no operations do, or not the same in all `states`.
+    `may_be_renewal`: orders begin in this state when a certificate is renewed, and wait there to be submitted; such an
+    order holds no quota.
+    """
+
+    order_id: Id
+    status: str
+    domain: str | None
+    product: str | None
+    bought: float | None
+    states: frozenset[State | None]
+    plan: Plan | None
+    may_be_renewal: bool
 
 
 @attrs.frozen
@@ -149,6 +169,29 @@ async def sweep_async(
     sweeping = _Sweep.of(client, states, older_than, rate, concurrency, on_progress)
     with sweeping.journaling(journal):
         return await run_async(sweeping.process(selected, dry_run=dry_run), sweeping.perform_async)
+
+
+def end_of(lifecycle: Lifecycle) -> State:
+    """The state to which a sweep brings orders: the terminal one in which the service does not find them any more."""
+    match [rule.state for rule in lifecycle.states if rule.terminal and rule.state in lifecycle.gone]:
+        case [end] if end is not None:
+            return end
+        case _:
+            accepted = "a table with one terminal state in which the service finds no order"
+            raise InvalidValue("lifecycle", lifecycle.name, [accepted])
+
+
+def failed(lifecycle: Lifecycle) -> frozenset[State]:
+    """The states that a sweep takes unless it is told otherwise: there is nothing left but to give the order up.
+
+    From there an operation that abandons the order leads to its end at once; but the order has no certificate, and it
+    is no renewal that waits to be submitted.
+    """
+    end, begun = end_of(lifecycle), {row.creates for row in lifecycle.transitions}
+    rules = lifecycle.trigger_rules
+    ends = [row for row in lifecycle.transitions if row.target == end and rules[row.trigger].abandons]
+    states = {row.source for row in ends if row.source is not None and not rules[row.trigger].grave}
+    return frozenset(state for state in states - begun if not lifecycle.state_rules[state].certified)
 
 
 @attrs.frozen
@@ -338,25 +381,15 @@ class _Sweep:
         if isinstance(rows, Answer):
             raise cast("Exception", rows.error)
         oldest = time.time() - self.older_than
-        candidates = [
-            self._candidate(
-                order_id,
-                word_in(self.lists, row, self.lifecycle),
-                getattr(row, "domain", None),
-                getattr(row, "product_code", None),
-                _unix_time(getattr(row, "buy_date", None)),
-            )
-            for order_id, row in rows.items()
-        ]
-        return sorted(
-            (
-                each
-                for each in candidates
-                if each.states & self.states
-                and (not self.older_than or (each.bought is not None and each.bought <= oldest))
-            ),
-            key=lambda each: each.order_id,
-        )
+        selected: list[Candidate] = []
+        for order_id, row in sorted(rows.items()):
+            domain, product, date = (getattr(row, name, None) for name in ("domain", "product_code", "buy_date"))
+            status = word_in(self.lists, row, self.lifecycle)
+            each = self._candidate(order_id, status, domain, product, _unix_time(date))
+            old_enough = not self.older_than or (each.bought is not None and each.bought <= oldest)
+            if old_enough and each.states & self.states:
+                selected.append(each)
+        return selected
 
     def _listed(self, states: Collection[State | None]) -> Process[dict[Id, Any] | Answer]:
         """The list's rows of orders that may be in `states`, by id; or the answer with which a page failed."""
@@ -374,11 +407,9 @@ class _Sweep:
     def _candidate(
         self, order_id: Id, status: str, domain: str | None, product: str | None, bought: float | None
     ) -> Candidate:
-        states = meaning(self.lists, status, self.lifecycle)
-        try:
+        states, plan = meaning(self.lists, status, self.lifecycle), None
+        with suppress(Unreachable):
             plan = decide(self.lifecycle, states, self.end)
-        except Unreachable:
-            plan = None
         renewals = {row.creates for row in self.lifecycle.transitions} - {None}
         return Candidate(order_id, status, domain, product, bought, states, plan, bool(states & renewals))
 
