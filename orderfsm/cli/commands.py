@@ -152,20 +152,14 @@ def explain(trigger: Trigger, states: frozenset[State | None], lifecycle: Lifecy
 @in_table
 @as_json
 def plan(
-    starts: frozenset[State | None],
-    goals: frozenset[State | None],
-    lifecycle: Lifecycle,
-    *,
-    events: bool,
-    grave: bool,
-    as_json: bool,
+    starts: frozenset[State | None], goals: frozenset[State | None], lifecycle: Lifecycle, *, as_json: bool, **by: bool
 ) -> int:
     """Print a shortest path from one state to another.
 
     Exit 1 if there is none, 3 if that depends on which of the states that --from may mean it is.
     """
     ends = _ordered(goals, lifecycle)
-    plan = partial(lifecycle.plan, events=events, grave=grave)
+    plan = partial(lifecycle.plan, **by)
     plans = {start: _nearest(plan, start, ends) for start in _ordered(starts, lifecycle)}
     found = [path for path in plans.values() if isinstance(path, Plan)]
     same = len({path.triggers for path in found}) == 1 and len(found) == len(plans)

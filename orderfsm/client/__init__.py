@@ -1,7 +1,7 @@
 """For clients of the real service: the table is asked before a call is sent."""
 
+from .call import Divergence
 from .carry_out import CarriedOut, Undecided, carry_out, carry_out_async
-from .decision_log import Divergence
 from .errors import OutcomeUnknown, UnreadableAnswer
 from .guard import guard
 from .journal import JournalFailed

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from datetime import UTC, datetime
 from enum import StrEnum
-from logging import INFO, WARNING
 from typing import TYPE_CHECKING, Any, cast
+
+import attrs
 
 from orderfsm.explanation import explain
 from orderfsm.trace import Outcome
@@ -15,7 +17,6 @@ from orderfsm.verdict import Uncertain, Verdict
 
 from .arguments import id_of
 from .backoff import RETRIES, backoff
-from .decision_log import LOGGER, Divergence
 from .errors import OutcomeUnknown, naming, refused_by_service, refused_here
 from .lost_create import Application, earliest
 from .observation import Observation, everything, found
@@ -31,6 +32,31 @@ if TYPE_CHECKING:
     from orderfsm.rows import Operation, State
 
     from .preflight import Preflight
+
+
+LOGGER = logging.getLogger("orderfsm.decisions")
+"""The decision log: one JSON line per decision, as the message of a record.
+
+Its level is INFO, or WARNING for a call that was sent although the table refuses it, and for a divergence. A line holds
+the time (RFC 3339, UTC) and nothing of a request or of an answer but the order's id, the operation, words of the API's
+vocabularies and error codes: no keys, no secrets, no certificates.
+"""
+
+
+@attrs.frozen
+class Divergence:
+    """The service refused what the table allows, or accepted what the table refuses.
+
+    `states` are those that the order was believed to be in, `answer` is `accepted` or the error code. `race`: what
+    others may have done to the order since it was read would explain the answer.
+    """
+
+    order_id: int | str
+    states: frozenset[State | None]
+    operation: Operation
+    answer: str
+    race: bool
+    time: datetime
 
 
 class Settled(Uncertain, StrEnum):
@@ -73,12 +99,7 @@ def _completed_at_once(
 
 
 def calling(
-    preflight: Preflight,
-    operation: Operation,
-    asked: Any,
-    believed: Observation | None = None,
-    *,
-    throttles: int = 0,
+    preflight: Preflight, operation: Operation, asked: Any, believed: Observation | None = None, *, throttles: int = 0
 ) -> Process[Any]:
     """Carry out a ruled or creating call as far as the table lets it; the SDK's response, or an error.
 
@@ -122,6 +143,11 @@ class _Call:
         if self.creates_only:
             return frozenset([None])
         return everything(self.lifecycle) if self.believed is None else self.believed.states
+
+    @property
+    def after(self) -> frozenset[State | None]:
+        """The states that the call leads to from these, as far as the table allows it there."""
+        return self.lifecycle.narrow(self.states, self.operation, accepted=True)
 
     @property
     def verdict(self) -> Verdict:
@@ -170,7 +196,7 @@ class _Call:
         if order_id is None:
             return answer.response
         self.memory.met(order_id)
-        after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
+        after = self.after
         if after and after <= self.lifecycle.gone:
             self.memory.not_new(order_id)
         if verdict is Verdict.ILLEGAL:
@@ -196,11 +222,8 @@ class _Call:
                 now = self.memory.observation(self.order_id, self.lifecycle.gone, answer.code)
             else:
                 now = yield from self._read_settled()
-            settled = self._settled(now.states)
-            if settled is Settled.DONE:
-                return self._done()
-            if settled is Settled.UNCLEAR:
-                raise OutcomeUnknown(self.operation, self.order_id, now) from self.lost[-1].error
+            if (done := self._concluded(now)) is not None:
+                return done
             self.believed, kept = now, self.lifecycle.narrow(now.states, self.operation, accepted=False)
         elif self.verdict is Verdict.LEGAL and not self.diverged:
             self.diverged = True
@@ -219,16 +242,12 @@ class _Call:
         self.lost.append(answer)
         if self.creating:
             return (yield from self._look_for_created(answer))
-        after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
-        if after and after <= self.lifecycle.gone and self.states != everything(self.lifecycle):
+        if self.after and self.after <= self.lifecycle.gone and self.states != everything(self.lifecycle):
             self.memory.not_new(self.order_id)  # it was there before the call
         now = yield from self._read_settled()
-        settled = self._settled(now.states)
-        self._log(settled)
-        if settled is Settled.DONE:
-            return self._done()
-        if settled is Settled.UNCLEAR:
-            raise OutcomeUnknown(self.operation, self.order_id, now) from answer.error
+        self._log(self._settled(now.states))
+        if (done := self._concluded(now)) is not None:
+            return done
         self.believed = now
         yield from self._again(answer)
         return None
@@ -248,9 +267,14 @@ class _Call:
     def _settled(self, now: frozenset[State | None]) -> Settled:
         return settle(self.lifecycle, self.operation, self.states, now)
 
-    def _done(self) -> Any:
-        after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
-        self._remember(after or everything(self.lifecycle))
+    def _concluded(self, now: Observation) -> Any:
+        """The response of a lost attempt that was carried out, as the order is `now`; None if it was not."""
+        settled = self._settled(now.states)
+        if settled is Settled.UNCLEAR:
+            raise OutcomeUnknown(self.operation, self.order_id, now) from self.lost[-1].error
+        if settled is Settled.NOT_DONE:
+            return None
+        self._remember(self.after or everything(self.lifecycle))
         return response(self.operation)
 
     # -- creates and renewals ----------------------------------------------------------------------------------------
@@ -313,11 +337,11 @@ class _Call:
         if (tell := self.preflight.on_divergence) is not None:
             try:
                 tell(Divergence(self.order_id, self.states, self.operation, answer, race, datetime.now(UTC)))
-            except Exception:  # noqa: BLE001  # what became of the call matters more
+            except Exception:  # what became of the call matters more
                 LOGGER.exception("on_divergence failed")
 
     def _log(self, answer: str, *, warning: bool = False, divergence: bool | None = None) -> None:
-        level = WARNING if warning else INFO
+        level = logging.WARNING if warning else logging.INFO
         if not LOGGER.isEnabledFor(level):
             return
         seen = self.believed

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from orderfsm.questions import ORDER_LIFECYCLE
 
-from .call import calling
+from .call import Divergence, calling
 from .connection import Connection
 from .preflight import Mode, Preflight
 from .roles import roles
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Operation
 
-    from .decision_log import Divergence
 
 C = TypeVar("C", bound=Client)
 _Methods: TypeAlias = "tuple[Callable[..., Any], Callable[..., Any]]"

@@ -48,9 +48,6 @@ class JournalFailed(OrderFSMError, OSError):
     Made as `JournalFailed(path, error)`.
     """
 
-    def __init__(self, path: str, error: OSError) -> None:
-        super().__init__(path, error)
-
     def __str__(self) -> str:
         path, error = self.args
         return f"journal {path}: {error.strerror or error}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from orderfsm.lifecycle import Lifecycle
 
-    from .decision_log import Divergence
+    from .call import Divergence
 
 _FIRMEST_FIRST = tuple(Basis)
 _Choice = TypeVar("_Choice", bound=StrEnum)

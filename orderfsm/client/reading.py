@@ -73,11 +73,10 @@ class Reading:
             for row in rows_of(response.body):
                 self.memory.met(getattr(row, named))
 
-    def existing(self, observation: Observation) -> Observation:
-        """`observation`, unless it says that there is no such order, and none was met: then `NotFound`."""
+    def existing(self, observation: Observation) -> None:
+        """Raise `NotFound` if `observation` says that there is no such order, and none was met."""
         if perhaps_never_there(observation.states, self.lifecycle) and observation.error is not None:
             raise refused_by_service(observation.error, self.lifecycle, (), roles(self.lifecycle).read)
-        return observation
 
     def read_until(
         self, order_id: int | str, suffices: Callable[[frozenset[State | None]], bool]
@@ -99,8 +98,14 @@ class Reading:
         return observation
 
     def listed(self, observation: Observation) -> Process[Observation]:
-        """`observation`, narrowed by what the list says of the order's state, if it is there."""
-        row = yield from self.row(observation.order_id)
+        """`observation`, narrowed by what the list says of the state, if it can be read and the order is in it."""
+        named = id_field(self.lifecycle)
+
+        def wanted(row: Any) -> bool:
+            return str(getattr(row, named)) == str(observation.order_id)
+
+        rows = yield from self.orders(until=wanted)
+        row = next(filter(wanted, () if rows is None or isinstance(rows, Answer) else rows), None)
         if row is None:
             return observation
         self.memory.met(observation.order_id)
@@ -109,16 +114,6 @@ class Reading:
         states = meaning(listing, word, self.lifecycle)
         both = observation.states & states
         return self.memory.observation(observation.order_id, both or states, word, body=observation.body)
-
-    def row(self, order_id: int | str) -> Process[Any]:
-        """The order's entry in the list; None if it is not there, or if the list cannot be read."""
-        named = id_field(self.lifecycle)
-
-        def wanted(row: Any) -> bool:
-            return str(getattr(row, named)) == str(order_id)
-
-        rows = yield from self.orders(until=wanted)
-        return next(filter(wanted, () if rows is None or isinstance(rows, Answer) else rows), None)
 
     def orders(
         self, status: str | None = None, until: Callable[[Any], bool] = lambda _: False

@@ -116,7 +116,9 @@ def _waiting(
     preflight: Preflight, order_id: object, until: State | str | Collection[State | str], *settings: Any
 ) -> Process[State]:
     goals = states_of(until, preflight.lifecycle)
-    return _Waiting(preflight, id_of(order_id, preflight.lifecycle), goals, *settings).process()
+    waiting = _Waiting(preflight, id_of(order_id, preflight.lifecycle), goals, *settings)
+    with naming(waiting.order_id, preflight.lifecycle.noun):
+        return (yield from waiting.until(preflight.clock() + waiting.timeout))
 
 
 def _interval(value: object) -> float:
@@ -142,11 +144,7 @@ class _Waiting:
         """The order, as texts name it."""
         return f"{self.preflight.lifecycle.noun} {self.order_id}"
 
-    def process(self) -> Process[State]:
-        with naming(self.order_id, self.preflight.lifecycle.noun):
-            return (yield from self._until(self.preflight.clock() + self.timeout))
-
-    def _until(self, deadline: float) -> Process[State]:
+    def until(self, deadline: float) -> Process[State]:
         goals = " or ".join(sorted(map(str, self.goals)))
         LOGGER.info("%s: waiting until it is %s, for at most %g s", self.named, goals, self.timeout)
         attempt = 0
@@ -154,7 +152,10 @@ class _Waiting:
             observation, answer = yield from self._within(deadline, self._look())
             attempt = 1 if self._note(observation, answer) else attempt + 1
             if observation.found <= self.goals:
-                return self._reached(observation)
+                state, *others = observation.found
+                if state is None or others:
+                    raise Undecided(observation, None)
+                return state
             self._give_up(observation)
             grown = growing(attempt, answer, base=self.interval / 20, cap=self.interval)
             pause = min(deadline - self.preflight.clock(), grown.seconds)
@@ -202,13 +203,6 @@ class _Waiting:
             LOGGER.info("%s: read as %r: %s", self.named, str(observation), " or ".join(observation.names))
             self.path.append(observation)
         return new
-
-    def _reached(self, observation: Observation) -> State:
-        """The state that was waited for."""
-        state, *others = observation.found
-        if state is None or others:
-            raise Undecided(observation, None)
-        return state
 
     def _give_up(self, observation: Observation) -> None:
         lifecycle = self.preflight.lifecycle
