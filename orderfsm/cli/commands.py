@@ -152,7 +152,7 @@ def explain(trigger: Trigger, states: frozenset[State | None], lifecycle: Lifecy
 @in_table
 @as_json
 def plan(
-    starts: frozenset[State | None], goals: frozenset[State | None], lifecycle: Lifecycle, *, as_json: bool, **by: bool
+    starts: frozenset[State | None], goals: frozenset[State | None], lifecycle: Lifecycle, *, as_json: bool, **by: Any
 ) -> int:
     """Print a shortest path from one state to another.
 

@@ -18,14 +18,11 @@ from orderfsm.questions import ORDER_LIFECYCLE as TABLE
 from orderfsm.tables.orders import Operation, State
 
 with needs("client"):
-    from Tea.exceptions import TeaException
-
-with needs("mock"):
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import Encoding
-    from cryptography.x509.oid import NameOID
+    from Tea.exceptions import TeaException
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,6 +125,6 @@ def _call(client: Any, operation: StrEnum, **fields: Any) -> Any:
 
 
 def _csr(domain: str) -> str:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, domain)])
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, domain)])
     csr = x509.CertificateSigningRequestBuilder().subject_name(subject)
     return csr.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(Encoding.PEM).decode()

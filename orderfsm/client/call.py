@@ -7,6 +7,7 @@ import logging
 import time
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -285,9 +286,7 @@ class _Call:
         That it was not made is concluded only when the list has not had it for `grace` seconds.
         """
         given_up = self.preflight.clock() + self.preflight.grace
-        attempt = 0
-        while True:
-            attempt += 1
+        for attempt in count(1):
             rows = yield from self.reading.orders()
             if rows is None or isinstance(rows, Answer):
                 raise OutcomeUnknown(self.operation, self.order_id, self.believed) from answer.error

@@ -66,14 +66,6 @@ class Undecided(OrderFSMError):
         return f"{seen.named} was read as {seen}; how it comes to {goal} is not the same in {states}"
 
 
-class Moved(OrderFSMError):
-    """The order is no longer in one of the states in which it was to be touched. Made as `Moved(observation)`."""
-
-    def __str__(self) -> str:
-        seen = self.args[0]
-        return f"{seen.named} was read as {seen}: it is not in the states that were asked for any more"
-
-
 @overload
 def carry_out(client: Any, order_id: Id, goal: State | str, *, dry_run: Literal[True]) -> Plan: ...
 @overload
@@ -118,7 +110,7 @@ def carrying_out(
     dry_run: bool = False,
     touchable: set[State | None] | None = None,
 ) -> Process[Plan | CarriedOut]:
-    """Carry it out as `carry_out` says. With `touchable`, `Moved` if the order is in other states than these.
+    """Carry it out as `carry_out` says. With `touchable`, an error if the order is in other states than these.
 
     Those that it is led to are added there, before the call: its answer may be lost.
     """
@@ -136,7 +128,8 @@ def carrying_out(
             if not plan.steps:
                 return CarriedOut(observation, tuple(steps))
             if not observation.found <= touchable:
-                raise Moved(observation)
+                read = f"{observation.named} was read as {observation}"
+                raise OrderFSMError(f"{read}: it is not in the states that were asked for any more")
             step = plan.steps[0]
             led_to = {step.target} - touchable
             touchable |= led_to

@@ -31,12 +31,6 @@ REGION = "cn-hangzhou"
 class NoCredentials(OrderFSMError):
     """The SDK's default chain of credentials has none."""
 
-    def __str__(self) -> str:
-        return (
-            "no credentials: set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, "
-            "or use another source of the SDK's default chain"
-        )
-
 
 def connect(endpoint: str | None = None, region: str = REGION, *, key: tuple[str, str] | None = None) -> Client:
     """A client for `endpoint`, an http(s) URL or a host: of this machine http, else https. None: the region's own.
@@ -51,8 +45,10 @@ def connect(endpoint: str | None = None, region: str = REGION, *, key: tuple[str
     settings["region_id"] = region
     if url is not None:
         settings |= {"endpoint": url.netloc, "protocol": url.scheme}
-    direct = url is not None and _is_reached_directly(url.hostname or "")
-    return (DirectClient if direct else Client)(Config(**settings))
+        host = url.hostname or ""
+        if _is_here(host) or proxy_bypass(host):  # the SDK ignores NO_PROXY
+            return DirectClient(Config(**settings))
+    return Client(Config(**settings))
 
 
 def _credentials() -> dict[str, Any]:
@@ -62,7 +58,8 @@ def _credentials() -> dict[str, Any]:
     try:
         credentials.get_credential()
     except CredentialException as error:
-        raise NoCredentials from error
+        advice = "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET"
+        raise NoCredentials(f"no credentials: {advice}, or use another source of the SDK's default chain") from error
     return {"credential": credentials}
 
 
@@ -93,11 +90,6 @@ def _is_here(host: str) -> bool:
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
     return address.is_loopback or address.is_unspecified
-
-
-def _is_reached_directly(host: str) -> bool:
-    """Whether no proxy is to be asked for a host: it is this machine, or NO_PROXY has it, which the SDK ignores."""
-    return _is_here(host) or bool(proxy_bypass(host))
 
 
 # -- without a proxy ---------------------------------------------------------------------------------------------------

@@ -80,7 +80,8 @@ def id_field(lifecycle: Lifecycle) -> str:
 
 def require_offered(lifecycle: Lifecycle, client: type[Client]) -> None:
     """Raise `InvalidValue` unless `client`, a class of the SDK, has all that is called for orders of `lifecycle`."""
-    for operation in roles(lifecycle).called:
+    its = roles(lifecycle)
+    for operation in (*its.ruled, *its.creating, *its.fields):
         if not (hasattr(client, f"{method_name(operation)}_with_options") and hasattr(models, f"{operation}Request")):
             accepted = f"a table whose operations the client of {PACKAGE} has; it has no {operation}"
             raise InvalidValue("lifecycle", lifecycle.name, [accepted])

@@ -99,16 +99,12 @@ class SweepReport(Uncertain):
     @property
     def freed(self) -> int:
         """Units of quota that came back by this sweep."""
-        return sum(self.frees(candidate) for candidate in self._ours)
+        return sum(not each.may_be_renewal and each.order_id not in self.perhaps_ours for each in self._ours)
 
     @property
     def perhaps_freed(self) -> int:
         """Units that perhaps came back by it, besides."""
         return len(self._ours) - self.freed
-
-    def frees(self, candidate: Candidate) -> bool:
-        """Whether the deletion of this candidate brought a unit back for certain, and by this sweep."""
-        return not candidate.may_be_renewal and candidate.order_id not in self.perhaps_ours
 
     @property
     def _ours(self) -> list[Candidate]:
@@ -206,15 +202,8 @@ class _Outcome:
     ours: bool | None = True
 
 
-@attrs.frozen
-class _Each:
-    """A step: run these processes, so many at once; it comes to the list of their results."""
-
-    processes: list[Process[Any]]
-    concurrency: int
-
-
-_Step: TypeAlias = "Send | Pause | _Each"
+_Step: TypeAlias = "Send | Pause | list[Process[_Outcome]]"
+"""A list of processes is the step to run them all, as many at once as is wanted; it comes to their results."""
 
 
 def _calls_a_second(rate: object) -> float | None:
@@ -299,16 +288,16 @@ class _Sweep:
 
     @property
     def lifecycle(self) -> Lifecycle:
-        return self.connection.preflight.lifecycle
+        return self.preflight.lifecycle
 
     # -- the world ---------------------------------------------------------------------------------------------------
 
     def perform(self, step: _Step) -> Any:
         """Perform a step of any of the sweep's processes, within the rate."""
-        if isinstance(step, _Each):
-            pool = ThreadPoolExecutor(step.concurrency)
+        if isinstance(step, list):
+            pool = ThreadPoolExecutor(self.concurrency)
             try:
-                return list(pool.map(partial(run, perform=self.perform), step.processes))
+                return list(pool.map(partial(run, perform=self.perform), step))
             finally:
                 pool.shutdown(cancel_futures=True)
         if isinstance(step, Send):
@@ -317,14 +306,14 @@ class _Sweep:
 
     async def perform_async(self, step: _Step) -> Any:
         """The same, asynchronously."""
-        if isinstance(step, _Each):
-            free = asyncio.Semaphore(step.concurrency)
+        if isinstance(step, list):
+            free = asyncio.Semaphore(self.concurrency)
 
             async def one(process: Process[Any]) -> Any:
                 async with free:
                     return await run_async(process, self.perform_async)
 
-            tasks = [asyncio.create_task(one(process)) for process in step.processes]
+            tasks = [asyncio.create_task(one(process)) for process in step]
             try:
                 return await asyncio.gather(*tasks)
             finally:  # if one failed: the others end before it is said
@@ -365,8 +354,7 @@ class _Sweep:
             todo = [each for each in selected if each.order_id not in outcomes or outcomes[each.order_id].again]
             if not todo:
                 break
-            attempts = [self._attempt(each, last=attempt == ROUNDS) for each in todo]
-            results = yield _Each(attempts, self.concurrency)
+            results = yield [self._attempt(each, last=attempt == ROUNDS) for each in todo]
             outcomes |= dict(zip((each.order_id for each in todo), results, strict=True))
             unverified = yield from self._verify(outcomes)
         left = {order: outcome.reason for order, outcome in outcomes.items() if outcome.reason is not None}

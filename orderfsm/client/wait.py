@@ -147,7 +147,7 @@ class _Waiting:
     def until(self, deadline: float) -> Process[State]:
         goals = " or ".join(sorted(map(str, self.goals)))
         LOGGER.info("%s: waiting until it is %s, for at most %g s", self.named, goals, self.timeout)
-        attempt = 0
+        attempt, lifecycle = 0, self.preflight.lifecycle
         while True:
             observation, answer = yield from self._within(deadline, self._look())
             attempt = 1 if self._note(observation, answer) else attempt + 1
@@ -156,7 +156,9 @@ class _Waiting:
                 if state is None or others:
                     raise Undecided(observation, None)
                 return state
-            self._give_up(observation)
+            if not any(lifecycle.reachable(state, by=WAITED_FOR) & self.goals for state in observation.found):
+                means = "what the owner, the CA and the calendar may do"
+                raise Unreachable(observation.found, self.goals, means, lifecycle.name_of(None))
             grown = growing(attempt, answer, base=self.interval / 20, cap=self.interval)
             pause = min(deadline - self.preflight.clock(), grown.seconds)
             if pause <= 0:
@@ -203,9 +205,3 @@ class _Waiting:
             LOGGER.info("%s: read as %r: %s", self.named, str(observation), " or ".join(observation.names))
             self.path.append(observation)
         return new
-
-    def _give_up(self, observation: Observation) -> None:
-        lifecycle = self.preflight.lifecycle
-        if not any(lifecycle.reachable(state, by=WAITED_FOR) & self.goals for state in observation.found):
-            means = "what the owner, the CA and the calendar may do"
-            raise Unreachable(observation.found, self.goals, means, lifecycle.name_of(None))
