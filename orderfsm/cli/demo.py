@@ -61,13 +61,12 @@ class _Demo:
         self.service = server.service
         self.bare = server.client()
         self.guarded = guard(self.bare)
-        self._creates = cycle(
-            [
-                (Operation.CREATE, {"domain": "example.com"} | CONTACT),
-                (Operation.CREATE_FOR_PACKAGE, {"domain": "example.com"}),
-                (Operation.CREATE_WITH_CSR, {"csr": _csr("example.com")} | CONTACT),
-            ]
-        )
+        creates = [
+            (Operation.CREATE, {"domain": "example.com"} | CONTACT),
+            (Operation.CREATE_FOR_PACKAGE, {"domain": "example.com"}),
+            (Operation.CREATE_WITH_CSR, {"csr": _csr("example.com")} | CONTACT),
+        ]
+        self._creates = cycle(creates)
 
     def attempt(self, state: State) -> dict[str, Any]:
         """Delete one order in `state` through the guard, and another without it; what each was answered."""

@@ -72,15 +72,12 @@ def url_of(endpoint: str) -> SplitResult:
         url = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
         if "://" not in endpoint and _is_here(url.hostname or ""):
             url = url._replace(scheme="http")
-        if url.scheme in {"http", "https"} and url.hostname and url.port != 0 and not _more_than_a_host(url, endpoint):
+        more = url.path.strip("/") or url.query or url.fragment or "@" in url.netloc or re.search(r"\s", endpoint)
+        if url.scheme in {"http", "https"} and url.hostname and url.port != 0 and not more:
             return url
     except ValueError:
         pass  # a bracket that is not closed, a port that is none
     raise InvalidValue("endpoint", without_credentials(endpoint), ["a host", "http://HOST:PORT", "https://HOST"])
-
-
-def _more_than_a_host(url: SplitResult, endpoint: str) -> bool:
-    return bool(url.path.strip("/") or url.query or url.fragment or "@" in url.netloc or re.search(r"\s", endpoint))
 
 
 def _is_here(host: str) -> bool:

@@ -162,15 +162,10 @@ class Journal:
         order_id = getattr(step.request, id_field(self._lifecycle), None)
         if order_id is None:
             return
-        refused = answer.outcome is Outcome.REFUSED
         read = step.operation == roles(self._lifecycle).read and answer.outcome is Outcome.ACCEPTED
-        line = self._line(
-            step.operation,
-            order_id=order_id,
-            outcome=answer.outcome,
-            code=answer.code if refused else None,
-            state=word_in(step.operation, answer.response.body, self._lifecycle) if read else None,
-        )
+        word = word_in(step.operation, answer.response.body, self._lifecycle) if read else None
+        code = answer.code if answer.outcome is Outcome.REFUSED else None
+        line = self._line(step.operation, order_id=order_id, outcome=answer.outcome, code=code, state=word)
         with self._lock:
             if self._file is not None:
                 self._write(f"{trace.dumps(line)}\n")

@@ -53,7 +53,7 @@ with needs("client"):
     from Tea.exceptions import TeaException, UnretryableException
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Operation
@@ -160,7 +160,7 @@ class Answer:
             return cls(Outcome.REFUSED, str(code), None, error, _retry_after(error), lifecycle)
         cause = getattr(error, "inner_exception", None)
         lost = isinstance(error, UnretryableException) or _is_of_the_network(error)
-        if not lost or _is_of_the_credentials(cause):
+        if not lost or type(cause).__module__.startswith("alibabacloud_credentials"):
             return None
         return cls(Outcome.UNKNOWN, error=error, lifecycle=lifecycle)
 
@@ -195,29 +195,6 @@ class Answer:
         return self.code or f"no answer ({type(self.error).__name__})"
 
 
-def send(operation: Operation, call: Callable[[], Any], lifecycle: Lifecycle, *, lenient: bool = False) -> Answer:
-    """What the SDK call `call` of `operation`, one of `lifecycle`, came to.
-
-    An error that is no answer is raised, unless `lenient`: see `Send`.
-    """
-    try:
-        response = call()
-    except Exception as error:  # noqa: BLE001  # raised again if it is no answer
-        return _answer_or_raise(operation, error, lifecycle, lenient=lenient)
-    return Answer.of_response(operation, response, lifecycle)
-
-
-async def send_async(
-    operation: Operation, call: Callable[[], Awaitable[Any]], lifecycle: Lifecycle, *, lenient: bool = False
-) -> Answer:
-    """The same of an asynchronous call."""
-    try:
-        response = await call()
-    except Exception as error:  # noqa: BLE001  # raised again if it is no answer
-        return _answer_or_raise(operation, error, lifecycle, lenient=lenient)
-    return Answer.of_response(operation, response, lifecycle)
-
-
 def send_raw(client: Client, action: str, version: str, parameters: Mapping[str, Any], runtime: Any) -> Answer:
     """What any request came to, of an action that the SDK need not know; its response is the dictionary that came."""
     params = openapi.Params(
@@ -238,7 +215,11 @@ def send_raw(client: Client, action: str, version: str, parameters: Mapping[str,
         return Answer.of_error(error) or Answer(Outcome.UNKNOWN, error=error)
 
 
-def _answer_or_raise(operation: Operation, error: Exception, lifecycle: Lifecycle, *, lenient: bool) -> Answer:
+def answer_or_raise(operation: Operation, error: Exception, lifecycle: Lifecycle, *, lenient: bool = False) -> Answer:
+    """What a call of `operation`, one of `lifecycle`, came to that raised `error`.
+
+    If that is no answer, it is raised again, unless `lenient`: see `Send`.
+    """
     answer = Answer.of_error(error, lifecycle)
     if answer is not None:
         return answer
@@ -317,7 +298,3 @@ def _is_of_the_network(error: Exception) -> bool:
     """Whether `error` means that no readable answer came: what requests, aiohttp and the SDK's JSON parser raise."""
     unreadable = isinstance(error, RuntimeError) and "json" in str(error)
     return unreadable or isinstance(error, OSError) or type(error).__module__.partition(".")[0] == "aiohttp"
-
-
-def _is_of_the_credentials(error: object) -> bool:
-    return type(error).__module__.partition(".")[0] == "alibabacloud_credentials"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, nullcontext, suppress
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
@@ -37,7 +37,8 @@ with needs("client"):
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
+    from contextlib import AbstractContextManager
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
@@ -268,19 +269,17 @@ class _Sweep:
         wanted = states_of(failed(lifecycle) if states is None else states, lifecycle)
         return cls(connection, wanted, lists, end, *settings)
 
-    @contextmanager
-    def journaling(self, path: str | os.PathLike[str] | None) -> Iterator[None]:
-        """Write every call to the journal at `path`, if there is to be one."""
+    def journaling(self, path: str | os.PathLike[str] | None) -> AbstractContextManager[Journal | None]:
+        """The context in which every call is written to the journal at `path`, if there is to be one."""
         if path is None:
-            yield
-            return
+            return nullcontext()
         swept = {
             "states": sorted(map(str, self.states)),
             "older_than": float(self.older_than),
             "endpoint": getattr(self.connection.client, "_endpoint", None),
         }
-        with closing(Journal(path, swept, self.lifecycle)) as self.journal:
-            yield
+        self.journal = Journal(path, swept, self.lifecycle)
+        return closing(self.journal)
 
     @property
     def preflight(self) -> Preflight:
