@@ -138,7 +138,7 @@ class _Field:
 
 @attrs.frozen
 class _SDK:
-    """What is read of the SDK: the fields of each model by their names on the wire, and the client's actions."""
+    """What is read of the SDK: the fields of each model by their names on the wire, and the actions that it calls."""
 
     version: str
     models: Mapping[str, Mapping[str, _Field]]
@@ -152,7 +152,8 @@ class _SDK:
             raise InvalidValue("SDK", str(folder), [f"a folder with the package {PACKAGE}"])
         models = {name: fields for source in sources for name, fields in _models(source.read_text(encoding="utf-8"))}
         version = re.search(r"__version__ = '(.*)'", (folder / "__init__.py").read_text(encoding="utf-8"))
-        sdk = cls(version[1] if version else "unknown", models, _actions(client.read_text(encoding="utf-8")))
+        actions = re.findall(r"\baction ?= ?'(\w+)'", client.read_text(encoding="utf-8"))
+        sdk = cls(version[1] if version else "unknown", models, tuple(dict.fromkeys(actions)))
         if not any(sdk.fields(model).get(field, _Field()).values for model, field in WORDS):
             raise InvalidValue("SDK", str(folder), ["version 3.x, whose comments list the values of Type and Status"])
         return sdk
@@ -205,8 +206,3 @@ def _field(before: list[str]) -> _Field:
         comment.append(before.pop().strip().lstrip("#").removeprefix(" "))
     values = [match[1] for line in reversed(comment) if (match := _VALUE.match(line))]
     return _Field(tuple(values), _REQUIRED in comment)
-
-
-def _actions(source: str) -> tuple[str, ...]:
-    """The actions that the client calls, each once."""
-    return tuple(dict.fromkeys(re.findall(r"\baction ?= ?'(\w+)'", source)))

@@ -16,8 +16,7 @@ from alibabacloud_cas20200407 import models
 
 from orderfsm import ORDER_LIFECYCLE, Operation, State
 from orderfsm.client import guard
-from orderfsm.client.connect import connect
-from orderfsm.client.direct import DirectClient
+from orderfsm.client.connect import DirectClient, connect
 from orderfsm.mock import Service
 from orderfsm.testing import HTTPDriver, Result, check_conformance
 from orderfsm.trace import Finding, Outcome

@@ -35,8 +35,8 @@ from orderfsm.client import (
     wait_async,
 )
 from orderfsm.client.call import Settled, settle
-from orderfsm.client.candidate import end_of, failed
 from orderfsm.client.errors import SDKOrderStateError, combined, refused_here
+from orderfsm.client.sweep import end_of, failed
 from orderfsm.drift import drift
 from orderfsm.errors import ServiceError
 from orderfsm.rows import Vocabulary

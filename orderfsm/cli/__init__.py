@@ -25,16 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .commands import run
         with safe_output():
             return run(arguments)
-    except OrderFSMError as error:
-        print("orderfsm:", safe(" ".join(str(error).split())), file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("orderfsm: interrupted", file=sys.stderr)
-        return 2
     except BrokenPipeError:
         # Whoever read our output is gone: stop, and let nothing complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 2
-    except OSError as error:
-        print("orderfsm:", safe(str(error)), file=sys.stderr)
-        return 2
+    except (OrderFSMError, OSError) as error:
+        print("orderfsm:", safe(" ".join(str(error).split())), file=sys.stderr)
+    return 2

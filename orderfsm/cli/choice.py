@@ -12,9 +12,9 @@ from orderfsm import wire
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.tables import NAMES, named
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from .printing import Parsed
 
+if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
 
 _TABLE = f"{__name__}.lifecycle"
@@ -42,12 +42,8 @@ in_table = click.option(
 """It is read before the words that it gives a meaning."""
 
 
-class Word(click.ParamType):  # type: ignore[type-arg]
-    """A word of the command line, read by the table that `--table` names; `InvalidValue` for what is none."""
-
-    def __init__(self, name: str, parse: Callable[[str, Lifecycle], Any]) -> None:
-        self.name = name
-        self._parse = parse
+class Word(Parsed):
+    """A word that is read by the table that `--table` names as well."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
         lifecycle = ORDER_LIFECYCLE if ctx is None else ctx.meta.get(_TABLE, ORDER_LIFECYCLE)

@@ -9,11 +9,11 @@ import click
 
 import orderfsm as api
 from orderfsm.explanation import explain as explain_states
-from orderfsm.export import document, exported
+from orderfsm.export import document
 from orderfsm.invalid import OrderFSMError, Unreachable
 from orderfsm.paths import Plan
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.rows import Actor
+from orderfsm.rows import Actor, State, Trigger
 from orderfsm.verdict import Verdict
 
 from .audit import audit, simulate
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Trigger
 
 EXIT_OF = {Verdict.LEGAL: 0, Verdict.ILLEGAL: 1, Verdict.UNDECIDED: 3}
 
@@ -82,15 +81,8 @@ def cli() -> None:
     """The life cycle of an Alibaba Cloud certificate order: what is allowed, why, and how to reach another state."""
 
 
-cli.add_command(serve)
-cli.add_command(orders)
-cli.add_command(replay)
-cli.add_command(conform)
-cli.add_command(export)
-cli.add_command(diff)
-cli.add_command(drift)
-cli.add_command(audit)
-cli.add_command(simulate)
+for _command in serve, orders, replay, conform, export, diff, drift, audit, simulate:
+    cli.add_command(_command)
 
 
 @cli.command()
@@ -162,20 +154,14 @@ def explain(trigger: Trigger, states: frozenset[State | None], lifecycle: Lifecy
 @in_table
 @as_json
 def plan(
-    starts: frozenset[State | None],
-    goals: frozenset[State | None],
-    lifecycle: Lifecycle,
-    *,
-    events: bool,
-    grave: bool,
-    as_json: bool,
+    starts: frozenset[State | None], goals: frozenset[State | None], lifecycle: Lifecycle, *, as_json: bool, **by: Any
 ) -> int:
     """Print a shortest path from one state to another.
 
     Exit 1 if there is none, 3 if that depends on which of the states that --from may mean it is.
     """
     ends = _ordered(goals, lifecycle)
-    plan = partial(lifecycle.plan, events=events, grave=grave)
+    plan = partial(lifecycle.plan, **by)
     plans = {start: _nearest(plan, start, ends) for start in _ordered(starts, lifecycle)}
     found = [path for path in plans.values() if isinstance(path, Plan)]
     same = len({path.triggers for path in found}) == 1 and len(found) == len(plans)
@@ -222,13 +208,10 @@ def _one_or_all(states: list[State | None]) -> Any:
 @cli.command()
 @in_table
 @as_json
-def diagram(lifecycle: Lifecycle, *, as_json: bool) -> int:
+@click.pass_context
+def diagram(context: click.Context, /, **options: Any) -> int:
     """Print the table as a mermaid state diagram: `export mermaid`."""
-    drawn = exported("mermaid", lifecycle)
-    if as_json:
-        return print_json({"table": lifecycle.name, "format": "mermaid", "text": drawn})
-    click.echo(drawn, nl=False)
-    return 0
+    return int(context.invoke(export, form="mermaid", **options))
 
 
 @cli.command()

@@ -10,30 +10,28 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.client import guard
-from orderfsm.client.sdk import method_name
+from orderfsm.client.sdk import method_name, request
 from orderfsm.errors import Refusal
 from orderfsm.extras import needs
-from orderfsm.mock import mock_cas
+from orderfsm.mock import Server, mock_cas
 from orderfsm.questions import ORDER_LIFECYCLE as TABLE
 from orderfsm.tables.orders import Operation, State
 
 with needs("client"):
-    from alibabacloud_cas20200407 import models
-    from Tea.exceptions import TeaException
-
-with needs("mock"):
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from Tea.exceptions import TeaException
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from enum import StrEnum
 
-    from orderfsm.mock import Server
 
 PRODUCT = "digicert-free-1-free"
 UNITS = 100
+CONTACT = {"email": "owner@example.com", "phone": "13800000000", "username": "owner", "validate_type": "DNS"}
 
 
 def run(say: Callable[[str], Any] = print) -> dict[str, Any]:
@@ -63,7 +61,12 @@ class _Demo:
         self.service = server.service
         self.bare = server.client()
         self.guarded = guard(self.bare)
-        self._creates = cycle([_create, _create_for_package, _create_with_csr])
+        creates = [
+            (Operation.CREATE, {"domain": "example.com"} | CONTACT),
+            (Operation.CREATE_FOR_PACKAGE, {"domain": "example.com"}),
+            (Operation.CREATE_WITH_CSR, {"csr": _csr("example.com")} | CONTACT),
+        ]
+        self._creates = cycle(creates)
 
     def attempt(self, state: State) -> dict[str, Any]:
         """Delete one order in `state` through the guard, and another without it; what each was answered."""
@@ -76,10 +79,11 @@ class _Demo:
 
     def order_in(self, goal: State) -> int:
         """The id of a new order that was moved to `goal` on a shortest path: calls by the SDK, events by the mock."""
-        order_id: int = next(self._creates)(self.bare)
+        operation, application = next(self._creates)
+        order_id = int(_call(self.bare, operation, product_code=PRODUCT, **application).order_id)
         for step in TABLE.plan(TABLE.check(None, Operation.CREATE), goal, events=True).steps:
             if TABLE.by_client(step.trigger):
-                self.call(self.bare, step.trigger, order_id)
+                _call(self.bare, step.trigger, order_id=order_id)
             else:
                 self.service.happen(order_id, step.trigger)
         return order_id
@@ -90,58 +94,36 @@ class _Demo:
         order_id = self.order_in(start)
         story.append({"did": "(moved here)", "state": self.type_of(order_id), "held": self._held()})
         for step in TABLE.plan(start, goal).steps:
-            self.call(self.guarded, step.trigger, order_id)
+            _call(self.guarded, step.trigger, order_id=order_id)
             story.append({"did": step.trigger, "state": self.type_of(order_id), "held": self._held()})
         return story
-
-    @staticmethod
-    def call(client: Any, operation: str, order_id: int) -> Any:
-        """Call `operation` on an order by the SDK's method and model for it."""
-        request = getattr(models, f"{operation}Request")(order_id=order_id)
-        return getattr(client, method_name(operation))(request)
 
     def type_of(self, order_id: int) -> str:
         """The `Type` that the service answers, or the code of its refusal."""
         try:
-            return str(self.call(self.bare, Operation.DESCRIBE, order_id).body.type)
+            return str(_call(self.bare, Operation.DESCRIBE, order_id=order_id).type)
         except TeaException as error:
             return str(error.code)
 
-    def _delete(self, client: Any, order_id: int) -> tuple[str, bool]:
+    @staticmethod
+    def _delete(client: Any, order_id: int) -> tuple[str, bool]:
         """`accepted` or the code of the refusal, and whether the refusal came from the guard."""
         try:
-            self.call(client, Operation.DELETE, order_id)
+            _call(client, Operation.DELETE, order_id=order_id)
         except TeaException as error:
             return str(error.code), isinstance(error, Refusal)
         return "accepted", False
 
     def _held(self) -> int:
-        asked = models.DescribePackageStateRequest(product_code=PRODUCT)
-        return int(self.bare.describe_package_state(asked).body.used_count or 0)
+        return int(_call(self.bare, Operation.DESCRIBE_PACKAGE, product_code=PRODUCT).used_count or 0)
 
 
-_CONTACT: dict[str, Any] = {
-    "email": "owner@example.com",
-    "phone": "13800000000",
-    "username": "owner",
-    "validate_type": "DNS",
-}
+def _call(client: Any, operation: StrEnum, **fields: Any) -> Any:
+    """The body that `client` is answered, by the SDK's method and model for the operation."""
+    return getattr(client, method_name(operation))(request(operation, **fields)).body
 
 
-def _create(client: Any) -> int:
-    asked = models.CreateCertificateRequestRequest(domain="example.com", product_code=PRODUCT, **_CONTACT)
-    return int(client.create_certificate_request(asked).body.order_id)
-
-
-def _create_for_package(client: Any) -> int:
-    asked = models.CreateCertificateForPackageRequestRequest(domain="example.com", product_code=PRODUCT)
-    return int(client.create_certificate_for_package_request(asked).body.order_id)
-
-
-def _create_with_csr(client: Any) -> int:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "example.com")])
-    csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    pem = csr.public_bytes(serialization.Encoding.PEM).decode()
-    asked = models.CreateCertificateWithCsrRequestRequest(csr=pem, product_code=PRODUCT, **_CONTACT)
-    return int(client.create_certificate_with_csr_request(asked).body.order_id)
+def _csr(domain: str) -> str:
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, domain)])
+    csr = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    return csr.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(Encoding.PEM).decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,6 +39,9 @@ def _states(context: click.Context, option: click.Parameter, given: tuple[frozen
     return states
 
 
+_in_states = partial(click.option, "--status", "states", type=STATES, multiple=True, callback=_states)
+
+
 endpoint_option = click.option(
     "--endpoint", metavar="URL", help="Host or URL of the service, or of a mock; default: the region's own."
 )
@@ -59,7 +62,7 @@ def orders(ctx: click.Context, endpoint: str | None, region: str | None) -> None
 
 
 def connected(command: Callable[..., int]) -> Callable[..., int]:
-    """A command whose first argument makes its client, of the endpoint given to the command or to the group."""
+    """A command whose first argument is a client, of the endpoint given to the command or to the group."""
 
     @endpoint_option
     @region_option
@@ -68,29 +71,27 @@ def connected(command: Callable[..., int]) -> Callable[..., int]:
     def with_client(
         of_the_group: tuple[str | None, str | None], /, endpoint: str | None, region: str | None, **options: Any
     ) -> int:
-        def client() -> Any:
-            with needs("client"):
-                from orderfsm.client import guard
-                from orderfsm.client.connect import REGION, connect
+        with needs("client"):
+            from orderfsm.client import guard
+            from orderfsm.client.connect import REGION, connect
 
-            return guard(connect(endpoint or of_the_group[0], region or of_the_group[1] or REGION))
-
-        return command(client, **options)
+        client = connect(endpoint or of_the_group[0], region or of_the_group[1] or REGION)
+        return command(guard(client), **options)
 
     return with_client
 
 
 @orders.command("list")
-@click.option("--status", "states", type=STATES, multiple=True, callback=_states, help="Only orders in this state.")
+@_in_states(help="Only orders in this state.")
 @as_json
 @connected
-def list_orders(client: Callable[[], Any], states: frozenset[State], *, as_json: bool) -> int:
+def list_orders(client: Any, states: frozenset[State], *, as_json: bool) -> int:
     """List the account's orders."""
     from orderfsm.client import sweep
 
     wanted = states or [state for state in ORDER_LIFECYCLE.state_rules if state is not None]
     with _sdk_errors():
-        found = sweep(client(), states=wanted, dry_run=True).selected
+        found = sweep(client, states=wanted, dry_run=True).selected
     if as_json:
         return print_json({"orders": [_order(each) for each in found]})
     return print_columns([("ORDER", "STATUS", "DOMAIN", "PRODUCT", "DATE"), *map(_row, found)])
@@ -100,21 +101,20 @@ def list_orders(client: Callable[[], Any], states: frozenset[State], *, as_json:
 @click.argument("order_id", type=click.IntRange(1, MAX_ID))
 @as_json
 @connected
-def show(client: Callable[[], Any], order_id: int, *, as_json: bool) -> int:
+def show(client: Any, order_id: int, *, as_json: bool) -> int:
     """Show an order: what it was read as, and what is allowed. Exit 1 if there is no such order."""
     from orderfsm.client import observe
 
     with _sdk_errors():
-        seen = observe(client(), order_id)
+        seen = observe(client, order_id)
     states = [state for state in ORDER_LIFECYCLE.state_rules if state in seen.states]
     allowed = [ORDER_LIFECYCLE.allowed(state) for state in states if state is not None]
     somewhere = dict.fromkeys(each for some in allowed for each in some)
     in_all = [each for each in somewhere if all(each in some for some in allowed)]
     perhaps = [each for each in somewhere if each not in in_all]
     if as_json:
-        print_json(
-            {"order_id": order_id, "read": seen.word, "states": states, "allowed": in_all, "perhaps_allowed": perhaps}
-        )
+        found = {"order_id": order_id, "read": seen.word, "states": states}
+        print_json(found | {"allowed": in_all, "perhaps_allowed": perhaps})
     else:
         click.echo(f"order:    {order_id}")
         click.echo(f"read as:  {safe(str(seen))}")
@@ -129,25 +129,25 @@ def show(client: Callable[[], Any], order_id: int, *, as_json: bool) -> int:
 @order_ids
 @as_json
 @connected
-def cancel(client: Callable[[], Any], order_ids: tuple[int, ...], *, as_json: bool) -> int:
+def cancel(client: Any, order_ids: tuple[int, ...], *, as_json: bool) -> int:
     """Withdraw applications: pending or under review to pending application.
 
     The order keeps its unit of quota until it is deleted. Exit 1 if one is refused, 3 if it is not known whether one
     was carried out.
     """
-    return _call(client(), Operation.CANCEL, order_ids, as_json=as_json)
+    return _call(client, Operation.CANCEL, order_ids, as_json=as_json)
 
 
 @orders.command()
 @order_ids
 @as_json
 @connected
-def delete(client: Callable[[], Any], order_ids: tuple[int, ...], *, as_json: bool) -> int:
+def delete(client: Any, order_ids: tuple[int, ...], *, as_json: bool) -> int:
     """Delete orders that failed or were withdrawn, which frees their quota.
 
     Exit 1 if one is refused, 3 if it is not known whether one was carried out.
     """
-    return _call(client(), Operation.DELETE, order_ids, as_json=as_json)
+    return _call(client, Operation.DELETE, order_ids, as_json=as_json)
 
 
 def _call(client: Any, operation: Operation, ids: tuple[int, ...], *, as_json: bool) -> int:
@@ -177,20 +177,9 @@ def _call(client: Any, operation: Operation, ids: tuple[int, ...], *, as_json: b
 
 @orders.command()
 @click.option(
-    "--older-than",
-    type=DURATION,
-    default=0,
-    metavar="DURATION",
-    help="Only orders of at least this age, as 7d or 12h.",
+    "--older-than", type=DURATION, default=0, metavar="DURATION", help="Only orders of at least this age, as 7d or 12h."
 )
-@click.option(
-    "--status",
-    "states",
-    type=STATES,
-    multiple=True,
-    callback=_states,
-    help="Orders in this state, instead of those whose review failed.",
-)
+@_in_states(help="Orders in this state, instead of those whose review failed.")
 @click.option("--yes", is_flag=True, help="Do it; without this, show what would be done.")
 @click.option("--rate", type=float, help="Calls a second of each operation; default: the documented limits.")
 @click.option("--concurrency", type=click.IntRange(1, 256), default=4, show_default=True)
@@ -198,15 +187,7 @@ def _call(client: Any, operation: Operation, ids: tuple[int, ...], *, as_json: b
 @as_json
 @connected
 def sweep(
-    client: Callable[[], Any],
-    states: frozenset[State],
-    *,
-    older_than: float,
-    yes: bool,
-    rate: float | None,
-    concurrency: int,
-    journal: str | None,
-    as_json: bool,
+    client: Any, states: frozenset[State], *, older_than: float, yes: bool, concurrency: int, as_json: bool, **how: Any
 ) -> int:
     """Free the quota of failed applications by deleting their orders.
 
@@ -215,20 +196,19 @@ def sweep(
     some are left.
     """
     from orderfsm.client import sweep as run
-    from orderfsm.client.candidate import failed
+    from orderfsm.client.sweep import failed
 
     wanted = states or failed(ORDER_LIFECYCLE)
-    settings: dict[str, Any] = {"rate": rate, "states": wanted, "older_than": older_than, "journal": journal}
-    sdk = client()
+    how |= {"states": wanted, "older_than": older_than}
     with _sdk_errors():
-        selected = run(sdk, dry_run=True, **settings).selected
+        selected = run(client, dry_run=True, **how).selected
         if not as_json:
             of = f"in {' or '.join(sorted(wanted))}" + (f", at least {older_than:g} s old" if older_than else "")
-            _print_selection(selected, f"{of}, at {getattr(sdk, '_endpoint', None)}")
+            _print_selection(selected, f"{of}, at {getattr(client, '_endpoint', None)}")
         if not yes:
             return print_json(_summary(selected, None)) if as_json else 0
         with _progress(len(selected)) as progress:
-            report = run(sdk, selected=selected, concurrency=concurrency, on_progress=progress, **settings)
+            report = run(client, selected=selected, concurrency=concurrency, on_progress=progress, **how)
     if as_json:
         print_json(_summary(selected, report))
     else:

@@ -20,7 +20,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON d
 class Parsed(click.ParamType):  # type: ignore[type-arg]
     """A word of the command line, read by a function that raises `InvalidValue` for what is none."""
 
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+    def __init__(self, name: str, parse: Callable[..., Any]) -> None:
         self.name = name
         self._parse = parse
 

@@ -45,9 +45,6 @@ class _Shown:
     def write(self, text: str) -> int:
         return self._stream.write(safe(text, allowing="\n\t"))
 
-    def flush(self) -> None:
-        self._stream.flush()
-
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 

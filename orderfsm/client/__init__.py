@@ -1,15 +1,14 @@
 """For clients of the real service: the table is asked before a call is sent."""
 
-from .candidate import Candidate
+from .call import Divergence
 from .carry_out import CarriedOut, Undecided, carry_out, carry_out_async
-from .decision_log import Divergence
 from .errors import OutcomeUnknown, UnreadableAnswer
 from .guard import guard
 from .journal import JournalFailed
 from .observation import Observation
 from .observe import observe, observe_async
 from .sdk import UnsupportedSDK
-from .sweep import SweepReport, sweep, sweep_async
+from .sweep import Candidate, SweepReport, sweep, sweep_async
 from .wait import WaitTimeout, wait, wait_async
 
 __all__ = [

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from numbers import Real
 from operator import index
 from typing import TYPE_CHECKING
 
-from orderfsm.identity import MAX_ID
+from orderfsm.identity import MAX_ID, Id
 from orderfsm.invalid import InvalidValue
 from orderfsm.words import states_meant
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State
 
@@ -43,15 +40,13 @@ def states_of(given: State | str | Collection[State | str], lifecycle: Lifecycle
     words = [given] if isinstance(given, str) else given
     if not isinstance(words, Iterable):
         raise InvalidValue("possible states", given, ["a state, or a set of at least one"])
-    return frozenset(lifecycle.members({state for word in words for state in _named(word, lifecycle)}))
-
-
-def _named(word: str, lifecycle: Lifecycle) -> frozenset[State | None]:
     accepted = [state for state in lifecycle.state_rules if state is not None]
-    states = states_meant(word, lifecycle, accepted)
-    if None in states:
-        raise InvalidValue("state", word, accepted)
-    return states
+    states: set[State | None] = set()
+    for word in words:
+        states |= states_meant(word, lifecycle, accepted)
+        if None in states:
+            raise InvalidValue("state", word, accepted)
+    return frozenset(lifecycle.members(states))
 
 
 def state_of(given: State | str, lifecycle: Lifecycle) -> State:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import time
 from datetime import UTC, datetime
 from enum import StrEnum
-from logging import INFO, WARNING
+from itertools import count
 from typing import TYPE_CHECKING, Any, cast
+
+import attrs
 
 from orderfsm.explanation import explain
 from orderfsm.trace import Outcome
@@ -14,7 +18,6 @@ from orderfsm.verdict import Uncertain, Verdict
 
 from .arguments import id_of
 from .backoff import RETRIES, backoff
-from .decision_log import LOGGER, Divergence, log
 from .errors import OutcomeUnknown, naming, refused_by_service, refused_here
 from .lost_create import Application, earliest
 from .observation import Observation, everything, found
@@ -30,6 +33,31 @@ if TYPE_CHECKING:
     from orderfsm.rows import Operation, State
 
     from .preflight import Preflight
+
+
+LOGGER = logging.getLogger("orderfsm.decisions")
+"""The decision log: one JSON line per decision, as the message of a record.
+
+Its level is INFO, or WARNING for a call that was sent although the table refuses it, and for a divergence. A line holds
+the time (RFC 3339, UTC) and nothing of a request or of an answer but the order's id, the operation, words of the API's
+vocabularies and error codes: no keys, no secrets, no certificates.
+"""
+
+
+@attrs.frozen
+class Divergence:
+    """The service refused what the table allows, or accepted what the table refuses.
+
+    `states` are those that the order was believed to be in, `answer` is `accepted` or the error code. `race`: what
+    others may have done to the order since it was read would explain the answer.
+    """
+
+    order_id: int | str
+    states: frozenset[State | None]
+    operation: Operation
+    answer: str
+    race: bool
+    time: datetime
 
 
 class Settled(Uncertain, StrEnum):
@@ -72,12 +100,7 @@ def _completed_at_once(
 
 
 def calling(
-    preflight: Preflight,
-    operation: Operation,
-    asked: Any,
-    believed: Observation | None = None,
-    *,
-    throttles: int = 0,
+    preflight: Preflight, operation: Operation, asked: Any, believed: Observation | None = None, *, throttles: int = 0
 ) -> Process[Any]:
     """Carry out a ruled or creating call as far as the table lets it; the SDK's response, or an error.
 
@@ -89,7 +112,7 @@ def calling(
     with naming(call.order_id, preflight.lifecycle.noun):
         if not call.creating:
             return (yield from call.process())
-        with preflight.creates.underway(call.order_id or Application.of(asked).domains) as others_too:
+        with preflight.memory.creating(call.order_id or Application.of(asked).domains) as others_too:
             call.ambiguous = others_too
             return (yield from call.process())
 
@@ -101,7 +124,6 @@ class _Call:
         self.preflight = preflight
         self.lifecycle = preflight.lifecycle
         self.memory = preflight.memory
-        self.creates = preflight.creates
         self.reading = preflight.reading
         self.operation = operation
         self.asked = asked
@@ -122,6 +144,11 @@ class _Call:
         if self.creates_only:
             return frozenset([None])
         return everything(self.lifecycle) if self.believed is None else self.believed.states
+
+    @property
+    def after(self) -> frozenset[State | None]:
+        """The states that the call leads to from these, as far as the table allows it there."""
+        return self.lifecycle.narrow(self.states, self.operation, accepted=True)
 
     @property
     def verdict(self) -> Verdict:
@@ -166,13 +193,13 @@ class _Call:
     def _accepted(self, answer: Answer) -> Process[Any]:
         order_id, verdict = self.order_id, self.verdict
         if self.creating:
-            self._created(getattr(answer.response.body, self.named))
+            self.memory.created(getattr(answer.response.body, self.named))
         if order_id is None:
             return answer.response
         self.memory.met(order_id)
-        after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
+        after = self.after
         if after and after <= self.lifecycle.gone:
-            self.creates.not_new(order_id)
+            self.memory.not_new(order_id)
         if verdict is Verdict.ILLEGAL:
             self._report(Outcome.ACCEPTED)
             self.believed, _ = yield from self.reading.read(order_id)
@@ -196,11 +223,8 @@ class _Call:
                 now = self.memory.observation(self.order_id, self.lifecycle.gone, answer.code)
             else:
                 now = yield from self._read_settled()
-            settled = self._settled(now.states)
-            if settled is Settled.DONE:
-                return self._done()
-            if settled is Settled.UNCLEAR:
-                raise OutcomeUnknown(self.operation, self.order_id, now) from self.lost[-1].error
+            if (done := self._concluded(now)) is not None:
+                return done
             self.believed, kept = now, self.lifecycle.narrow(now.states, self.operation, accepted=False)
         elif self.verdict is Verdict.LEGAL and not self.diverged:
             self.diverged = True
@@ -211,28 +235,20 @@ class _Call:
             if self.verdict is Verdict.LEGAL:
                 return None
         self._remember(kept)
-        raise self._error(answer, self._explains(answer, kept))
-
-    def _explains(self, answer: Answer, states: frozenset[State | None]) -> frozenset[State | None]:
-        """Those of `states` in which the service answers so."""
-        missing = self.lifecycle.gone
-        return states & missing if answer.not_found else states - missing
+        gone = self.lifecycle.gone
+        raise self._error(answer, kept & gone if answer.not_found else kept - gone)
 
     def _lost(self, answer: Answer) -> Process[Any]:
         """After a lost answer: the response if the call was carried out, None to send it again; or an error."""
         self.lost.append(answer)
         if self.creating:
             return (yield from self._look_for_created(answer))
-        after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
-        if after and after <= self.lifecycle.gone and self.states != everything(self.lifecycle):
-            self.creates.not_new(self.order_id)  # it was there before the call
+        if self.after and self.after <= self.lifecycle.gone and self.states != everything(self.lifecycle):
+            self.memory.not_new(self.order_id)  # it was there before the call
         now = yield from self._read_settled()
-        settled = self._settled(now.states)
-        self._log(settled)
-        if settled is Settled.DONE:
-            return self._done()
-        if settled is Settled.UNCLEAR:
-            raise OutcomeUnknown(self.operation, self.order_id, now) from answer.error
+        self._log(self._settled(now.states))
+        if (done := self._concluded(now)) is not None:
+            return done
         self.believed = now
         yield from self._again(answer)
         return None
@@ -247,18 +263,19 @@ class _Call:
         yield backoff(len(self.lost), answer)
 
     def _read_settled(self) -> Process[Observation]:
-        return (
-            yield from self.reading.read_until(
-                self.order_id, lambda states: self._settled(states) is not Settled.UNCLEAR
-            )
-        )
+        return self.reading.read_until(self.order_id, lambda states: self._settled(states) is not Settled.UNCLEAR)
 
     def _settled(self, now: frozenset[State | None]) -> Settled:
         return settle(self.lifecycle, self.operation, self.states, now)
 
-    def _done(self) -> Any:
-        after = self.lifecycle.narrow(self.states, self.operation, accepted=True)
-        self._remember(after or everything(self.lifecycle))
+    def _concluded(self, now: Observation) -> Any:
+        """The response of a lost attempt that was carried out, as the order is `now`; None if it was not."""
+        settled = self._settled(now.states)
+        if settled is Settled.UNCLEAR:
+            raise OutcomeUnknown(self.operation, self.order_id, now) from self.lost[-1].error
+        if settled is Settled.NOT_DONE:
+            return None
+        self._remember(self.after or everything(self.lifecycle))
         return response(self.operation)
 
     # -- creates and renewals ----------------------------------------------------------------------------------------
@@ -269,15 +286,13 @@ class _Call:
         That it was not made is concluded only when the list has not had it for `grace` seconds.
         """
         given_up = self.preflight.clock() + self.preflight.grace
-        attempt = 0
-        while True:
-            attempt += 1
+        for attempt in count(1):
             rows = yield from self.reading.orders()
             if rows is None or isinstance(rows, Answer):
                 raise OutcomeUnknown(self.operation, self.order_id, self.believed) from answer.error
             made, doubtful = self._candidates(rows)
             if len(made) == 1 and not self.ambiguous():
-                self._created(made[0])
+                self.memory.created(made[0])
                 self._log(Settled.DONE)
                 return response(self.operation, **{self.named: made[0]})
             if made or (doubtful and self.preflight.clock() >= given_up):
@@ -290,13 +305,9 @@ class _Call:
         yield from self._again(answer)
         return None
 
-    def _created(self, order_id: Id) -> None:
-        self.creates.created(order_id)
-        self.memory.met(order_id)
-
     def _candidates(self, rows: list[Any]) -> tuple[list[Id], list[Id]]:
         """The listed orders that the lost call may have made, and those of which that is doubtful."""
-        known = {*self.creates.known_orders(), str(self.order_id)}
+        known = {*self.memory.created_lately(), str(self.order_id)}
         others = [row for row in rows if str(getattr(row, self.named)) not in known]
         if self.creates_only:
             application = Application.of(self.asked)
@@ -320,27 +331,22 @@ class _Call:
         others = {state for before in self.states for state in self.lifecycle.reachable(before)}
         silent = any(self.lifecycle.is_silent(state, self.operation) for state in others)
         verdicts = {self.lifecycle.table[state].get(self.operation) is not None for state in others}
-        report = Divergence(
-            self.order_id,
-            self.states,
-            self.operation,
-            answer,
-            silent or (answer == Outcome.ACCEPTED) in verdicts,
-            datetime.now(UTC),
-        )
+        race = silent or (answer == Outcome.ACCEPTED) in verdicts
         self._log(answer, warning=True, divergence=True)
-        if self.preflight.on_divergence is not None:
+        if (tell := self.preflight.on_divergence) is not None:
             try:
-                self.preflight.on_divergence(report)
-            except Exception:  # noqa: BLE001  # what became of the call matters more
+                tell(Divergence(self.order_id, self.states, self.operation, answer, race, datetime.now(UTC)))
+            except Exception:  # what became of the call matters more
                 LOGGER.exception("on_divergence failed")
 
     def _log(self, answer: str, *, warning: bool = False, divergence: bool | None = None) -> None:
-        if not LOGGER.isEnabledFor(WARNING if warning else INFO):
+        level = logging.WARNING if warning else logging.INFO
+        if not LOGGER.isEnabledFor(level):
             return
         seen = self.believed
         why = explain(self.lifecycle, self.states, self.operation)
         fields = {
+            "time": datetime.now(UTC).isoformat(timespec="microseconds"),
             self.lifecycle.identity.key: self.order_id,
             "operation": self.operation,
             "observed": seen and seen.word,
@@ -351,4 +357,4 @@ class _Call:
             "answer": answer,
             "divergence": divergence,
         }
-        log(fields, warning=warning)
+        LOGGER.log(level, "%s", json.dumps({name: value for name, value in fields.items() if value is not None}))

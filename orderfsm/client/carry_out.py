@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from orderfsm.errors import Refusal
@@ -12,9 +13,9 @@ from .backoff import growing
 from .call import calling
 from .connection import Connection
 from .errors import naming
-from .observation import everything, found, perhaps_never_there
+from .observation import Observation, everything, found, perhaps_never_there
 from .sdk import id_field, request
-from .steps import Pause
+from .steps import Pause, Process
 
 if TYPE_CHECKING:
     from orderfsm.identity import Id
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     from orderfsm.paths import Plan
     from orderfsm.rows import State, Transition
 
-    from .observation import Observation
     from .preflight import Preflight
-    from .steps import Process
 
 MOVES = 20
 """How many calls are tried before an order is given up that others keep moving."""
@@ -67,14 +66,6 @@ class Undecided(OrderFSMError):
         return f"{seen.named} was read as {seen}; how it comes to {goal} is not the same in {states}"
 
 
-class Moved(OrderFSMError):
-    """The order is no longer in one of the states in which it was to be touched. Made as `Moved(observation)`."""
-
-    def __str__(self) -> str:
-        seen = self.args[0]
-        return f"{seen.named} was read as {seen}: it is not in the states that were asked for any more"
-
-
 @overload
 def carry_out(client: Any, order_id: Id, goal: State | str, *, dry_run: Literal[True]) -> Plan: ...
 @overload
@@ -96,9 +87,7 @@ def carry_out(client: Any, order_id: Id, goal: State | str, *, dry_run: bool = F
     has its `order_id`.
     """
     connection = Connection.of(client)
-    state = state_of(goal, connection.preflight.lifecycle)
-    which = id_of(order_id, connection.preflight.lifecycle)
-    return connection.run(carrying_out(connection.preflight, which, state, dry_run=dry_run))
+    return connection.run(carrying_out(connection.preflight, order_id, goal, dry_run=dry_run))
 
 
 @overload
@@ -110,60 +99,56 @@ async def carry_out_async(
 async def carry_out_async(client: Any, order_id: Id, goal: State | str, *, dry_run: bool = False) -> Plan | CarriedOut:
     """`carry_out` with the SDK's asynchronous methods."""
     connection = Connection.of(client)
-    state = state_of(goal, connection.preflight.lifecycle)
-    which = id_of(order_id, connection.preflight.lifecycle)
-    return await connection.run_async(carrying_out(connection.preflight, which, state, dry_run=dry_run))
+    return await connection.run_async(carrying_out(connection.preflight, order_id, goal, dry_run=dry_run))
 
 
 def carrying_out(
     preflight: Preflight,
     order_id: Id,
-    goal: State,
+    goal: State | str,
     *,
     dry_run: bool = False,
     touchable: set[State | None] | None = None,
 ) -> Process[Plan | CarriedOut]:
-    """Carry it out as `carry_out` says. With `touchable`, `Moved` if the order is in other states than these.
+    """Carry it out as `carry_out` says. With `touchable`, an error if the order is in other states than these.
 
     Those that it is led to are added there, before the call: its answer may be lost.
     """
-    with naming(order_id, preflight.lifecycle.noun):
-        return (yield from _carrying_out(preflight, order_id, goal, dry_run=dry_run, touchable=touchable))
-
-
-def _carrying_out(
-    preflight: Preflight, order_id: Id, goal: State, *, dry_run: bool, touchable: set[State | None] | None
-) -> Process[Plan | CarriedOut]:
     lifecycle = preflight.lifecycle
+    end, order_id = state_of(goal, lifecycle), id_of(order_id, lifecycle)
     if touchable is None:
         touchable = {*everything(lifecycle)}
     steps: list[Transition] = []
     moves = 0
-    while moves < MOVES:
-        observation, plan = yield from _planned(preflight, order_id, goal)
-        if dry_run:
-            return plan
-        if not plan.steps:
-            return CarriedOut(observation, tuple(steps))
-        if not observation.found <= touchable:
-            raise Moved(observation)
-        step = plan.steps[0]
-        led_to = {step.target} - touchable
-        touchable |= led_to
-        if not lifecycle.by_client(step.trigger):
-            yield from _completed(preflight, observation, step)
-            continue
-        asked = request(step.trigger, **{id_field(lifecycle): order_id})
-        moves += 1
-        try:
-            yield from calling(preflight, step.trigger, asked, observation, throttles=THROTTLES)
-        except Refusal:  # the order has moved
-            touchable -= led_to
-            continue
-        steps.append(step)
-        if step.target == goal:
-            return CarriedOut(preflight.memory.observation(order_id, frozenset([goal]), None), tuple(steps))
-    raise OrderFSMError(f"{lifecycle.noun} {order_id} does not come to {goal} in {MOVES} calls: others keep moving it")
+    with naming(order_id, lifecycle.noun):
+        while moves < MOVES:
+            observation, plan = yield from _planned(preflight, order_id, end)
+            if dry_run:
+                return plan
+            if not plan.steps:
+                return CarriedOut(observation, tuple(steps))
+            if not observation.found <= touchable:
+                read = f"{observation.named} was read as {observation}"
+                raise OrderFSMError(f"{read}: it is not in the states that were asked for any more")
+            step = plan.steps[0]
+            led_to = {step.target} - touchable
+            touchable |= led_to
+            if not lifecycle.by_client(step.trigger):
+                yield from _completed(preflight, observation, step)
+                continue
+            asked = request(step.trigger, **{id_field(lifecycle): order_id})
+            moves += 1
+            try:
+                yield from calling(preflight, step.trigger, asked, observation, throttles=THROTTLES)
+            except Refusal:  # the order has moved
+                touchable -= led_to
+                continue
+            steps.append(step)
+            if step.target == end:
+                return CarriedOut(preflight.memory.observation(order_id, frozenset([end]), None), tuple(steps))
+        raise OrderFSMError(
+            f"{lifecycle.noun} {order_id} does not come to {end} in {MOVES} calls: others keep moving it"
+        )
 
 
 def _planned(preflight: Preflight, order_id: Id, goal: State) -> Process[tuple[Observation, Plan]]:
@@ -201,14 +186,11 @@ def decide(lifecycle: Lifecycle, now: frozenset[State | None], goal: State) -> P
     `Unreachable` if operations lead to `goal` from none of them.
     """
     possible = found(now)
-    ordered = [state for state in lifecycle.state_rules if state in possible]
     plans: list[Plan] = []
-    for state in ordered:
-        try:
+    for state in (state for state in lifecycle.state_rules if state in possible):
+        with suppress(Unreachable):
             plans.append(lifecycle.plan(state, goal))
-        except Unreachable:
-            continue
     if not plans:
         raise Unreachable(possible, goal, "operations alone", lifecycle.name_of(None))
-    same = len({plan.triggers[:1] for plan in plans}) == 1 and len(plans) == len(ordered)
+    same = len({plan.triggers[:1] for plan in plans}) == 1 and len(plans) == len(possible)
     return plans[0] if same else None

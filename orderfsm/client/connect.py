@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from ipaddress import ip_address
+from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from urllib.request import proxy_bypass
 
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue, OrderFSMError
 from orderfsm.urls import without_credentials
 
-from .direct import DirectClient
 from .sdk import Client
 
 with needs("client"):
@@ -22,19 +23,13 @@ with needs("client"):
     from alibabacloud_tea_openapi.models import Config
 
 if TYPE_CHECKING:
-    from urllib.parse import SplitResult
+    from collections.abc import Iterator
 
 REGION = "cn-hangzhou"
 
 
 class NoCredentials(OrderFSMError):
     """The SDK's default chain of credentials has none."""
-
-    def __str__(self) -> str:
-        return (
-            "no credentials: set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, "
-            "or use another source of the SDK's default chain"
-        )
 
 
 def connect(endpoint: str | None = None, region: str = REGION, *, key: tuple[str, str] | None = None) -> Client:
@@ -50,8 +45,10 @@ def connect(endpoint: str | None = None, region: str = REGION, *, key: tuple[str
     settings["region_id"] = region
     if url is not None:
         settings |= {"endpoint": url.netloc, "protocol": url.scheme}
-    direct = url is not None and _is_reached_directly(url.hostname or "")
-    return (DirectClient if direct else Client)(Config(**settings))
+        host = url.hostname or ""
+        if _is_here(host) or proxy_bypass(host):  # the SDK ignores NO_PROXY
+            return DirectClient(Config(**settings))
+    return Client(Config(**settings))
 
 
 def _credentials() -> dict[str, Any]:
@@ -61,7 +58,8 @@ def _credentials() -> dict[str, Any]:
     try:
         credentials.get_credential()
     except CredentialException as error:
-        raise NoCredentials from error
+        advice = "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET"
+        raise NoCredentials(f"no credentials: {advice}, or use another source of the SDK's default chain") from error
     return {"credential": credentials}
 
 
@@ -74,15 +72,12 @@ def url_of(endpoint: str) -> SplitResult:
         url = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
         if "://" not in endpoint and _is_here(url.hostname or ""):
             url = url._replace(scheme="http")
-        if url.scheme in {"http", "https"} and url.hostname and url.port != 0 and not _more_than_a_host(url, endpoint):
+        more = url.path.strip("/") or url.query or url.fragment or "@" in url.netloc or re.search(r"\s", endpoint)
+        if url.scheme in {"http", "https"} and url.hostname and url.port != 0 and not more:
             return url
     except ValueError:
         pass  # a bracket that is not closed, a port that is none
     raise InvalidValue("endpoint", without_credentials(endpoint), ["a host", "http://HOST:PORT", "https://HOST"])
-
-
-def _more_than_a_host(url: SplitResult, endpoint: str) -> bool:
-    return bool(url.path.strip("/") or url.query or url.fragment or "@" in url.netloc or re.search(r"\s", endpoint))
 
 
 def _is_here(host: str) -> bool:
@@ -94,6 +89,47 @@ def _is_here(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def _is_reached_directly(host: str) -> bool:
-    """Whether no proxy is to be asked for a host: it is this machine, or NO_PROXY has it, which the SDK ignores."""
-    return _is_here(host) or bool(proxy_bypass(host))
+# -- without a proxy ---------------------------------------------------------------------------------------------------
+
+TRANSPORTS = ("do_action", "async_do_action")
+"""The functions of the SDK's core that send a request: `TeaCore` in older generations, `DaraCore` since."""
+
+
+class DirectClient(Client):
+    """A client of the official SDK that asks no proxy.
+
+    The SDK sends every request to the proxy that HTTP_PROXY or HTTPS_PROXY names: to loopback as well, and whatever
+    NO_PROXY says; no setting keeps it from that. To make the server itself the proxy puts the request target into
+    absolute form (RFC 9112, section 3.2.2: `POST http://HOST/?...`), which many servers take for a path. So here the
+    SDK's own code runs with its own transport, and that alone sees an environment without proxies.
+    """
+
+
+def _in_other_globals(function: FunctionType, **changed: Any) -> FunctionType:
+    """The same function, to which some of the globals of its module are others."""
+    code, closure = function.__code__, function.__closure__
+    made = FunctionType(code, function.__globals__ | changed, function.__name__, function.__defaults__, closure)
+    made.__kwdefaults__ = function.__kwdefaults__
+    return made
+
+
+def _direct(core: type[Any]) -> type[Any]:
+    """The SDK's core, with a transport that sees no variables of the environment."""
+    without_proxies = SimpleNamespace(environ={}, getenv=os.getenv)  # DEBUG=sdk still works
+    sends = {name: staticmethod(_in_other_globals(getattr(core, name), os=without_proxies)) for name in TRANSPORTS}
+    return type(f"Direct{core.__name__}", (core,), sends)
+
+
+def _sending(client: type[Any]) -> Iterator[tuple[str, FunctionType]]:
+    """The methods of a client that send requests, with the transport that asks no proxy."""
+    for of in reversed(client.__mro__):
+        for name, method in vars(of).items():
+            if isinstance(method, FunctionType):
+                used = [(known, method.__globals__.get(known)) for known in method.__code__.co_names]
+                cores = {known: _direct(core) for known, core in used if core and hasattr(core, TRANSPORTS[0])}
+                if cores:
+                    yield name, _in_other_globals(method, **cores)
+
+
+for _name, _method in _sending(Client):
+    setattr(DirectClient, _name, _method)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from copy import copy
 from threading import TIMEOUT_MAX
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import attrs
@@ -14,12 +14,8 @@ import attrs
 from orderfsm.invalid import InvalidValue
 
 from .preflight import Preflight
-from .sdk import Client, RuntimeOptions, method_name, send, send_async
-from .steps import Pause, run, run_async
-
-if TYPE_CHECKING:
-    from .sdk import Answer
-    from .steps import Process, Step
+from .sdk import Answer, Client, RuntimeOptions, answer_or_raise, method_name
+from .steps import Pause, Process, Step, run, run_async
 
 T = TypeVar("T")
 
@@ -65,9 +61,11 @@ class Connection:
             time.sleep(min(step.seconds, TIMEOUT_MAX))
             return None
         method = getattr(self.unguarded, f"{method_name(step.operation)}_with_options")
-        runtime = self._runtime(step.timeout)
-        lifecycle = self.preflight.lifecycle
-        return send(step.operation, lambda: method(self.client, step.request, runtime), lifecycle, lenient=step.lenient)
+        try:
+            response = method(self.client, step.request, self._runtime(step.timeout))
+        except Exception as error:  # noqa: BLE001  # raised again if it is no answer
+            return answer_or_raise(step.operation, error, self.preflight.lifecycle, lenient=step.lenient)
+        return Answer.of_response(step.operation, response, self.preflight.lifecycle)
 
     async def perform_async(self, step: Step) -> Answer | None:
         """The same by the asynchronous ones."""
@@ -75,12 +73,12 @@ class Connection:
             await asyncio.sleep(step.seconds)
             return None
         method = getattr(self.unguarded, f"{method_name(step.operation)}_with_options_async")
-
-        async def call() -> Any:
+        try:
             async with asyncio.timeout(step.timeout):
-                return await method(self.client, step.request, self._runtime(step.timeout))
-
-        return await send_async(step.operation, call, self.preflight.lifecycle, lenient=step.lenient)
+                response = await method(self.client, step.request, self._runtime(step.timeout))
+        except Exception as error:  # noqa: BLE001  # raised again if it is no answer
+            return answer_or_raise(step.operation, error, self.preflight.lifecycle, lenient=step.lenient)
+        return Answer.of_response(step.operation, response, self.preflight.lifecycle)
 
     def _runtime(self, timeout: float | None) -> Any:
         """The SDK's settings of a call that shall not wait longer than `timeout` seconds for bytes to come."""

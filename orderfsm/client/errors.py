@@ -10,16 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from orderfsm.errors import (
-    CreateCertificateRequestFailed,
-    DeleteFail,
-    NotFoundOrder,
-    NotFoundPackage,
-    NotRemainCount,
-    OrderStateError,
-    Refusal,
-    ServiceError,
-)
+from orderfsm.errors import NotFoundOrder, OrderStateError, Refusal, ServiceError
 from orderfsm.explanation import Explanation, explain
 from orderfsm.extras import needs
 from orderfsm.invalid import OrderFSMError
@@ -132,10 +123,6 @@ def _made(error: type[ServiceError], args: tuple[object, ...]) -> _SDKFields:
 
 SDKOrderStateError = combined(OrderStateError)
 SDKNotFoundOrder = combined(NotFoundOrder)
-SDKNotFoundPackage = combined(NotFoundPackage)
-SDKNotRemainCount = combined(NotRemainCount)
-SDKCreateCertificateRequestFailed = combined(CreateCertificateRequestFailed)
-SDKDeleteFail = combined(DeleteFail)
 
 
 def refused_here(lifecycle: Lifecycle, states: Collection[State | None], trigger: Trigger) -> _SDKRefusal:

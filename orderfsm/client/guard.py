@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache, wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from orderfsm.questions import ORDER_LIFECYCLE
 
-from .call import calling
+from .call import Divergence, calling
 from .connection import Connection
 from .preflight import Mode, Preflight
 from .roles import roles
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Operation
 
-    from .decision_log import Divergence
 
 C = TypeVar("C", bound=Client)
+_Methods: TypeAlias = "tuple[Callable[..., Any], Callable[..., Any]]"
 
 
 def guard(
@@ -78,65 +78,53 @@ def _guarded_class(cls: Any, lifecycle: Lifecycle) -> type[Any]:
     Only `..._with_options` and `..._with_options_async` are replaced: the short forms call them.
     """
     require_offered(lifecycle, cls)
-    members: dict[str, Any] = {"_unguarded": cls}
     its = roles(lifecycle)
-    for operation in its.ruled + its.creating:
+    members: dict[str, Any] = {"_unguarded": cls}
+    wrapped = dict.fromkeys(its.ruled + its.creating, _asking) | dict.fromkeys(its.fields, _noting)
+    for operation, made in wrapped.items():
         name = f"{method_name(operation)}_with_options"
-        members[name] = _asking(operation, getattr(cls, name))
-        members[f"{name}_async"] = _asking_async(operation, getattr(cls, f"{name}_async"))
-    for operation in its.fields:
-        name = f"{method_name(operation)}_with_options"
-        members[name] = _noting(operation, getattr(cls, name))
-        members[f"{name}_async"] = _noting_async(operation, getattr(cls, f"{name}_async"))
+        members[name], members[f"{name}_async"] = made(operation, getattr(cls, name), getattr(cls, f"{name}_async"))
     return type(f"Guarded{cls.__name__}", (cls,), members)
 
 
-def _passes(preflight: Preflight, operation: Operation, request: Any) -> bool:
-    """Whether the guard has nothing to say: it is off, or the order that the call is about is not named."""
-    if preflight.mode is Mode.OFF:
-        return True
-    lifecycle = preflight.lifecycle
-    return operation not in lifecycle.creates and getattr(request, id_field(lifecycle), request) is None
+def _asking(operation: Operation, call: Callable[..., Any], call_async: Callable[..., Any]) -> _Methods:
+    """The methods that ask the guard before the call."""
 
+    def asked(self: Any, request: Any, runtime: Any) -> Connection | None:
+        """None if the guard has nothing to say: it is off, or the order that the call is about is not named."""
+        preflight: Preflight = self._preflight
+        lifecycle = preflight.lifecycle
+        unnamed = operation not in lifecycle.creates and getattr(request, id_field(lifecycle), request) is None
+        return None if unnamed or preflight.mode is Mode.OFF else Connection(self, self._unguarded, preflight, runtime)
 
-def _asking(operation: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
     def asking(self: Any, request: Any, runtime: Any) -> Any:
-        preflight: Preflight = self._preflight
-        if _passes(preflight, operation, request):
+        if (connection := asked(self, request, runtime)) is None:
             return call(self, request, runtime)
-        return Connection(self, self._unguarded, preflight, runtime).run(calling(preflight, operation, request))
+        return connection.run(calling(connection.preflight, operation, request))
 
-    return asking
+    @wraps(call_async)
+    async def asking_async(self: Any, request: Any, runtime: Any) -> Any:
+        if (connection := asked(self, request, runtime)) is None:
+            return await call_async(self, request, runtime)
+        return await connection.run_async(calling(connection.preflight, operation, request))
 
-
-def _asking_async(operation: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(call)
-    async def asking(self: Any, request: Any, runtime: Any) -> Any:
-        preflight: Preflight = self._preflight
-        if _passes(preflight, operation, request):
-            return await call(self, request, runtime)
-        connection = Connection(self, self._unguarded, preflight, runtime)
-        return await connection.run_async(calling(preflight, operation, request))
-
-    return asking
+    return asking, asking_async
 
 
-def _noting(operation: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
+def _noting(operation: Operation, call: Callable[..., Any], call_async: Callable[..., Any]) -> _Methods:
+    """The methods that take note of what the call was answered."""
+
     @wraps(call)
     def noting(self: Any, request: Any, runtime: Any) -> Any:
         response = call(self, request, runtime)
         self._preflight.reading.saw_response(operation, request, response)
         return response
 
-    return noting
-
-
-def _noting_async(operation: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(call)
-    async def noting(self: Any, request: Any, runtime: Any) -> Any:
-        response = await call(self, request, runtime)
+    @wraps(call_async)
+    async def noting_async(self: Any, request: Any, runtime: Any) -> Any:
+        response = await call_async(self, request, runtime)
         self._preflight.reading.saw_response(operation, request, response)
         return response
 
-    return noting
+    return noting, noting_async

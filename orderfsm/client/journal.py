@@ -23,7 +23,7 @@ from orderfsm.trace import Line, Outcome
 
 from .observation import word_in
 from .roles import roles
-from .sdk import id_field
+from .sdk import Answer, id_field
 
 try:
     import fcntl
@@ -38,9 +38,8 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Operation
 
-    from .candidate import Candidate
-    from .sdk import Answer
     from .steps import Send
+    from .sweep import Candidate
 
 
 class JournalFailed(OrderFSMError, OSError):
@@ -48,9 +47,6 @@ class JournalFailed(OrderFSMError, OSError):
 
     Made as `JournalFailed(path, error)`.
     """
-
-    def __init__(self, path: str, error: OSError) -> None:
-        super().__init__(path, error)
 
     def __str__(self) -> str:
         path, error = self.args
@@ -83,7 +79,7 @@ class Journal:
                 raise self._invalid("a file")
             self._file = self._locked("r+b", buffering=0)
             try:
-                self._go_on(self._file)
+                self._load(self._file)
             except BaseException:
                 self.close()
                 raise
@@ -106,16 +102,11 @@ class Journal:
                 raise JournalFailed(str(self._path), error) from error
         return file
 
-    def _go_on(self, file: BinaryIO) -> None:
+    def _load(self, file: BinaryIO) -> None:
+        """Read the whole lines of the file, and go on after them."""
         text = file.read()
         whole = text[: text.rfind(b"\n") + 1]
-        self._load(whole)
-        if whole != text:
-            file.truncate(len(whole))
-        file.seek(len(whole))
-
-    def _load(self, text: bytes) -> None:
-        first, *lines = text.splitlines() or [b""]
+        first, *lines = whole.splitlines() or [b""]
         selected = self._selected(first)
         for number, each in enumerate(lines, 2):
             line = trace.loads(each, str(self._path), number, self._lifecycle)
@@ -129,6 +120,8 @@ class Journal:
                 self.selection.append((line.order_id, line.state, *named))
         if len(self.selection) != selected:
             raise self._invalid(f"its whole selection, {selected} orders, and not {len(self.selection)}")
+        file.truncate(len(whole))
+        file.seek(len(whole))
 
     def _selected(self, header: bytes) -> int:
         """How many orders the sweep that began the file selected, if it swept the same."""
@@ -169,15 +162,10 @@ class Journal:
         order_id = getattr(step.request, id_field(self._lifecycle), None)
         if order_id is None:
             return
-        refused = answer.outcome is Outcome.REFUSED
         read = step.operation == roles(self._lifecycle).read and answer.outcome is Outcome.ACCEPTED
-        line = self._line(
-            step.operation,
-            order_id=order_id,
-            outcome=answer.outcome,
-            code=answer.code if refused else None,
-            state=word_in(step.operation, answer.response.body, self._lifecycle) if read else None,
-        )
+        word = word_in(step.operation, answer.response.body, self._lifecycle) if read else None
+        code = answer.code if answer.outcome is Outcome.REFUSED else None
+        line = self._line(step.operation, order_id=order_id, outcome=answer.outcome, code=code, state=word)
         with self._lock:
             if self._file is not None:
                 self._write(f"{trace.dumps(line)}\n")

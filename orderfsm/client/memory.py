@@ -1,8 +1,10 @@
-"""What a client has seen: what it read of orders lately, and which orders there are, or were."""
+"""What a client has seen and made: what it read of orders lately, which there are or were, and its own creates."""
 
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import attrs
 from .observation import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable, Iterator
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State
@@ -19,20 +21,26 @@ if TYPE_CHECKING:
 MEMORY = 100_000
 """How many orders are remembered to have been met: of one that is not found, that tells a deleted one from none."""
 
+LATELY = 3600
+"""Seconds for which an order is remembered that this client created, at least."""
+
 
 @attrs.define(eq=False)
 class Memory:
-    """Observations, each for `max_age` seconds by `clock`, and the orders that were met; for several threads.
+    """What was observed of orders of `lifecycle`, for `max_age` seconds; which were met; which this client created.
 
-    The orders are those of the table `lifecycle`.
+    An order is new for `grace` seconds after that. Both are seconds of `clock`; it may be asked from several threads.
     """
 
     max_age: float
+    grace: float
     clock: Callable[[], float]
     lifecycle: Lifecycle
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     _seen: dict[str, Observation] = attrs.field(factory=dict, init=False)
     _met: dict[str, None] = attrs.field(factory=dict, init=False)
+    _created: dict[str, float] = attrs.field(factory=dict, init=False)
+    _underway: Counter[Hashable] = attrs.field(factory=Counter, init=False)
 
     def observation(
         self, order_id: int | str, states: frozenset[State | None], word: str | None, **rest: Any
@@ -68,3 +76,37 @@ class Memory:
     def has_met(self, order_id: int | str) -> bool:
         """Whether it is remembered that there is, or was, such an order."""
         return str(order_id) in self._met
+
+    def created(self, order_id: int | str) -> None:
+        """Remember that this client created an order just now."""
+        self.met(order_id)
+        now = self.clock()
+        with self._lock:
+            while self._created and now - self._created[first := next(iter(self._created))] > max(self.grace, LATELY):
+                del self._created[first]
+            self._created[str(order_id)] = now
+
+    def created_lately(self) -> frozenset[str]:
+        """The orders that this client created in the last hour, at least, and that it did not delete."""
+        return frozenset(self._created)
+
+    def is_new(self, order_id: int | str) -> bool:
+        """Whether this client created the order within the last `grace` seconds."""
+        return self.clock() - self._created.get(str(order_id), float("-inf")) < self.grace
+
+    def not_new(self, order_id: int | str) -> None:
+        """From now on, that the order is not found means that it is gone, however young it is."""
+        with self._lock:
+            self._created.pop(str(order_id), None)
+
+    @contextmanager
+    def creating(self, about: Hashable) -> Iterator[Callable[[], bool]]:
+        """A create is under way; gives the question whether another one that is `about` the same is, too."""
+        with self._lock:
+            self._underway[about] += 1
+        try:
+            yield lambda: self._underway[about] > 1
+        finally:
+            with self._lock:
+                self._underway[about] -= 1
+                self._underway += Counter()  # keep what is positive

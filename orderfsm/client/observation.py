@@ -8,7 +8,6 @@ import attrs
 
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.trace import Outcome
 from orderfsm.words import meanings, states_read
 
 from .roles import roles
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Operation, State
-
-    from .sdk import Answer
 
 
 @attrs.frozen
@@ -94,25 +91,11 @@ def meaning(operation: Operation, word: str | None, lifecycle: Lifecycle) -> fro
     Every state if nobody knows it, or if its words contradict one another.
     """
     fields = roles(lifecycle).fields[operation]
-    possible = everywhere = everything(lifecycle)
+    possible = everything(lifecycle)
     try:
         for vocabulary, each in zip(fields, (word or "-").split(", ", len(fields) - 1), strict=False):
             if each != "-":
                 possible &= states_read(each, vocabulary.field, meanings(lifecycle, vocabulary))
     except InvalidValue:
-        return everywhere
-    return possible or everywhere
-
-
-def meaning_of(answer: Answer, lifecycle: Lifecycle, *, just_created: bool, met: bool) -> frozenset[State | None]:
-    """The states that the answer to a read of one order may mean.
-
-    Of an order that was `just_created` it means nothing that it is not found: the service needs a while to find it. Of
-    one that was `met` before it means that it is deleted; of any other, that it is, or never was.
-    """
-    if answer.outcome is Outcome.ACCEPTED:
-        read = roles(lifecycle).read
-        return meaning(read, word_in(read, answer.response.body, lifecycle), lifecycle)
-    if answer.not_found and not just_created:
-        return lifecycle.gone - ({None} if met else set())
-    return everything(lifecycle)
+        return everything(lifecycle)
+    return possible or everything(lifecycle)

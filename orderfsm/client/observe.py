@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 from .arguments import id_of
 from .connection import Connection
 from .errors import naming
-from .observation import everything
+from .observation import Observation, everything
 
 if TYPE_CHECKING:
     from orderfsm.identity import Id
 
-    from .observation import Observation
     from .preflight import Preflight
     from .steps import Process
 
@@ -25,20 +24,20 @@ def observe(client: Any, order_id: Id) -> Observation:
     observation, whose `states` are None and DELETED; DELETED alone if this client met the order before.
     """
     connection = Connection.of(client)
-    return connection.run(_observing(connection.preflight, id_of(order_id, connection.preflight.lifecycle)))
+    return connection.run(_observing(connection.preflight, order_id))
 
 
 async def observe_async(client: Any, order_id: Id) -> Observation:
     """`observe` with the SDK's asynchronous methods."""
     connection = Connection.of(client)
-    process = _observing(connection.preflight, id_of(order_id, connection.preflight.lifecycle))
-    return await connection.run_async(process)
+    return await connection.run_async(_observing(connection.preflight, order_id))
 
 
 def _observing(preflight: Preflight, order_id: Id) -> Process[Observation]:
-    everywhere = everything(preflight.lifecycle)
-    with naming(order_id, preflight.lifecycle.noun):
+    lifecycle = preflight.lifecycle
+    order_id = id_of(order_id, lifecycle)
+    with naming(order_id, lifecycle.noun):
         observation = yield from preflight.reading.read_until(order_id, lambda states: len(states - {None}) == 1)
-        if observation.error is not None and observation.states == everywhere:
+        if observation.error is not None and observation.states == everything(lifecycle):
             raise observation.error
         return observation

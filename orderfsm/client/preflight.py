@@ -13,7 +13,6 @@ from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import Basis
 
 from .arguments import seconds
-from .creates import Creates
 from .memory import Memory
 from .reading import Reading
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from orderfsm.lifecycle import Lifecycle
 
-    from .decision_log import Divergence
+    from .call import Divergence
 
 _FIRMEST_FIRST = tuple(Basis)
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -57,7 +56,7 @@ def _monotonic() -> float:
 
 @attrs.define(eq=False)
 class Preflight:
-    """The settings of a guard (see `guard`), and with what it decides: its memory, its own creates, and its readers.
+    """The settings of a guard (see `guard`), and with what it decides: its memory, and its readers.
 
     `clock` gives seconds that never go back; it may be replaced.
     """
@@ -70,13 +69,11 @@ class Preflight:
     lifecycle: Lifecycle = ORDER_LIFECYCLE
     clock: Callable[[], float] = _monotonic
     memory: Memory = attrs.field(init=False)
-    creates: Creates = attrs.field(init=False)
     reading: Reading = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.memory = Memory(self.max_age, self._now, self.lifecycle)
-        self.creates = Creates(self.grace, self._now)
-        self.reading = Reading(self.lifecycle, self.memory, self.creates)
+        self.memory = Memory(self.max_age, self.grace, self._now, self.lifecycle)
+        self.reading = Reading(self.lifecycle, self.memory)
 
     def refuses(self, basis: Basis | None) -> bool:
         """Whether a call that the table refuses on this basis is not sent: it is as firm as those that are trusted."""

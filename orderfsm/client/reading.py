@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -10,7 +11,7 @@ from orderfsm.trace import Outcome
 
 from .backoff import RETRIES, backoff
 from .errors import refused_by_service
-from .observation import meaning, meaning_of, perhaps_never_there, word_in
+from .observation import Observation, everything, meaning, perhaps_never_there, word_in
 from .roles import roles
 from .sdk import Answer, field_name, id_field, request, rows_of
 from .steps import Process, Send
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Operation, State
 
-    from .creates import Creates
     from .memory import Memory
-    from .observation import Observation
 
 PAGE = 50
 """Orders on a page of the list: the documented default."""
@@ -31,14 +30,13 @@ PAGE = 50
 
 @attrs.define(eq=False)
 class Reading:
-    """Reads orders. What a read means follows from the table, and from the `memory` and the `creates` of the client.
+    """Reads orders. What a read means follows from the table, and from the `memory` of the client.
 
     `headers` are the HTTP headers of the last page of the list.
     """
 
     lifecycle: Lifecycle
     memory: Memory
-    creates: Creates
     headers: Mapping[str, str] = attrs.field(factory=dict, init=False)
 
     def read(self, order_id: int | str, *, lenient: bool = False) -> Process[tuple[Observation, Answer]]:
@@ -48,13 +46,19 @@ class Reading:
         return self.saw(order_id, answer), answer
 
     def saw(self, order_id: int | str, answer: Answer) -> Observation:
-        """The observation that the answer to a read of one order is."""
-        body = answer.response.body if answer.outcome is Outcome.ACCEPTED else None
-        if body is not None:
+        """The observation that the answer to a read of one order is.
+
+        Of an order that is new it means nothing that it is not found: the service needs a while to find it. Of one that
+        was met before it means that it is deleted; of any other, that it is, or never was.
+        """
+        body, word, states = None, answer.code, everything(self.lifecycle)
+        if answer.outcome is Outcome.ACCEPTED:
             self.memory.met(order_id)
-        just_created, met = self.creates.just_created(order_id), self.memory.has_met(order_id)
-        states = meaning_of(answer, self.lifecycle, just_created=just_created, met=met)
-        word = answer.code if body is None else word_in(roles(self.lifecycle).read, body, self.lifecycle)
+            read, body = roles(self.lifecycle).read, answer.response.body
+            word = word_in(read, body, self.lifecycle)
+            states = meaning(read, word, self.lifecycle)
+        elif answer.not_found and not self.memory.is_new(order_id):
+            states = self.lifecycle.gone - ({None} if self.memory.has_met(order_id) else set())
         return self.memory.observation(order_id, states, word, body=body, error=answer.error)
 
     def saw_response(self, operation: Operation, request: Any, response: Any) -> None:
@@ -69,11 +73,10 @@ class Reading:
             for row in rows_of(response.body):
                 self.memory.met(getattr(row, named))
 
-    def existing(self, observation: Observation) -> Observation:
-        """`observation`, unless it says that there is no such order, and none was met: then `NotFound`."""
+    def existing(self, observation: Observation) -> None:
+        """Raise `NotFound` if `observation` says that there is no such order, and none was met."""
         if perhaps_never_there(observation.states, self.lifecycle) and observation.error is not None:
             raise refused_by_service(observation.error, self.lifecycle, (), roles(self.lifecycle).read)
-        return observation
 
     def read_until(
         self, order_id: int | str, suffices: Callable[[frozenset[State | None]], bool]
@@ -95,8 +98,14 @@ class Reading:
         return observation
 
     def listed(self, observation: Observation) -> Process[Observation]:
-        """`observation`, narrowed by what the list says of the order's state, if it is there."""
-        row = yield from self.row(observation.order_id)
+        """`observation`, narrowed by what the list says of the state, if it can be read and the order is in it."""
+        named = id_field(self.lifecycle)
+
+        def wanted(row: Any) -> bool:
+            return str(getattr(row, named)) == str(observation.order_id)
+
+        rows = yield from self.orders(until=wanted)
+        row = next(filter(wanted, () if rows is None or isinstance(rows, Answer) else rows), None)
         if row is None:
             return observation
         self.memory.met(observation.order_id)
@@ -105,16 +114,6 @@ class Reading:
         states = meaning(listing, word, self.lifecycle)
         both = observation.states & states
         return self.memory.observation(observation.order_id, both or states, word, body=observation.body)
-
-    def row(self, order_id: int | str) -> Process[Any]:
-        """The order's entry in the list; None if it is not there, or if the list cannot be read."""
-        named = id_field(self.lifecycle)
-
-        def wanted(row: Any) -> bool:
-            return str(getattr(row, named)) == str(order_id)
-
-        rows = yield from self.orders(until=wanted)
-        return next(filter(wanted, () if rows is None or isinstance(rows, Answer) else rows), None)
 
     def orders(
         self, status: str | None = None, until: Callable[[Any], bool] = lambda _: False
@@ -126,17 +125,15 @@ class Reading:
         if roles(self.lifecycle).lists is None:
             return None
         found: list[Any] = []
-        page = 0
-        while True:
-            page += 1
+        for page in count(1):
             answer = yield from self.page(page, status)
             if answer.outcome is not Outcome.ACCEPTED:
                 return answer
-            body = answer.response.body
-            rows = rows_of(body)
+            rows = rows_of(answer.response.body)
             found += rows
-            if not rows or page * PAGE >= (body.total_count or 0) or any(map(until, rows)):
-                return found
+            if not rows or page * PAGE >= (answer.response.body.total_count or 0) or any(map(until, rows)):
+                break
+        return found
 
     def page(self, number: int, status: str | None = None) -> Process[Answer]:
         """The answer to one page of the list, asked again a bounded number of times while it is lost or throttled."""

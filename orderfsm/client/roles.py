@@ -26,11 +26,6 @@ class Roles(NamedTuple):
     ruled: tuple[Operation, ...]
     fields: dict[Operation, tuple[Vocabulary, ...]]
 
-    @property
-    def called(self) -> tuple[Operation, ...]:
-        """All of these operations, each once."""
-        return tuple(dict.fromkeys((*self.ruled, *self.creating, *self.fields)))
-
 
 @lru_cache
 def roles(lifecycle: Lifecycle) -> Roles:

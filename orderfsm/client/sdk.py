@@ -10,6 +10,7 @@ import re
 import traceback
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -47,40 +48,19 @@ with suppress(PackageNotFoundError):  # the import below says what to install
     require_supported(version(PACKAGE))
 
 with needs("client"):
-    from alibabacloud_cas20200407 import models
-    from alibabacloud_cas20200407.client import Client
+    from alibabacloud_cas20200407 import client, models
     from alibabacloud_tea_openapi import models as openapi
     from Tea.exceptions import TeaException, UnretryableException
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    from darabonba.runtime import RuntimeOptions
+    from collections.abc import Mapping
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Operation
-else:
-    try:
-        from alibabacloud_cas20200407.client import RuntimeOptions
-    except ImportError:  # 2.0.4 takes those of another package
-        from alibabacloud_tea_util.models import RuntimeOptions
 
-__all__ = [
-    "Answer",
-    "Client",
-    "RuntimeOptions",
-    "UnsupportedSDK",
-    "domains_of_csr",
-    "field_name",
-    "id_field",
-    "method_name",
-    "request",
-    "response",
-    "rows_of",
-    "send",
-    "send_async",
-    "send_raw",
-]
+Client = client.Client
+_OPTIONS = client if hasattr(client, "RuntimeOptions") else import_module("alibabacloud_tea_util.models")  # for 2.0.4
+RuntimeOptions: Any = _OPTIONS.RuntimeOptions
 
 
 @cache
@@ -100,7 +80,8 @@ def id_field(lifecycle: Lifecycle) -> str:
 
 def require_offered(lifecycle: Lifecycle, client: type[Client]) -> None:
     """Raise `InvalidValue` unless `client`, a class of the SDK, has all that is called for orders of `lifecycle`."""
-    for operation in roles(lifecycle).called:
+    its = roles(lifecycle)
+    for operation in (*its.ruled, *its.creating, *its.fields):
         if not (hasattr(client, f"{method_name(operation)}_with_options") and hasattr(models, f"{operation}Request")):
             accepted = f"a table whose operations the client of {PACKAGE} has; it has no {operation}"
             raise InvalidValue("lifecycle", lifecycle.name, [accepted])
@@ -179,7 +160,7 @@ class Answer:
             return cls(Outcome.REFUSED, str(code), None, error, _retry_after(error), lifecycle)
         cause = getattr(error, "inner_exception", None)
         lost = isinstance(error, UnretryableException) or _is_of_the_network(error)
-        if not lost or _is_of_the_credentials(cause):
+        if not lost or type(cause).__module__.startswith("alibabacloud_credentials"):
             return None
         return cls(Outcome.UNKNOWN, error=error, lifecycle=lifecycle)
 
@@ -214,29 +195,6 @@ class Answer:
         return self.code or f"no answer ({type(self.error).__name__})"
 
 
-def send(operation: Operation, call: Callable[[], Any], lifecycle: Lifecycle, *, lenient: bool = False) -> Answer:
-    """What the SDK call `call` of `operation`, one of `lifecycle`, came to.
-
-    An error that is no answer is raised, unless `lenient`: see `Send`.
-    """
-    try:
-        response = call()
-    except Exception as error:  # noqa: BLE001  # raised again if it is no answer
-        return _answer_or_raise(operation, error, lifecycle, lenient=lenient)
-    return Answer.of_response(operation, response, lifecycle)
-
-
-async def send_async(
-    operation: Operation, call: Callable[[], Awaitable[Any]], lifecycle: Lifecycle, *, lenient: bool = False
-) -> Answer:
-    """The same of an asynchronous call."""
-    try:
-        response = await call()
-    except Exception as error:  # noqa: BLE001  # raised again if it is no answer
-        return _answer_or_raise(operation, error, lifecycle, lenient=lenient)
-    return Answer.of_response(operation, response, lifecycle)
-
-
 def send_raw(client: Client, action: str, version: str, parameters: Mapping[str, Any], runtime: Any) -> Answer:
     """What any request came to, of an action that the SDK need not know; its response is the dictionary that came."""
     params = openapi.Params(
@@ -257,7 +215,11 @@ def send_raw(client: Client, action: str, version: str, parameters: Mapping[str,
         return Answer.of_error(error) or Answer(Outcome.UNKNOWN, error=error)
 
 
-def _answer_or_raise(operation: Operation, error: Exception, lifecycle: Lifecycle, *, lenient: bool) -> Answer:
+def answer_or_raise(operation: Operation, error: Exception, lifecycle: Lifecycle, *, lenient: bool = False) -> Answer:
+    """What a call of `operation`, one of `lifecycle`, came to that raised `error`.
+
+    If that is no answer, it is raised again, unless `lenient`: see `Send`.
+    """
     answer = Answer.of_error(error, lifecycle)
     if answer is not None:
         return answer
@@ -336,7 +298,3 @@ def _is_of_the_network(error: Exception) -> bool:
     """Whether `error` means that no readable answer came: what requests, aiohttp and the SDK's JSON parser raise."""
     unreadable = isinstance(error, RuntimeError) and "json" in str(error)
     return unreadable or isinstance(error, OSError) or type(error).__module__.partition(".")[0] == "aiohttp"
-
-
-def _is_of_the_credentials(error: object) -> bool:
-    return type(error).__module__.partition(".")[0] == "alibabacloud_credentials"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, nullcontext, suppress
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
@@ -19,11 +19,10 @@ from orderfsm.errors import ServiceError
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue, OrderFSMError, Unreachable
 from orderfsm.tables import api
-from orderfsm.trace import Outcome
+from orderfsm.trace import Line, Outcome
 from orderfsm.verdict import Uncertain
 
 from .arguments import id_of, number, seconds, states_of
-from .candidate import Candidate, end_of, failed
 from .carry_out import Undecided, carrying_out, decide
 from .connection import Connection
 from .errors import OutcomeUnknown, UnreadableAnswer
@@ -31,22 +30,22 @@ from .journal import Journal
 from .observation import meaning, word_in
 from .roles import roles
 from .sdk import Answer, id_field
-from .steps import Send, run, run_async
+from .steps import Pause, Process, Send, run, run_async
 
 with needs("client"):
     from pyrate_limiter import Duration, Limiter, Rate
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
+    from contextlib import AbstractContextManager
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.paths import Plan
     from orderfsm.rows import Operation, State
-    from orderfsm.trace import Line
 
     from .preflight import Preflight
-    from .steps import Pause, Process
 
 LAST_DATE = datetime.max.replace(tzinfo=UTC).timestamp() * 1000
 """Milliseconds since the epoch after which there are no dates."""
@@ -56,6 +55,26 @@ PASSING = OutcomeUnknown, Undecided, UnreadableAnswer
 
 ROUNDS = 3
 """How often an order is tried whose call failed in passing, or that is in the list again although it was not found."""
+
+
+@attrs.frozen
+class Candidate:
+    """An order that a sweep selects: its id, its `status` as the list has it, its domain and product.
+
+    `bought` is the date of the order (Unix time), None if the list has none. `states` are those that the status may
+    mean. `plan` leads from there to the deletion; None if no operations do, or not the same in all `states`.
+    `may_be_renewal`: orders begin in this state when a certificate is renewed, and wait there to be submitted; such an
+    order holds no quota.
+    """
+
+    order_id: Id
+    status: str
+    domain: str | None
+    product: str | None
+    bought: float | None
+    states: frozenset[State | None]
+    plan: Plan | None
+    may_be_renewal: bool
 
 
 @attrs.frozen
@@ -81,16 +100,12 @@ class SweepReport(Uncertain):
     @property
     def freed(self) -> int:
         """Units of quota that came back by this sweep."""
-        return sum(self.frees(candidate) for candidate in self._ours)
+        return sum(not each.may_be_renewal and each.order_id not in self.perhaps_ours for each in self._ours)
 
     @property
     def perhaps_freed(self) -> int:
         """Units that perhaps came back by it, besides."""
         return len(self._ours) - self.freed
-
-    def frees(self, candidate: Candidate) -> bool:
-        """Whether the deletion of this candidate brought a unit back for certain, and by this sweep."""
-        return not candidate.may_be_renewal and candidate.order_id not in self.perhaps_ours
 
     @property
     def _ours(self) -> list[Candidate]:
@@ -153,6 +168,29 @@ async def sweep_async(
         return await run_async(sweeping.process(selected, dry_run=dry_run), sweeping.perform_async)
 
 
+def end_of(lifecycle: Lifecycle) -> State:
+    """The state to which a sweep brings orders: the terminal one in which the service does not find them any more."""
+    match [rule.state for rule in lifecycle.states if rule.terminal and rule.state in lifecycle.gone]:
+        case [end] if end is not None:
+            return end
+        case _:
+            accepted = "a table with one terminal state in which the service finds no order"
+            raise InvalidValue("lifecycle", lifecycle.name, [accepted])
+
+
+def failed(lifecycle: Lifecycle) -> frozenset[State]:
+    """The states that a sweep takes unless it is told otherwise: there is nothing left but to give the order up.
+
+    From there an operation that abandons the order leads to its end at once; but the order has no certificate, and it
+    is no renewal that waits to be submitted.
+    """
+    end, begun = end_of(lifecycle), {row.creates for row in lifecycle.transitions}
+    rules = lifecycle.trigger_rules
+    ends = [row for row in lifecycle.transitions if row.target == end and rules[row.trigger].abandons]
+    states = {row.source for row in ends if row.source is not None and not rules[row.trigger].grave}
+    return frozenset(state for state in states - begun if not lifecycle.state_rules[state].certified)
+
+
 @attrs.frozen
 class _Outcome:
     """What became of an order: the reason why it is not deleted, None if it is; whether to try `again`.
@@ -165,15 +203,8 @@ class _Outcome:
     ours: bool | None = True
 
 
-@attrs.frozen
-class _Each:
-    """A step: run these processes, so many at once; it comes to the list of their results."""
-
-    processes: list[Process[Any]]
-    concurrency: int
-
-
-_Step: TypeAlias = "Send | Pause | _Each"
+_Step: TypeAlias = "Send | Pause | list[Process[_Outcome]]"
+"""A list of processes is the step to run them all, as many at once as is wanted; it comes to their results."""
 
 
 def _calls_a_second(rate: object) -> float | None:
@@ -238,19 +269,17 @@ class _Sweep:
         wanted = states_of(failed(lifecycle) if states is None else states, lifecycle)
         return cls(connection, wanted, lists, end, *settings)
 
-    @contextmanager
-    def journaling(self, path: str | os.PathLike[str] | None) -> Iterator[None]:
-        """Write every call to the journal at `path`, if there is to be one."""
+    def journaling(self, path: str | os.PathLike[str] | None) -> AbstractContextManager[Journal | None]:
+        """The context in which every call is written to the journal at `path`, if there is to be one."""
         if path is None:
-            yield
-            return
+            return nullcontext()
         swept = {
             "states": sorted(map(str, self.states)),
             "older_than": float(self.older_than),
             "endpoint": getattr(self.connection.client, "_endpoint", None),
         }
-        with closing(Journal(path, swept, self.lifecycle)) as self.journal:
-            yield
+        self.journal = Journal(path, swept, self.lifecycle)
+        return closing(self.journal)
 
     @property
     def preflight(self) -> Preflight:
@@ -258,16 +287,16 @@ class _Sweep:
 
     @property
     def lifecycle(self) -> Lifecycle:
-        return self.connection.preflight.lifecycle
+        return self.preflight.lifecycle
 
     # -- the world ---------------------------------------------------------------------------------------------------
 
     def perform(self, step: _Step) -> Any:
         """Perform a step of any of the sweep's processes, within the rate."""
-        if isinstance(step, _Each):
-            pool = ThreadPoolExecutor(step.concurrency)
+        if isinstance(step, list):
+            pool = ThreadPoolExecutor(self.concurrency)
             try:
-                return list(pool.map(partial(run, perform=self.perform), step.processes))
+                return list(pool.map(partial(run, perform=self.perform), step))
             finally:
                 pool.shutdown(cancel_futures=True)
         if isinstance(step, Send):
@@ -276,14 +305,14 @@ class _Sweep:
 
     async def perform_async(self, step: _Step) -> Any:
         """The same, asynchronously."""
-        if isinstance(step, _Each):
-            free = asyncio.Semaphore(step.concurrency)
+        if isinstance(step, list):
+            free = asyncio.Semaphore(self.concurrency)
 
             async def one(process: Process[Any]) -> Any:
                 async with free:
                     return await run_async(process, self.perform_async)
 
-            tasks = [asyncio.create_task(one(process)) for process in step.processes]
+            tasks = [asyncio.create_task(one(process)) for process in step]
             try:
                 return await asyncio.gather(*tasks)
             finally:  # if one failed: the others end before it is said
@@ -324,8 +353,7 @@ class _Sweep:
             todo = [each for each in selected if each.order_id not in outcomes or outcomes[each.order_id].again]
             if not todo:
                 break
-            attempts = [self._attempt(each, last=attempt == ROUNDS) for each in todo]
-            results = yield _Each(attempts, self.concurrency)
+            results = yield [self._attempt(each, last=attempt == ROUNDS) for each in todo]
             outcomes |= dict(zip((each.order_id for each in todo), results, strict=True))
             unverified = yield from self._verify(outcomes)
         left = {order: outcome.reason for order, outcome in outcomes.items() if outcome.reason is not None}
@@ -340,25 +368,15 @@ class _Sweep:
         if isinstance(rows, Answer):
             raise cast("Exception", rows.error)
         oldest = time.time() - self.older_than
-        candidates = [
-            self._candidate(
-                order_id,
-                word_in(self.lists, row, self.lifecycle),
-                getattr(row, "domain", None),
-                getattr(row, "product_code", None),
-                _unix_time(getattr(row, "buy_date", None)),
-            )
-            for order_id, row in rows.items()
-        ]
-        return sorted(
-            (
-                each
-                for each in candidates
-                if each.states & self.states
-                and (not self.older_than or (each.bought is not None and each.bought <= oldest))
-            ),
-            key=lambda each: each.order_id,
-        )
+        selected: list[Candidate] = []
+        for order_id, row in sorted(rows.items()):
+            domain, product, date = (getattr(row, name, None) for name in ("domain", "product_code", "buy_date"))
+            status = word_in(self.lists, row, self.lifecycle)
+            each = self._candidate(order_id, status, domain, product, _unix_time(date))
+            old_enough = not self.older_than or (each.bought is not None and each.bought <= oldest)
+            if old_enough and each.states & self.states:
+                selected.append(each)
+        return selected
 
     def _listed(self, states: Collection[State | None]) -> Process[dict[Id, Any] | Answer]:
         """The list's rows of orders that may be in `states`, by id; or the answer with which a page failed."""
@@ -376,11 +394,9 @@ class _Sweep:
     def _candidate(
         self, order_id: Id, status: str, domain: str | None, product: str | None, bought: float | None
     ) -> Candidate:
-        states = meaning(self.lists, status, self.lifecycle)
-        try:
+        states, plan = meaning(self.lists, status, self.lifecycle), None
+        with suppress(Unreachable):
             plan = decide(self.lifecycle, states, self.end)
-        except Unreachable:
-            plan = None
         renewals = {row.creates for row in self.lifecycle.transitions} - {None}
         return Candidate(order_id, status, domain, product, bought, states, plan, bool(states & renewals))
 

@@ -16,7 +16,7 @@ from .backoff import growing
 from .carry_out import Undecided
 from .connection import Connection
 from .errors import naming
-from .steps import Pause, Send
+from .steps import Pause, Process, Send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from .observation import Observation
     from .preflight import Preflight
     from .sdk import Answer
-    from .steps import Process
 
 T = TypeVar("T")
 
@@ -117,7 +116,9 @@ def _waiting(
     preflight: Preflight, order_id: object, until: State | str | Collection[State | str], *settings: Any
 ) -> Process[State]:
     goals = states_of(until, preflight.lifecycle)
-    return _Waiting(preflight, id_of(order_id, preflight.lifecycle), goals, *settings).process()
+    waiting = _Waiting(preflight, id_of(order_id, preflight.lifecycle), goals, *settings)
+    with naming(waiting.order_id, preflight.lifecycle.noun):
+        return (yield from waiting.until(preflight.clock() + waiting.timeout))
 
 
 def _interval(value: object) -> float:
@@ -143,22 +144,21 @@ class _Waiting:
         """The order, as texts name it."""
         return f"{self.preflight.lifecycle.noun} {self.order_id}"
 
-    def process(self) -> Process[State]:
-        with naming(self.order_id, self.preflight.lifecycle.noun):
-            return (yield from self._until(self.preflight.clock() + self.timeout))
-
-    def _until(self, deadline: float) -> Process[State]:
+    def until(self, deadline: float) -> Process[State]:
         goals = " or ".join(sorted(map(str, self.goals)))
         LOGGER.info("%s: waiting until it is %s, for at most %g s", self.named, goals, self.timeout)
-        attempt = 0
+        attempt, lifecycle = 0, self.preflight.lifecycle
         while True:
             observation, answer = yield from self._within(deadline, self._look())
-            if self._note(observation, answer):
-                attempt = 0
+            attempt = 1 if self._note(observation, answer) else attempt + 1
             if observation.found <= self.goals:
-                return self._reached(observation)
-            self._give_up(observation)
-            attempt += 1
+                state, *others = observation.found
+                if state is None or others:
+                    raise Undecided(observation, None)
+                return state
+            if not any(lifecycle.reachable(state, by=WAITED_FOR) & self.goals for state in observation.found):
+                means = "what the owner, the CA and the calendar may do"
+                raise Unreachable(observation.found, self.goals, means, lifecycle.name_of(None))
             grown = growing(attempt, answer, base=self.interval / 20, cap=self.interval)
             pause = min(deadline - self.preflight.clock(), grown.seconds)
             if pause <= 0:
@@ -205,16 +205,3 @@ class _Waiting:
             LOGGER.info("%s: read as %r: %s", self.named, str(observation), " or ".join(observation.names))
             self.path.append(observation)
         return new
-
-    def _reached(self, observation: Observation) -> State:
-        """The state that was waited for."""
-        state, *others = observation.found
-        if state is None or others:
-            raise Undecided(observation, None)
-        return state
-
-    def _give_up(self, observation: Observation) -> None:
-        lifecycle = self.preflight.lifecycle
-        if not any(lifecycle.reachable(state, by=WAITED_FOR) & self.goals for state in observation.found):
-            means = "what the owner, the CA and the calendar may do"
-            raise Unreachable(observation.found, self.goals, means, lifecycle.name_of(None))
