@@ -24,8 +24,8 @@ A parcel is announced, handed in, carried to a locker, and picked up, unless it 
       v     v      erase      v  v                        v
     ERASED <----------------------------------------------'
 
-Plain names are client calls, names in parentheses are events. `replace` also announces a second parcel. Of a redirection
-at the locker, and of a withdrawal on the way, the carrier's terms say nothing.
+Plain names are client calls, names in parentheses are events. `replace` also announces a second parcel. Of a
+redirection at the locker, and of a withdrawal on the way, the carrier's terms say nothing.
 
 It has what the orders' table has not: ids that are texts, two fields in one answer whose words overlap, silent pairs,
 refusals with a code for each trigger, one of which passes by itself, an event by which the service completes an

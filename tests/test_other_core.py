@@ -192,6 +192,12 @@ def test_a_refusal_names_the_parcel():
     assert str(missing).startswith("no parcel pa-000008: ")
 
 
+def test_only_a_silent_pair_has_a_silence():
+    assert LIFECYCLE.silence(State.IN_TRANSIT, Operation.WITHDRAW) is SILENCES[1]
+    with pytest.raises(InvalidValue, match="expected a pair of which the sources say nothing"):
+        LIFECYCLE.silence(State.LOST, Operation.WITHDRAW)
+
+
 def test_a_silence_survives_pickling():
     with pytest.raises(Unspecified) as caught:
         check(State.IN_TRANSIT, Operation.WITHDRAW, LIFECYCLE)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import attrs
 import pytest
 
 from orderfsm import ORDER_LIFECYCLE, Actor, Basis, Event, Operation, State
+from orderfsm.errors import NotFoundOrder, OrderStateError
 from orderfsm.rows import DAY
 from orderfsm.tables.orders import STATES, TRANSITIONS, TRIGGERS
 
