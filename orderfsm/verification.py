@@ -66,6 +66,14 @@ def _bad_values(lifecycle: Table) -> Iterator[str]:
         if other is not type(member):
             yield f"{str(member)!r} is a value of both {other.__name__} and {type(member).__name__}"
 
+    names: dict[str, str] = {}
+    for rule in lifecycle.triggers:
+        other_trigger = names.setdefault(rule.trigger.name.lower(), rule.trigger)
+        if other_trigger is not rule.trigger:
+            yield f"{other_trigger!r} and {rule.trigger!r} have one name: which of them is called {rule.trigger.name}?"
+    if "none" in lifecycle.state_rules:
+        yield "a state is called 'none', which is the word for there being none"
+
 
 def _bad_silences(lifecycle: Table) -> Iterator[str]:
     for silence in lifecycle.silences:

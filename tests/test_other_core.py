@@ -267,6 +267,11 @@ def test_a_table_pickles_by_its_home_and_another_by_what_it_says():
         again.transition(State.LOST, Operation.ERASE)
 
 
+class Confusing(StrEnum):
+    ERASE = "erased_by_hand"
+    NONE = "none"
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -279,6 +284,14 @@ def test_a_table_pickles_by_its_home_and_another_by_what_it_says():
         (
             {"vocabularies": (Vocabulary("LookAtParcel", "Phase"), Vocabulary(Operation.TRACK, "Place"))},
             "Phase is read by 'LookAtParcel', which is no operation",
+        ),
+        (
+            {"triggers": (*LIFECYCLE.triggers, TriggerRule(Confusing.ERASE, Actor.CONSOLE, Basis.INFERRED, "x"))},
+            "have one name: which of them is called ERASE",
+        ),
+        (
+            {"states": (*LIFECYCLE.states, StateRule(Confusing.NONE, "none", (), Basis.INFERRED, "x"))},
+            "a state is called 'none'",
         ),
     ],
 )
