@@ -20,6 +20,7 @@ from other_table import LIFECYCLE, Event, Operation, State
 from parcels import Carrier, Parcels, Refused
 
 from orderfsm import InvalidValue, trace
+from orderfsm.machine import OrderMachine
 from orderfsm.testing import (
     MachineDriver,
     Result,
@@ -490,3 +491,11 @@ def test_pytest_has_a_test_for_each_state_and_trigger_of_a_driver_of_ones_own(tm
 def broken():
     """A driver of a broken server."""
     return Parcels(ErasesAnything)
+
+
+@pytest.mark.parametrize("events", ["complete", "partial"])
+def test_the_table_itself_conforms_as_a_machine(events):
+    driver = MachineDriver(lambda: OrderMachine(lifecycle=LIFECYCLE), lifecycle=LIFECYCLE)
+    report = check_conformance(driver, lifecycle=LIFECYCLE, random=10, seed=1, events=events)
+    assert report.verdict is Finding.CONFORMS, str(report)
+    assert {trigger for _, trigger in report.not_forced} == {Operation.OVERVIEW}
