@@ -243,8 +243,8 @@ def _cause(error: Any) -> Any:
 @contextmanager
 def _sdk_errors() -> Iterator[None]:
     """Turn the SDK's errors, which print whole responses, into `Failed`."""
-    with needs("client"):
-        from orderfsm.client.sdk import Answer
+    from orderfsm.client.sdk import Answer
+
     try:
         yield
     except Exception as error:

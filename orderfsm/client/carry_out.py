@@ -146,9 +146,8 @@ def carrying_out(
             steps.append(step)
             if step.target == end:
                 return CarriedOut(preflight.memory.observation(order_id, frozenset([end]), None), tuple(steps))
-        raise OrderFSMError(
-            f"{lifecycle.noun} {order_id} does not come to {end} in {MOVES} calls: others keep moving it"
-        )
+        named = f"{lifecycle.noun} {order_id}"
+        raise OrderFSMError(f"{named} does not come to {end} in {MOVES} calls: others keep moving it")
 
 
 def _planned(preflight: Preflight, order_id: Id, goal: State) -> Process[tuple[Observation, Plan]]:

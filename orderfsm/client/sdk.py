@@ -12,7 +12,6 @@ from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -235,12 +234,7 @@ def answer_or_raise(operation: Operation, error: Exception, lifecycle: Lifecycle
 READING = "from_map", "assert_as_map", "read_as_json", "read_as_json_async"
 """The SDK's functions that read an answer: what older versions raise there is about the answer, and not the call."""
 
-_IN_LIST: Mapping[str, tuple[type, ...]] = {
-    "domain": (str, NoneType),
-    "common_name": (str, NoneType),
-    "product_code": (str, NoneType),
-    "buy_date": (int, float, NoneType),
-}
+_IN_LIST = dict.fromkeys(("domain", "common_name", "product_code"), str | None) | {"buy_date": int | float | None}
 """The types of what is read of an order in a list besides its id and state, by the SDK's names."""
 
 
