@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.rows import DAY
-from orderfsm.trace import Finding, Judged
+from orderfsm.rows import DAY, State, Transition, Trigger
+from orderfsm.trace import Finding, Judged, Reading
 
 from .columns import CONTEXT, moment
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Transition, Trigger
-    from orderfsm.trace import Reading
 
 BEFORE = 20
 """How many lines before a violation are told."""

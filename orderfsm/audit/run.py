@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
+import narwhals as nw
 
 from orderfsm import scratch
-from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, all_or_some
@@ -26,14 +26,11 @@ from .keeping.state_file import Knowledge
 from .reading.frames import read_frame
 from .reading.log import Log, read_files, without_duplicates
 from .reading.sources import find, spooled
-from .reading.symbols import combinations, meanings
+from .reading.symbols import Meanings, combinations, meanings
 from .report import New, Report
 from .reporting.bad_lines import bad_lines_of, check_files, write_bad_lines
 from .reporting.outputs import check_target, stamp
 from .reporting.results import write_results
-
-with needs("audit"):
-    import narwhals as nw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -44,7 +41,6 @@ if TYPE_CHECKING:
 
     from .engines.engine import Engine
     from .engines.source import Source
-    from .reading.symbols import Meanings
 
 _PATHS = (str, os.PathLike, list, tuple, set, frozenset)
 

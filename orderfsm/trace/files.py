@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from orderfsm import streams
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.streams import is_parquet, name_of, opened
+from orderfsm.streams import Readable, Value, is_parquet, name_of, opened
 
-from .lines import BadLine, Events, Header, Line, Outcome, events_of, id_of, none_if_absent, trigger_of
+from .lines import BadLine, Entry, Events, Header, Line, Outcome, events_of, id_of, none_if_absent, trigger_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.streams import Readable, Value
-
-    from .lines import Entry
 
 _EXCERPT = 80
 

@@ -7,24 +7,19 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import attrs
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from orderfsm.audit.columns import SAID
-from orderfsm.extras import needs
 from orderfsm.invalid import OrderFSMError
 
-from .source import Parsed
-
-with needs("audit"):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+from .source import Parsed, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import narwhals as nw
-
-    from .source import Source
 
 
 FLOATS = ("halffloat", "float", "double")

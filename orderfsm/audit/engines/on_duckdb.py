@@ -9,16 +9,14 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+import narwhals as nw
+
 from orderfsm.audit.columns import LINE_BITS, LINES
-from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.quantities import size
 
 from .engine import Engine, Layout, put_aside
-
-with needs("audit"):
-    import duckdb
-    import narwhals as nw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import narwhals as nw
+import polars as pl
+
 from orderfsm.audit.columns import FIRST, LAST, LINE_BITS, LINES
-from orderfsm.extras import needs
 
 from .engine import Engine, Layout, put_aside
-
-with needs("audit"):
-    import narwhals as nw
-    import polars as pl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -9,28 +9,24 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import narwhals as nw
+import pyarrow as pa
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+from pyspark import StorageLevel
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as f
+
 from orderfsm.audit.columns import IDS, LINE_BITS, LINES, TYPES
-from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.quantities import size
 
 from .engine import Engine, Layout
 from .source import Parsed, Source
 
-with needs("audit"):
-    import narwhals as nw
-    import pyarrow as pa
-with needs("spark"):
-    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
-    from pyspark import StorageLevel
-    from pyspark.errors import PySparkException
-    from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql import functions as f
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from pyspark.sql import Column
 
 _KINDS = {pa.int64(): "bigint", pa.string(): "string", pa.bool_(): "boolean"}
 

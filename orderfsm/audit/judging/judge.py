@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import attrs
 
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.trace import Answer, Events, Finding, Judgement, automaton, judge_end, judge_readings
+from orderfsm.trace import (
+    Answer,
+    Automaton,
+    Events,
+    Finding,
+    Judgement,
+    Possible,
+    Reading,
+    automaton,
+    judge_end,
+    judge_readings,
+)
 
 from .ties import Front, Stuck, follow, groups
 
@@ -24,7 +35,6 @@ if TYPE_CHECKING:
     from orderfsm.audit.reading.symbols import Symbol
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Transition, Trigger
-    from orderfsm.trace import Automaton, Possible, Reading
 
 LONGEST = 20
 """Longer histories are judged like all others, but not listed; and of them a state keeps only what they do."""

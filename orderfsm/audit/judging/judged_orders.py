@@ -5,30 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
+import narwhals as nw
+import pyarrow as pa
 
 from orderfsm.audit.columns import type_of_ids
 from orderfsm.audit.report import BEFORE, WITH_BEFORE, Held, Seen, Violation
-from orderfsm.extras import needs
-from orderfsm.trace import Finding
+from orderfsm.trace import Finding, Reading
 
-from .judge import is_tied
-from .orders import KNOWN
+from .judge import History, Judge, Ruling, is_tied
+from .orders import KNOWN, Orders
 from .witnessed import witnessed
-
-with needs("audit"):
-    import narwhals as nw
-    import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from orderfsm.audit.engines.engine import Engine
     from orderfsm.identity import Id
-    from orderfsm.trace import Reading
 
     from .counts import Counts
-    from .judge import History, Judge, Ruling
-    from .orders import Orders
 
 
 class _Wrong(NamedTuple):

@@ -7,16 +7,13 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import narwhals as nw
 
 from orderfsm.audit.columns import moment
-from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 
 from .judge import History
 from .packing import Packing, histories, in_pieces, judged_lines, numbered, packed, packing
-
-with needs("audit"):
-    import narwhals as nw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -9,19 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import narwhals as nw
 
-from orderfsm.audit.reading.symbols import in_range, is_id, no_id, with_symbols
-from orderfsm.extras import needs
-
-with needs("audit"):
-    import narwhals as nw
+from orderfsm.audit.reading.symbols import Meanings, in_range, is_id, no_id, with_symbols
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from orderfsm.audit.engines.engine import Engine
     from orderfsm.audit.reading.log import Log
-    from orderfsm.audit.reading.symbols import Meanings
 
 _WORD_BITS = 62
 _WORDS = 2

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from orderfsm.audit.report import Seen
+from orderfsm.audit.report import Seen, Violation
 from orderfsm.trace import Answer, Reading
 
 if TYPE_CHECKING:
-    from typing import Protocol
-
-    from orderfsm.audit.report import Violation
     from orderfsm.lifecycle import Lifecycle
 
     class Row(Protocol):

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 from orderfsm.audit.judging.judge import Assumption, History, Judge, Summary
 from orderfsm.audit.judging.ties import Stuck
 from orderfsm.audit.judging.witnessed import reading_of, said_of
-from orderfsm.trace import Events, Run
+from orderfsm.trace import Events, Possible, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from orderfsm.trace import Possible
 
 
 def history_as_json(history: History) -> Any:

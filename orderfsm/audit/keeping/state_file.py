@@ -14,35 +14,28 @@ import json
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from orderfsm.audit.columns import type_of_ids
+from orderfsm.audit.columns import pc, type_of_ids
 from orderfsm.audit.judging.judge import History, Judge
 from orderfsm.audit.judging.witnessed import reading_of, said_of, witness
-from orderfsm.audit.reading.symbols import Symbol
+from orderfsm.audit.reading.symbols import Meanings, Symbol
 from orderfsm.audit.reporting.outputs import written_whole
-from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events
 
 from .digest import DIGEST_KEY, NO_DIGEST, digest_in, seal
 from .histories import history_as_json, history_from_json
 
-with needs("audit"):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from pyarrow import compute
-
-pc: Any = compute  # its functions are made when it is imported
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from os import PathLike
 
     from orderfsm.audit.judging.judged_orders import JudgedOrders
-    from orderfsm.audit.reading.symbols import Meanings
     from orderfsm.audit.report import Violation
     from orderfsm.identity import Identity
     from orderfsm.lifecycle import Lifecycle

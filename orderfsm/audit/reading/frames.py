@@ -6,31 +6,28 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import narwhals as nw
+import pyarrow as pa
+
 from orderfsm.audit import engines
-from orderfsm.audit.columns import FIRST, LAST, UNITS, schema_of
-from orderfsm.audit.engines.source import Source
+from orderfsm.audit.columns import FIRST, LAST, UNITS, pc, schema_of
+from orderfsm.audit.engines.source import Parsed, Source
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events
 
-from .context import of_rows, rows_of
+from .context import Contexts, of_rows, rows_of
 from .layouts import context_named, layout, named
 from .log import Log, fields_of
 from .parsing import parse_rows
-
-with needs("audit"):
-    import narwhals as nw
-    import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from orderfsm.audit.engines.engine import Engine, Layout
-    from orderfsm.audit.engines.source import Parsed
     from orderfsm.lifecycle import Lifecycle
 
-    from .context import Contexts
 
 _BATCH = 100_000
 
@@ -145,10 +142,6 @@ def _in_microseconds(native: Any, layout: Layout) -> Any:
     """A reader whose times DuckDB can take: one of no year from 1 to 9999 is the first moment after them."""
     if not isinstance(native, pa.RecordBatchReader) or layout.unit == "ns":
         return native
-    from pyarrow import compute
-
-    pc: Any = compute  # its functions are made when it is imported
-
     name, unit = layout.names["time"], UNITS[layout.unit]
     at, kind = native.schema.get_field_index(name), pa.timestamp("us", "UTC")
     schema = native.schema.set(at, pa.field(name, kind))

@@ -8,9 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import narwhals as nw
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from orderfsm.audit.columns import EVENTS_KEY, FIRST, LAST, UNITS, at_place, key_of, row_at, schema_of
-from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events
@@ -18,11 +20,6 @@ from orderfsm.trace import Events
 from .context import Contexts, of_files
 from .layouts import layout, named
 from .parsing import parse, parse_rows
-
-with needs("audit"):
-    import narwhals as nw
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

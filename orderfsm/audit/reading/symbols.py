@@ -6,15 +6,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import attrs
+import narwhals as nw
+import pyarrow as pa
 
 from orderfsm.audit.columns import ABSENT, FIRST, IDS, LAST, LINES, SAID, key_of
-from orderfsm.extras import needs
-from orderfsm.trace import BadLine, Outcome, line_of, readings
+from orderfsm.trace import BadLine, Outcome, Reading, line_of, readings
 from orderfsm.trace.reading import meanings_of
-
-with needs("audit"):
-    import narwhals as nw
-    import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -22,7 +19,6 @@ if TYPE_CHECKING:
     from orderfsm.audit.engines.engine import Engine
     from orderfsm.identity import Identity
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.trace import Reading
 
 _Key: TypeAlias = tuple[str | bool | None, ...]
 """The five texts, and whether the call has an interval."""

@@ -7,17 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import narwhals as nw
+import pyarrow as pa
 
 from orderfsm.audit.columns import ABSENT, IDS, LINE_BITS, SAID, key_of, moment
-from orderfsm.audit.reading.symbols import KINDS, kinds
-from orderfsm.extras import needs
+from orderfsm.audit.reading.symbols import KINDS, Combination, kinds
 from orderfsm.trace import BadLine, line_of, unreadable
 
 from .outputs import written_whole
-
-with needs("audit"):
-    import narwhals as nw
-    import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 
     from orderfsm.audit.engines.engine import Engine
     from orderfsm.audit.reading.log import Log
-    from orderfsm.audit.reading.symbols import Combination
 
 
 def check_files(engine: Engine, log: Log, bad: Sequence[Combination]) -> None:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.audit.columns import CONTEXT, type_of_ids
-from orderfsm.extras import needs
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orderfsm.audit.columns import CONTEXT, pc, type_of_ids
 
 from .outputs import written_whole
-
-with needs("audit"):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from pyarrow import compute
-
-pc: Any = compute  # its functions are made when it is imported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
