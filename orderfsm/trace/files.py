@@ -64,10 +64,7 @@ def texts(
     what the file is called, if not what it is; `progress` and errors are as in `read`.
     """
     for batch in batches(file, name=name, progress=progress):
-        if isinstance(batch, Header | BadLine):
-            yield batch
-        else:
-            yield from batch
+        yield from [batch] if isinstance(batch, Header | BadLine) else batch
 
 
 def batches(
