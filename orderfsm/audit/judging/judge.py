@@ -70,6 +70,9 @@ class Summary:
     refused: Mapping[Events, Mapping[tuple[Trigger, bool], int]]
 
 
+_NOTHING = Summary(lines=0, named=False, without_unit=False, timed=False, ways={}, refused={})
+
+
 @attrs.frozen(eq=False)
 class History:
     """The history of an order: a `summary` of what is no longer kept of it, and the `codes` of the rest."""
@@ -80,7 +83,7 @@ class History:
     @property
     def lines(self) -> int:
         """How long it is."""
-        return len(self.codes) + (self.summary.lines if self.summary else 0)
+        return len(self.codes) + (self.summary or _NOTHING).lines
 
     @property
     def is_long(self) -> bool:
@@ -201,32 +204,28 @@ class Judge:
         return [row for row in rows if row is not None and row.changes] + [None] * silent
 
     def _timed(self, history: History) -> bool:
-        earlier = history.summary is not None and history.summary.timed
-        return earlier or any(self._symbols[code // 2 - 1].timed for code in history.codes)
+        return (history.summary or _NOTHING).timed or any(self._symbols[code // 2 - 1].timed for code in history.codes)
 
     def summary(self, history: History) -> Summary:
         """The summary of a history."""
         readings, ties = self.readings(history.codes), _ties(history.codes)
-        earlier = history.summary
+        earlier = history.summary or _NOTHING
         ways, refused = {}, {}
         plain = self._automata[self._events, False]
-        created = earlier is None and _created(plain, readings, ties)
+        created = history.summary is None and _created(plain, readings, ties)
         for way in ASSUMPTIONS:
             machine = self._automata[way.events, way.late]
-            begun = way.begun or created
-            front = (_start(machine, begun=begun),) if earlier is None else earlier.ways[way]
+            front = earlier.ways.get(way, (_start(machine, begun=way.begun or created),))
             if way[1:] == (False, False):
-                counts = Counter(earlier.refused[way.events] if earlier else {})
+                counts = Counter(earlier.refused.get(way.events, {}))
                 if not isinstance(front, Stuck):
                     counts.update(_foreseen(front, readings, ties, machine))
                 refused[way.events] = counts
-            before = earlier.lines if earlier else 0
-            ways[way] = front if isinstance(front, Stuck) else follow(machine, front, readings, ties, before)
+            ways[way] = front if isinstance(front, Stuck) else follow(machine, front, readings, ties, earlier.lines)
         return Summary(
             lines=history.lines,
-            named=(earlier is not None and earlier.named) or any(reading.named for reading in readings),
-            without_unit=(earlier is not None and earlier.without_unit)
-            or any(map(plain.begins_without_unit, readings)),
+            named=earlier.named or any(reading.named for reading in readings),
+            without_unit=earlier.without_unit or any(map(plain.begins_without_unit, readings)),
             timed=self._timed(history),
             ways=ways,
             refused=refused,

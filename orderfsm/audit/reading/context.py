@@ -24,7 +24,7 @@ from .layouts import context_named
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from orderfsm.audit.engines.source import Source
+    from orderfsm.audit.engines.engine import Source
     from orderfsm.lifecycle import Lifecycle
 
 Who: TypeAlias = "Mapping[str, str]"

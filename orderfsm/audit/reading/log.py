@@ -24,8 +24,7 @@ from .parsing import parse, parse_rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from orderfsm.audit.engines.engine import Engine, Layout
-    from orderfsm.audit.engines.source import Parsed, Source
+    from orderfsm.audit.engines.engine import Engine, Frame, Layout, Parsed, Source
     from orderfsm.identity import Identity
     from orderfsm.lifecycle import Lifecycle
 
@@ -39,7 +38,7 @@ class Log:
     reads itself, or 0 for a frame; `contexts`: who was behind lines.
     """
 
-    lines: nw.LazyFrame[Any]
+    lines: Frame
     lifecycle: Lifecycle
     headers: frozenset[Events]
     names: Sequence[str]
@@ -60,7 +59,7 @@ def read_files(
     engine: Engine,
     sources: Sequence[Source],
     columns: Mapping[str, str] | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Callable[[int], object] = lambda _lines: None,
     lifecycle: Lifecycle = ORDER_LIFECYCLE,
 ) -> Log:
     """The lines of files: typed Parquet as the engine reads it, everything else as the core does, once.

@@ -25,7 +25,7 @@ from .templates import Row, read_by_template
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from orderfsm.audit.engines.source import Parsed
+    from orderfsm.audit.engines.engine import Parsed
     from orderfsm.identity import Id, Identity
     from orderfsm.lifecycle import Lifecycle
 

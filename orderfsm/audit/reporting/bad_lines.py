@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from os import PathLike
 
-    from orderfsm.audit.engines.engine import Engine
+    from orderfsm.audit.engines.engine import Engine, Frame
     from orderfsm.audit.reading.log import Log
 
 
@@ -50,7 +50,7 @@ def bad_lines_of(engine: Engine, log: Log, bad: Sequence[Combination]) -> Iterat
             yield _bad_line(row, log)
 
 
-def _bad(engine: Engine, log: Log, bad: Sequence[Combination]) -> nw.LazyFrame[Any]:
+def _bad(engine: Engine, log: Log, bad: Sequence[Combination]) -> Frame:
     texts = {key: f"said_{key}" for key in SAID}
     table = pa.table(
         {
