@@ -95,14 +95,6 @@ class History:
         return History(self.codes + codes, self.summary) if codes else self
 
 
-class _Found(NamedTuple):
-    """The judgement on a history; which of its lines, as they were given, is the violation, and what that line said."""
-
-    judgement: Judgement
-    line: int | None
-    said: Reading | None
-
-
 @attrs.frozen
 class Ruling:
     """The judgement on a history; which of its lines, as they were given, is the violation, and what that line `said`.
@@ -113,10 +105,10 @@ class Ruling:
     """
 
     judgement: Judgement
-    line: int | None
-    said: Reading | None
-    refused: Mapping[tuple[Trigger, bool], int]
-    unseen: bool
+    line: int | None = None
+    said: Reading | None = None
+    refused: Mapping[tuple[Trigger, bool], int] = attrs.field(factory=dict)
+    unseen: bool = False
 
     @property
     def finding(self) -> Finding:
@@ -147,16 +139,14 @@ class Judge:
         """The ruling on a history."""
         whole = None if history.summary is None else self.summary(history)
         found = self._found(history, whole, self._events)
-        conforms = found.judgement.verdict is Finding.CONFORMS
-        if not conforms or self._events is Events.COMPLETE:
-            unseen = False
-        else:
-            unseen = self._found(history, whole, Events.COMPLETE).judgement.verdict is not Finding.CONFORMS
+        unseen = False
+        if found.finding is Finding.CONFORMS and self._events is Events.PARTIAL:
+            unseen = self._found(history, whole, Events.COMPLETE).finding is not Finding.CONFORMS
         refused = self._refused(history) if whole is None else whole.refused[self._events]
-        return Ruling(*found, refused, unseen)
+        return Ruling(found.judgement, found.line, found.said, refused, unseen)
 
-    def _found(self, history: History, whole: Summary | None, events: Events) -> _Found:
-        """The judgement on a history, or on the `whole` of it, if that is summed up."""
+    def _found(self, history: History, whole: Summary | None, events: Events) -> Ruling:
+        """The judgement on a history, or on the `whole` of it, if that is summed up; nothing of its refusals."""
         if whole is not None:
             way = whole.ways[Assumption(events, whole.named, whole.timed)]
             return _end(way, self._automata[events, whole.timed], without_unit=whole.without_unit)
@@ -165,7 +155,7 @@ class Judge:
         if not any(ties):
             judgement = judge_readings(readings, machine)
             at = judgement.index
-            return _Found(judgement, at, None if at is None else readings[at])
+            return Ruling(judgement, at, None if at is None else readings[at])
         named = any(reading.named for reading in readings)
         front = (_start(machine, begun=named or _created(machine, readings, ties)),)
         without_unit = any(map(machine.begins_without_unit, readings))
@@ -250,13 +240,13 @@ def _ties(codes: Sequence[int]) -> list[bool]:
     return [is_tied(code) for code in codes]
 
 
-def _end(way: Front | Stuck, machine: Automaton, *, without_unit: bool) -> _Found:
+def _end(way: Front | Stuck, machine: Automaton, *, without_unit: bool) -> Ruling:
     if isinstance(way, Stuck):
         found = Judgement(Finding.VIOLATES, way.index, way.possible, machine.legal(way.possible))
-        return _Found(found, way.line, way.said)
+        return Ruling(found, way.line, way.said)
     strict = frozenset().union(*(possible.strict for possible in way))
     favour = frozenset().union(*(possible.favour for possible in way))
-    return _Found(judge_end(machine.possible(strict, favour), machine, named=without_unit), None, None)
+    return Ruling(judge_end(machine.possible(strict, favour), machine, named=without_unit))
 
 
 def _foreseen(
