@@ -443,7 +443,6 @@ def test_an_automaton_knows_which_readings_create():
     assert (orders.creates(create), parcels.creates(create)) == (True, False)
     assert (orders.creates(announce), parcels.creates(announce)) == (False, True)
     assert not parcels.creates(announce._replace(answer=t.Answer.PERHAPS))
-    assert create.creates  # TEMP
 
 
 def test_a_parcel_that_is_announced_first_begins_there_even_if_of_another_the_sources_are_silent():

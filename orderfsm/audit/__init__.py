@@ -6,8 +6,11 @@ equal ones; the core judges each distinct history once. So no engine knows a rul
 
 from __future__ import annotations
 
-from .report import Report
-from .run import audit
-from .simulating.simulation import simulate
+from orderfsm.extras import needs
+
+with needs("audit"):
+    from .report import Report
+    from .run import audit
+    from .simulating.simulation import simulate
 
 __all__ = ["Report", "audit", "simulate"]

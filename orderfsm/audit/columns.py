@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from orderfsm.extras import needs
-
-with needs("audit"):
-    import pyarrow as pa
+import pyarrow as pa
+from pyarrow import compute
 
 if TYPE_CHECKING:
     from orderfsm.identity import Identity
@@ -66,6 +64,9 @@ may have been first."""
 
 TYPES = {**dict.fromkeys(("instant", "place", "finer"), pa.int64()), **dict.fromkeys(("timed", "whole"), pa.bool_())}
 """The types of those columns that are neither ids nor texts."""
+
+pc: Any = compute
+"""Its functions are made when it is imported; no type checker sees them."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

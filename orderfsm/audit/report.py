@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.rows import DAY
-from orderfsm.trace import Finding, Judged
+from orderfsm.rows import DAY, State, Transition, Trigger
+from orderfsm.trace import Finding, Judged, Reading
 
 from .columns import CONTEXT, moment
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Transition, Trigger
-    from orderfsm.trace import Reading
 
 BEFORE = 20
 """How many lines before a violation are told."""
@@ -43,34 +41,28 @@ class Seen:
     def as_json(self) -> dict[str, Any]:
         """The line in the document of `orderfsm audit`."""
         return {
-            "time": moment(self.time),
-            "said": str(self.said),
             "file": self.file,
             "line": self.line,
+            "time": moment(self.time),
+            "said": str(self.said),
             **{key: self.who.get(key) for key in CONTEXT},
         }
 
 
-@attrs.frozen
-class Violation:
+@attrs.frozen(kw_only=True)
+class Violation(Seen):
     """The first line of an order that nothing explains.
 
-    `index` counts the order's lines from 0; `file` and `line` say where it stands, None if that is not known; what is
-    `said` there; the states `possible` just before it, unseen events counted in (None: no order), and the triggers that
-    are `legal` in one of them. `time` and `who` are as in `Seen`. `before`: the order's lines before it, the last
-    `BEFORE` of them, and those of the same second, if times are whole seconds. `is_new`: no earlier audit of the state
-    found that the order violates the table, which is `lifecycle`.
+    `index` counts the order's lines from 0; the states `possible` just before it, unseen events counted in (None: no
+    order), and the triggers that are `legal` in one of them. `before`: the order's lines before it, the last `BEFORE`
+    of them, and those of the same second, if times are whole seconds. `is_new`: no earlier audit of the state found
+    that the order violates the table, which is `lifecycle`.
     """
 
     order_id: Id
     index: int
-    file: str | None
-    line: int | None
-    said: Reading
     possible: tuple[State | None, ...]
     legal: tuple[Trigger, ...]
-    time: int | None = None
-    who: Mapping[str, str] = attrs.field(factory=dict)
     before: tuple[Seen, ...] = ()
     is_new: bool = True
     lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, eq=False, repr=False)
@@ -80,11 +72,7 @@ class Violation:
         return {
             self.lifecycle.identity.key: self.order_id,
             "index": self.index,
-            "file": self.file,
-            "line": self.line,
-            "time": moment(self.time),
-            "said": str(self.said),
-            **{key: self.who.get(key) for key in CONTEXT},
+            **Seen.as_json(self),
             "new": self.is_new,
             "possible": [None if state is None else str(state) for state in self.possible],
             "legal": list(map(str, self.legal)),

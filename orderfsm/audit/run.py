@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
+import narwhals as nw
 
 from orderfsm import scratch
-from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, all_or_some
@@ -26,34 +26,24 @@ from .keeping.state_file import Knowledge
 from .reading.frames import read_frame
 from .reading.log import Log, read_files, without_duplicates
 from .reading.sources import find, spooled
-from .reading.symbols import combinations, meanings
+from .reading.symbols import Meanings, combinations, meanings
 from .report import New, Report
 from .reporting.bad_lines import bad_lines_of, check_files, write_bad_lines
 from .reporting.outputs import check_target, stamp
 from .reporting.results import write_results
 
-with needs("audit"):
-    import narwhals as nw
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from os import PathLike
-    from pathlib import Path
 
     from orderfsm.lifecycle import Lifecycle
 
-    from .engines.engine import Engine
-    from .engines.source import Source
-    from .reading.symbols import Meanings
+    from .engines.engine import Engine, Source
 
 _PATHS = (str, os.PathLike, list, tuple, set, frozenset)
 
 Tell: TypeAlias = "Callable[[str, int, int | None], object]"
 """Hears what is being done, with how many lines so far, and of how many, if that is known."""
-
-
-def _nothing(_report: Report) -> None:
-    pass
 
 
 def audit(
@@ -70,7 +60,7 @@ def audit(
     memory_limit: str | None = None,
     master: str | None = None,
     progress: Tell | None = None,
-    deliver: Callable[[Report], object] = _nothing,
+    deliver: Callable[[Report], object] = lambda _report: None,
     lifecycle: Lifecycle = ORDER_LIFECYCLE,
 ) -> Report:
     """Hold the histories of a company's orders against the table of `lifecycle`.
@@ -104,27 +94,20 @@ def audit(
     for kind, file in targets.items():
         check_target(kind, file, taken)
         taken += [] if file is None else [os.fspath(file)]
-    tell = progress or _silent
+    tell = progress or (lambda *_: None)
     with scratch.folder() as folder:
-        sources = None if sources is None else spooled(sources, folder)
-        reading = _reading(
-            paths_or_frame,
-            sources,
-            folder,
-            columns,
-            tell,
-            lifecycle=lifecycle,
-            engine=engine,
-            memory_limit=memory_limit,
-            master=master,
-        )
+        if sources is None:
+            reading = read_frame(paths_or_frame, folder, columns, memory_limit, lifecycle)
+        else:
+            sources = spooled(sources, folder)
+            started = engines.start(engine, folder, memory_limit=memory_limit, master=master)
+            reading = _reading(started, sources, columns, tell, lifecycle)
         with reading as (running, given):
             before = stamp(state)
             known = before is not None and not rescan
             so_far = state_file.load(state, lifecycle) if state is not None and known else Knowledge()
             digests = {} if state is None else {sha256(source.path): source for source in sources or ()}
-            for digest in digests.keys() & so_far.files.keys():
-                _refuse_again(running, given, digests[digest], so_far.files[digest])
+            _refuse_again(running, given, digests, so_far.files)
             distinct, lines = combinations(running, given.lines, lifecycle)
             log = attrs.evolve(given, lines=lines)
             found = meanings(distinct, so_far.symbols, lifecycle)
@@ -206,15 +189,17 @@ def _report(
     )
 
 
-def _refuse_again(engine: Engine, log: Log, source: Source, name: str) -> None:
-    """An `InvalidValue` for a file that was audited before, by this `name`; many files without a line are the same."""
-    begins, ends = (place(number, 0) for number in (source.number, source.number + 1))
-    lines = log.lines.filter((nw.col("place") >= begins) & (nw.col("place") < ends))
-    if engine.table(lines.select("place").head(1)).num_rows:
-        accepted = (
-            f"one that was not audited before: the state has what is in it, from {name}; or a rescan of all lines"
-        )
-        raise InvalidValue("file", source.name, [accepted])
+def _refuse_again(engine: Engine, log: Log, digests: Mapping[str, Source], known: Mapping[str, str]) -> None:
+    """An `InvalidValue` for a file that was audited before; many files without a line are the same."""
+    for digest in digests.keys() & known.keys():
+        source = digests[digest]
+        begins, ends = (place(number, 0) for number in (source.number, source.number + 1))
+        lines = log.lines.filter((nw.col("place") >= begins) & (nw.col("place") < ends))
+        if engine.table(lines.select("place").head(1)).num_rows:
+            has = f"the state has what is in it, from {known[digest]}"
+            raise InvalidValue(
+                "file", source.name, [f"one that was not audited before: {has}; or a rescan of all lines"]
+            )
 
 
 def _errors(answers: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
@@ -226,27 +211,10 @@ def _errors(answers: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]
     return found
 
 
-def _silent(_what: str, _done: int, _of: int | None) -> None:
-    pass
-
-
 @contextmanager
 def _reading(
-    given: Any,
-    sources: Sequence[Source] | None,
-    folder: Path,
-    columns: Mapping[str, str] | None,
-    progress: Tell,
-    *,
-    lifecycle: Lifecycle,
-    engine: str,
-    memory_limit: str | None,
-    master: str | None,
+    engine: Engine, sources: Sequence[Source], columns: Mapping[str, str] | None, progress: Tell, lifecycle: Lifecycle
 ) -> Iterator[tuple[Engine, Log]]:
-    if sources is None:
-        with read_frame(given, folder, columns, memory_limit, lifecycle) as found:
-            yield found
-        return
     read = 0
 
     def tell(lines: int) -> None:
@@ -254,5 +222,5 @@ def _reading(
         read += lines
         progress("reading", read, None)
 
-    with engines.start(engine, folder, memory_limit=memory_limit, master=master).at_work() as running:
-        yield running, without_duplicates(running, read_files(running, sources, columns, tell, lifecycle))
+    with engine.at_work():
+        yield engine, without_duplicates(engine, read_files(engine, sources, columns, tell, lifecycle))

@@ -206,14 +206,14 @@ def _violation(each: Violation) -> list[str]:
     return lines
 
 
-def _stands(seen: Seen | Violation) -> str:
+def _stands(seen: Seen) -> str:
     """Where a line stands, to be followed by what it says; nothing if that is not known."""
     if seen.line is None:
         return ""
     return f"{seen.file}:{seen.line}: " if seen.file else f"row {seen.line}: "
 
 
-def _seen(seen: Seen | Violation) -> str:
+def _seen(seen: Seen) -> str:
     """When a line was, and who was behind it."""
     from orderfsm.audit.columns import moment
 

@@ -15,18 +15,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import attrs
 
 from orderfsm.errors import Meaning
-from orderfsm.rows import Actor
+from orderfsm.rows import Actor, State, Trigger
 
 from .lines import Events, events_of
-from .reading import IN_FAVOUR, STRICTLY, UNKNOWN_WORD, Answer, meanings_of
+from .reading import IN_FAVOUR, STRICTLY, UNKNOWN_WORD, Answer, Reading, meanings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Trigger
-
-    from .reading import Reading
 
 _CHANGE_NOTHING = {Answer.STATE_FORBIDS, Answer.NOT_FOUND, Answer.NOT_CARRIED_OUT, Answer.TURNED_AWAY}
 

@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from orderfsm import streams
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.streams import is_parquet, name_of, opened
+from orderfsm.streams import Readable, Value, is_parquet, name_of, opened
 
-from .lines import BadLine, Events, Header, Line, Outcome, events_of, id_of, none_if_absent, trigger_of
+from .lines import BadLine, Entry, Events, Header, Line, Outcome, events_of, id_of, none_if_absent, trigger_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.streams import Readable, Value
-
-    from .lines import Entry
 
 _EXCERPT = 80
 
@@ -67,10 +64,7 @@ def texts(
     what the file is called, if not what it is; `progress` and errors are as in `read`.
     """
     for batch in batches(file, name=name, progress=progress):
-        if isinstance(batch, Header | BadLine):
-            yield batch
-        else:
-            yield from batch
+        yield from [batch] if isinstance(batch, Header | BadLine) else batch
 
 
 def batches(

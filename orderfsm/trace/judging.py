@@ -12,8 +12,8 @@ import attrs
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 
-from .automata import automaton
-from .lines import BadLine, Events, Header, Line, all_or_some, roles_of, unreadable
+from .automata import Automaton, Possible, automaton
+from .lines import BadLine, Entry, Events, Header, Instant, Line, Roles, all_or_some, roles_of, unreadable
 from .reading import Answer, Reading, reading_of
 from .verdicts import Finding, Judgement, Report, Violation
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Trigger
-
-    from .automata import Automaton, Possible
-    from .lines import Entry, Instant, Roles
 
 
 def judge(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Judgement:

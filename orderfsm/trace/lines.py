@@ -12,7 +12,7 @@ import attrs
 
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.rows import DAY, Actor
+from orderfsm.rows import DAY, Actor, Event, Operation, Trigger
 from orderfsm.verdict import Uncertain
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from orderfsm.identity import Id, Identity
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import Event, Operation, Trigger
 
 
 class Outcome(Uncertain, StrEnum):

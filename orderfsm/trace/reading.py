@@ -11,7 +11,7 @@ from orderfsm.errors import Meaning
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.verdict import Uncertain
 
-from .lines import Outcome, roles_of
+from .lines import Line, Outcome, roles_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
-
-    from .lines import Line
 
 
 class Answer(Uncertain, StrEnum):
@@ -51,10 +49,6 @@ class Reading(NamedTuple):
     def vague(self) -> bool:
         """Whether it can be read strictly, or in the order's favour."""
         return self.answer in STRICTLY or self.word == UNKNOWN_WORD
-
-    @property
-    def creates(self) -> bool:  # TEMP: ask `Automaton.creates`, which knows the table
-        return self.trigger in ORDER_LIFECYCLE.creates and self.answer is Answer.ACCEPTED
 
     @property
     def named(self) -> bool:

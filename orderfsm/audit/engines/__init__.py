@@ -16,13 +16,11 @@ NAMES = ("duckdb", "polars", "spark")
 
 
 def start(name: str, folder: Path, *, memory_limit: str | None = None, master: str | None = None) -> Engine:
-    """The engine of that name; `folder` is for what it must put aside.
+    """The engine of that name, one of `NAMES`; `folder` is for what it must put aside.
 
     `memory_limit` is a size such as `4GB`: of DuckDB's memory, of Spark's driver and executors; Polars has no such
     limit. `master` is the URL of a Spark cluster.
     """
-    if name not in NAMES:
-        raise InvalidValue("engine", name, NAMES)
     if master is not None and name != "spark":
         raise InvalidValue("master", master, ["none: only the engine spark has one"])
     if name == "spark":
@@ -32,9 +30,9 @@ def start(name: str, folder: Path, *, memory_limit: str | None = None, master: s
     if name == "polars":
         if memory_limit is not None:
             raise InvalidValue("memory limit", memory_limit, ["none: only the engines duckdb and spark keep to one"])
-        from .on_polars import PolarsEngine
-
+        with needs("audit"):
+            from .on_polars import PolarsEngine
         return PolarsEngine(folder)
-    from .on_duckdb import DuckDBEngine
-
+    with needs("audit"):
+        from .on_duckdb import DuckDBEngine
     return DuckDBEngine.started(folder, memory_limit)

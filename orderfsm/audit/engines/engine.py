@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import attrs
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from orderfsm.audit.columns import SAID
-from orderfsm.extras import needs
-from orderfsm.invalid import OrderFSMError
-
-from .source import Parsed
-
-with needs("audit"):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.streams import is_parquet
+from orderfsm.trace import Events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -24,10 +20,40 @@ if TYPE_CHECKING:
 
     import narwhals as nw
 
-    from .source import Source
-
+Frame: TypeAlias = "nw.LazyFrame[Any]"
+Parse: TypeAlias = "Callable[[Parsed], Iterator[pa.RecordBatch]]"
+"""Makes lines of a source, and puts what else it finds there into what it is given."""
 
 FLOATS = ("halffloat", "float", "double")
+
+
+@attrs.frozen
+class Source:
+    """A file, and its `number` among all: lines of one time go by it. What it holds stands in the file `path`."""
+
+    name: str
+    number: int
+    path: str = attrs.field(default=attrs.Factory(lambda self: self.name, takes_self=True))
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether engines read it themselves."""
+        return is_parquet(self.path)
+
+
+@attrs.define
+class Parsed:
+    """What was read of a file besides its lines.
+
+    `events`: what its header says; `whole`: its times are whole seconds; `finer`: one is finer than microseconds;
+    `error`: why it could not be read, if another process tried.
+    """
+
+    source: Source
+    events: Events = Events.PARTIAL
+    whole: bool = False
+    finer: bool = False
+    error: InvalidValue | None = None
 
 
 @attrs.frozen
@@ -45,11 +71,6 @@ class Layout:
     text_ids: bool
 
     @property
-    def said(self) -> dict[str, str | None]:
-        """The names of the columns that say what a line says; None for one that is not there."""
-        return {key: self.names.get(key) for key in SAID}
-
-    @property
     def intervals(self) -> dict[str, bool]:
         """The columns that give a call an interval; and whether NaN may stand there, which is none."""
         kinds = dict(zip(self.names, self.kinds, strict=True))
@@ -61,11 +82,15 @@ class EngineFailed(OrderFSMError):
 
 
 class Engine(ABC):
-    """Reads, sorts and groups. What it gives and takes are lazy frames of narwhals in the columns of `LINES`."""
+    """Reads, sorts and groups. What it gives and takes are lazy frames of narwhals in the columns of `LINES`.
+
+    What it must put aside goes into files in `folder`.
+    """
 
     name: str
     failures: ClassVar[tuple[type[Exception], ...]]
     """What the engine raises if it fails."""
+    folder: Path
 
     @contextmanager
     def at_work(self) -> Iterator[Self]:
@@ -78,11 +103,11 @@ class Engine(ABC):
             self.close()
 
     @abstractmethod
-    def typed(self, files: Sequence[Source], layout: Layout) -> nw.LazyFrame[Any]:
+    def typed(self, files: Sequence[Source], layout: Layout) -> Frame:
         """The lines of Parquet files that all have this layout."""
 
     @abstractmethod
-    def given(self, frame: Any, layout: Layout) -> nw.LazyFrame[Any]:
+    def given(self, frame: Any, layout: Layout) -> Frame:
         """The lines of a user's own frame, in its order."""
 
     def rows(
@@ -97,36 +122,47 @@ class Engine(ABC):
         """
         return None
 
-    @abstractmethod
     def parsed(
         self,
         sources: Sequence[Source],
-        parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
+        parse: Parse,
         schema: pa.Schema,
-        progress: Callable[[int], object] | None = None,
-    ) -> tuple[nw.LazyFrame[Any] | None, list[Parsed]]:
+        progress: Callable[[int], object] = lambda _lines: None,
+    ) -> tuple[Frame | None, list[Parsed]]:
         """The lines, of this `schema`, that `parse` makes of each source; and what else it found in each of them.
 
         `progress` is told how many lines more there are, if this process reads them.
         """
+        found, files = [Parsed(source) for source in sources], []
+        for parsed in found:
+            writer = None
+            for batch in parse(parsed):
+                if writer is None:
+                    files.append(str(self.folder / f"parsed-{parsed.source.number}.parquet"))
+                    writer = pq.ParquetWriter(files[-1], schema, compression="lz4")
+                writer.write_batch(batch)
+                progress(batch.num_rows)
+            if writer is not None:
+                writer.close()
+        return (self.scan(files) if files else None), found
 
     @abstractmethod
-    def small(self, table: pa.Table) -> nw.LazyFrame[Any]:
+    def small(self, table: pa.Table) -> Frame:
         """A table of ours as a frame of the engine's."""
 
     @abstractmethod
-    def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    def keep(self, frame: Frame) -> Frame:
         """The same frame, worked out and put aside."""
 
     @abstractmethod
-    def stream(self, frame: nw.LazyFrame[Any]) -> Iterator[pa.RecordBatch]:
+    def stream(self, frame: Frame) -> Iterator[pa.RecordBatch]:
         """What is in the frame, in its order, batch by batch."""
 
     @abstractmethod
-    def scan(self, file: str) -> nw.LazyFrame[Any]:
-        """What is in a Parquet file of ours."""
+    def scan(self, files: Sequence[str]) -> Frame:
+        """What is in Parquet files of ours."""
 
-    def table(self, frame: nw.LazyFrame[Any]) -> pa.Table:
+    def table(self, frame: Frame) -> pa.Table:
         """What is in the frame, at once."""
         batches = list(self.stream(frame))
         return pa.Table.from_batches(batches) if batches else pa.table({name: [] for name in frame.columns})
@@ -138,28 +174,3 @@ class Engine(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give back what the engine holds."""
-
-
-def put_aside(
-    sources: Sequence[Source],
-    parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
-    schema: pa.Schema,
-    folder: Path,
-    progress: Callable[[int], object] | None,
-) -> tuple[list[Parsed], list[str]]:
-    """What `parse` found in each source, and the Parquet files in `folder` with their lines."""
-    found, files = [], []
-    for source in sources:
-        parsed = Parsed(source)
-        found.append(parsed)
-        writer = None
-        for batch in parse(parsed):
-            if writer is None:
-                files.append(str(folder / f"parsed-{source.number}.parquet"))
-                writer = pq.ParquetWriter(files[-1], schema, compression="lz4")
-            writer.write_batch(batch)
-            if progress is not None:
-                progress(batch.num_rows)
-        if writer is not None:
-            writer.close()
-    return found, files

@@ -7,25 +7,22 @@ import threading
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from orderfsm.audit.columns import LINE_BITS, LINES
-from orderfsm.extras import needs
+import duckdb
+import narwhals as nw
+
+from orderfsm.audit.columns import LINE_BITS, LINES, SAID
 from orderfsm.invalid import InvalidValue
 from orderfsm.quantities import size
 
-from .engine import Engine, Layout, put_aside
-
-with needs("audit"):
-    import duckdb
-    import narwhals as nw
+from .engine import Engine, Frame, Layout, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
-    from .source import Parsed, Source
 
 _WILDCARD = re.compile(r"[*?\[]")
 _EPOCH = {"s": "epoch_us", "ms": "epoch_us", "us": "epoch_us", "ns": "epoch_ns"}
@@ -40,7 +37,7 @@ class DuckDBEngine(Engine):
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         self._connection = connection
-        self._folder = folder
+        self.folder = folder
         self._numbers = count()
 
     @classmethod
@@ -60,7 +57,7 @@ class DuckDBEngine(Engine):
                 raise InvalidValue("memory limit", memory_limit, ["a size such as 500MB or 4GB"]) from error
         return cls(connection, folder)
 
-    def typed(self, files: Sequence[Source], layout: Layout) -> nw.LazyFrame[Any]:
+    def typed(self, files: Sequence[Source], layout: Layout) -> Frame:
         names = ", ".join(_quoted(self._plain(file.path)) for file in files)
         numbers = [file.number for file in files]
         first = numbers[0]
@@ -70,14 +67,14 @@ class DuckDBEngine(Engine):
         place = f"(({number}::BIGINT << {LINE_BITS}) + file_row_number + 1) * 2"
         return self._lines(f"read_parquet([{names}], file_row_number = true, hive_partitioning = false)", layout, place)
 
-    def given(self, frame: pa.RecordBatchReader, layout: Layout) -> nw.LazyFrame[Any]:
+    def given(self, frame: pa.RecordBatchReader, layout: Layout) -> Frame:
         self._connection.register("given_by_the_user", frame)
         self._connection.execute(
             "CREATE TABLE lines_given AS SELECT *, row_number() OVER () - 1 AS row_of_the_table FROM given_by_the_user"
         )
         return self._lines("lines_given", layout, "(row_of_the_table + 1) * 2")
 
-    def _lines(self, source: str, layout: Layout, place: str) -> nw.LazyFrame[Any]:
+    def _lines(self, source: str, layout: Layout, place: str) -> Frame:
         names = {key: _name(name) for key, name in layout.names.items()}
         time = f"{_EPOCH[layout.unit]}({names['time']})"
         finer = "0"
@@ -88,7 +85,7 @@ class DuckDBEngine(Engine):
             "instant": f"({time})::BIGINT",
             "finer": f"({finer})::BIGINT",
             "order_id": _id(names["order_id"], layout),
-            **{key: f"{names[key]}::VARCHAR" if key in names else "NULL::VARCHAR" for key in layout.said},
+            **{key: f"{names[key]}::VARCHAR" if key in names else "NULL::VARCHAR" for key in SAID},
             "new_order_id": _id(names.get("new_order_id", "NULL"), layout),
             "timed": " OR ".join(_is_there(*each) for each in layout.intervals.items()) or "false",
             "whole": "false",
@@ -98,40 +95,29 @@ class DuckDBEngine(Engine):
         chosen = ", ".join(f"{columns[key]} AS {key}" for key in LINES)
         return nw.from_native(self._connection.sql(f"SELECT {chosen} FROM {source}")).lazy()  # noqa: S608
 
-    def parsed(
-        self,
-        sources: Sequence[Source],
-        parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
-        schema: pa.Schema,
-        progress: Callable[[int], object] | None = None,
-    ) -> tuple[nw.LazyFrame[Any] | None, list[Parsed]]:
-        found, files = put_aside(sources, parse, schema, self._folder, progress)
-        if not files:
-            return None, found
-        names = ", ".join(map(_quoted, files))
-        return nw.from_native(self._connection.sql(f"SELECT * FROM read_parquet([{names}])")).lazy(), found  # noqa: S608
-
-    def small(self, table: pa.Table) -> nw.LazyFrame[Any]:
+    def small(self, table: pa.Table) -> Frame:
         name = f"given_{next(self._numbers)}"
         self._connection.register(name, table)
         return nw.from_native(self._connection.table(name)).lazy()
 
-    def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    def keep(self, frame: Frame) -> Frame:
         name = f"kept_{next(self._numbers)}"
         frame.to_native().create(name)
         return nw.from_native(self._connection.table(name)).lazy()
 
-    def stream(self, frame: nw.LazyFrame[Any]) -> Iterator[pa.RecordBatch]:
+    def stream(self, frame: Frame) -> Iterator[pa.RecordBatch]:
         yield from frame.to_native().to_arrow_reader(_BATCH)
 
-    def scan(self, file: str) -> nw.LazyFrame[Any]:
-        return nw.from_native(self._connection.read_parquet(self._plain(file), hive_partitioning=False)).lazy()
+    def scan(self, files: Sequence[str]) -> Frame:
+        return nw.from_native(
+            self._connection.read_parquet([self._plain(file) for file in files], hive_partitioning=False)
+        ).lazy()
 
     def _plain(self, name: str) -> str:
         """The file by a name in which nothing is a wildcard."""
         if not _WILDCARD.search(name):
             return name
-        link = self._folder / f"file-{next(self._numbers)}.parquet"
+        link = self.folder / f"file-{next(self._numbers)}.parquet"
         link.symlink_to(Path(name).resolve())
         return str(link)
 

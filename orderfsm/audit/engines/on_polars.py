@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from orderfsm.audit.columns import FIRST, LAST, LINE_BITS, LINES
-from orderfsm.extras import needs
+import narwhals as nw
+import polars as pl
 
-from .engine import Engine, Layout, put_aside
+from orderfsm.audit.columns import FIRST, LAST, LINE_BITS, LINES, SAID
 
-with needs("audit"):
-    import narwhals as nw
-    import polars as pl
+from .engine import Engine, Frame, Layout, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
-    from .source import Parsed, Source
 
 _BATCH = 100_000
 
@@ -31,16 +28,16 @@ class PolarsEngine(Engine):
     failures = (pl.exceptions.PolarsError,)
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
-    def typed(self, files: Sequence[Source], layout: Layout) -> nw.LazyFrame[Any]:
+    def typed(self, files: Sequence[Source], layout: Layout) -> Frame:
         frames = []
         for file in files:
             frame = pl.scan_parquet(file.path, row_index_name="row_of_the_table", glob=False, hive_partitioning=False)
             frames.append(self._lines(frame, layout, file.number))
         return nw.from_native(pl.concat(frames))
 
-    def given(self, frame: pl.LazyFrame, layout: Layout) -> nw.LazyFrame[Any]:
+    def given(self, frame: pl.LazyFrame, layout: Layout) -> Frame:
         """The lines of a user's frame, whose rows are in order."""
         return nw.from_native(self._lines(frame.with_row_index("row_of_the_table"), layout, 0))
 
@@ -59,10 +56,7 @@ class PolarsEngine(Engine):
             time.alias("instant"),
             finer.cast(pl.Int64).alias("finer"),
             _id(names["order_id"], layout).alias("order_id"),
-            *(
-                (pl.col(name).cast(pl.String) if name is not None else nothing).alias(key)
-                for key, name in layout.said.items()
-            ),
+            *((pl.col(names[key]).cast(pl.String) if key in names else nothing).alias(key) for key in SAID),
             _id(names.get("new_order_id"), layout).alias("new_order_id"),
             timed.alias("timed"),
             pl.lit(value=False).alias("whole"),
@@ -71,28 +65,18 @@ class PolarsEngine(Engine):
             ((pl.col("row_of_the_table").cast(pl.Int64) + ((number << LINE_BITS) + 1)) * 2).alias("place"),
         ).select(*LINES)
 
-    def parsed(
-        self,
-        sources: Sequence[Source],
-        parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
-        schema: pa.Schema,
-        progress: Callable[[int], object] | None = None,
-    ) -> tuple[nw.LazyFrame[Any] | None, list[Parsed]]:
-        found, files = put_aside(sources, parse, schema, self._folder, progress)
-        return (nw.from_native(pl.scan_parquet(files)) if files else None), found
-
-    def small(self, table: pa.Table) -> nw.LazyFrame[Any]:
+    def small(self, table: pa.Table) -> Frame:
         return nw.from_native(pl.DataFrame(table).lazy())
 
-    def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    def keep(self, frame: Frame) -> Frame:
         collected: pl.DataFrame = frame.to_native().collect()
         return nw.from_native(collected.lazy())
 
-    def stream(self, frame: nw.LazyFrame[Any]) -> Iterator[pa.RecordBatch]:
+    def stream(self, frame: Frame) -> Iterator[pa.RecordBatch]:
         yield from frame.to_native().collect().to_arrow().to_batches(_BATCH)
 
-    def scan(self, file: str) -> nw.LazyFrame[Any]:
-        return nw.from_native(pl.scan_parquet(file, glob=False, hive_partitioning=False))
+    def scan(self, files: Sequence[str]) -> Frame:
+        return nw.from_native(pl.scan_parquet(list(files), glob=False, hive_partitioning=False))
 
     def close(self) -> None:
         """There is nothing to give back."""

@@ -9,28 +9,23 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.audit.columns import IDS, LINE_BITS, LINES, TYPES
-from orderfsm.extras import needs
+import narwhals as nw
+import pyarrow as pa
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+from pyspark import StorageLevel
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from orderfsm.audit.columns import IDS, LINE_BITS, LINES, SAID, TYPES
 from orderfsm.invalid import InvalidValue
 from orderfsm.quantities import size
 
-from .engine import Engine, Layout
-from .source import Parsed, Source
-
-with needs("audit"):
-    import narwhals as nw
-    import pyarrow as pa
-with needs("spark"):
-    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
-    from pyspark import StorageLevel
-    from pyspark.errors import PySparkException
-    from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql import functions as f
+from .engine import Engine, Frame, Layout, Parse, Parsed, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from pyspark.sql import Column
 
 _KINDS = {pa.int64(): "bigint", pa.string(): "string", pa.bool_(): "boolean"}
 
@@ -85,7 +80,7 @@ class SparkEngine(Engine):
             session.conf.set("spark.sql.shuffle.partitions", str(2 * session.sparkContext.defaultParallelism))
         return cls(session, ours=True)
 
-    def typed(self, files: Sequence[Source], layout: Layout) -> nw.LazyFrame[Any]:
+    def typed(self, files: Sequence[Source], layout: Layout) -> Frame:
         frame = self.session.read.parquet(*(file.path for file in files))
         numbers = {Path(file.path).resolve().as_uri(): file.number for file in files}
         if set(frame.inputFiles()) == set(numbers):
@@ -101,7 +96,7 @@ class SparkEngine(Engine):
             frames.append(self._lines(frame, layout, f.lit(file.number)))
         return nw.from_native(reduce(DataFrame.unionAll, frames)).lazy()
 
-    def given(self, frame: DataFrame, layout: Layout) -> nw.LazyFrame[Any]:
+    def given(self, frame: DataFrame, layout: Layout) -> Frame:
         return nw.from_native(self._lines(_numbered(frame), layout, f.lit(0))).lazy()
 
     def rows(
@@ -127,7 +122,7 @@ class SparkEngine(Engine):
             "instant": time,
             "finer": finer,
             "order_id": names["order_id"],
-            **{key: names.get(key, f.lit(None)).cast("string") for key in layout.said},
+            **{key: names.get(key, f.lit(None)).cast("string") for key in SAID},
             "new_order_id": names.get("new_order_id", f.lit(None)),
             "timed": reduce(lambda one, other: one | other, timed, f.lit(False)),
             "whole": f.lit(False),
@@ -141,10 +136,10 @@ class SparkEngine(Engine):
     def parsed(
         self,
         sources: Sequence[Source],
-        parse: Callable[[Parsed], Iterator[pa.RecordBatch]],
+        parse: Parse,
         schema: pa.Schema,
-        progress: Callable[[int], object] | None = None,  # noqa: ARG002
-    ) -> tuple[nw.LazyFrame[Any] | None, list[Parsed]]:
+        progress: Callable[[int], object] = lambda _lines: None,  # noqa: ARG002
+    ) -> tuple[Frame | None, list[Parsed]]:
         """Each file is read by one worker."""
 
         def found(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -161,7 +156,7 @@ class SparkEngine(Engine):
         frame: DataFrame,
         parse: Callable[[Parsed, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
         schema: pa.Schema,
-    ) -> tuple[nw.LazyFrame[Any], list[Parsed]]:
+    ) -> tuple[Frame, list[Parsed]]:
         """The lines that `parse` makes of a user's frame, to which it adds the column `row_of_the_table`, from 0."""
 
         def found(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -171,7 +166,7 @@ class SparkEngine(Engine):
 
     def _parsed(
         self, frame: DataFrame, found: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]], schema: pa.Schema
-    ) -> tuple[nw.LazyFrame[Any], list[Parsed]]:
+    ) -> tuple[Frame, list[Parsed]]:
         told = f.col("found")
         lines = self._put_aside(frame.mapInArrow(found, f"{_columns(schema)}, found binary"))
         every = [pickle.loads(row.found) for row in lines.filter(told.isNotNull()).select("found").collect()]  # noqa: S301  # ours
@@ -181,15 +176,15 @@ class SparkEngine(Engine):
                 raise parsed.error
         return nw.from_native(lines.filter(told.isNull()).drop("found")).lazy(), every
 
-    def small(self, table: pa.Table) -> nw.LazyFrame[Any]:
+    def small(self, table: pa.Table) -> Frame:
         if not table.num_rows:
             return nw.from_native(self.session.createDataFrame([], _columns(table.schema))).lazy()
         return nw.from_native(self.session.createDataFrame(table)).lazy()
 
-    def scan(self, file: str) -> nw.LazyFrame[Any]:
-        return nw.from_native(self.session.read.parquet(file)).lazy()
+    def scan(self, files: Sequence[str]) -> Frame:
+        return nw.from_native(self.session.read.parquet(*files)).lazy()
 
-    def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    def keep(self, frame: Frame) -> Frame:
         return nw.from_native(self._put_aside(frame.to_native())).lazy()
 
     def _put_aside(self, frame: DataFrame) -> DataFrame:
@@ -197,7 +192,7 @@ class SparkEngine(Engine):
         self._kept.append(kept)
         return kept
 
-    def stream(self, frame: nw.LazyFrame[Any]) -> Iterator[pa.RecordBatch]:
+    def stream(self, frame: Frame) -> Iterator[pa.RecordBatch]:
         yield from frame.to_native().toArrow().to_batches(100_000)
 
     def close(self) -> None:
@@ -223,9 +218,7 @@ def _columns(schema: pa.Schema) -> str:
     return ", ".join(f"`{field.name}` {_KINDS[field.type]}" for field in schema)
 
 
-def _told(
-    parsed: Parsed, parse: Callable[[Parsed], Iterator[pa.RecordBatch]], schema: pa.Schema
-) -> Iterator[pa.RecordBatch]:
+def _told(parsed: Parsed, parse: Parse, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """The lines that `parse` makes, and a last row that says what else it found."""
     try:
         for lines in parse(parsed):

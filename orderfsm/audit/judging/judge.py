@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import attrs
 
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.trace import Answer, Events, Finding, Judgement, automaton, judge_end, judge_readings
+from orderfsm.trace import (
+    Answer,
+    Automaton,
+    Events,
+    Finding,
+    Judgement,
+    Possible,
+    Reading,
+    automaton,
+    judge_end,
+    judge_readings,
+)
 
 from .ties import Front, Stuck, follow, groups
 
@@ -24,7 +35,6 @@ if TYPE_CHECKING:
     from orderfsm.audit.reading.symbols import Symbol
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Transition, Trigger
-    from orderfsm.trace import Automaton, Possible, Reading
 
 LONGEST = 20
 """Longer histories are judged like all others, but not listed; and of them a state keeps only what they do."""
@@ -60,6 +70,9 @@ class Summary:
     refused: Mapping[Events, Mapping[tuple[Trigger, bool], int]]
 
 
+_NOTHING = Summary(lines=0, named=False, without_unit=False, timed=False, ways={}, refused={})
+
+
 @attrs.frozen(eq=False)
 class History:
     """The history of an order: a `summary` of what is no longer kept of it, and the `codes` of the rest."""
@@ -70,7 +83,7 @@ class History:
     @property
     def lines(self) -> int:
         """How long it is."""
-        return len(self.codes) + (self.summary.lines if self.summary else 0)
+        return len(self.codes) + (self.summary or _NOTHING).lines
 
     @property
     def is_long(self) -> bool:
@@ -80,14 +93,6 @@ class History:
     def and_then(self, codes: tuple[int, ...]) -> History:
         """The history that goes on with these codes."""
         return History(self.codes + codes, self.summary) if codes else self
-
-
-class _Found(NamedTuple):
-    """The judgement on a history; which of its lines, as they were given, is the violation, and what that line said."""
-
-    judgement: Judgement
-    line: int | None
-    said: Reading | None
 
 
 @attrs.frozen
@@ -100,10 +105,10 @@ class Ruling:
     """
 
     judgement: Judgement
-    line: int | None
-    said: Reading | None
-    refused: Mapping[tuple[Trigger, bool], int]
-    unseen: bool
+    line: int | None = None
+    said: Reading | None = None
+    refused: Mapping[tuple[Trigger, bool], int] = attrs.field(factory=dict)
+    unseen: bool = False
 
     @property
     def finding(self) -> Finding:
@@ -134,16 +139,14 @@ class Judge:
         """The ruling on a history."""
         whole = None if history.summary is None else self.summary(history)
         found = self._found(history, whole, self._events)
-        conforms = found.judgement.verdict is Finding.CONFORMS
-        if not conforms or self._events is Events.COMPLETE:
-            unseen = False
-        else:
-            unseen = self._found(history, whole, Events.COMPLETE).judgement.verdict is not Finding.CONFORMS
+        unseen = False
+        if found.finding is Finding.CONFORMS and self._events is Events.PARTIAL:
+            unseen = self._found(history, whole, Events.COMPLETE).finding is not Finding.CONFORMS
         refused = self._refused(history) if whole is None else whole.refused[self._events]
-        return Ruling(*found, refused, unseen)
+        return Ruling(found.judgement, found.line, found.said, refused, unseen)
 
-    def _found(self, history: History, whole: Summary | None, events: Events) -> _Found:
-        """The judgement on a history, or on the `whole` of it, if that is summed up."""
+    def _found(self, history: History, whole: Summary | None, events: Events) -> Ruling:
+        """The judgement on a history, or on the `whole` of it, if that is summed up; nothing of its refusals."""
         if whole is not None:
             way = whole.ways[Assumption(events, whole.named, whole.timed)]
             return _end(way, self._automata[events, whole.timed], without_unit=whole.without_unit)
@@ -152,7 +155,7 @@ class Judge:
         if not any(ties):
             judgement = judge_readings(readings, machine)
             at = judgement.index
-            return _Found(judgement, at, None if at is None else readings[at])
+            return Ruling(judgement, at, None if at is None else readings[at])
         named = any(reading.named for reading in readings)
         front = (_start(machine, begun=named or _created(machine, readings, ties)),)
         without_unit = any(map(machine.begins_without_unit, readings))
@@ -191,32 +194,28 @@ class Judge:
         return [row for row in rows if row is not None and row.changes] + [None] * silent
 
     def _timed(self, history: History) -> bool:
-        earlier = history.summary is not None and history.summary.timed
-        return earlier or any(self._symbols[code // 2 - 1].timed for code in history.codes)
+        return (history.summary or _NOTHING).timed or any(self._symbols[code // 2 - 1].timed for code in history.codes)
 
     def summary(self, history: History) -> Summary:
         """The summary of a history."""
         readings, ties = self.readings(history.codes), _ties(history.codes)
-        earlier = history.summary
+        earlier = history.summary or _NOTHING
         ways, refused = {}, {}
         plain = self._automata[self._events, False]
-        created = earlier is None and _created(plain, readings, ties)
+        created = history.summary is None and _created(plain, readings, ties)
         for way in ASSUMPTIONS:
             machine = self._automata[way.events, way.late]
-            begun = way.begun or created
-            front = (_start(machine, begun=begun),) if earlier is None else earlier.ways[way]
+            front = earlier.ways.get(way, (_start(machine, begun=way.begun or created),))
             if way[1:] == (False, False):
-                counts = Counter(earlier.refused[way.events] if earlier else {})
+                counts = Counter(earlier.refused.get(way.events, {}))
                 if not isinstance(front, Stuck):
                     counts.update(_foreseen(front, readings, ties, machine))
                 refused[way.events] = counts
-            before = earlier.lines if earlier else 0
-            ways[way] = front if isinstance(front, Stuck) else follow(machine, front, readings, ties, before)
+            ways[way] = front if isinstance(front, Stuck) else follow(machine, front, readings, ties, earlier.lines)
         return Summary(
             lines=history.lines,
-            named=(earlier is not None and earlier.named) or any(reading.named for reading in readings),
-            without_unit=(earlier is not None and earlier.without_unit)
-            or any(map(plain.begins_without_unit, readings)),
+            named=earlier.named or any(reading.named for reading in readings),
+            without_unit=earlier.without_unit or any(map(plain.begins_without_unit, readings)),
             timed=self._timed(history),
             ways=ways,
             refused=refused,
@@ -241,13 +240,13 @@ def _ties(codes: Sequence[int]) -> list[bool]:
     return [is_tied(code) for code in codes]
 
 
-def _end(way: Front | Stuck, machine: Automaton, *, without_unit: bool) -> _Found:
+def _end(way: Front | Stuck, machine: Automaton, *, without_unit: bool) -> Ruling:
     if isinstance(way, Stuck):
         found = Judgement(Finding.VIOLATES, way.index, way.possible, machine.legal(way.possible))
-        return _Found(found, way.line, way.said)
+        return Ruling(found, way.line, way.said)
     strict = frozenset().union(*(possible.strict for possible in way))
     favour = frozenset().union(*(possible.favour for possible in way))
-    return _Found(judge_end(machine.possible(strict, favour), machine, named=without_unit), None, None)
+    return Ruling(judge_end(machine.possible(strict, favour), machine, named=without_unit))
 
 
 def _foreseen(

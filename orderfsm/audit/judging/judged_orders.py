@@ -5,30 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
+import narwhals as nw
+import pyarrow as pa
 
 from orderfsm.audit.columns import type_of_ids
+from orderfsm.audit.keeping.histories import witnessed
 from orderfsm.audit.report import BEFORE, WITH_BEFORE, Held, Seen, Violation
-from orderfsm.extras import needs
-from orderfsm.trace import Finding
+from orderfsm.trace import Finding, Reading
 
-from .judge import is_tied
-from .orders import KNOWN
-from .witnessed import witnessed
-
-with needs("audit"):
-    import narwhals as nw
-    import pyarrow as pa
+from .judge import History, Judge, Ruling, is_tied
+from .orders import KNOWN, Orders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from orderfsm.audit.engines.engine import Engine
+    from orderfsm.audit.engines.engine import Engine, Frame
     from orderfsm.identity import Id
-    from orderfsm.trace import Reading
 
     from .counts import Counts
-    from .judge import History, Judge, Ruling
-    from .orders import Orders
 
 
 class _Wrong(NamedTuple):
@@ -72,7 +66,7 @@ class _Table:
         self._keys = dict(keys)
         self.rows: list[tuple[Any, ...]] = []
 
-    def join(self, orders: nw.LazyFrame[Any], engine: Engine) -> nw.LazyFrame[Any]:
+    def join(self, orders: Frame, engine: Engine) -> Frame:
         """The `orders` that find any."""
         kinds = self._keys | _FOUND
         columns = list(zip(*self.rows, strict=True)) or [()] * len(kinds)
@@ -92,7 +86,7 @@ class JudgedOrders:
     """
 
     variants: Sequence[Variant]
-    found: nw.LazyFrame[Any]
+    found: Frame
     _orders: Orders
     _judge: Judge
 
@@ -160,18 +154,27 @@ class JudgedOrders:
             if row.at >= 0:
                 at = seen(row.order_id, row.at, ruling.said)
             elif row.wrong == ruling.line:
-                at, lines = witnessed(row, ruling.said, self._judge.lifecycle)
+                time, who_was, lines = witnessed(row.witnessed, self._judge.lifecycle)
+                at = Seen(ruling.said, time, row.file, row.line, who_was)
             else:
                 # An earlier audit read the line, and did not take it for a violation: a renewal has turned out since to
                 # have begun the order, say. Nobody knows any more where it stood.
                 at = Seen(ruling.said)
-            found = judgement.index, at.file, at.line, ruling.said, judgement.possible, judgement.legal
             violations.append(
-                Violation(row.order_id, *found, at.time, at.who, lines, row.is_new, self._judge.lifecycle)
+                Violation(
+                    *attrs.astuple(at, recurse=False),
+                    order_id=row.order_id,
+                    index=judgement.index,
+                    possible=judgement.possible,
+                    legal=judgement.legal,
+                    before=lines,
+                    is_new=row.is_new,
+                    lifecycle=self._judge.lifecycle,
+                )
             )
         return violations
 
-    def _near(self, wrong: nw.LazyFrame[Any]) -> dict[tuple[Id, int], _Stands]:
+    def _near(self, wrong: Frame) -> dict[tuple[Id, int], _Stands]:
         """When the new lines around a violation were, and where they stand; by order, and by number among its lines."""
         at = wrong.filter(nw.col("at") >= 0).select("order_id", "at")
         lines = self._orders.lines(at).join(at, on="order_id", how="inner")

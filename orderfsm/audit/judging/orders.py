@@ -7,22 +7,19 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import narwhals as nw
 
 from orderfsm.audit.columns import moment
-from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 
 from .judge import History
-from .packing import Packing, histories, in_pieces, judged_lines, numbered, packed, packing
-
-with needs("audit"):
-    import narwhals as nw
+from .packing import Packing, in_pieces, judged_lines, numbered, packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from os import PathLike
 
-    from orderfsm.audit.engines.engine import Engine
+    from orderfsm.audit.engines.engine import Engine, Frame
     from orderfsm.audit.reading.log import Log
     from orderfsm.audit.reading.symbols import Meanings
     from orderfsm.identity import Id
@@ -43,7 +40,7 @@ class Orders:
     engine: Engine
     log: Log
     how: Packing
-    frame: nw.LazyFrame[Any]
+    frame: Frame
     _meanings: Meanings
     _known: Sequence[History]
 
@@ -63,22 +60,23 @@ class Orders:
         `state_file` holds the rows of the orders that have `known` histories; None if there are none. A line that is
         not later than what it has of its order is an `InvalidValue`.
         """
-        how = packing(meanings, log)
+        how = Packing(meanings.bits + log.whole, log.whole)
         with engine.watch(lambda share: tell(int(share * meanings.lines))):
             new = engine.keep(packed(numbered(judged_lines(engine, log, meanings), log), how))
         tell(meanings.lines)
         if state_file is None:
-            frame = _without_known(new)
+            nothing = {key: nw.lit(None, nw.Int64 if key in {"wrong", "line"} else nw.String) for key in KNOWN}
+            frame = new.with_columns(known=nw.lit(0, nw.Int64), **nothing)
         else:
-            frame = engine.keep(_with_known(engine, log, new, engine.scan(str(state_file)), how))
+            frame = engine.keep(_with_known(engine, log, new, engine.scan([str(state_file)]), how))
         return cls(engine, log, how, frame, meanings, (History(), *known))
 
-    def lines(self, only: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    def lines(self, only: Frame) -> Frame:
         """The new lines of the orders in `only`, numbered in the order of each order's history."""
         return numbered(judged_lines(self.engine, self.log, self._meanings, only), self.log)
 
     @property
-    def short(self) -> nw.LazyFrame[Any]:
+    def short(self) -> Frame:
         """The orders whose new lines the words hold."""
         return self.frame.filter(nw.col("lines") <= self.how.lines)
 
@@ -87,7 +85,8 @@ class Orders:
 
         Its number of before and its words, by which its orders are found; the whole history; how many orders have it.
         """
-        for batch in self.engine.stream(histories(self.short, self.how)):
+        grouped = self.short.group_by("known", *self.how.words).agg(count=nw.len().cast(nw.Int64))
+        for batch in self.engine.stream(grouped):
             for known, *words, count in _rows(batch):
                 yield (known, *words), self.history(known).and_then(tuple(self.how.codes(words))), count
 
@@ -120,15 +119,7 @@ def _rows(table: Any) -> Iterator[tuple[Any, ...]]:
     return zip(*(column.to_pylist() for column in table.columns), strict=True)
 
 
-def _without_known(new: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    number, text = nw.lit(None, nw.Int64), nw.lit(None, nw.String)
-    nothing = {"verdict": text, "wrong": number, "file": text, "line": number, "witnessed": text}
-    return new.with_columns(known=nw.lit(0, nw.Int64), **nothing)
-
-
-def _with_known(
-    engine: Engine, log: Log, new: nw.LazyFrame[Any], state: nw.LazyFrame[Any], how: Packing
-) -> nw.LazyFrame[Any]:
+def _with_known(engine: Engine, log: Log, new: Frame, state: Frame, how: Packing) -> Frame:
     rows = state.select(
         *KNOWN, order_id=log.lifecycle.identity.key, known="history", first_known="first", last_known="last"
     )
@@ -144,7 +135,7 @@ def _with_known(
     return nw.concat([touched, others.select(*columns)])
 
 
-def _refuse_earlier(engine: Engine, joined: nw.LazyFrame[Any], log: Log) -> None:
+def _refuse_earlier(engine: Engine, joined: Frame, log: Log) -> None:
     early = joined.filter(~nw.col("last_known").is_null() & (nw.col("first") <= nw.col("last_known")))
     for order, first, last in _rows(
         engine.table(early.select("order_id", "first", "last_known").sort("first").head(1))

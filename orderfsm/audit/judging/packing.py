@@ -6,22 +6,18 @@ only a running count, sums and groups are needed, which every engine has; equal 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
+import narwhals as nw
 
-from orderfsm.audit.reading.symbols import in_range, is_id, no_id, with_symbols
-from orderfsm.extras import needs
-
-with needs("audit"):
-    import narwhals as nw
+from orderfsm.audit.reading.symbols import Meanings, in_range, is_id, no_id, with_symbols
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from orderfsm.audit.engines.engine import Engine
+    from orderfsm.audit.engines.engine import Engine, Frame
     from orderfsm.audit.reading.log import Log
-    from orderfsm.audit.reading.symbols import Meanings
 
 _WORD_BITS = 62
 _WORDS = 2
@@ -65,14 +61,7 @@ class Packing:
                 word >>= self.bits
 
 
-def packing(meanings: Meanings, log: Log) -> Packing:
-    """How the histories of a log are packed."""
-    return Packing(meanings.bits + log.whole, log.whole)
-
-
-def judged_lines(
-    engine: Engine, log: Log, meanings: Meanings, only: nw.LazyFrame[Any] | None = None
-) -> nw.LazyFrame[Any]:
+def judged_lines(engine: Engine, log: Log, meanings: Meanings, only: Frame | None = None) -> Frame:
     """The lines that say something of an order: `order_id`, `symbol`, when, and where they stand.
 
     `only`: of the orders in its column `order_id`.
@@ -88,7 +77,7 @@ def judged_lines(
     return nw.concat([own, with_symbols(engine, begun, meanings.begun, meanings.keys).select(*_columns(log))])
 
 
-def _of(lines: nw.LazyFrame[Any], only: nw.LazyFrame[Any] | None) -> nw.LazyFrame[Any]:
+def _of(lines: Frame, only: Frame | None) -> Frame:
     return lines if only is None else lines.join(only.select("order_id"), on="order_id", how="semi")
 
 
@@ -101,7 +90,7 @@ def _order(log: Log) -> list[str]:
     return ["instant", *(["finer"] if log.finer else []), *(["whole"] if log.whole else []), "place"]
 
 
-def numbered(lines: nw.LazyFrame[Any], log: Log) -> nw.LazyFrame[Any]:
+def numbered(lines: Frame, log: Log) -> Frame:
     """`lines` with the number `n` of each among its order's, from 0; a line that may have come earlier is marked.
 
     Lines of whole seconds, and in the same one, may have happened in any order.
@@ -118,38 +107,25 @@ def numbered(lines: nw.LazyFrame[Any], log: Log) -> nw.LazyFrame[Any]:
     return lines.with_columns(symbol=nw.col("symbol") * 2 + nw.when(tied).then(nw.lit(1)).otherwise(nw.lit(0)))
 
 
-def packed(lines: nw.LazyFrame[Any], how: Packing) -> nw.LazyFrame[Any]:
+def packed(lines: Frame, how: Packing) -> Frame:
     """Each order's first lines in words, how many lines it has, and when the first and the last was."""
     return (
         _valued(lines, how)
         .group_by("order_id")
-        .agg(
-            **_sums(how),
-            lines=nw.len().cast(nw.Int64),
-            first=nw.col("instant").min(),
-            last=nw.col("instant").max(),
-        )
+        .agg(**_sums(how), lines=nw.len().cast(nw.Int64), first=nw.col("instant").min(), last=nw.col("instant").max())
     )
 
 
-def in_pieces(lines: nw.LazyFrame[Any], how: Packing) -> nw.LazyFrame[Any]:
+def in_pieces(lines: Frame, how: Packing) -> Frame:
     """Histories of any length: `order_id`, the number of the `piece`, and its words; sorted."""
     lines = lines.with_columns(piece=nw.col("n") // how.lines, n=nw.col("n") % how.lines)
     return _valued(lines, how).group_by("order_id", "piece").agg(**_sums(how)).sort("order_id", "piece")
 
 
-def _valued(lines: nw.LazyFrame[Any], how: Packing) -> nw.LazyFrame[Any]:
+def _valued(lines: Frame, how: Packing) -> Frame:
     """`lines` with the `value` of each: its symbol, shifted into its place in a word."""
     shift = nw.lit(2.0) ** (nw.col("n") % how.in_a_word * how.bits)
     return lines.with_columns(value=nw.col("symbol") * shift.cast(nw.Int64))
-
-
-def histories(orders: nw.LazyFrame[Any], how: Packing) -> nw.LazyFrame[Any]:
-    """The distinct histories of orders whose new lines the words hold: with the `count` of their orders.
-
-    Each is the number of the history that is `known` of before, and the words.
-    """
-    return orders.group_by("known", *how.words).agg(count=nw.len().cast(nw.Int64))
 
 
 def _sums(how: Packing) -> dict[str, nw.Expr]:

@@ -1,18 +1,19 @@
-"""Histories as a state file keeps them: as JSON."""
+"""Histories, and the lines of violations, as a state file keeps them: as JSON."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.audit.judging.judge import Assumption, History, Judge, Summary
 from orderfsm.audit.judging.ties import Stuck
-from orderfsm.audit.judging.witnessed import reading_of, said_of
-from orderfsm.trace import Events, Run
+from orderfsm.audit.report import Seen, Violation
+from orderfsm.trace import Answer, Events, Possible, Reading, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from orderfsm.trace import Possible
+    from orderfsm.lifecycle import Lifecycle
 
 
 def history_as_json(history: History) -> Any:
@@ -74,3 +75,25 @@ def _read_way(found: Any, way: Assumption, judge: Judge) -> Any:
         )
 
     return tuple(possible(*each) for each in found)
+
+
+def witness(violation: Violation) -> str:
+    """What is kept of a violation, but for where it stood."""
+    before = [[said_of(each.said), each.time, each.file, each.line, dict(each.who)] for each in violation.before]
+    return json.dumps([violation.time, dict(violation.who), before])
+
+
+def witnessed(kept: str | None, lifecycle: Lifecycle) -> tuple[int | None, Mapping[str, str], tuple[Seen, ...]]:
+    """When the line of a violation was, who was behind it, and the lines before it, as they were `kept`."""
+    time, who, before = json.loads(kept) if kept else (None, {}, [])
+    return time, who, tuple(Seen(reading_of(each[0], lifecycle), *each[1:]) for each in before)
+
+
+def said_of(reading: Reading) -> list[str | None]:
+    """A reading as JSON."""
+    return [str(reading.trigger), str(reading.answer), reading.word]
+
+
+def reading_of(said: list[Any], lifecycle: Lifecycle) -> Reading:
+    """The reading that this JSON is, of a line of this table."""
+    return Reading(lifecycle.trigger(said[0]), Answer(said[1]), said[2])

@@ -14,37 +14,28 @@ import json
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from orderfsm.audit.columns import type_of_ids
+from orderfsm.audit.columns import pc, type_of_ids
 from orderfsm.audit.judging.judge import History, Judge
-from orderfsm.audit.judging.witnessed import reading_of, said_of, witness
-from orderfsm.audit.reading.symbols import Symbol
+from orderfsm.audit.reading.symbols import Meanings, Symbol
 from orderfsm.audit.reporting.outputs import written_whole
-from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events
 
 from .digest import DIGEST_KEY, NO_DIGEST, digest_in, seal
-from .histories import history_as_json, history_from_json
-
-with needs("audit"):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from pyarrow import compute
-
-pc: Any = compute  # its functions are made when it is imported
+from .histories import history_as_json, history_from_json, reading_of, said_of, witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from os import PathLike
 
     from orderfsm.audit.judging.judged_orders import JudgedOrders
-    from orderfsm.audit.reading.symbols import Meanings
     from orderfsm.audit.report import Violation
-    from orderfsm.identity import Identity
     from orderfsm.lifecycle import Lifecycle
 
 VERSION = 2
@@ -64,13 +55,9 @@ _ROWS = {
     "line": pa.int64(),
     "witnessed": pa.string(),
 }
-"""After the order's id. `verdict`: on the order, when the state was kept; `wrong`: which line of the order's was its
-violation, `file` and `line` where it stood, and `witnessed` who was behind it, and what was before."""
-
-
-def rows_of(identity: Identity) -> pa.Schema:
-    """The columns of a state; the ids stand under the table's own key."""
-    return pa.schema([(identity.key, type_of_ids(identity)), *_ROWS.items()])
+"""After the order's id, which stands under the table's own key. `verdict`: on the order, when the state was kept;
+`wrong`: which line of the order's was its violation, `file` and `line` where it stood, and `witnessed` who was behind
+it, and what was before."""
 
 
 @attrs.define
@@ -184,7 +171,8 @@ def save(
         pa.array([each.ruling.line for each in judged_orders.variants], pa.int64()),
     ]
     found = list(violations)
-    schema = rows_of(judge.lifecycle.identity)
+    identity = judge.lifecycle.identity
+    schema = pa.schema([(identity.key, type_of_ids(identity)), *_ROWS.items()])
     wrong_orders = pa.array([each.order_id for each in found], schema.types[0])
     seen = [
         pa.array([each.file for each in found], pa.string()),

@@ -11,22 +11,20 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from orderfsm.audit.columns import CONTEXT, at_place, row_at
-from orderfsm.extras import needs
 from orderfsm.streams import opened
 from orderfsm.trace import Line, loads, texts
 
 from . import actiontrail
 from .layouts import context_named
 
-with needs("audit"):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from orderfsm.audit.engines.source import Source
+    from orderfsm.audit.engines.engine import Source
     from orderfsm.lifecycle import Lifecycle
 
 Who: TypeAlias = "Mapping[str, str]"

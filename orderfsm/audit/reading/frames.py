@@ -6,31 +6,27 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import narwhals as nw
+import pyarrow as pa
+
 from orderfsm.audit import engines
-from orderfsm.audit.columns import FIRST, LAST, UNITS, schema_of
-from orderfsm.audit.engines.source import Source
+from orderfsm.audit.columns import FIRST, LAST, UNITS, pc, schema_of
+from orderfsm.audit.engines.engine import Engine, Frame, Layout, Parsed, Source
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events
 
-from .context import of_rows, rows_of
+from .context import Contexts, of_rows, rows_of
 from .layouts import context_named, layout, named
 from .log import Log, fields_of
 from .parsing import parse_rows
-
-with needs("audit"):
-    import narwhals as nw
-    import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from orderfsm.audit.engines.engine import Engine, Layout
-    from orderfsm.audit.engines.source import Parsed
     from orderfsm.lifecycle import Lifecycle
 
-    from .context import Contexts
 
 _BATCH = 100_000
 
@@ -75,7 +71,7 @@ def read_frame(
         )
 
 
-def _contexts(engine: Engine, frame: nw.LazyFrame[Any], columns: Mapping[str, str] | None) -> Contexts:
+def _contexts(engine: Engine, frame: Frame, columns: Mapping[str, str] | None) -> Contexts:
     """The contexts of the rows of a frame."""
     names = context_named(frame.columns, columns)
 
@@ -89,7 +85,7 @@ def _contexts(engine: Engine, frame: nw.LazyFrame[Any], columns: Mapping[str, st
     return of_rows(rows)
 
 
-def _rows(frame: nw.LazyFrame[Any], wanted: Collection[int]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _rows(frame: Frame, wanted: Collection[int]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The rows of these numbers, from 1; what stands in a column need not be of one type."""
     if frame.implementation.is_duckdb():
         return rows_of(_reader(frame), wanted)
@@ -97,7 +93,7 @@ def _rows(frame: nw.LazyFrame[Any], wanted: Collection[int]) -> Iterator[tuple[i
     return zip(ordered, frame.collect()[[row - 1 for row in ordered]].rows(named=True), strict=True)
 
 
-def _engine_of(frame: nw.LazyFrame[Any], folder: Path, memory_limit: str | None) -> Engine:
+def _engine_of(frame: Frame, folder: Path, memory_limit: str | None) -> Engine:
     if frame.implementation.is_pyspark():
         with needs("spark"):
             from orderfsm.audit.engines.on_spark import SparkEngine
@@ -107,7 +103,7 @@ def _engine_of(frame: nw.LazyFrame[Any], folder: Path, memory_limit: str | None)
     return engines.start("duckdb", folder, memory_limit=memory_limit)
 
 
-def _native(frame: nw.LazyFrame[Any]) -> tuple[Any, Any]:
+def _native(frame: Frame) -> tuple[Any, Any]:
     """What the engine takes, and something in Arrow that shows its columns."""
     native: Any = frame.to_native()
     if frame.implementation.is_pyspark():
@@ -124,7 +120,7 @@ def _native(frame: nw.LazyFrame[Any]) -> tuple[Any, Any]:
     return reader, reader
 
 
-def _reader(frame: nw.LazyFrame[Any]) -> pa.RecordBatchReader:
+def _reader(frame: Frame) -> pa.RecordBatchReader:
     """The rows of a frame, batch by batch."""
     native = frame.to_native()
     with _of_one_type(frame):
@@ -134,7 +130,7 @@ def _reader(frame: nw.LazyFrame[Any]) -> pa.RecordBatchReader:
 
 
 @contextmanager
-def _of_one_type(frame: nw.LazyFrame[Any]) -> Iterator[None]:
+def _of_one_type(frame: Frame) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
@@ -145,10 +141,6 @@ def _in_microseconds(native: Any, layout: Layout) -> Any:
     """A reader whose times DuckDB can take: one of no year from 1 to 9999 is the first moment after them."""
     if not isinstance(native, pa.RecordBatchReader) or layout.unit == "ns":
         return native
-    from pyarrow import compute
-
-    pc: Any = compute  # its functions are made when it is imported
-
     name, unit = layout.names["time"], UNITS[layout.unit]
     at, kind = native.schema.get_field_index(name), pa.timestamp("us", "UTC")
     schema = native.schema.set(at, pa.field(name, kind))
@@ -163,9 +155,7 @@ def _in_microseconds(native: Any, layout: Layout) -> Any:
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _parsed(
-    engine: Engine, native: Any, names: Mapping[str, str], lifecycle: Lifecycle
-) -> tuple[nw.LazyFrame[Any], bool]:
+def _parsed(engine: Engine, native: Any, names: Mapping[str, str], lifecycle: Lifecycle) -> tuple[Frame, bool]:
     """The lines of a frame that the core must read, and whether there are times finer than microseconds."""
     schema = schema_of(lifecycle.identity)
     if isinstance(native, pa.RecordBatchReader):

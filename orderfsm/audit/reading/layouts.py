@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from orderfsm.audit.columns import CONTEXT, FORMAT, IDS, INTERVAL, REQUIRED, SAID, key_of
 from orderfsm.audit.engines.engine import Layout
-from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
-
-with needs("audit"):
-    import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

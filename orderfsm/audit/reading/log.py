@@ -8,9 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import narwhals as nw
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from orderfsm.audit.columns import EVENTS_KEY, FIRST, LAST, UNITS, at_place, key_of, row_at, schema_of
-from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events
@@ -19,16 +21,10 @@ from .context import Contexts, of_files
 from .layouts import layout, named
 from .parsing import parse, parse_rows
 
-with needs("audit"):
-    import narwhals as nw
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from orderfsm.audit.engines.engine import Engine, Layout
-    from orderfsm.audit.engines.source import Parsed, Source
+    from orderfsm.audit.engines.engine import Engine, Frame, Layout, Parsed, Source
     from orderfsm.identity import Identity
     from orderfsm.lifecycle import Lifecycle
 
@@ -42,7 +38,7 @@ class Log:
     reads itself, or 0 for a frame; `contexts`: who was behind lines.
     """
 
-    lines: nw.LazyFrame[Any]
+    lines: Frame
     lifecycle: Lifecycle
     headers: frozenset[Events]
     names: Sequence[str]
@@ -63,7 +59,7 @@ def read_files(
     engine: Engine,
     sources: Sequence[Source],
     columns: Mapping[str, str] | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Callable[[int], object] = lambda _lines: None,
     lifecycle: Lifecycle = ORDER_LIFECYCLE,
 ) -> Log:
     """The lines of files: typed Parquet as the engine reads it, everything else as the core does, once.

@@ -11,26 +11,23 @@ from functools import partial
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pyarrow as pa
+
 from orderfsm.audit.columns import at_place, place, schema_of
-from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
-from orderfsm.streams import opened
+from orderfsm.streams import Value, opened
 from orderfsm.trace import BadLine, Events, Header, Line, all_or_some, batches, line_of, unreadable
 
 from . import actiontrail
 from .sources import is_actiontrail
 from .templates import Row, read_by_template
 
-with needs("audit"):
-    import pyarrow as pa
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from orderfsm.audit.engines.source import Parsed
+    from orderfsm.audit.engines.engine import Parsed
     from orderfsm.identity import Id, Identity
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.streams import Value
 
 _BATCH = 50_000
 _MICROSECONDS = 1_000_000

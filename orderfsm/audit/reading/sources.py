@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from orderfsm.audit.engines.source import Source
+from orderfsm.audit.engines.engine import Source
 from orderfsm.invalid import InvalidValue
 from orderfsm.streams import STANDARD_INPUT, is_parquet, opened, values
 

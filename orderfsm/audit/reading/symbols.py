@@ -6,23 +6,19 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import attrs
+import narwhals as nw
+import pyarrow as pa
 
 from orderfsm.audit.columns import ABSENT, FIRST, IDS, LAST, LINES, SAID, key_of
-from orderfsm.extras import needs
-from orderfsm.trace import BadLine, Outcome, line_of, readings
+from orderfsm.trace import BadLine, Outcome, Reading, line_of, readings
 from orderfsm.trace.reading import meanings_of
-
-with needs("audit"):
-    import narwhals as nw
-    import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from orderfsm.audit.engines.engine import Engine
+    from orderfsm.audit.engines.engine import Engine, Frame
     from orderfsm.identity import Identity
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.trace import Reading
 
 _Key: TypeAlias = tuple[str | bool | None, ...]
 """The five texts, and whether the call has an interval."""
@@ -114,9 +110,7 @@ class Meanings:
         return max(len(self.symbols).bit_length(), 1)
 
 
-def combinations(
-    engine: Engine, lines: nw.LazyFrame[Any], lifecycle: Lifecycle
-) -> tuple[list[Combination], nw.LazyFrame[Any]]:
+def combinations(engine: Engine, lines: Frame, lifecycle: Lifecycle) -> tuple[list[Combination], Frame]:
     """The distinct combinations in a log of this table, in no order, and its lines.
 
     If there are very many, codes and states stand in both without what makes no difference (`InvalidParameter` for
@@ -129,7 +123,7 @@ def combinations(
     return found, lines
 
 
-def _combinations(engine: Engine, lines: nw.LazyFrame[Any], identity: Identity) -> Iterator[Combination]:
+def _combinations(engine: Engine, lines: Frame, identity: Identity) -> Iterator[Combination]:
     sorts = lines.select(*SAID, "timed", "whole", **kinds(identity))
     grouped = sorts.group_by(*SAID, *_FLAGS).agg(count=nw.len().cast(nw.Int64))
     for batch in engine.stream(grouped.select(*SAID, *_FLAGS, "count")):
@@ -137,7 +131,7 @@ def _combinations(engine: Engine, lines: nw.LazyFrame[Any], identity: Identity) 
             yield Combination(*row.values())
 
 
-def _folded(engine: Engine, lines: nw.LazyFrame[Any], lifecycle: Lifecycle) -> nw.LazyFrame[Any]:
+def _folded(engine: Engine, lines: Frame, lifecycle: Lifecycle) -> Frame:
     """`lines` with texts of which there are few."""
     for key in SAID:
         texts = [text for batch in engine.stream(lines.select(key).unique()) for text in batch.column(0).to_pylist()]
@@ -243,9 +237,7 @@ def meanings(found: Sequence[Combination], known: Sequence[Symbol], lifecycle: L
     )
 
 
-def with_symbols(
-    engine: Engine, lines: nw.LazyFrame[Any], table: dict[_Key, int], keys: Sequence[str]
-) -> nw.LazyFrame[Any]:
+def with_symbols(engine: Engine, lines: Frame, table: dict[_Key, int], keys: Sequence[str]) -> Frame:
     """`lines` with their `symbol` in `table`, without those that have none; `keys` tell them apart.
 
     No engine finds null equal to null, so that it stands as `ABSENT`.

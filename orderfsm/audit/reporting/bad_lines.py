@@ -7,25 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import narwhals as nw
+import pyarrow as pa
 
 from orderfsm.audit.columns import ABSENT, IDS, LINE_BITS, SAID, key_of, moment
-from orderfsm.audit.reading.symbols import KINDS, kinds
-from orderfsm.extras import needs
+from orderfsm.audit.reading.symbols import KINDS, Combination, kinds
 from orderfsm.trace import BadLine, line_of, unreadable
 
 from .outputs import written_whole
-
-with needs("audit"):
-    import narwhals as nw
-    import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from os import PathLike
 
-    from orderfsm.audit.engines.engine import Engine
+    from orderfsm.audit.engines.engine import Engine, Frame
     from orderfsm.audit.reading.log import Log
-    from orderfsm.audit.reading.symbols import Combination
 
 
 def check_files(engine: Engine, log: Log, bad: Sequence[Combination]) -> None:
@@ -54,7 +50,7 @@ def bad_lines_of(engine: Engine, log: Log, bad: Sequence[Combination]) -> Iterat
             yield _bad_line(row, log)
 
 
-def _bad(engine: Engine, log: Log, bad: Sequence[Combination]) -> nw.LazyFrame[Any]:
+def _bad(engine: Engine, log: Log, bad: Sequence[Combination]) -> Frame:
     texts = {key: f"said_{key}" for key in SAID}
     table = pa.table(
         {

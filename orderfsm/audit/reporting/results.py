@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.audit.columns import CONTEXT, type_of_ids
-from orderfsm.extras import needs
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orderfsm.audit.columns import CONTEXT, pc, type_of_ids
 
 from .outputs import written_whole
-
-with needs("audit"):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from pyarrow import compute
-
-pc: Any = compute  # its functions are made when it is imported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,16 +44,11 @@ _FOUND = {
 """From `said` on: the line of the violation, if there is one, and the lines before it."""
 
 
-def results_of(identity: Identity) -> pa.Schema:
-    """The columns of the results; the ids stand under the table's own key."""
-    return pa.schema([(identity.key, type_of_ids(identity)), *_FOUND.items()])
-
-
 def write_results(
     file: str | PathLike[str], judged_orders: JudgedOrders, violations: Iterable[Violation], identity: Identity
 ) -> None:
-    """Write one row for each order into `file`."""
-    schema, wrong = results_of(identity), list(violations)
+    """Write one row for each order into `file`; the ids stand under the table's own key."""
+    schema, wrong = pa.schema([(identity.key, type_of_ids(identity)), *_FOUND.items()]), list(violations)
     ids = pa.array([each.order_id for each in wrong], schema.types[0])
     lines = [*map(_line, wrong), {}]
     # The last of each is for the orders that have none.
@@ -86,5 +76,5 @@ def write_results(
             writer.write_batch(pa.record_batch(arrays, schema=schema))
 
 
-def _line(seen: Seen | Violation) -> dict[str, Any]:
+def _line(seen: Seen) -> dict[str, Any]:
     return {"said": str(seen.said), "time": seen.time, "file": seen.file, "line": seen.line, **seen.who}

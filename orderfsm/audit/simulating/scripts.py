@@ -11,7 +11,7 @@ import attrs
 
 from orderfsm.errors import Meaning
 from orderfsm.invalid import InvalidValue
-from orderfsm.rows import DAY, Actor
+from orderfsm.rows import DAY, Actor, State, StateRule, Transition, Trigger, TriggerRule
 from orderfsm.trace import Events, Finding, Line, Outcome, judge
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from random import Random
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, StateRule, Transition, Trigger, TriggerRule
 
 HOUR = 3_600
 

@@ -12,21 +12,17 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import attrs
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from orderfsm.audit.columns import EVENTS_KEY, SAID, type_of_ids
-from orderfsm.extras import needs
+from orderfsm.audit.columns import EVENTS_KEY, SAID, pc, type_of_ids
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.rows import DAY
+from orderfsm.rows import DAY, Trigger
 from orderfsm.trace import Events, Outcome, header, instant_of
 
 from .scripts import HOUR, Author, Script
-
-with needs("audit"):
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from pyarrow import compute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,10 +32,6 @@ if TYPE_CHECKING:
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import Trigger
-
-pc: Any = compute
-"""Its functions are made when it is imported; no type checker sees them."""
 
 Format = Literal["jsonl", "jsonl.gz", "parquet"]
 PLANTED = "planted.json"
