@@ -14,7 +14,6 @@ from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, all_or_some
 
-from .counterexample import of_clients, of_race, others_may_have, violation_of
 from .drivers.limit import TIMEOUT
 from .model.contradiction import Contradiction, Kind
 from .model.perform import CannotForce, unreached
@@ -22,7 +21,7 @@ from .model.session import Session
 from .programs.shrink import exact, fewest_calls, without_bystanders
 from .programs.trials import Trials, Tried
 from .programs.ways import NoUnits, Pilot
-from .report import Report, Result
+from .report import Report, Result, of_clients, of_race, others_may_have, violation_of
 from .selection import Selection
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ import pytest
 
 from orderfsm.trace import Events
 
-from .counterexample import others_may_have, violation_of
 from .model.contradiction import Kind
 from .model.perform import unreached
 from .model.session import Session
@@ -22,7 +21,7 @@ from .programs.shrink import fewest_calls
 from .programs.stateful import failing_program
 from .programs.trials import Trials
 from .programs.ways import Pilot
-from .report import Result, write_script
+from .report import Result, others_may_have, violation_of, write_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import Event, Operation, State, Trigger
+    from orderfsm.rows import State, Trigger
     from orderfsm.testing.drivers.driver import Driver
 
 WHO_LOOKS = "after"
@@ -241,54 +241,31 @@ class Client:
 
     async def fire(self, trigger: Trigger, order_id: Id | None, states: frozenset[State | None]) -> None:
         """Make a call or let an event happen, on an order in one of `states`; or create one, which is to be in one."""
-        if order_id is None:
-            await self._create(trigger, states)
-        elif not self._lifecycle.by_client(trigger):
-            await self._happen(order_id, states, trigger)
-        else:
-            await self._call(order_id, states, trigger)
-
-    async def _create(self, operation: Operation, states: frozenset[State | None]) -> None:
-        started = self._shared.now()
-        answer = await self._asked(started, operation, None, "create", operation)
+        shared, started, by_client = self._shared, self._shared.now(), self._lifecycle.by_client(trigger)
+        answer = await self._asked(started, trigger, order_id)
         if answer is None:
-            self._shared.choices.never(operation)
+            shared.choices.never(trigger)
             return
-        order_id = answer.order_id if answer.outcome is Outcome.ACCEPTED else None
-        self._note(operation, order_id, started, answer)
+        begun = answer.order_id if by_client and answer.outcome is Outcome.ACCEPTED else None
+        if by_client or answer.outcome is Outcome.ACCEPTED:
+            self._note(trigger, begun if order_id is None else order_id, started, answer)
+        elif answer.outcome is Outcome.UNKNOWN and order_id is not None:
+            shared.recording.unsure.add(order_id)
         if order_id is not None:
-            self._shared.pool.add(order_id, states)
+            shared.pool.learn(order_id, shared.choices.means(states, trigger, answer))
+        if begun is not None:
+            shared.pool.add(begun, states if order_id is None else shared.choices.anywhere)
 
-    async def _call(self, order_id: Id, states: frozenset[State | None], operation: Operation) -> None:
-        started = self._shared.now()
-        answer = await self._asked(started, operation, order_id, "call", operation, order_id)
-        if answer is None:
-            self._shared.choices.never(operation)
-            return
-        self._note(operation, order_id, started, answer)
-        self._shared.pool.learn(order_id, self._shared.choices.means(states, operation, answer))
-        if answer.outcome is Outcome.ACCEPTED and answer.order_id is not None:
-            self._shared.pool.add(answer.order_id, self._shared.choices.anywhere)
-
-    async def _happen(self, order_id: Id, states: frozenset[State | None], event: Event) -> None:
-        started = self._shared.now()
-        answer = await self._asked(started, event, order_id, "happen", order_id, event)
-        if answer is None:
-            self._shared.choices.never(event)
-            return
-        if answer.outcome is Outcome.ACCEPTED:
-            self._note(event, order_id, started, answer)
-        elif answer.outcome is Outcome.UNKNOWN:
-            self._shared.recording.unsure.add(order_id)
-        self._shared.pool.learn(order_id, self._shared.choices.means(states, event, answer))
-
-    async def _asked(
-        self, started: float, trigger: Trigger, order_id: Id | None, method: str, *arguments: Any
-    ) -> Answer | None:
-        """What a method of the driver answers; None if it cannot do that."""
+    async def _asked(self, started: float, trigger: Trigger, order_id: Id | None) -> Answer | None:
+        """What the driver answers to a trigger; None if it cannot fire it."""
         self._under_way = (trigger, order_id, started)
         try:
-            value = getattr(self._driver, method)(*arguments)
+            if order_id is None:
+                method, value = "create", self._driver.create(trigger)
+            elif self._lifecycle.by_client(trigger):
+                method, value = "call", self._driver.call(trigger, order_id)
+            else:
+                method, value = "happen", self._driver.happen(order_id, trigger)
             value = await within_async(TIMEOUT, value) if inspect.isawaitable(value) else value
         except (NoAnswer, Overdue):
             return Answer.unknown()
@@ -315,8 +292,3 @@ class Client:
                 ended=self._shared.now(),
             )
         )
-
-
-async def answered(value: Any) -> Any:
-    """What a driver's method gave, or what that gives when it is awaited."""
-    return await value if inspect.isawaitable(value) else value

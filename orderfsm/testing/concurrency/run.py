@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import math
 import secrets
@@ -16,15 +17,14 @@ import attrs
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.testing.drivers.driver import NoAnswer, checked, given
-from orderfsm.testing.histories.history import HistoryJudge
+from orderfsm.testing.histories.history import HistoryJudge, smallest_history
 from orderfsm.testing.histories.intervals import by_end
 from orderfsm.testing.histories.picture import drawn, told
 from orderfsm.testing.histories.quota import HeldUnits
-from orderfsm.testing.histories.smallest import smallest_history
 from orderfsm.testing.model.roles import roles
 from orderfsm.trace import Events, Finding, Judged, Line, Outcome, all_or_some, automaton, dumps, readings
 
-from .clients import answered, record
+from .clients import record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -174,7 +174,8 @@ async def _quota(driver: Driver, lifecycle: Lifecycle) -> Quota | None:
     """The counts of the package; None if the table has none, or the driver cannot read them."""
     read = getattr(driver, "quota", None) if roles(lifecycle).counting is not None else None
     try:
-        return None if read is None else cast("Quota", given("quota", await answered(read())))
+        quota = None if read is None else read()
+        return cast("Quota | None", given("quota", await quota if inspect.isawaitable(quota) else quota))
     except NoAnswer:
         return None
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import hypothesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, configuration, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from orderfsm import scratch
 from orderfsm.explanation import with_article
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
@@ -25,11 +26,10 @@ from orderfsm.testing.model.steps import UNITS, Call, Observe, ReadList, ReadQuo
 from orderfsm.trace import Events
 from orderfsm.words import meanings
 
-from .storage import put_aside_elsewhere
 from .ways import Pilot, shortest_way
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
@@ -67,6 +67,21 @@ def lifecycle_machine(
     >>> TestOrderMachine = lifecycle_machine(MachineDriver(OrderMachine)).TestCase
     """
     return _machine(Session(driver, lifecycle, Events(events)), math.inf, lambda _failure: True)
+
+
+@contextmanager
+def put_aside_elsewhere() -> Iterator[None]:
+    """Until the end, hypothesis keeps its things in a folder that is then removed, not in the working directory.
+
+    A check of a server is no test suite: nobody expects that it leaves anything there.
+    """
+    before = getattr(configuration, "__hypothesis_home_directory", None)
+    with scratch.folder() as folder:
+        configuration.set_hypothesis_home_dir(folder)
+        try:
+            yield
+        finally:
+            configuration.set_hypothesis_home_dir(before)
 
 
 @put_aside_elsewhere()
