@@ -14,7 +14,7 @@ from orderfsm.verdict import Uncertain
 
 from .concurrency.clients import WHO_LOOKS
 from .model.account import tell
-from .model.contradiction import Kind
+from .model.failure import Kind
 from .model.steps import Observe, as_json
 from .programs.script import script
 
@@ -58,10 +58,10 @@ class Violation:
     kind: Kind
     expected: str
     got: str
+    calls: tuple[Mapping[str, Any], ...] = ()
     part: str
     rule: str
     reference: str
-    calls: tuple[Mapping[str, Any], ...] = ()
     script: str = attrs.field(default="", repr=False)
     picture: str = attrs.field(default="", repr=False)
     where: str = attrs.field(default="", repr=False)
@@ -74,19 +74,8 @@ class Violation:
 
     def as_json(self) -> dict[str, Any]:
         """The violation as PROTOCOLS.md has it."""
-        return {
-            "state": self.state,
-            "trigger": self.trigger,
-            "kind": self.kind,
-            "expected": self.expected,
-            "got": self.got,
-            "calls": [dict(call) for call in self.calls],
-            "part": self.part,
-            "rule": self.rule,
-            "reference": self.reference,
-            "script": self.script,
-            "picture": self.picture,
-        }
+        named = {name: value for name, value in attrs.asdict(self, recurse=False).items() if name != "where"}
+        return named | {"calls": [dict(call) for call in self.calls]}
 
     def __str__(self) -> str:
         lines = [f"{self.trigger} in {self.where or self.state}: expected {self.expected}, got {self.got}"]

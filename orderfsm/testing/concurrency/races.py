@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from orderfsm.testing.model.perform import CannotForce
 from orderfsm.testing.model.roles import roles
+from orderfsm.testing.model.session import CannotForce
 from orderfsm.testing.model.steps import UNITS, Observe
 from orderfsm.testing.programs.ways import ways
 

@@ -18,8 +18,7 @@ from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.testing.drivers.driver import NoAnswer, checked, given
 from orderfsm.testing.histories.history import HistoryJudge, smallest_history
-from orderfsm.testing.histories.intervals import by_end
-from orderfsm.testing.histories.picture import drawn, told
+from orderfsm.testing.histories.intervals import by_end, drawn, told
 from orderfsm.testing.histories.quota import HeldUnits
 from orderfsm.testing.model.roles import roles
 from orderfsm.trace import Events, Finding, Judged, Line, Outcome, all_or_some, automaton, dumps, readings
@@ -95,10 +94,8 @@ class ConcurrentReport(Judged):
 
     def __str__(self) -> str:
         quota = "" if self.quota or roles(self.lifecycle).counting is None else ", quota not checked"
-        counts = (
-            f"{self.verdict}: {self.answers} answers on {self.orders} {self.lifecycle.noun}s{quota}; seed {self.seed}"
-        )
-        return "\n".join([*map(str, self.problems), counts])
+        counts = f"{self.answers} answers on {self.orders} {self.lifecycle.noun}s{quota}"
+        return "\n".join([*map(str, self.problems), f"{self.verdict}: {counts}; seed {self.seed}"])
 
     def as_json(self) -> dict[str, Any]:
         """The report as a document."""
@@ -158,10 +155,9 @@ async def run_concurrent_async(
     problems, undecided = found_in(recording, lifecycle, all_events, begun + budget)
     if before is not None and after is not None:
         problems += of_quota(recording.lines, lifecycle, before, after)
-    orders = {line.order_id for line in recording.lines}
     return ConcurrentReport(
         lines=tuple(recording.lines),
-        orders=len(orders - {None}),
+        orders=len({line.order_id for line in recording.lines} - {None}),
         problems=tuple(problems),
         undecided=tuple(undecided),
         quota=before is not None and after is not None,

@@ -19,7 +19,7 @@ from orderfsm.tables.orders import Operation
 from orderfsm.trace import Outcome
 from orderfsm.urls import without_credentials
 
-from .answers import OTHER_PRODUCT, CASDriver, of_json, state_read
+from .cas import OTHER_PRODUCT, CASDriver, of_json, state_read
 from .driver import Abilities, Answer, NoAnswer, kept_out, throttled
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ class HTTPDriver(CASDriver):
         self.api_url = url_of(api_url).geturl().rstrip("/")
         self.control_url = None if control_url is None else url_of_control(control_url)
         self.product = product
-        self.products = [product] if control_url is None or product == OTHER_PRODUCT else [product, OTHER_PRODUCT]
+        second = [] if control_url is None or product == OTHER_PRODUCT else [OTHER_PRODUCT]
+        self.products: list[str] = [product, *second]
         self._client = connect(api_url, key=key)
         milliseconds = int(timeout * 1000)
         self._runtime = sdk.RuntimeOptions(connect_timeout=milliseconds, read_timeout=milliseconds)

@@ -8,7 +8,7 @@ from orderfsm.errors import Refusal
 from orderfsm.extras import needs
 from orderfsm.tables.api import VERSION
 
-from .answers import OTHER_PRODUCT, CASDriver, of_json
+from .cas import OTHER_PRODUCT, CASDriver, of_json
 from .driver import Answer
 
 with needs("mock"):

@@ -24,8 +24,7 @@ from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, Header, Judged, Line, all_or_some, automaton, only_order, readings
 
-from .intervals import by_end, has_interval
-from .picture import drawn, told
+from .intervals import by_end, drawn, has_interval, told
 from .search import Candidate, Search
 
 if TYPE_CHECKING:
@@ -171,15 +170,14 @@ class HistoryJudge:
                 verdict = Finding.UNDECIDED if reached.culprit else Finding.CONFORMS
         calls = tuple(each.call.line for each in candidates)
         ordered = tuple(state for state in self.lifecycle.state_rules if state in initial)
-        if reached.out_of_time or verdict is not Finding.VIOLATES:
-            verdict = Finding.UNDECIDED if reached.out_of_time else verdict
-            late = reached.out_of_time
-            return HistoryCheck(self.order_id, verdict, calls, ordered, out_of_time=late, lifecycle=self.lifecycle)
-        states = machine.states_before_next(reached.runs)
+        found = HistoryCheck(self.order_id, verdict, calls, ordered, lifecycle=self.lifecycle)
+        if reached.out_of_time:
+            return attrs.evolve(found, verdict=Finding.UNDECIDED, out_of_time=True)
+        if verdict is not Finding.VIOLATES:
+            return found
         index = next(index for index, candidate in enumerate(candidates) if candidate is reached.culprit)
-        return HistoryCheck(
-            self.order_id, verdict, calls, ordered, index, states, machine.legal(states), lifecycle=self.lifecycle
-        )
+        states = machine.states_before_next(reached.runs)
+        return attrs.evolve(found, index=index, possible=states, legal=machine.legal(states))
 
     def moves(self, line: Line) -> bool:
         """Whether a line may be a change of the order."""

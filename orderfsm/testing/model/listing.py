@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orderfsm.explanation import with_article
 
-from .contradiction import Contradiction, Kind
+from .failure import Contradiction, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

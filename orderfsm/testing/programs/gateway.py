@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from orderfsm.errors import NotFoundPackage
 from orderfsm.tables.api import PARAMETERS
 from orderfsm.tables.orders import Operation
-from orderfsm.testing.drivers.answers import application
+from orderfsm.testing.drivers.cas import application
 from orderfsm.testing.model.steps import Ask
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.testing.drivers.answers import application, list_parameters
+from orderfsm.testing.drivers.cas import application, list_parameters
 from orderfsm.testing.model.roles import roles
 from orderfsm.testing.model.steps import Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from orderfsm.testing.model.contradiction import Kind
+from orderfsm.testing.model.failure import Kind
 from orderfsm.testing.model.session import TRIES
 from orderfsm.testing.model.steps import Observe, Program, ReadQuota, begun_by, orders_of, renumbered, trigger_of
 from orderfsm.trace import Events

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.testing.model.contradiction import Contradiction, Kind
-from orderfsm.testing.model.perform import CannotForce, unreached
-from orderfsm.testing.model.session import TRIES
+from orderfsm.testing.model.failure import Contradiction, Kind
+from orderfsm.testing.model.session import TRIES, CannotForce, unreached
 from orderfsm.testing.model.steps import Call, Happen, Observe, ReadList, ReadQuota
 from orderfsm.trace import Events
 from orderfsm.words import meanings
@@ -117,14 +116,13 @@ class Trials:
         self.lifecycle = lifecycle
         self._pilot = pilot
         self._roles = pilot.session.roles
-        self._fired = pilot.session.roles.fired
         self._ways = {state: ways(lifecycle, state) for state in lifecycle.state_rules if state is not None}
         self._to_each = [found for found in self._ways.values() if found]
 
     def surveys(self) -> Iterator[Trial]:
         """Where units are not to be had for nothing: every trigger in every state, with as few orders as will do."""
         for state in self._ways:
-            left = [trigger for trigger in self._fired if not self.lifecycle.is_silent(state, trigger)]
+            left = [trigger for trigger in self._roles.fired if not self.lifecycle.is_silent(state, trigger)]
             left.sort(key=lambda trigger: self.lifecycle.table[state][trigger] is not None)
             before: list[Trigger] = []
             while left != before:
@@ -161,14 +159,8 @@ class Trials:
 
     def all(self) -> Iterator[Trial]:
         """Each pair of a state and a trigger, steps amid many orders, ids, quota; then other ways to each state."""
-        return chain(
-            self.pairs(),
-            self._steps_amid_many(),
-            self._ids(),
-            self._turned_away(),
-            self._quota(),
-            self._other_ways(),
-        )
+        others = (self._steps_amid_many(), self._ids(), self._turned_away(), self._quota(), self._other_ways())
+        return chain(self.pairs(), *others)
 
     def pairs(self) -> Iterator[Trial]:
         """Every trigger in every state, where the sources speak of it, with an older and a younger order standing by.
@@ -185,15 +177,15 @@ class Trials:
         """Every step with older and younger orders in every other state, and all ways to read the list."""
         for row in self.lifecycle.transitions:
             if row.changes:
-                around = self._to_each
-                yield self.pair(row.source, row.trigger, self._to(row.source), around, package=2, thoroughly=True)
+                to = self._to(row.source)
+                yield self.pair(row.source, row.trigger, to, self._to_each, package=2, thoroughly=True)
 
     def _other_ways(self) -> Iterator[Trial]:
         """What can be tried on an order, in states that it came to by other ways, or for the second or third time."""
         if self._pilot.session.events is Events.PARTIAL:
             return
         for state, found in self._ways.items():
-            for way, trigger in product(found[1:], self._fired):
+            for way, trigger in product(found[1:], self._roles.fired):
                 if not self.lifecycle.is_silent(state, trigger):
                     yield self.pair(state, trigger, [way], [])
         for row in self.lifecycle.transitions:

@@ -10,9 +10,8 @@ from orderfsm.errors import Meaning
 from orderfsm.paths import WAITED_FOR, shortest
 from orderfsm.rows import Actor
 from orderfsm.testing.drivers.driver import NoAnswer
-from orderfsm.testing.model.contradiction import Contradiction
-from orderfsm.testing.model.perform import CannotForce
-from orderfsm.testing.model.session import MOST_STEPS_TO_GIVE_UP
+from orderfsm.testing.model.failure import Contradiction
+from orderfsm.testing.model.session import MOST_STEPS_TO_GIVE_UP, CannotForce
 from orderfsm.testing.model.steps import UNITS, Call, Create, Happen, Observe, ReadQuota
 from orderfsm.trace import Events, Outcome
 
@@ -181,8 +180,7 @@ class Pilot:
 
     def _give_up(self, order: int) -> None:
         for _ in range(MOST_STEPS_TO_GIVE_UP):
-            states = self._look(order)
-            giving_up = self.session.giving_up(row for state in states for row in self.lifecycle.outgoing(state))
+            giving_up = self.session.giving_up(self._look(order))
             if not giving_up:
                 return
             self.fire(giving_up[0].trigger, order)
