@@ -14,6 +14,7 @@ from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, all_or_some
 
+from .concurrency.run import raced, races, run_concurrent_async
 from .drivers.limit import TIMEOUT
 from .model.failure import Contradiction, Kind
 from .model.session import CannotForce, Session, unreached
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from orderfsm.lifecycle import Lifecycle
 
-    from .concurrency.races import Race
+    from .concurrency.run import Race
     from .drivers.driver import Driver
     from .model.failure import Failure, Key
     from .programs.trials import Trial
@@ -182,6 +183,10 @@ class _Check:
         """Whether anything was found that was not known."""
         return bool(self._failures or self._violations)
 
+    @property
+    def _is_over(self) -> bool:
+        return time.monotonic() > self._session.deadline
+
     def systematic(self) -> None:
         """Play every trial; where the account cannot be emptied, first those that take the fewest units."""
         before = self._session.quota()
@@ -194,7 +199,7 @@ class _Check:
         for trial in trials:
             if self._fail_fast and self.has_failed:
                 return
-            if self._session.is_over:
+            if self._is_over:
                 self._unfinished = "the budget ended before everything was tried"
                 return
             selected = any(
@@ -205,7 +210,7 @@ class _Check:
 
     def _told(self, part: str, tried: Sequence[_T]) -> Iterator[_T]:
         for number, each in enumerate(tried, 1):
-            if self._progress is not None and not self._session.is_over:
+            if self._progress is not None and not self._is_over:
                 self._progress(part, number, len(tried))
             yield each
 
@@ -245,7 +250,7 @@ class _Check:
         failure = failing_program(self._session, self._programs, self._seed, self._session.deadline, self._is_new)
         if failure is not None:
             self._failed(exact(self._session, failure), "random")
-        elif self._session.is_over:
+        elif self._is_over:
             self._unfinished = self._unfinished or "the budget ended before every random program was played"
 
     def concurrent(self) -> None:
@@ -257,11 +262,9 @@ class _Check:
                 self._call_at_once(clients, calls)
 
     def _race(self, clients: int) -> None:
-        from .concurrency.races import raced, races
-
         selected = [race for race in races(self._session.lifecycle, clients) if self._is_to_be_run(race)]
         for race in self._told("races", selected * RACES):
-            if self._session.is_over:
+            if self._is_over:
                 self._unfinished = self._unfinished or "the budget ended before every race was run"
                 break
             with suppress(CannotForce):
@@ -281,8 +284,6 @@ class _Check:
         return tried and not selection.left_out & {*race.triggers}
 
     def _call_at_once(self, clients: int, calls: int) -> None:
-        from .concurrency.run import run_concurrent_async
-
         self._session.begin(FEW_UNITS)
         report = self._session.wait_for(
             run_concurrent_async(

@@ -84,15 +84,14 @@ class Suite(pytest.Collector):
         self._begin()
         number, seed = map(self.config.getoption, ("--orderfsm-random", "--orderfsm-seed"))
         seed = secrets.randbits(32) if seed is None else seed
-
-        def is_new(failure: Failure) -> bool:
-            return (failure.state, failure.trigger) not in self._violations
-
-        failure = failing_program(self._session, number, seed, self._deadline, is_new)
+        failure = failing_program(self._session, number, seed, self._deadline, self._is_new)
         if failure is not None:
             found = fewest_calls(self._session, failure, lambda _failure: False, self._deadline)
             raise FoundViolation(violation_of(found, self._session, f"random, seed {seed}"))
         self._begin()
+
+    def _is_new(self, failure: Failure) -> bool:
+        return (failure.state, failure.trigger) not in self._violations
 
     def _begin(self) -> None:
         if time.monotonic() > self._deadline:

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from orderfsm.rows import State, Trigger
     from orderfsm.trace import Finding, Line
 
-    from .concurrency.races import Raced
-    from .concurrency.run import Problem
+    from .concurrency.run import Problem, Raced
     from .model.failure import Failure, Key
     from .model.session import Session
 

@@ -105,15 +105,12 @@ async def meet(
     """
     shared = Shared.of(lifecycle, len(triggers))
     meeting = [Client(driver, number, Random(number), shared) for number in range(1, len(triggers) + 1)]
-    work = partial(_fire, triggers, order_id, states)
+
+    def work(client: Client) -> Coroutine[Any, Any, None]:
+        return client.fire(triggers[client.number - 1], order_id, states)
+
     await _at_once(driver, meeting, work, time.monotonic())
     return shared.recording
-
-
-def _fire(
-    triggers: list[Trigger], order_id: Id | None, states: frozenset[State | None], client: Client
-) -> Coroutine[Any, Any, None]:
-    return client.fire(triggers[client.number - 1], order_id, states)
 
 
 def seen_after(states: frozenset[State | None], order_id: Id, recording: Recording, lifecycle: Lifecycle) -> list[Line]:

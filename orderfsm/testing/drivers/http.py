@@ -142,7 +142,8 @@ class HTTPDriver(CASDriver):
         """`NoAnswer` if the control port does not find an order that the API does, and never found one."""
         if self._shows_orders:
             return
-        if self.call(Operation.DESCRIBE, order_id).outcome is Outcome.ACCEPTED:
+        described = self.call(Operation.DESCRIBE, order_id)
+        if described.outcome is Outcome.ACCEPTED:
             raise NoAnswer(f"GET /orders/{order_id}: HTTP 404, of an order that the API describes", passing=False)
 
     def happen(self, order_id: int, event: Event) -> Answer | None:

@@ -120,17 +120,13 @@ def _lanes(calls: Sequence[TimedCall], lifecycle: Lifecycle) -> list[tuple[str, 
                 break
         else:
             lanes.append((name, [call]))
-    return sorted(lanes, key=lambda lane: _natural(lane[0]))
+    return sorted(lanes, key=lambda lane: (len(lane[0]), lane[0]))
 
 
 def _client(line: Line, lifecycle: Lifecycle) -> str:
     if line.client is not None:
         return f"client {line.client}"
     return "calls" if lifecycle.by_client(line.trigger) else "events"
-
-
-def _natural(name: str) -> tuple[int, str]:
-    return len(name), name
 
 
 def _columns(calls: Iterable[TimedCall], said: Mapping[int, str]) -> dict[Moment, int]:

@@ -24,7 +24,7 @@ from orderfsm.trace import Events, Outcome
 from .failure import Contradiction, Kind
 from .listing import Listing, span
 from .roles import roles
-from .shapes import failed, flaw
+from .shapes import FAILURE, flaw, flaw_in
 from .steps import YOUNG, Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
 
 if TYPE_CHECKING:
@@ -104,10 +104,6 @@ class Account:
     def states(self, order: int | str) -> frozenset[State | None]:
         """The states in which an order may be; an id that the program does not know is no order's."""
         return frozenset(each.state for each in self._standings(order))
-
-    def is_gone(self, order: int) -> bool:
-        """Whether an order was deleted for certain."""
-        return self.states(order) <= self.lifecycle.gone
 
     def time_passes(self) -> None:
         """Let others do what they may have done meanwhile."""
@@ -246,7 +242,7 @@ class Account:
         elif answer.code != asked.code or answer.http_status not in {None, asked.status}:
             yield Contradiction(expected, str(answer), Kind.CODES, itself=True)
         else:
-            wrong = failed(answer.body) if answer.body is not None else None
+            wrong = flaw_in(answer.body, FAILURE) if answer.body is not None else None
             if wrong is not None:
                 shape = ("the shape of refusals by the gateway",)
                 expected = "a failure of the documented shape"

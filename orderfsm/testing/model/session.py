@@ -192,15 +192,12 @@ class Session(AbstractContextManager["Session"]):
             return self._without(step, "the driver cannot do it")
         if self._is_lacking(step, result):
             return self._without(step, NOT_OFFERED)
-        self.done.append(self._noted(step, before, result))
+        said = self.roles.words_in(trigger, result.body) if isinstance(result, Answer) else {}
+        name = self.lifecycle.identity.parameter
+        self.done.append(Done(step, before, result, words=tuple(said.values()), id_name=name))
         self.checked += 1
         self._judge(self.learn(step, result))
         return result
-
-    def _noted(self, step: Step, before: frozenset[State | None], result: Any) -> Done:
-        body = result.body if isinstance(result, Answer) else None
-        words = tuple(self.roles.words_in(trigger_of(step), body).values()) if body else ()
-        return Done(step, before, result, words=words, id_name=self.lifecycle.identity.parameter)
 
     def _is_read(self, trigger: Trigger | None) -> bool:
         return trigger is None or trigger in self.roles.reads

@@ -6,6 +6,7 @@ itself: an id that is malformed, or that no order has.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -125,11 +126,10 @@ def orders_of(step: Step) -> frozenset[int]:
     return frozenset([order]) if isinstance(order, int) and not isinstance(step, Create) else frozenset()
 
 
-def begun_by(step: Step) -> int | None:
-    """The number of the order that a step creates."""
-    if isinstance(step, Create):
-        return step.order
-    return step.begins if isinstance(step, Call) else None
+def begun_by(step: Step) -> frozenset[int]:
+    """The number of the order that a step creates, if it does."""
+    begun = step.order if isinstance(step, Create) else getattr(step, "begins", None)
+    return frozenset() if begun is None else frozenset([begun])
 
 
 def as_json(step: Step, got: str, noun: str) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def _of_package(package: int) -> str:
 
 def renumbered(program: Program) -> Program:
     """The same program with its orders numbered 1, 2, ... in the order in which they begin."""
-    begun = [order for step in program.steps if (order := begun_by(step)) is not None]
+    begun = chain.from_iterable(map(begun_by, program.steps))
     numbers: dict[object, int] = {order: number for number, order in enumerate(begun, 1)}
     fields = ("order", "begins", "like")
     steps = [

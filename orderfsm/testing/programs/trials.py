@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from orderfsm.errors import NotFoundPackage
+from orderfsm.tables.api import PARAMETERS
+from orderfsm.tables.orders import Operation
+from orderfsm.testing.drivers.cas import application
 from orderfsm.testing.model.failure import Contradiction, Kind
 from orderfsm.testing.model.session import TRIES, CannotForce, unreached
-from orderfsm.testing.model.steps import Call, Happen, Observe, ReadList, ReadQuota
+from orderfsm.testing.model.steps import Ask, Call, Happen, Observe, ReadList, ReadQuota
 from orderfsm.trace import Events
 from orderfsm.words import meanings
 
-from .gateway import asked
 from .shrink import exact
 from .ways import three_times, ways
 
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
     from orderfsm.rows import State, Transition, Trigger, Vocabulary
     from orderfsm.testing.model.failure import Failure, Key
     from orderfsm.testing.model.session import Session
-    from orderfsm.testing.model.steps import Ask
 
     from .ways import Pilot, Way
 
@@ -45,6 +47,11 @@ MOST_FREE = 5
 
 MOST_PAGES = 100
 """Pages of a list that are read at most."""
+
+NO_ACTION, NO_VERSION, NO_PRODUCT = "OrderfsmNoSuchAction", "1999-12-31", "orderfsm-no-such-product"
+"""What no server has."""
+
+BAD_REQUEST, NOT_FOUND = 400, 404
 
 
 @attrs.frozen
@@ -433,3 +440,21 @@ def _read_list(session: Session, listing: Vocabulary, **filters: Any) -> None:
         asked = ReadList(listing.operation, page=page, **filters)
         if (page - 1) * asked.size >= session.do(asked).total:
             return
+
+
+def asked() -> Iterator[tuple[Operation, Ask]]:
+    """Requests that never reach an order, each with the operation that is to answer for it: PROTOCOLS.md, section 1.
+
+    Version, action, parameters, then the order and the quota: of two faults, the one that is checked first is answered.
+    """
+    read = Operation.DESCRIBE_PACKAGE
+    yield read, Ask(read, NO_ACTION, "InvalidAction.NotFound", NOT_FOUND)
+    yield Operation.LIST, Ask(Operation.LIST, Operation.LIST, "InvalidVersion", BAD_REQUEST, version=NO_VERSION)
+    yield Operation.DESCRIBE, Ask(read, NO_ACTION, "InvalidVersion", BAD_REQUEST, version=NO_VERSION)
+    yield read, Ask(read, read, NotFoundPackage.code, NotFoundPackage.http_status, (("ProductCode", NO_PRODUCT),))
+    for operation, taken in PARAMETERS.items():
+        given = application(operation, 1) if {"Domain", "Csr"} & {*taken.required, *taken.any_of} else {}
+        for name in (*taken.required, *taken.any_of[:1]):
+            rest = {key: value for key, value in given.items() if key != name and key not in taken.any_of}
+            for parameters in (rest, {**rest, name: ""}):
+                yield operation, Ask(operation, operation, f"Missing{name}", BAD_REQUEST, tuple(parameters.items()))
