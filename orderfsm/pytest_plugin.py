@@ -85,11 +85,17 @@ def _of_a_server(config: pytest.Config) -> dict[str, Any]:
     own, lifecycle = config.getoption("--orderfsm-driver"), named(config.getoption("--orderfsm-table"))
     if own:
         return {"make": _imported(own), "lifecycle": lifecycle}
-    if not hasattr(config, "workerinput"):
-        _probe(endpoint, control)
+    from .invalid import OrderFSMError
     from .testing.drivers.http import HTTPDriver, key_of_environment
 
-    make = partial(HTTPDriver, endpoint, control, key=key_of_environment(), lifecycle=lifecycle)
+    key = key_of_environment()
+    for option, url in (("--orderfsm-endpoint", None), ("--orderfsm-control", control)):
+        try:
+            if not hasattr(config, "workerinput"):
+                HTTPDriver(endpoint, url, key=key).probe()
+        except OrderFSMError as error:
+            raise pytest.UsageError(f"{option}: {error}") from None
+    make = partial(HTTPDriver, endpoint, control, key=key, lifecycle=lifecycle)
     make()
     hint = "; --orderfsm-control URL names a control port that may do it" if control is None else ""
     return {"make": make, "lifecycle": lifecycle, "hint": hint}
@@ -105,18 +111,6 @@ def _imported(name: str) -> Any:
     if not callable(found):
         raise pytest.UsageError(f"--orderfsm-driver {name}: expected a callable that makes a driver")
     return found
-
-
-def _probe(endpoint: str, control: str | None) -> None:
-    """A usage error unless there is a server at both URLs."""
-    from .invalid import OrderFSMError
-    from .testing.drivers.http import HTTPDriver, key_of_environment
-
-    for option, urls in (("--orderfsm-endpoint", (endpoint, None)), ("--orderfsm-control", (endpoint, control))):
-        try:
-            HTTPDriver(*urls, key=key_of_environment()).probe()
-        except OrderFSMError as error:
-            raise pytest.UsageError(f"{option}: {error}") from None
 
 
 SUITE = "orderfsm"

@@ -19,11 +19,10 @@ from orderfsm import ORDER_LIFECYCLE, InvalidValue, Operation, State
 from orderfsm.errors import NotRemainCount, OrderStateError
 from orderfsm.machine import AsyncOrderMachine, OrderMachine
 from orderfsm.mock import MemoryStore, Service
-from orderfsm.testing.concurrency.run import run_concurrent, run_concurrent_async
+from orderfsm.testing.concurrency.run import HeldUnits, run_concurrent, run_concurrent_async
 from orderfsm.testing.drivers.driver import Answer, NoAnswer
 from orderfsm.testing.drivers.machine import MachineDriver
 from orderfsm.testing.drivers.service import ServiceDriver
-from orderfsm.testing.histories.quota import HeldUnits
 from orderfsm.trace import Finding, Line
 
 CONFORMS, VIOLATES, UNDECIDED = Finding

@@ -27,7 +27,7 @@ from orderfsm.testing import (
     run_concurrent,
 )
 from orderfsm.testing.drivers.limit import Overdue, within
-from orderfsm.testing.model.contradiction import Kind
+from orderfsm.testing.model.failure import Kind
 from orderfsm.trace import Finding
 
 # -- at the door -------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from orderfsm.testing import (
     run_concurrent,
     strategies,
 )
-from orderfsm.testing.model.contradiction import Kind
+from orderfsm.testing.model.failure import Kind
 from orderfsm.testing.programs.ways import shortest_way
 from orderfsm.trace import Events, Finding, Line
 

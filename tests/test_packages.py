@@ -12,7 +12,7 @@ from mutants import SERVERS, TABLES
 from orderfsm import Event, InvalidValue, Operation, State
 from orderfsm.mock import Service, mock_cas
 from orderfsm.testing import HTTPDriver, Result, ServiceDriver, check_conformance
-from orderfsm.testing.model.contradiction import Kind
+from orderfsm.testing.model.failure import Kind
 from orderfsm.trace import Finding
 
 DELETABLE = {State.PENDING_APPLICATION, State.VERIFY_FAIL}

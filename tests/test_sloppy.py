@@ -24,7 +24,7 @@ from werkzeug.serving import make_server
 
 from orderfsm import Operation, State
 from orderfsm.testing import HTTPDriver, Result, check_conformance
-from orderfsm.testing.model.contradiction import Kind
+from orderfsm.testing.model.failure import Kind
 from orderfsm.trace import Finding
 
 IN_REVIEW = (State.PENDING_REVIEW, Operation.DELETE, Kind.STATE_MACHINE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 
 
-def _clients_and_calls(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
+def _clients_and_calls(text: str) -> tuple[int, int]:
     match = re.fullmatch("([1-9][0-9]{0,3})x([1-9][0-9]{0,5})", text)
     if match is None:
         raise InvalidValue("concurrent", text, ["CLIENTSxCALLS, such as 8x100"])
@@ -62,9 +60,12 @@ one that only servers accept that verify no signature.
 @click.option(
     "--control", "control_url", metavar="URL", help="Its control port. The account is emptied again and again."
 )
-@click.option("--random", "programs", type=click.IntRange(0), default=100, show_default=True, help="Random programs.")
+@click.option("--random", type=click.IntRange(0), default=100, show_default=True, help="Random programs.")
 @click.option(
-    "--concurrent", metavar="CLIENTSxCALLS", callback=_clients_and_calls, help="Then let clients call at once."
+    "--concurrent",
+    metavar="CLIENTSxCALLS",
+    type=Parsed("clients", _clients_and_calls),
+    help="Then let clients call at once.",
 )
 @click.option("--seed", type=int, help="Repeats the random and the concurrent part.")
 @click.option(
@@ -89,19 +90,15 @@ def conform(
     *,
     api_url: str,
     control_url: str | None,
-    programs: int,
-    concurrent: tuple[int, int] | None,
-    seed: int | None,
-    budget: float,
     events: str | None,
     only: tuple[str, ...],
     exclude: tuple[str, ...],
-    strict_operations: bool,
     baseline: Path | None,
     write_baseline: Path | None,
     repro: Path | None,
     lifecycle: Lifecycle,
     as_json: bool,
+    **options: Any,
 ) -> int:
     """Say whether the server at API_URL obeys the table.
 
@@ -126,15 +123,11 @@ def conform(
             driver,
             lifecycle=lifecycle,
             events=None if events is None else Events(events),
-            random=programs,
-            concurrent=concurrent,
-            seed=seed,
-            budget=budget,
             progress=progress,
             only=only,
             exclude=exclude,
             known=known,
-            strict_operations=strict_operations,
+            **options,
         )
     if write_baseline is not None:
         selection.write_baseline(write_baseline, report)

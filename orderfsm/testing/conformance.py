@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
@@ -14,15 +14,14 @@ from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, all_or_some
 
-from .counterexample import of_clients, of_race, others_may_have, violation_of
+from .concurrency.run import raced, races, run_concurrent_async
 from .drivers.limit import TIMEOUT
-from .model.contradiction import Contradiction, Kind
-from .model.perform import CannotForce, unreached
-from .model.session import Session
+from .model.failure import Contradiction, Kind
+from .model.session import CannotForce, Session, unreached
 from .programs.shrink import exact, fewest_calls, without_bystanders
 from .programs.trials import Trials, Tried
 from .programs.ways import NoUnits, Pilot
-from .report import Report, Result
+from .report import Report, Result, of_clients, of_race, others_may_have, violation_of
 from .selection import Selection
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from orderfsm.lifecycle import Lifecycle
 
-    from .concurrency.races import Race
+    from .concurrency.run import Race
     from .drivers.driver import Driver
     from .model.failure import Failure, Key
     from .programs.trials import Trial
@@ -54,33 +53,6 @@ LEAST_SHRINKING = 20.0
 
 KEPT = 6
 """Units that are kept to show violations with, where units are lost."""
-
-
-@attrs.frozen(kw_only=True)
-class Effort:
-    """How far a check goes, and in what: see `check_conformance`. `deadline` is a time of `time.monotonic`."""
-
-    random: int
-    concurrent: tuple[int, int] | None
-    seed: int
-    deadline: float
-    patience: float
-    timeout: float
-    fail_fast: bool
-    progress: Progress | None
-    selection: Selection
-    known: frozenset[Key]
-    strict: bool
-
-    @property
-    def shown(self) -> int:
-        """How many violations are shrunk and shown."""
-        return 1 if self.fail_fast else SHOWN
-
-    @property
-    def is_used_up(self) -> bool:
-        """Whether the time is over."""
-        return time.monotonic() > self.deadline
 
 
 class _ActsByItself(Exception):
@@ -135,69 +107,85 @@ def check_conformance(
             if type(value) is not int or value < 1:
                 raise InvalidValue(f"concurrent {name}", value, ["an int, 1 or more"])
     assumed = all_or_some(events, {Events.COMPLETE})
-    effort = Effort(
-        random=random,
-        concurrent=concurrent,
-        seed=secrets.randbits(32) if seed is None else seed,
-        deadline=time.monotonic() + budget,
-        patience=patience,
-        timeout=min(timeout, budget),
-        fail_fast=fail_fast,
-        progress=progress,
-        selection=Selection.of(lifecycle, only, exclude),
-        known=frozenset(known),
-        strict=strict_operations,
-    )
-    try:
-        return _checked(driver, lifecycle, assumed, effort, may_widen=events is None)
-    except _ActsByItself:
-        return _checked(driver, lifecycle, Events.PARTIAL, effort, may_widen=False)
-
-
-def _checked(driver: Driver, lifecycle: Lifecycle, events: Events, effort: Effort, *, may_widen: bool) -> Report:
-    with Session(
+    selection = Selection.of(lifecycle, only, exclude)
+    session = partial(
+        Session,
         driver,
         lifecycle,
-        events,
-        timeout=effort.timeout,
-        deadline=effort.deadline,
-        left_out=effort.selection.left_out,
-        strict=effort.strict,
-    ) as session:
-        check = _Check(session, effort, may_widen=may_widen)
-        for part in (check.systematic, check.random, check.concurrent):
-            if not check.has_failed:
-                part()
-        check.show()
-        return check.report()
+        timeout=min(timeout, budget),
+        deadline=time.monotonic() + budget,
+        left_out=selection.left_out,
+        strict=strict_operations,
+    )
+    check = partial(
+        _Check,
+        programs=random,
+        concurrent=concurrent,
+        seed=secrets.randbits(32) if seed is None else seed,
+        patience=patience,
+        fail_fast=fail_fast,
+        progress=progress,
+        selection=selection,
+        known_before=frozenset(known),
+    )
+    try:
+        return check(session=session(assumed), may_widen=events is None).whole()
+    except _ActsByItself:
+        return check(session=session(Events.PARTIAL), may_widen=False).whole()
 
 
+@attrs.define(eq=False, slots=False, kw_only=True)
 class _Check:
-    """A check under one assumption about events; with `may_widen`, it is `_ActsByItself` if that was wrong."""
+    """A check under one assumption about events; with `may_widen`, it is `_ActsByItself` if that was wrong.
 
-    def __init__(self, session: Session, effort: Effort, *, may_widen: bool) -> None:
-        self._session = session
-        self._effort = effort
-        self._may_widen = may_widen
-        self._pilot = Pilot(session, effort.patience)
+    For the others see `check_conformance`.
+    """
+
+    _session: Session
+    _may_widen: bool
+    _programs: int
+    _concurrent: tuple[int, int] | None
+    _seed: int
+    _patience: float
+    _fail_fast: bool
+    _progress: Progress | None
+    _selection: Selection
+    _known_before: frozenset[Key]
+    _passed: set[Pair] = attrs.field(factory=set, init=False)
+    _why: dict[Pair, str] = attrs.field(factory=dict, init=False)
+    _failures: dict[Key, tuple[Failure, str]] = attrs.field(factory=dict, init=False)
+    _known: dict[Key, None] = attrs.field(factory=dict, init=False)
+    _violations: dict[Key, Violation] = attrs.field(factory=dict, init=False)
+    _unfinished: str = attrs.field(default="", init=False)
+    _used: int | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._pilot = Pilot(self._session, self._patience)
+        self._shown = 1 if self._fail_fast else SHOWN
         self._results: dict[Pair, Result] = {
             (state, trigger): Result.NOT_FORCED
-            for state in session.lifecycle.state_rules
-            for trigger in session.lifecycle.table[state]
-            if effort.selection.has((state, trigger))
+            for state in self._session.lifecycle.state_rules
+            for trigger in self._session.lifecycle.table[state]
+            if self._selection.has((state, trigger))
         }
-        self._passed: set[Pair] = set()
-        self._why: dict[Pair, str] = {}
-        self._failures: dict[Key, tuple[Failure, str]] = {}
-        self._known: dict[Key, None] = {}
-        self._violations: dict[Key, Violation] = {}
-        self._unfinished = ""
-        self._used: int | None = None
+
+    def whole(self) -> Report:
+        """All parts, until one fails; what was found."""
+        with self._session:
+            for part in (self.systematic, self.random, self.concurrent):
+                if not self.has_failed:
+                    part()
+            self.show()
+            return self.report()
 
     @property
     def has_failed(self) -> bool:
         """Whether anything was found that was not known."""
         return bool(self._failures or self._violations)
+
+    @property
+    def _is_over(self) -> bool:
+        return time.monotonic() > self._session.deadline
 
     def systematic(self) -> None:
         """Play every trial; where the account cannot be emptied, first those that take the fewest units."""
@@ -209,9 +197,9 @@ class _Check:
 
     def _play(self, trials: Iterable[Trial]) -> None:
         for trial in trials:
-            if self._effort.fail_fast and self.has_failed:
+            if self._fail_fast and self.has_failed:
                 return
-            if self._effort.is_used_up:
+            if self._is_over:
                 self._unfinished = "the budget ended before everything was tried"
                 return
             selected = any(
@@ -222,8 +210,8 @@ class _Check:
 
     def _told(self, part: str, tried: Sequence[_T]) -> Iterator[_T]:
         for number, each in enumerate(tried, 1):
-            if self._effort.progress is not None and not self._effort.is_used_up:
-                self._effort.progress(part, number, len(tried))
+            if self._progress is not None and not self._is_over:
+                self._progress(part, number, len(tried))
             yield each
 
     def _attempt(self, trial: Trial) -> None:
@@ -255,63 +243,57 @@ class _Check:
 
     def random(self) -> None:
         """Play random programs until one fails."""
-        if not self._effort.random:
+        if not self._programs:
             return
         from .programs.stateful import failing_program
 
-        failure = failing_program(
-            self._session, self._effort.random, self._effort.seed, self._effort.deadline, self._is_new
-        )
+        failure = failing_program(self._session, self._programs, self._seed, self._session.deadline, self._is_new)
         if failure is not None:
             self._failed(exact(self._session, failure), "random")
-        elif self._effort.is_used_up:
+        elif self._is_over:
             self._unfinished = self._unfinished or "the budget ended before every random program was played"
 
     def concurrent(self) -> None:
         """Let concurrent clients race, and then call what they like."""
-        if self._effort.concurrent is not None:
-            clients, calls = self._effort.concurrent
+        if self._concurrent is not None:
+            clients, calls = self._concurrent
             self._race(clients)
             if not self.has_failed:
                 self._call_at_once(clients, calls)
 
     def _race(self, clients: int) -> None:
-        from .concurrency.races import raced, races
-
         selected = [race for race in races(self._session.lifecycle, clients) if self._is_to_be_run(race)]
         for race in self._told("races", selected * RACES):
-            if self._effort.is_used_up:
+            if self._is_over:
                 self._unfinished = self._unfinished or "the budget ended before every race was run"
                 break
             with suppress(CannotForce):
                 try:
-                    for found in raced(self._session, self._pilot, race, self._effort.deadline):
+                    for found in raced(self._session, self._pilot, race, self._session.deadline):
                         self._lost(of_race(found, self._session.lifecycle))
                 except Contradiction as found:
                     failure = self._session.failure(found)
                     if not failure.passing:
                         self._failed(failure, "concurrent")
-            if self._effort.fail_fast and self.has_failed:
+            if self._fail_fast and self.has_failed:
                 break
 
     def _is_to_be_run(self, race: Race) -> bool:
-        selection = self._effort.selection
+        selection = self._selection
         tried = any(selection.has((race.state, trigger)) for trigger in race.triggers)
         return tried and not selection.left_out & {*race.triggers}
 
     def _call_at_once(self, clients: int, calls: int) -> None:
-        from .concurrency.run import run_concurrent_async
-
         self._session.begin(FEW_UNITS)
         report = self._session.wait_for(
             run_concurrent_async(
                 self._session.driver,
                 clients=clients,
                 calls=calls,
-                seed=self._effort.seed,
+                seed=self._seed,
                 lifecycle=self._session.lifecycle,
                 events=self._session.events,
-                budget=max(1.0, self._effort.deadline - time.monotonic()),
+                budget=max(1.0, self._session.deadline - time.monotonic()),
                 left_out=self._session.left_out,
             )
         )
@@ -324,13 +306,13 @@ class _Check:
 
     def show(self) -> None:
         """Show failures with the fewest calls, some of each kind; and what else shorter programs show."""
-        chosen = _some_of_each_kind([failure for failure, _ in self._failures.values()], self._effort.shown)
+        chosen = _some_of_each_kind([failure for failure, _ in self._failures.values()], self._shown)
         if not self._session.ours:  # each costs an order at most, and then there may be no unit left for the others
             chosen = [without_bystanders(self._session, failure) for failure in chosen]
-        until = max(self._effort.deadline, time.monotonic() + LEAST_SHRINKING)
+        until = max(self._session.deadline, time.monotonic() + LEAST_SHRINKING)
         for number, failure in enumerate(chosen):
-            if self._effort.progress is not None:
-                self._effort.progress("shrinking", number + 1, len(chosen))
+            if self._progress is not None:
+                self._progress("shrinking", number + 1, len(chosen))
             part = self._failures[failure.key][1]
             now = time.monotonic()
             share = now + max(0.0, until - now) / (len(chosen) - number)
@@ -351,7 +333,7 @@ class _Check:
             self._results[pair] = Result.PASSED if pair in self._passed else Result.NOT_FORCED
 
     def _show(self, failure: Failure, part: str) -> None:
-        if len(self._violations) < self._effort.shown:
+        if len(self._violations) < self._shown:
             self._failures.setdefault(failure.key, (failure, part))
             self._results[failure.state, failure.trigger] = Result.FAILED
             self._violations[failure.key] = violation_of(failure, self._session, part)
@@ -373,7 +355,7 @@ class _Check:
             coverage=self._results,
             violations=tuple(sorted(self._violations.values(), key=lambda violation: _gravity(violation.kind))),
             events=self._session.events,
-            seed=self._effort.seed,
+            seed=self._seed,
             reason=reason,
             failed=tuple(sorted({**self._failures, **self._violations}, key=lambda key: _gravity(key[2]))),
             known=tuple(self._known),
@@ -399,11 +381,11 @@ class _Check:
     def _failed(self, failure: Failure, part: str) -> None:
         """Note a failure, unless it was known, or accuses what was not to be tried. What is told once always is."""
         pair = failure.state, failure.trigger
-        if not self._effort.selection.has(pair) and failure.once is None:
+        if not self._selection.has(pair) and failure.once is None:
             return
         self._widen(failure)
         self._results[pair] = Result.FAILED
-        if failure.key in self._effort.known:
+        if failure.key in self._known_before:
             self._known[failure.key] = None
             return
         self._failures.setdefault(failure.key, (failure, part))
@@ -415,22 +397,22 @@ class _Check:
 
     @cached_property
     def _acts_by_itself(self) -> bool:
-        return Pilot(self._session, self._effort.patience).orders_move_by_themselves()
+        return Pilot(self._session, self._patience).orders_move_by_themselves()
 
     def _lost(self, violation: Violation) -> None:
         """Note what cannot be of the answers of concurrent clients, if it is new."""
         pair = violation.state, violation.trigger
-        if not self._effort.selection.has(pair):
+        if not self._selection.has(pair):
             return
         self._results[pair] = Result.FAILED
-        if violation.key in self._effort.known:
+        if violation.key in self._known_before:
             self._known[violation.key] = None
-        elif len(self._violations) < self._effort.shown:
+        elif len(self._violations) < self._shown:
             self._violations.setdefault(violation.key, violation)
 
     def _is_new(self, failure: Failure) -> bool:
         pair = failure.state, failure.trigger
-        return self._effort.selection.has(pair) and failure.key not in {*self._failures, *self._effort.known}
+        return self._selection.has(pair) and failure.key not in {*self._failures, *self._known_before}
 
 
 def _gravity(kind: Kind) -> int:

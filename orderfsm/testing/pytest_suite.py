@@ -14,15 +14,13 @@ import pytest
 
 from orderfsm.trace import Events
 
-from .counterexample import others_may_have, violation_of
-from .model.contradiction import Kind
-from .model.perform import unreached
-from .model.session import Session
+from .model.failure import Kind
+from .model.session import Session, unreached
 from .programs.shrink import fewest_calls
 from .programs.stateful import failing_program
 from .programs.trials import Trials
 from .programs.ways import Pilot
-from .report import Result, write_script
+from .report import Result, others_may_have, violation_of, write_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,32 +67,31 @@ class Suite(pytest.Collector):
         self._failed: set[Pair] = set()
         self._why: dict[tuple[State | None, Trigger | None], str] = {}
 
-    def collect(self) -> Iterator[PairTest | RandomTest]:
+    def collect(self) -> Iterator[SuiteTest]:
         """A test for each state and trigger, where the table's sources speak of it; and one that plays random programs.
 
         That one if it is told how many.
         """
         for state, rows in self._lifecycle.table.items():
             for trigger in rows:
-                yield PairTest.from_parent(self, name=name_of(self._lifecycle, state, trigger), pair=(state, trigger))
+                name = name_of(self._lifecycle, state, trigger)
+                yield SuiteTest.from_parent(self, name=name, suite=self, pair=(state, trigger))
         if self.config.getoption("--orderfsm-random"):
-            yield RandomTest.from_parent(self, name="test_random_programs")
+            yield SuiteTest.from_parent(self, name="test_random_programs", suite=self, pair=None)
 
     def play(self) -> None:
         """Play random programs: it fails with the first that is new, and is skipped if the time was over."""
         self._begin()
-        seed = self.config.getoption("--orderfsm-seed")
-        number: int = self.config.getoption("--orderfsm-random") or 0
+        number, seed = map(self.config.getoption, ("--orderfsm-random", "--orderfsm-seed"))
         seed = secrets.randbits(32) if seed is None else seed
-
-        def is_new(failure: Failure) -> bool:
-            return (failure.state, failure.trigger) not in self._violations
-
-        failure = failing_program(self._session, number, seed, self._deadline, is_new)
+        failure = failing_program(self._session, number, seed, self._deadline, self._is_new)
         if failure is not None:
             found = fewest_calls(self._session, failure, lambda _failure: False, self._deadline)
             raise FoundViolation(violation_of(found, self._session, f"random, seed {seed}"))
         self._begin()
+
+    def _is_new(self, failure: Failure) -> bool:
+        return (failure.state, failure.trigger) not in self._violations
 
     def _begin(self) -> None:
         if time.monotonic() > self._deadline:
@@ -129,7 +126,7 @@ class Suite(pytest.Collector):
 
     @cached_property
     def _to_run(self) -> set[Pair]:
-        return {item.pair for item in self.session.items if isinstance(item, PairTest)}
+        return {item.pair for item in self.session.items if isinstance(item, SuiteTest) and item.pair is not None}
 
     @cached_property
     def _session(self) -> Session:
@@ -174,13 +171,18 @@ class FoundViolation(Exception):
 
 
 class SuiteTest(pytest.Item):
-    """A test of a suite."""
+    """A test of a suite: of a state and a trigger, or of random programs if there is no `pair`."""
 
-    @property
-    def suite(self) -> Suite:
-        """The suite."""
-        assert isinstance(self.parent, Suite)
-        return self.parent
+    def __init__(self, *, suite: Suite, pair: Pair | None, **fields: Any) -> None:
+        super().__init__(**fields)
+        self._suite, self.pair = suite, pair
+
+    def runtest(self) -> None:
+        """Play what there is to try."""
+        if self.pair is None:
+            self._suite.play()
+        else:
+            self._suite.check(self.pair)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The violation, and where its program is if one was asked for; anything else as it is."""
@@ -194,23 +196,3 @@ class SuiteTest(pytest.Item):
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where a test is said to be."""
         return self.path, None, self.name
-
-
-class PairTest(SuiteTest):
-    """A test: one state, one trigger."""
-
-    def __init__(self, *, pair: Pair, **fields: Any) -> None:
-        super().__init__(**fields)
-        self.pair = pair
-
-    def runtest(self) -> None:
-        """Play what there is to try."""
-        self.suite.check(self.pair)
-
-
-class RandomTest(SuiteTest):
-    """A test that plays random programs."""
-
-    def runtest(self) -> None:
-        """Play them."""
-        self.suite.play()

@@ -12,16 +12,23 @@ from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Judged
 from orderfsm.verdict import Uncertain
 
+from .concurrency.clients import WHO_LOOKS
+from .model.account import tell
+from .model.failure import Kind
+from .model.steps import Observe, as_json
+from .programs.script import script
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
-    from orderfsm.trace import Finding
+    from orderfsm.trace import Finding, Line
 
-    from .model.contradiction import Kind
-    from .model.failure import Key
+    from .concurrency.run import Problem, Raced
+    from .model.failure import Failure, Key
+    from .model.session import Session
 
 Pair = tuple["State | None", "Trigger"]
 
@@ -50,10 +57,10 @@ class Violation:
     kind: Kind
     expected: str
     got: str
+    calls: tuple[Mapping[str, Any], ...] = ()
     part: str
     rule: str
     reference: str
-    calls: tuple[Mapping[str, Any], ...] = ()
     script: str = attrs.field(default="", repr=False)
     picture: str = attrs.field(default="", repr=False)
     where: str = attrs.field(default="", repr=False)
@@ -66,19 +73,8 @@ class Violation:
 
     def as_json(self) -> dict[str, Any]:
         """The violation as PROTOCOLS.md has it."""
-        return {
-            "state": self.state,
-            "trigger": self.trigger,
-            "kind": self.kind,
-            "expected": self.expected,
-            "got": self.got,
-            "calls": [dict(call) for call in self.calls],
-            "part": self.part,
-            "rule": self.rule,
-            "reference": self.reference,
-            "script": self.script,
-            "picture": self.picture,
-        }
+        named = {name: value for name, value in attrs.asdict(self, recurse=False).items() if name != "where"}
+        return named | {"calls": [dict(call) for call in self.calls]}
 
     def __str__(self) -> str:
         lines = [f"{self.trigger} in {self.where or self.state}: expected {self.expected}, got {self.got}"]
@@ -102,6 +98,88 @@ def _told(call: Mapping[str, Any]) -> str:
     done = call.get("call") or call.get("force") or f"read {call['read']}"
     rest = {name: value for name, value in call.items() if name not in {"call", "force", "read", "got"}}
     return f"{done}({', '.join(f'{name}={value!r}' for name, value in rest.items())}): {call['got']}"
+
+
+def others_may_have(failure: Failure, session: Session) -> bool:
+    """Whether the table explains a failure if owner, CA and calendar act by themselves."""
+    account = session.new_account(Events.PARTIAL, failure.units)
+    if failure.done[-1].result is None:
+        return False
+    for each in failure.done:
+        account.time_passes()
+        told = [] if each.result is None else tell(account, each.step, each.result)
+        if any(wrong.kind is failure.kind for wrong in told):
+            return False
+    return True
+
+
+def violation_of(failure: Failure, session: Session, part: str) -> Violation:
+    """A failure, for a report; `part` is the part of the check that found it."""
+    why = session.lifecycle.explain(failure.state, failure.trigger)
+    return Violation(
+        state=failure.state,
+        trigger=failure.trigger,
+        kind=failure.kind,
+        expected=failure.expected,
+        got=failure.got,
+        part=part,
+        rule=f"{why.reason} ({why.basis})",
+        reference=why.reference,
+        calls=tuple(as_json(each.step, each.got, session.lifecycle.noun) for each in failure.done),
+        script=script(session.driver, failure.units, failure, session.lifecycle),
+        where=failure.where,
+    )
+
+
+def _of_client(line: Line, lifecycle: Lifecycle) -> dict[str, Any]:
+    """A call of a concurrent client, for a report: an order is given by its id; started and ended are seconds."""
+    told = line.state or line.code or line.outcome
+    when = {"client": line.client, "started": line.started, "ended": line.ended}
+    return {
+        "call" if lifecycle.by_client(line.trigger) else "force": line.trigger,
+        lifecycle.noun: line.order_id,
+        **when,
+        "got": told,
+    }
+
+
+def of_race(raced: Raced, lifecycle: Lifecycle) -> Violation:
+    """What clients were told in a race and cannot be, and what was done before it.
+
+    What was seen after the race is the doing of the first of those that raced.
+    """
+    shown = [each for each in raced.done if not isinstance(each.step, Observe)]
+    done = tuple(as_json(each.step, each.got, lifecycle.noun) for each in shown)
+    seen = raced.problem.culprit.client == WHO_LOOKS
+    violation = of_clients(raced.problem, lifecycle, raced.race.state, raced.race.triggers[0] if seen else None)
+    return attrs.evolve(violation, calls=done + violation.calls)
+
+
+def of_clients(
+    problem: Problem, lifecycle: Lifecycle, state: State | None = None, trigger: Trigger | None = None
+) -> Violation:
+    """What concurrent clients were told and cannot be; it accuses `trigger`, or else the call that nothing explains.
+
+    `state` is the one in which its order was before all calls, if that is known.
+    """
+    history, culprit = problem.history, problem.culprit
+    if state is None and history is not None and history.possible:
+        state = history.possible[0]
+    accused = culprit.trigger if trigger is None else trigger
+    why = lifecycle.explain(state, accused)
+    return Violation(
+        state=state,
+        trigger=accused,
+        kind=Kind.STATE_MACHINE if history is not None else Kind.QUOTA,
+        expected="answers that the table explains in some order of the calls",
+        got=problem.sentence,
+        part="concurrent",
+        rule=f"{why.reason} ({why.basis})",
+        reference=why.reference,
+        calls=tuple(_of_client(line, lifecycle) for line in problem.lines),
+        picture=problem.picture,
+        where=lifecycle.name_of(state),
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -10,7 +10,7 @@ import attrs
 from orderfsm import wire
 from orderfsm.invalid import InvalidValue
 
-from .model.contradiction import Kind
+from .model.failure import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -132,8 +132,4 @@ def _answers(
 
 
 def _line(lifecycle: Lifecycle, number: int, **fields: Any) -> Line:
-    return Line(time=_time(number), lifecycle=lifecycle, **fields)
-
-
-def _time(number: int) -> str:
-    return (BEGINNING + timedelta(seconds=number)).isoformat()
+    return Line(time=(BEGINNING + timedelta(seconds=number)).isoformat(), lifecycle=lifecycle, **fields)

@@ -1,4 +1,7 @@
-"""Clients that call a server at the same time, on few orders, and write down what they are told."""
+"""Clients that call a server at the same time, on few orders: what they choose to call, and what they are told.
+
+Of what may be called, they choose most often what is legal.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,33 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from orderfsm.errors import Meaning
 from orderfsm.testing.drivers.driver import Answer, NoAnswer, given
 from orderfsm.testing.drivers.limit import TIMEOUT, Overdue, within_async
 from orderfsm.testing.model.roles import roles
+from orderfsm.testing.model.steps import YOUNG
 from orderfsm.trace import Line, Outcome
-
-from .choices import Choices, Pool
+from orderfsm.words import meanings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import Event, Operation, State, Trigger
+    from orderfsm.rows import Operation, State, Transition, Trigger
     from orderfsm.testing.drivers.driver import Driver
+
+ORDERS = 4
+"""How many orders the clients work on at a time; now and then more, up to twice as many."""
+
+FILLING, EXCEEDING = 0.5, 0.05
+"""How often a client creates an order where there are fewer, and where there are enough."""
+
+PROGRESS, READING = 0.55, 0.2
+"""How often a client does what it believes to be legal, and how often it reads; else it calls anything."""
+
+LOSING = 0.1
+"""How often a client may end an order in a way that never gives its unit back, so that the package lasts."""
 
 WHO_LOOKS = "after"
 """The client of what is seen after all calls."""
@@ -89,15 +105,12 @@ async def meet(
     """
     shared = Shared.of(lifecycle, len(triggers))
     meeting = [Client(driver, number, Random(number), shared) for number in range(1, len(triggers) + 1)]
-    work = partial(_fire, triggers, order_id, states)
+
+    def work(client: Client) -> Coroutine[Any, Any, None]:
+        return client.fire(triggers[client.number - 1], order_id, states)
+
     await _at_once(driver, meeting, work, time.monotonic())
     return shared.recording
-
-
-def _fire(
-    triggers: list[Trigger], order_id: Id | None, states: frozenset[State | None], client: Client
-) -> Coroutine[Any, Any, None]:
-    return client.fire(triggers[client.number - 1], order_id, states)
 
 
 def seen_after(states: frozenset[State | None], order_id: Id, recording: Recording, lifecycle: Lifecycle) -> list[Line]:
@@ -241,54 +254,31 @@ class Client:
 
     async def fire(self, trigger: Trigger, order_id: Id | None, states: frozenset[State | None]) -> None:
         """Make a call or let an event happen, on an order in one of `states`; or create one, which is to be in one."""
-        if order_id is None:
-            await self._create(trigger, states)
-        elif not self._lifecycle.by_client(trigger):
-            await self._happen(order_id, states, trigger)
-        else:
-            await self._call(order_id, states, trigger)
-
-    async def _create(self, operation: Operation, states: frozenset[State | None]) -> None:
-        started = self._shared.now()
-        answer = await self._asked(started, operation, None, "create", operation)
+        shared, started, by_client = self._shared, self._shared.now(), self._lifecycle.by_client(trigger)
+        answer = await self._asked(started, trigger, order_id)
         if answer is None:
-            self._shared.choices.never(operation)
+            shared.choices.never(trigger)
             return
-        order_id = answer.order_id if answer.outcome is Outcome.ACCEPTED else None
-        self._note(operation, order_id, started, answer)
+        begun = answer.order_id if by_client and answer.outcome is Outcome.ACCEPTED else None
+        if by_client or answer.outcome is Outcome.ACCEPTED:
+            self._note(trigger, begun if order_id is None else order_id, started, answer)
+        elif answer.outcome is Outcome.UNKNOWN and order_id is not None:
+            shared.recording.unsure.add(order_id)
         if order_id is not None:
-            self._shared.pool.add(order_id, states)
+            shared.pool.learn(order_id, shared.choices.means(states, trigger, answer))
+        if begun is not None:
+            shared.pool.add(begun, states if order_id is None else shared.choices.anywhere)
 
-    async def _call(self, order_id: Id, states: frozenset[State | None], operation: Operation) -> None:
-        started = self._shared.now()
-        answer = await self._asked(started, operation, order_id, "call", operation, order_id)
-        if answer is None:
-            self._shared.choices.never(operation)
-            return
-        self._note(operation, order_id, started, answer)
-        self._shared.pool.learn(order_id, self._shared.choices.means(states, operation, answer))
-        if answer.outcome is Outcome.ACCEPTED and answer.order_id is not None:
-            self._shared.pool.add(answer.order_id, self._shared.choices.anywhere)
-
-    async def _happen(self, order_id: Id, states: frozenset[State | None], event: Event) -> None:
-        started = self._shared.now()
-        answer = await self._asked(started, event, order_id, "happen", order_id, event)
-        if answer is None:
-            self._shared.choices.never(event)
-            return
-        if answer.outcome is Outcome.ACCEPTED:
-            self._note(event, order_id, started, answer)
-        elif answer.outcome is Outcome.UNKNOWN:
-            self._shared.recording.unsure.add(order_id)
-        self._shared.pool.learn(order_id, self._shared.choices.means(states, event, answer))
-
-    async def _asked(
-        self, started: float, trigger: Trigger, order_id: Id | None, method: str, *arguments: Any
-    ) -> Answer | None:
-        """What a method of the driver answers; None if it cannot do that."""
+    async def _asked(self, started: float, trigger: Trigger, order_id: Id | None) -> Answer | None:
+        """What the driver answers to a trigger; None if it cannot fire it."""
         self._under_way = (trigger, order_id, started)
         try:
-            value = getattr(self._driver, method)(*arguments)
+            if order_id is None:
+                method, value = "create", self._driver.create(trigger)
+            elif self._lifecycle.by_client(trigger):
+                method, value = "call", self._driver.call(trigger, order_id)
+            else:
+                method, value = "happen", self._driver.happen(order_id, trigger)
             value = await within_async(TIMEOUT, value) if inspect.isawaitable(value) else value
         except (NoAnswer, Overdue):
             return Answer.unknown()
@@ -317,6 +307,111 @@ class Client:
         )
 
 
-async def answered(value: Any) -> Any:
-    """What a driver's method gave, or what that gives when it is awaited."""
-    return await value if inspect.isawaitable(value) else value
+class Choices:
+    """What can be called on an order, and what a client chooses of it."""
+
+    def __init__(self, lifecycle: Lifecycle, left_out: Collection[Trigger]) -> None:
+        self.lifecycle = lifecycle
+        self.anywhere = frozenset(lifecycle.state_rules)
+        self._roles = roles(lifecycle)
+        possible = [row for row in lifecycle.transitions if row.trigger not in left_out]
+        rows = [row for row in possible if row.source is not None]
+        self._targets = {
+            row.trigger: frozenset(other.target for other in rows if other.trigger == row.trigger) for row in rows
+        }
+        self.creates = [row for row in possible if row.source is None and lifecycle.by_client(row.trigger)]
+        self._operations = [trigger for trigger in self._targets if lifecycle.by_client(trigger)]
+        self._reads = [each for each in self._operations if each in lifecycle.reads] or self._operations
+        ends = {rule.state for rule in lifecycle.states if rule.terminal}
+        self._losing = [row for row in rows if row.target in ends and not row.gives_back(YOUNG)]
+        self._impossible: set[Trigger] = set(left_out)
+
+    @property
+    def are_none(self) -> bool:
+        """Whether nothing can be created, or nothing be called on an order."""
+        return not (self.creates and self._operations)
+
+    def draw(self, states: frozenset[State | None], random: Random) -> Trigger:
+        """What to do with an order that is in one of `states`."""
+        rows = [row for state in states for row in self.lifecycle.outgoing(state)]
+        if random.random() >= LOSING:
+            rows = [row for row in rows if row not in self._losing]
+        progress = sorted({row.trigger for row in rows if row.source is not None} - self._impossible)
+        drawn = random.random()
+        if not progress or drawn >= PROGRESS + READING:
+            return random.choice(self._possible(self._operations))
+        if drawn >= PROGRESS or states == self.anywhere:
+            return random.choice(self._possible(self._reads))
+        return random.choice(progress)
+
+    def draw_create(self, random: Random) -> Transition:
+        """How to create an order."""
+        return random.choice([row for row in self.creates if row.trigger not in self._impossible] or self.creates)
+
+    def _possible(self, operations: list[Operation]) -> list[Operation]:
+        return [operation for operation in operations if operation not in self._impossible] or operations
+
+    def means(self, states: frozenset[State | None], trigger: Trigger, answer: Answer) -> frozenset[State | None]:
+        """Where an order that was in one of `states` may be by an answer, if nobody else called."""
+        if any(self.lifecycle.is_silent(state, trigger) for state in states):
+            return self.anywhere
+        if answer.outcome is Outcome.ACCEPTED:
+            said = self._roles.words_in(trigger, answer.body).items()
+            known = [meanings(self.lifecycle, vocabulary).get(word) for vocabulary, word in said]
+            return frozenset.intersection(*filter(None, known)) if any(known) else self._targets[trigger]
+        meaning = self.lifecycle.codes.meaning_of(answer.code)
+        if meaning is Meaning.NOT_FOUND:
+            return frozenset([None])
+        refused = meaning is Meaning.STATE_FORBIDS
+        return (self.lifecycle.narrow(states, trigger, accepted=False) if refused else None) or self.anywhere
+
+    def never(self, trigger: Trigger) -> None:
+        """The driver cannot fire `trigger`."""
+        self._impossible.add(trigger)
+
+
+class Pool:
+    """The orders that the clients work on, and where each may be by the last answer that any of them got.
+
+    A finished order stays for a few calls more; then a new one takes its place. Safe between threads.
+    """
+
+    def __init__(self, lifecycle: Lifecycle, linger: int) -> None:
+        self._lifecycle = lifecycle
+        self._linger = linger
+        self._lock = threading.Lock()
+        self._states: dict[Id, frozenset[State | None]] = {}
+        self._left: dict[Id, int] = {}
+        self._creating = 0
+
+    def pick(self, random: Random) -> tuple[Id, frozenset[State | None]] | None:
+        """An order to work on, and where it may be; None if one is to be created, and `created` is to be told."""
+        with self._lock:
+            orders = len(self._states) + self._creating
+            wanted = FILLING if orders < ORDERS else EXCEEDING if orders < 2 * ORDERS else 0
+            if not self._states or random.random() < wanted:
+                self._creating += 1
+                return None
+            order_id = random.choice(list(self._states))
+            states = self._states[order_id]
+            if all(state is None or self._lifecycle.state_rules[state].terminal for state in states):
+                left = self._left[order_id] = self._left.get(order_id, self._linger) - 1
+                if left <= 0:
+                    del self._states[order_id]
+            return order_id, states
+
+    def created(self) -> None:
+        """The create that was asked for was answered."""
+        with self._lock:
+            self._creating -= 1
+
+    def add(self, order_id: Id, states: frozenset[State | None]) -> None:
+        """Work on a new order."""
+        with self._lock:
+            self._states[order_id] = states
+
+    def learn(self, order_id: Id, states: frozenset[State | None]) -> None:
+        """An answer said where an order may be."""
+        with self._lock:
+            if order_id in self._states:
+                self._states[order_id] = states

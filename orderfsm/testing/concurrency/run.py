@@ -1,30 +1,42 @@
-"""Concurrent clients on few orders: what they are told must be possible in some order of their calls."""
+"""Concurrent clients on few orders: what they are told must be possible in some order of their calls.
+
+They call what they like, or race: they make a call each at the same moment, on one order, or for the last unit of a
+package. All pairs of what is allowed in a state are tried so; and every call, also reads and refused ones, with every
+event that its state allows. A server that looks first and acts a moment later is caught by two of its own answers, or
+by what is read after them, which no order of the calls explains: a call that writes its record back undoes what came
+between.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import math
 import secrets
 import time
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from itertools import combinations_with_replacement, cycle, islice, product
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from orderfsm.errors import Meaning
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.testing.drivers.driver import NoAnswer, checked, given
-from orderfsm.testing.histories.history import HistoryJudge
-from orderfsm.testing.histories.intervals import by_end
-from orderfsm.testing.histories.picture import drawn, told
-from orderfsm.testing.histories.quota import HeldUnits
-from orderfsm.testing.histories.smallest import smallest_history
+from orderfsm.testing.histories.history import HistoryJudge, smallest_history
+from orderfsm.testing.histories.intervals import NEVER, by_end, drawn, told
 from orderfsm.testing.model.roles import roles
+from orderfsm.testing.model.session import CannotForce
+from orderfsm.testing.model.steps import UNITS, YOUNG, Observe
+from orderfsm.testing.programs.ways import ways
 from orderfsm.trace import Events, Finding, Judged, Line, Outcome, all_or_some, automaton, dumps, readings
 
-from .clients import answered, record
+from .clients import meet, record, seen_after
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -34,11 +46,18 @@ if TYPE_CHECKING:
     from orderfsm.rows import State, Trigger
     from orderfsm.testing.drivers.driver import Driver, Quota
     from orderfsm.testing.histories.history import HistoryCheck
+    from orderfsm.testing.histories.intervals import Moment, TimedCall
+    from orderfsm.testing.model.failure import Done
+    from orderfsm.testing.model.session import Session
+    from orderfsm.testing.programs.ways import Pilot
 
     from .clients import Recording
 
 LEAST = 0.05
 """Seconds that the check of a history has even if the budget is used up."""
+
+RACERS = (2, 4)
+"""How many clients race: first so few that two calls show what is wrong, then more."""
 
 
 @attrs.frozen
@@ -95,10 +114,8 @@ class ConcurrentReport(Judged):
 
     def __str__(self) -> str:
         quota = "" if self.quota or roles(self.lifecycle).counting is None else ", quota not checked"
-        counts = (
-            f"{self.verdict}: {self.answers} answers on {self.orders} {self.lifecycle.noun}s{quota}; seed {self.seed}"
-        )
-        return "\n".join([*map(str, self.problems), counts])
+        counts = f"{self.answers} answers on {self.orders} {self.lifecycle.noun}s{quota}"
+        return "\n".join([*map(str, self.problems), f"{self.verdict}: {counts}; seed {self.seed}"])
 
     def as_json(self) -> dict[str, Any]:
         """The report as a document."""
@@ -158,10 +175,9 @@ async def run_concurrent_async(
     problems, undecided = found_in(recording, lifecycle, all_events, begun + budget)
     if before is not None and after is not None:
         problems += of_quota(recording.lines, lifecycle, before, after)
-    orders = {line.order_id for line in recording.lines}
     return ConcurrentReport(
         lines=tuple(recording.lines),
-        orders=len(orders - {None}),
+        orders=len({line.order_id for line in recording.lines} - {None}),
         problems=tuple(problems),
         undecided=tuple(undecided),
         quota=before is not None and after is not None,
@@ -174,7 +190,8 @@ async def _quota(driver: Driver, lifecycle: Lifecycle) -> Quota | None:
     """The counts of the package; None if the table has none, or the driver cannot read them."""
     read = getattr(driver, "quota", None) if roles(lifecycle).counting is not None else None
     try:
-        return None if read is None else cast("Quota", given("quota", await answered(read())))
+        quota = None if read is None else read()
+        return cast("Quota | None", given("quota", await quota if inspect.isawaitable(quota) else quota))
     except NoAnswer:
         return None
 
@@ -240,3 +257,149 @@ def of_quota(lines: Collection[Line], lifecycle: Lifecycle, before: Quota, after
 def _problem(sentence: str, lines: Sequence[Line], culprit: Line, lifecycle: Lifecycle) -> Problem:
     calls = by_end(lines)
     return Problem(sentence, culprit, tuple(call.line for call in calls), drawn(calls, culprit, lifecycle))
+
+
+class HeldUnits:
+    """The units of a package that orders can hold at any moment of some calls, `before` of them before the first.
+
+    When a unit was taken or given back is known only to lie between the beginning and the end of a call. So at any
+    moment there is a most and a least of units that can be held, and each answer must be possible at some moment of its
+    call: a refusal with `NotRemainCount` at one at which no unit may have been left, an accepted create at one at which
+    there may. Nothing but these calls may take units of the package or give them back meanwhile. Certificates are taken
+    to be as young as the run.
+    """
+
+    def __init__(self, lines: Iterable[Line], before: int, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> None:
+        taking = {row.trigger for row in lifecycle.transitions if row.quota > 0}
+        giving = {row.trigger for row in lifecycle.transitions if row.gives_back(YOUNG)}
+        keeping = {row.trigger for row in lifecycle.transitions if row.source is not None and not row.gives_back(YOUNG)}
+        made = by_end(lines)
+        self._meaning_of = lifecycle.codes.meaning_of
+        free = {call.line.begins for call in made}
+        takes = [call for call in made if call.line.trigger in taking]
+        gives = [call for call in made if call.line.trigger in giving and call.line.order_id not in free]
+        self._before = before
+        self._created = [call for call in takes if _surely(call.line)]
+        self._without = [call for call in takes if self._meaning_of(call.line.code) is Meaning.NO_UNIT]
+        self._may_take = sorted(call.start for call in takes if self._perhaps(call.line))
+        self._have_taken = sorted(call.end for call in self._created)
+        self._may_give = sorted(call.start for call in gives if self._perhaps(call.line))
+        self._have_given = sorted(call.end for call in gives if _surely(call.line) and call.line.trigger not in keeping)
+        self.changes = sorted((call for call in (*takes, *gives) if self._perhaps(call.line)), key=attrgetter("end"))
+        """The calls that may have taken a unit or given one back, by their ends."""
+
+    def most(self, at: Moment = NEVER) -> int:
+        """How many can be held at a moment; at the end, unless it is given."""
+        return self._before + bisect_right(self._may_take, at) - bisect_left(self._have_given, at)
+
+    def least(self, at: Moment = NEVER) -> int:
+        """How many must be held at a moment; at the end, unless it is given."""
+        return self._before + bisect_left(self._have_taken, at) - bisect_right(self._may_give, at)
+
+    def impossible(self, total: int) -> Iterator[tuple[TimedCall, int]]:
+        """The creates whose answer is impossible with a package of `total` units, and how many were held at that.
+
+        Of a refusal, the most that can have been held during the call; of an accepted create, the least, or the least
+        that must be held when it ends if that is more than there are.
+        """
+        for call in self._without:
+            most = max(map(self.most, _moments(call, self._may_take)))
+            if most < total:
+                yield call, most
+        for call in self._created:
+            least = min(map(self.least, _moments(call, self._may_give)))
+            taken, given = bisect_right(self._have_taken, call.end), bisect_right(self._may_give, call.end)
+            at_its_end = self._before + taken - given
+            if least >= total or at_its_end > total:
+                yield call, least if least >= total else at_its_end
+
+    def _perhaps(self, line: Line) -> bool:
+        refused = line.outcome is Outcome.REFUSED and line.code is not None
+        return not refused or self._meaning_of(line.code) is Meaning.PERHAPS
+
+    def around(self, call: TimedCall) -> list[TimedCall]:
+        """A call, and the changes that overlap it."""
+        overlapping = [each for each in self.changes if each.start <= call.end and call.start <= each.end]
+        return overlapping if call in self._created else [call, *overlapping]
+
+
+def _surely(line: Line) -> bool:
+    return line.outcome is Outcome.ACCEPTED
+
+
+def _moments(call: TimedCall, changes: list[Moment]) -> list[Moment]:
+    """The beginning of a call, and those of the changes that come until its end."""
+    return [call.start, *changes[bisect_right(changes, call.start) : bisect_right(changes, call.end)]]
+
+
+@attrs.frozen
+class Race:
+    """Clients that fire the two `triggers` by turns on one order in `state`; if that is None, for a package's units."""
+
+    state: State | None
+    triggers: tuple[Trigger, Trigger]
+    units: int
+    racers: int
+
+
+@attrs.frozen
+class Raced:
+    """A race that came to something that cannot be: what was `done` before it, and the `problem`."""
+
+    race: Race
+    done: tuple[Done, ...]
+    problem: Problem
+
+
+def races(lifecycle: Lifecycle, clients: int) -> Iterator[Race]:
+    """Every pair of triggers that change something in the same state, for at most so many clients.
+
+    Creates race for the last unit, and where there are enough of them. Two clients: every other call, and an event.
+    """
+    known = roles(lifecycle)
+    for racers, state in product(RACERS, lifecycle.state_rules):
+        changing = [row.trigger for row in lifecycle.outgoing(state)]
+        for pair in combinations_with_replacement(changing, 2):
+            for units in (1, UNITS) if state is None and known.counting is not None else (UNITS,):
+                yield Race(state, pair, units, min(racers, clients))
+        events = [trigger for trigger in changing if not lifecycle.by_client(trigger)]
+        others = [each for each in known.on_an_order if each in lifecycle.table[state] and each not in changing]
+        for pair in product(others, events) if racers == RACERS[0] else ():
+            yield Race(state, pair, UNITS, min(racers, clients))
+
+
+def raced(session: Session, pilot: Pilot, race: Race, deadline: float) -> list[Raced]:
+    """Let clients race once; what cannot be of their answers. `CannotForce` if the race cannot be prepared."""
+    pilot.begin(race.units)
+    begun: set[Id] = set()
+    try:
+        order = _brought(session, pilot, race)
+        prepared = tuple(session.done)
+        states = frozenset([None]) if order is None else session.account.states(order)
+        order_id = None if order is None else session.account.ids[order]
+        before = session.quota()
+        triggers = list(islice(cycle(race.triggers), race.racers))
+        recording = session.wait_for(meet(session.driver, session.lifecycle, order_id, states, triggers))
+        begun |= recording.orders
+        if order_id is not None:
+            recording.lines += seen_after(session.seen(order_id), order_id, recording, session.lifecycle)
+        after = session.quota()
+    finally:
+        session.give_up_orders(begun)
+    session.checked += len(recording.lines)
+    initial = {} if order_id is None else {order_id: states}
+    problems, _ = found_in(recording, session.lifecycle, session.events, deadline, initial)
+    if before is not None and after is not None:
+        problems += of_quota(recording.lines, session.lifecycle, before, after)
+    return [Raced(race, prepared, problem) for problem in problems]
+
+
+def _brought(session: Session, pilot: Pilot, race: Race) -> int | None:
+    """The order of a race, in its state; None if creates race."""
+    if race.units < UNITS and not session.ours:
+        raise CannotForce
+    if race.state is None:
+        return None
+    order = pilot.bring(ways(session.lifecycle, race.state))
+    session.do(Observe(order))
+    return order

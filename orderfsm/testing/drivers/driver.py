@@ -146,11 +146,9 @@ class Driver(Protocol):
 
     def create(self, operation: Any) -> Now[Answer | None]:
         """Create an order by one of the table's creates; `order_id` of the answer is its id."""
-        ...
 
     def call(self, operation: Any, order_id: Any) -> Now[Answer | None]:
         """Call an operation on an order. `order_id` is a text where it is to be malformed, or one that no order has."""
-        ...
 
     def observe(self, order_id: Any) -> Now[Seen | None]:
         """The states that the order may be in, by the most exact way to read it, if possible one that is not a call.
@@ -158,11 +156,9 @@ class Driver(Protocol):
         A set: one state where the server says exactly which, else several of them, or words that name them; None in it
         if the order is not found. Or the words that were read, by the fields of the table's vocabularies.
         """
-        ...
 
     def happen(self, order_id: Any, event: Any) -> Now[Answer | None]:
         """Let an event happen."""
-        ...
 
 
 class AccountDriver(Driver, Protocol):
@@ -176,7 +172,6 @@ class AccountDriver(Driver, Protocol):
     @property
     def packages(self) -> int:
         """How many packages `create` and `quota` take; 1 where there is no such attribute."""
-        ...
 
     @property
     def speaks_cas(self) -> bool:
@@ -185,7 +180,6 @@ class AccountDriver(Driver, Protocol):
         Then the shapes of bodies are checked too, and what the gateway before that API answers. Where there is no such
         attribute it is taken to, if all operations of the table are of that API.
         """
-        ...
 
     @property
     def tells_second_orders(self) -> bool:
@@ -193,25 +187,20 @@ class AccountDriver(Driver, Protocol):
 
         Where there is no such attribute, it is expected to if its answer has a body, or an id.
         """
-        ...
 
     def orders(
         self, *, status: str | None = None, keyword: str | None = None, page: int = 1, size: int = 50
     ) -> Now[Page]:
         """The account's list: a page of the orders that have `status` and whose domain contains `keyword`."""
-        ...
 
     def quota(self, package: int = 1) -> Now[Quota]:
         """The counts of the package that `create` uses, or of another one."""
-        ...
 
     def request(self, action: str, parameters: Mapping[str, str], *, version: str = VERSION) -> Now[Answer | None]:
         """Send any request to the API: an action and a version that it may not have, parameters by the API's names."""
-        ...
 
     def reset(self, units: int | None) -> Now[bool]:
         """Begin again: no orders, and packages of `units` each; with None, no package. False if this driver cannot."""
-        ...
 
 
 METHODS = {"create": ("operation",), "call": ("operation", 1), "observe": (1,), "happen": (1, "event")}
@@ -231,10 +220,9 @@ class Abilities:
         foreign = [operation for operation in lifecycle.operations if operation not in PARAMETERS]
         speaks_cas = bool(getattr(driver, "speaks_cas", not foreign))
         if speaks_cas and foreign:
-            accepted = (
-                f"one of the certificate service, which has no {foreign[0]}: {type(driver).__name__} speaks its API"
-            )
-            raise InvalidValue("table", lifecycle.name, [f"{accepted}; other tables need a driver of one's own"])
+            why = f"which has no {foreign[0]}: {type(driver).__name__} speaks its API"
+            accepted = f"one of the certificate service, {why}; other tables need a driver of one's own"
+            raise InvalidValue("table", lifecycle.name, [accepted])
         return cls(speaks_cas, getattr(driver, "tells_second_orders", None))
 
 

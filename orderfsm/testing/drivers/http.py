@@ -7,7 +7,6 @@ import os
 import time
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
-from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -20,14 +19,13 @@ from orderfsm.tables.orders import Operation
 from orderfsm.trace import Outcome
 from orderfsm.urls import without_credentials
 
-from .answers import OTHER_PRODUCT, application, not_read, of_json, page_of, quota_of, state_read
-from .driver import Abilities, Answer, NoAnswer, Page, Quota, kept_out, throttled
+from .cas import OTHER_PRODUCT, CASDriver, of_json, state_read
+from .driver import Abilities, Answer, NoAnswer, kept_out, throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from orderfsm.client import sdk
-    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Event, State
 
@@ -56,7 +54,7 @@ def key_of_environment() -> tuple[str, str]:
     return (key_id, secret) if first else ANY_KEY
 
 
-class HTTPDriver:
+class HTTPDriver(CASDriver):
     """Drives the server at `api_url` through the official SDK, signing with `key`, an access key's id and secret.
 
     At `control_url` is its control port (PROTOCOLS.md §2), by which events are forced, states are read, and the account
@@ -67,8 +65,6 @@ class HTTPDriver:
     with a control port beside a second one; `timeout` is how many seconds an answer may take. `lifecycle` is a table of
     the certificate service's operations; else `InvalidValue`. Safe between threads.
     """
-
-    speaks_cas = True
 
     def __init__(
         self,
@@ -83,19 +79,19 @@ class HTTPDriver:
         from orderfsm.client import sdk
         from orderfsm.client.connect import connect, url_of
 
+        super().__init__()
         Abilities.of(self, lifecycle)
         self.api_url = url_of(api_url).geturl().rstrip("/")
         self.control_url = None if control_url is None else url_of_control(control_url)
         self.product = product
-        self.products = [product] if control_url is None or product == OTHER_PRODUCT else [product, OTHER_PRODUCT]
+        second = [] if control_url is None or product == OTHER_PRODUCT else [OTHER_PRODUCT]
+        self.products: list[str] = [product, *second]
         self._client = connect(api_url, key=key)
         milliseconds = int(timeout * 1000)
         self._runtime = sdk.RuntimeOptions(connect_timeout=milliseconds, read_timeout=milliseconds)
         self._timeout = timeout
         self._control = None if self.control_url is None else ControlClient(self.control_url, timeout)
         self._lifecycle = lifecycle
-        self._numbers = count(1)
-        self._domains: dict[Id, str] = {}
         self._shows_orders = False
 
     def probe(self) -> None:
@@ -119,20 +115,6 @@ class HTTPDriver:
         if self._control is not None:
             self._control.ask("GET", "/orders/1")
 
-    @property
-    def packages(self) -> int:
-        return len(self.products)
-
-    def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE, package: int = 1) -> Answer:
-        asked = application(operation, next(self._numbers), self.products[package - 1])
-        answer = self._ask(operation, asked)
-        if answer.order_id is not None and "Domain" in asked:
-            self._domains[answer.order_id] = asked["Domain"]
-        return answer
-
-    def call(self, operation: Operation, order_id: int | str) -> Answer:
-        return self._ask(operation, {"OrderId": order_id})
-
     def observe(self, order_id: int) -> frozenset[State | None]:
         """By the control port; without one by a describe, and by the list where the describe leaves several states."""
         if self._control is not None:
@@ -147,19 +129,20 @@ class HTTPDriver:
                 self._must_be_gone(order_id)
                 return self._lifecycle.gone
             raise NoAnswer(f"GET /orders/{order_id}: HTTP {status}, {order!r:.200}", passing=status >= 500)
-        answer = self._ask(Operation.DESCRIBE, {"OrderId": order_id})
-        if self._lifecycle.codes.meaning_of(answer.code) is Meaning.NOT_FOUND:
-            return self._lifecycle.gone
-        if answer.outcome is not Outcome.ACCEPTED or answer.body is None:
-            raise not_read(Operation.DESCRIBE, answer)
-        states = state_read(answer.body.get("Type"), wire.types(self._lifecycle), f"{Operation.DESCRIBE}: Type")
+        try:
+            body = self._read(Operation.DESCRIBE, {"OrderId": order_id})
+        except NoAnswer as error:
+            if error.answer is not None and self._lifecycle.codes.meaning_of(error.answer.code) is Meaning.NOT_FOUND:
+                return self._lifecycle.gone
+            raise
+        states = state_read(body.get("Type"), wire.types(self._lifecycle), f"{Operation.DESCRIBE}: Type")
         return states if len(states) <= 1 else states & self._in_the_list(order_id) or states
 
     def _must_be_gone(self, order_id: int) -> None:
         """`NoAnswer` if the control port does not find an order that the API does, and never found one."""
         if self._shows_orders:
             return
-        described = self._ask(Operation.DESCRIBE, {"OrderId": order_id})
+        described = self.call(Operation.DESCRIBE, order_id)
         if described.outcome is Outcome.ACCEPTED:
             raise NoAnswer(f"GET /orders/{order_id}: HTTP 404, of an order that the API describes", passing=False)
 
@@ -179,17 +162,14 @@ class HTTPDriver:
             return None
         raise NoAnswer(f"POST /orders/{order_id}/events: HTTP {status}, {body}")
 
-    def orders(self, *, status: str | None = None, keyword: str | None = None, page: int = 1, size: int = 50) -> Page:
-        given = {"Status": status, "Keyword": keyword, "CurrentPage": page, "ShowSize": size}
-        return page_of(self._read(Operation.LIST, {name: value for name, value in given.items() if value is not None}))
-
-    def quota(self, package: int = 1) -> Quota:
-        return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.products[package - 1]}))
-
-    def request(self, action: str, parameters: Mapping[str, str], *, version: str = api.VERSION) -> Answer:
-        from orderfsm.client import sdk
-
-        return self._repeated(lambda: sdk.send_raw(self._client, action, version, parameters, self._runtime))
+    def request(self, action: str, parameters: Mapping[str, Any], *, version: str = api.VERSION) -> Answer:
+        """A call that is throttled is made again."""
+        came = self._sent(action, parameters, version)
+        for _ in range(THROTTLED_TRIES):
+            if throttled(_answer(came)):
+                time.sleep(min(came.retry_after or 1.0, self._timeout))
+                came = self._sent(action, parameters, version)
+        return _answer(came)
 
     def reset(self, units: int | None) -> bool:
         """By the control port; False if there is none, or none that can."""
@@ -217,30 +197,11 @@ class HTTPDriver:
         known = wire.statuses(self._lifecycle)
         return known.get(words[0], anything) if words and isinstance(words[0], str) else anything
 
-    def _read(self, operation: Operation, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        answer = self._ask(operation, parameters)
-        if answer.outcome is not Outcome.ACCEPTED or answer.body is None:
-            raise not_read(operation, answer)
-        return answer.body
-
-    def _ask(self, operation: Operation, parameters: Mapping[str, Any]) -> Answer:
-        """The answer to a call with parameters by the API's names; one that is throttled is made again."""
-        return self._repeated(lambda: self._sent(operation, parameters))
-
-    def _repeated(self, send: Callable[[], sdk.Answer]) -> Answer:
-        """The answer to a call, which is made again if it is throttled."""
-        came = send()
-        for _ in range(THROTTLED_TRIES):
-            if throttled(_answer(came)):
-                time.sleep(min(came.retry_after or 1.0, self._timeout))
-                came = send()
-        return _answer(came)
-
-    def _sent(self, operation: Operation, parameters: Mapping[str, Any]) -> sdk.Answer:
+    def _sent(self, action: str, parameters: Mapping[str, Any], version: str = api.VERSION) -> sdk.Answer:
         """What came of a call, as it came: an older SDK's models lack fields."""
         from orderfsm.client import sdk
 
-        return sdk.send_raw(self._client, operation, api.VERSION, parameters, self._runtime)
+        return sdk.send_raw(self._client, action, version, parameters, self._runtime)
 
 
 def _answer(came: sdk.Answer) -> Answer:

@@ -52,16 +52,7 @@ class MachineDriver:
         self._machines[order_id] = self._make()
         return Answer.accepted(order_id=order_id)
 
-    def call(self, operation: Operation, order_id: Id) -> Now[Answer]:
-        return self._fire(operation, order_id)
-
-    def observe(self, order_id: Id) -> frozenset[State | None]:
-        return frozenset([self._machines[order_id].state])
-
-    def happen(self, order_id: Id, event: Event) -> Now[Answer]:
-        return self._fire(event, order_id)
-
-    def _fire(self, trigger: Trigger, order_id: Id) -> Now[Answer]:
+    def call(self, trigger: Trigger, order_id: Id) -> Now[Answer]:
         if order_id not in self._machines:
             return Answer.refused(self._lifecycle.not_found.code if self._is_id(order_id) else None)
         machine = self._machines[order_id]
@@ -70,6 +61,12 @@ class MachineDriver:
         except Exception as error:  # noqa: BLE001  # whatever a machine refuses with
             return self._refused(machine, trigger, error)
         return self._awaited(machine, trigger, came) if inspect.isawaitable(came) else Answer.accepted()
+
+    def observe(self, order_id: Id) -> frozenset[State | None]:
+        return frozenset([self._machines[order_id].state])
+
+    def happen(self, order_id: Id, event: Event) -> Now[Answer]:
+        return self.call(event, order_id)
 
     async def _awaited(self, machine: Any, trigger: Trigger, firing: Awaitable[Any]) -> Answer:
         try:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.errors import Refusal
 from orderfsm.extras import needs
 from orderfsm.tables.api import VERSION
-from orderfsm.tables.orders import Operation
-from orderfsm.trace import Outcome
 
-from .answers import OTHER_PRODUCT, application, not_read, of_json, page_of, quota_of
-from .driver import Answer, Page, Quota
+from .cas import OTHER_PRODUCT, CASDriver, of_json
+from .driver import Answer
 
 with needs("mock"):
     from orderfsm.mock import Request, Service
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
     from orderfsm.rows import Event, State
 
 
-class ServiceDriver:
+class ServiceDriver(CASDriver):
     """Drives `service` by its `handle`, and by its methods for what happens behind the API's back.
 
     >>> from orderfsm.mock import Service
@@ -33,22 +30,11 @@ class ServiceDriver:
     'conforms'
     """
 
-    speaks_cas = True
     products = (DEFAULT_PRODUCT, OTHER_PRODUCT)
 
     def __init__(self, service: Service) -> None:
+        super().__init__()
         self.service = service
-        self._created = count(1)
-
-    @property
-    def packages(self) -> int:
-        return len(self.products)
-
-    def create(self, operation: Operation = Operation.CREATE_FOR_PACKAGE, package: int = 1) -> Answer:
-        return self.request(operation, application(operation, next(self._created), self.products[package - 1]))
-
-    def call(self, operation: Operation, order_id: int | str) -> Answer:
-        return self.request(operation, {"OrderId": order_id})
 
     def observe(self, order_id: int) -> frozenset[State | None]:
         try:
@@ -63,13 +49,6 @@ class ServiceDriver:
             return Answer.refused(refusal.code)
         return Answer.accepted()
 
-    def orders(self, *, status: str | None = None, keyword: str | None = None, page: int = 1, size: int = 50) -> Page:
-        given = {"Status": status, "Keyword": keyword, "CurrentPage": page, "ShowSize": size}
-        return page_of(self._read(Operation.LIST, {name: value for name, value in given.items() if value is not None}))
-
-    def quota(self, package: int = 1) -> Quota:
-        return quota_of(self._read(Operation.DESCRIBE_PACKAGE, {"ProductCode": self.products[package - 1]}))
-
     def reset(self, units: int | None) -> bool:
         self.service.reset()
         if units is not None:
@@ -83,9 +62,3 @@ class ServiceDriver:
         if response.transport is not None:
             return Answer.unknown()
         return of_json(response.status, response.json)
-
-    def _read(self, operation: Operation, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        answer = self.request(operation, parameters)
-        if answer.body is None or answer.outcome is not Outcome.ACCEPTED:
-            raise not_read(operation, answer)
-        return answer.body

@@ -1,4 +1,4 @@
-"""Linearizability: whether some order of an order's concurrent calls obeys the table.
+"""Linearizability: whether some order of an order's concurrent calls obeys the table, and the fewest that do not.
 
 Calls that overlap may have happened in either order; a call that ended before another one began happened before it. A
 history is *linearizable* if there is an order of the calls that keeps to this, and in which a run of the table explains
@@ -24,17 +24,19 @@ from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, Header, Judged, Line, all_or_some, automaton, only_order, readings
 
-from .intervals import by_end, has_interval
-from .picture import drawn, told
+from .intervals import by_end, drawn, has_interval, told
 from .search import Candidate, Search
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
     from orderfsm.trace import Automaton, Entry
+
+ENOUGH = 6
+"""A smallest history has no more calls than that, if it need not; with fewer it would not show how it came to that."""
 
 
 @attrs.frozen
@@ -168,15 +170,14 @@ class HistoryJudge:
                 verdict = Finding.UNDECIDED if reached.culprit else Finding.CONFORMS
         calls = tuple(each.call.line for each in candidates)
         ordered = tuple(state for state in self.lifecycle.state_rules if state in initial)
-        if reached.out_of_time or verdict is not Finding.VIOLATES:
-            verdict = Finding.UNDECIDED if reached.out_of_time else verdict
-            late = reached.out_of_time
-            return HistoryCheck(self.order_id, verdict, calls, ordered, out_of_time=late, lifecycle=self.lifecycle)
-        states = machine.states_before_next(reached.runs)
+        found = HistoryCheck(self.order_id, verdict, calls, ordered, lifecycle=self.lifecycle)
+        if reached.out_of_time:
+            return attrs.evolve(found, verdict=Finding.UNDECIDED, out_of_time=True)
+        if verdict is not Finding.VIOLATES:
+            return found
         index = next(index for index, candidate in enumerate(candidates) if candidate is reached.culprit)
-        return HistoryCheck(
-            self.order_id, verdict, calls, ordered, index, states, machine.legal(states), lifecycle=self.lifecycle
-        )
+        states = machine.states_before_next(reached.runs)
+        return attrs.evolve(found, index=index, possible=states, legal=machine.legal(states))
 
     def moves(self, line: Line) -> bool:
         """Whether a line may be a change of the order."""
@@ -196,3 +197,84 @@ class HistoryJudge:
         said = [reading for each in candidates for reading in each.readings]
         created = any(map(machine.creates, said[:1]))
         return [None] if created or any(reading.named for reading in said) else list(self.lifecycle.state_rules)
+
+
+def smallest_history(
+    found: HistoryCheck,
+    *,
+    lifecycle: Lifecycle = ORDER_LIFECYCLE,
+    events: Events = Events.PARTIAL,
+    budget: float = 10.0,
+) -> HistoryCheck:
+    """A few calls of a history that violates the table which still do; `lifecycle` and `events` as it was checked.
+
+    What came before a moment at which no call was under way is replaced by the states to which it led: before the
+    earliest such moment since which 6 calls are enough. Each call that changes nothing is left out if the others
+    violate the table without it. A history that does not violate the table is given back as it is.
+    """
+    if found.culprit is None:
+        return found
+    history = HistoryJudge(found.order_id, lifecycle, all_or_some(events, ()))
+    return _Shrinking(history, found, time.monotonic() + budget).smallest()
+
+
+class _Shrinking:
+    """One history, up to the end of its culprit, and the calls of it that were not lost."""
+
+    def __init__(self, history: HistoryJudge, found: HistoryCheck, deadline: float) -> None:
+        calls = by_end(found.calls)
+        end = next(call.end for call in calls if call.line is found.culprit)
+        candidates, self._automaton = history.prepared([call.line for call in calls if call.start < end])
+        self._lost = [each for each in candidates if each.may_come_late(self._automaton, favour=True)]
+        self._answered = [each for each in candidates if not each.may_come_late(self._automaton, favour=True)]
+        self._history = history
+        self._found = found
+        self._deadline = deadline
+
+    def smallest(self) -> HistoryCheck:
+        """Go back from pause to pause while few calls are enough."""
+        best: HistoryCheck | None = None
+        lost = [each.call.line for each in self._lost]
+        kept: list[Line] = []
+        until = len(self._answered)
+        for at in (*_pauses(self._answered), 0):
+            lines = [each.call.line for each in self._answered[at:until]]
+            if at and best is not None and not any(map(self._history.moves, lines)):
+                continue  # nothing but reads since: they can do without
+            shown = self._without_reads(self._checked([*lines, *kept, *lost], self._states(at)))
+            if best is not None and (shown.verdict is not Finding.VIOLATES or len(shown.calls) > ENOUGH):
+                break
+            kept, until = [line for line in shown.calls if line not in lost], at
+            best = shown if shown.verdict is Finding.VIOLATES else None
+        return self._found if best is None else best
+
+    def _states(self, at: int) -> set[State | None]:
+        """Where the order may be after the first `at` calls, and the lost ones from before their end."""
+        if not at:
+            return set(self._found.initial)
+        end = self._answered[at - 1].call.end
+        lost = [each for each in self._lost if each.call.start < end]
+        before = sorted([*self._answered[:at], *lost], key=lambda each: each.call.end)
+        search = Search(before, self._automaton, favour=True)
+        return {run.state for run in search.reached(self._automaton.at(self._found.initial), self._deadline).runs}
+
+    def _checked(self, lines: Sequence[Line], initial: set[State | None]) -> HistoryCheck:
+        return self._history.checked(lines, initial, self._deadline)
+
+    def _without_reads(self, found: HistoryCheck) -> HistoryCheck:
+        """Without each call that changes nothing and is not needed."""
+        for line in found.calls:
+            if not self._history.moves(line):
+                others = [other for other in found.calls if other is not line]
+                fewer = self._checked(others, set(found.initial))
+                found = fewer if fewer.verdict is Finding.VIOLATES else found
+        return found
+
+
+def _pauses(candidates: Sequence[Candidate]) -> Iterator[int]:
+    """How many calls, which come by their ends, had ended when none was under way, the latest pause first."""
+    earliest = (math.inf, 0, 0)
+    for at in range(len(candidates) - 1, 0, -1):
+        earliest = min(earliest, candidates[at].call.start)
+        if candidates[at - 1].call.end < earliest:
+            yield at

@@ -25,7 +25,7 @@ import attrs
 from orderfsm.trace import covers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from orderfsm.trace import Automaton, Possible, Reading, Run
 
@@ -75,7 +75,7 @@ class Search:
         for candidate, is_late in zip(candidates, late, strict=True):
             if is_late:
                 self._joining[bisect_left(ends, candidate.call.start)] += candidate.readings
-        self._next = list(_may_be_next(self._waited, [self._moves(each) for each in self._waited]))
+        self._next = list(_may_be_next(self._waited, [self._moves(each.readings) for each in self._waited]))
         self._step = cache(self._step_and_rest)
         self._union = cache(self._united)
 
@@ -133,7 +133,7 @@ class Search:
         after = possible
         for reading in readings:
             after = self._automaton.step(after, reading)
-        if any(map(self._automaton.moves, readings)):
+        if self._moves(readings):
             return after, possible
         return after, self._possible(self._runs(possible) - self._runs(after))
 
@@ -147,8 +147,8 @@ class Search:
     def _runs(self, possible: Possible) -> frozenset[Run]:
         return possible.favour if self._favour else possible.strict
 
-    def _moves(self, candidate: Candidate) -> bool:
-        return any(map(self._automaton.moves, candidate.readings))
+    def _moves(self, readings: Iterable[Reading]) -> bool:
+        return any(map(self._automaton.moves, readings))
 
 
 def _may_be_next(candidates: Sequence[Candidate], moves: Sequence[bool]) -> Iterator[list[int]]:

@@ -21,10 +21,10 @@ from orderfsm.paths import WAITED_FOR
 from orderfsm.testing.drivers.driver import Abilities, says_nothing
 from orderfsm.trace import Events, Outcome
 
-from .contradiction import Contradiction, Kind
+from .failure import Contradiction, Kind
 from .listing import Listing, span
 from .roles import roles
-from .shapes import failed, flaw
+from .shapes import FAILURE, flaw, flaw_in
 from .steps import YOUNG, Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import Event, Operation, State, Transition, Trigger, Vocabulary
+    from orderfsm.rows import Operation, State, Transition, Trigger, Vocabulary
     from orderfsm.testing.drivers.driver import Answer, Page, Quota, Seen
 
     from .steps import Step
@@ -78,14 +78,14 @@ class Account:
         *,
         units: int | None,
         ours: bool,
-        packages: int = 1,
-        abilities: Abilities | None = None,
+        packages: int,
+        abilities: Abilities,
     ) -> None:
         self.lifecycle = lifecycle
         self.ids: dict[int, Id] = {}
         self.standings: dict[int, frozenset[Standing]] = {}
         self._roles = roles(lifecycle)
-        self._abilities = Abilities() if abilities is None else abilities
+        self._abilities = abilities
         self._units = units
         self._ours = ours
         self._acting = WAITED_FOR if events is Events.PARTIAL else ()
@@ -104,10 +104,6 @@ class Account:
     def states(self, order: int | str) -> frozenset[State | None]:
         """The states in which an order may be; an id that the program does not know is no order's."""
         return frozenset(each.state for each in self._standings(order))
-
-    def is_gone(self, order: int) -> bool:
-        """Whether an order was deleted for certain."""
-        return self.states(order) <= self.lifecycle.gone
 
     def time_passes(self) -> None:
         """Let others do what they may have done meanwhile."""
@@ -145,8 +141,8 @@ class Account:
         if row is None:
             may_succeed, codes, kind = False, self._codes(None, operation, answer), Kind.STATE_MACHINE
         else:
-            may_succeed, codes = self._quota_answers(row, self._packages[package])
-            of_quota = self._means(answer) is Meaning.NO_UNIT or not may_succeed
+            may_succeed, codes = self._quota_answers(row, package)
+            of_quota = self.lifecycle.codes.meaning_of(answer.code) is Meaning.NO_UNIT or not may_succeed
             kind = Kind.QUOTA if of_quota else Kind.STATE_MACHINE
         for wrong in self._judge(operation, answer, may_succeed=may_succeed, codes=codes, kind=kind):
             self._packages[package].judged &= wrong.kind is not Kind.QUOTA
@@ -161,7 +157,7 @@ class Account:
         if isinstance(order, str) and not self._is_id(order):
             yield from self._malformed(operation, order, answer)
             return
-        rows = yield from self._fired(operation, order, answer)
+        rows = yield from self.fired(operation, order, answer)
         if answer.outcome is Outcome.ACCEPTED:
             for vocabulary, word in self._roles.words_in(operation, answer.body).items():
                 yield from self.read(order, word, vocabulary)
@@ -172,10 +168,6 @@ class Account:
         if second and begins is not None and tells:
             package = self._package_of.get(order, 1) if isinstance(order, int) else 1
             yield from self._begin(begins, answer, package, *second)
-
-    def happened(self, event: Event, order: int | str, answer: Answer) -> Iterator[Contradiction]:
-        """Learn what came of an event."""
-        yield from self._fired(event, order, answer)
 
     def observed(self, order: int, seen: Seen) -> Iterator[Contradiction]:
         """Learn what a driver saw of an order."""
@@ -250,7 +242,7 @@ class Account:
         elif answer.code != asked.code or answer.http_status not in {None, asked.status}:
             yield Contradiction(expected, str(answer), Kind.CODES, itself=True)
         else:
-            wrong = failed(answer.body) if answer.body is not None else None
+            wrong = flaw_in(answer.body, FAILURE) if answer.body is not None else None
             if wrong is not None:
                 shape = ("the shape of refusals by the gateway",)
                 expected = "a failure of the documented shape"
@@ -268,10 +260,10 @@ class Account:
         if self.listing is not None:
             self.listing.begin_again()
 
-    def _fired(
+    def fired(
         self, trigger: Trigger, order: int | str, answer: Answer
     ) -> Generator[Contradiction, None, list[Transition]]:
-        """Judge the answer to a trigger on an order, and move the order; the rows by which it may have moved."""
+        """Learn the answer to a trigger on an order, and move the order; the rows by which it may have moved."""
         reads = trigger in self._roles.reads
         if not reads:
             self._changed()
@@ -332,13 +324,6 @@ class Account:
         refused = self._roles.refused[state, trigger]
         return {refused.code} if answer.http_status is not None else {refused.code, refused.of_the_model}
 
-    def _means(self, answer: Answer) -> Meaning | None:
-        return self.lifecycle.codes.meaning_of(answer.code)
-
-    @property
-    def _noun(self) -> str:
-        return self.lifecycle.noun
-
     def _with_status(self, code: str) -> str:
         return f"{code} (HTTP {self.lifecycle.codes.by_code[code].http_status})"
 
@@ -350,13 +335,7 @@ class Account:
         return True
 
     def _judge(
-        self,
-        trigger: Trigger,
-        answer: Answer,
-        *,
-        may_succeed: bool,
-        codes: set[str],
-        kind: Kind = Kind.STATE_MACHINE,
+        self, trigger: Trigger, answer: Answer, *, may_succeed: bool, codes: set[str], kind: Kind = Kind.STATE_MACHINE
     ) -> Iterator[Contradiction]:
         """What is wrong with an answer, unless its outcome may be, with the code and the status that it must have.
 
@@ -405,7 +384,7 @@ class Account:
                 raise InvalidValue("id", new, ["a new one"])
         except InvalidValue:
             kind = Kind.STATE_MACHINE if again else Kind.SHAPES
-            yield Contradiction(f"the id of a new {self._noun}", f"{new}" + " again" * again, kind, fatal=True)
+            yield Contradiction(f"the id of a new {self.lifecycle.noun}", f"{new}" + " again" * again, kind, fatal=True)
             return
         self.ids[order] = self.lifecycle.identity.check(new)
         self.standings[order] = frozenset(standings)
@@ -444,15 +423,15 @@ class Account:
     def _named(self, states: Iterable[State | None]) -> str:
         return " or ".join(dict.fromkeys(self.lifecycle.name_of(state) for state in sorted(states, key=str)))
 
-    def _quota_answers(self, row: Transition, package: Package) -> tuple[bool, set[str]]:
+    def _quota_answers(self, row: Transition, number: int) -> tuple[bool, set[str]]:
         """Whether a create may succeed, and with which codes it may be refused, by what the package has left."""
+        package = self._packages[number]
         if row.quota <= 0:
             return True, set()
         if self._ours and package.total is None:
             return False, self._codes_that_mean(Meaning.NO_PACKAGE)
         if package.total is None or "used" not in package.others or not package.judged:
             return True, self._codes_that_mean(Meaning.NO_UNIT)
-        number = next(number for number, each in self._packages.items() if each is package)
         least, most = self._span("used", number)
         low, high = package.others["used"]
         without = self._codes_that_mean(Meaning.NO_UNIT) if high + most >= package.total else set()
@@ -481,7 +460,7 @@ def tell(account: Account, step: Step, result: Any) -> Iterator[Contradiction]:
         case Call(operation, order, begins):
             yield from account.called(operation, order, result, begins)
         case Happen(event, order):
-            yield from account.happened(event, order, result)
+            yield from account.fired(event, order, result)
         case Observe(order):
             yield from account.observed(order, result)
         case ReadList():

@@ -1,8 +1,9 @@
-"""What was done with a server, and how it failed."""
+"""What of an answer the table does not explain; and how a program failed by it: what was done, and what is accused."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
@@ -15,15 +16,52 @@ from .roles import roles
 from .steps import Call, Observe, Program, ReadList, ReadQuota, trigger_of
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
 
-    from .contradiction import Kind, Once
     from .steps import Step
 
-    Key: TypeAlias = tuple[State | None, Trigger, Kind]
+    Key: TypeAlias = tuple[State | None, Trigger, "Kind"]
+
+Once: TypeAlias = tuple[object, ...]
+"""What every program would fail of: what is told once has the same one."""
+
+
+class Kind(StrEnum):
+    """What a contradiction is about; the gravest first."""
+
+    STATE_MACHINE = "state machine"
+    QUOTA = "quota"
+    CODES = "codes"
+    SHAPES = "shapes"
+
+
+class Contradiction(Exception):
+    """What of an answer the table does not explain: what was `expected`, and what was `got` instead.
+
+    `passing`: the server did not answer, or failed, or was busy. That contradicts the table only if it does so always.
+    `itself`: it is the answer's own fault, and shows no effect of what was done before. `once`: what it is of, if every
+    program would show it. `fatal`: nobody knows any more where the orders are, so that nothing after it can be judged.
+    """
+
+    def __init__(
+        self,
+        expected: str,
+        got: str,
+        kind: Kind = Kind.STATE_MACHINE,
+        *,
+        passing: bool = False,
+        fatal: bool | None = None,
+        itself: bool = False,
+        once: Once | None = None,
+    ) -> None:
+        super().__init__(expected, got)
+        self.expected, self.got, self.kind, self.passing = expected, got, kind, passing
+        self.fatal = passing or (kind is Kind.STATE_MACHINE if fatal is None else fatal)
+        self.itself, self.once = itself, once
+
+    def __str__(self) -> str:
+        return f"expected {self.expected}, got {self.got}"
 
 
 @attrs.frozen

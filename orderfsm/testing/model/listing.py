@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orderfsm.explanation import with_article
 
-from .contradiction import Contradiction, Kind
+from .failure import Contradiction, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ class Listing:
 
     def _listed(self, order: int, status: str) -> Iterator[Contradiction]:
         """An order in the list is there, with its status."""
-        if self._account.is_gone(order):
+        if self._account.states(order) <= self._account.lifecycle.gone:
             expected = f"no {self._noun} {order} in the list, which is deleted"
             yield Contradiction(expected, f"status {status}", fatal=False)
             return

@@ -48,13 +48,9 @@ class Roles:
     _vocabularies: Mapping[Trigger, tuple[Vocabulary, ...]]
     """Those of each read of an order."""
 
-    def vocabularies_of(self, trigger: Trigger | None) -> tuple[Vocabulary, ...]:
-        """The vocabularies of the answer to a read of an order."""
-        return self._vocabularies.get(trigger, ()) if trigger is not None else ()
-
     def words_in(self, trigger: Trigger | None, body: Mapping[str, Any] | None) -> dict[Vocabulary, str]:
         """The words for an order's state that are in the JSON of the answer to `trigger`."""
-        vocabularies = self.vocabularies_of(trigger)
+        vocabularies = () if trigger is None else self._vocabularies.get(trigger, ())
         said = {each: (body or {}).get(each.field) for each in vocabularies}
         return {vocabulary: str(word) for vocabulary, word in said.items() if word is not None}
 

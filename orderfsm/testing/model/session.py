@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING, Any
 
 from orderfsm.errors import Meaning
 from orderfsm.tables.api import VERSION
@@ -25,15 +25,12 @@ from orderfsm.testing.drivers.limit import TIMEOUT, LimitedDriver
 from orderfsm.trace import Outcome
 
 from .account import Account, tell
-from .contradiction import Contradiction, Kind
-from .failure import Done, Failure, culprit, once_of, reading_of
-from .perform import CannotForce, perform
+from .failure import Contradiction, Done, Failure, Kind, culprit, once_of, reading_of
 from .roles import roles
-from .steps import Ask, Call, Create, Happen, Observe, Program, orders_of, trigger_of
+from .steps import Ask, Call, Create, Happen, Observe, Program, ReadList, ReadQuota, orders_of, other, trigger_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
-    from types import TracebackType
     from typing import TypeVar
 
     from orderfsm.identity import Id
@@ -42,7 +39,7 @@ if TYPE_CHECKING:
     from orderfsm.testing.drivers.driver import Driver
     from orderfsm.trace import Events
 
-    from .contradiction import Once
+    from .failure import Once
     from .steps import Step
 
     _T = TypeVar("_T")
@@ -66,7 +63,19 @@ MOST_SILENT = 2
 """Of so many orders that could not be given up since no answer came, no other is given up either."""
 
 
-class Session:
+class CannotForce(Exception):
+    """A step that this driver cannot do: it says why. Or a state that the server does not let an order come to."""
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__(why)
+
+
+def unreached(lifecycle: Lifecycle) -> str:
+    """Why a pair could not be forced, if nothing else is known."""
+    return f"no {lifecycle.noun} could be brought to this state"
+
+
+class Session(AbstractContextManager["Session"]):
     """Everything that one check does through one driver; a context manager.
 
     It plays one program at a time: `begin`, then `do` step after step. `found` is how the program failed up to now and
@@ -116,12 +125,7 @@ class Session:
         self._ends: Callable[[Failure], bool] = _never
         self._request_ids: set[str] = set()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._limited.close()
 
     @property
@@ -188,15 +192,12 @@ class Session:
             return self._without(step, "the driver cannot do it")
         if self._is_lacking(step, result):
             return self._without(step, NOT_OFFERED)
-        self.done.append(self._noted(step, before, result))
+        said = self.roles.words_in(trigger, result.body) if isinstance(result, Answer) else {}
+        name = self.lifecycle.identity.parameter
+        self.done.append(Done(step, before, result, words=tuple(said.values()), id_name=name))
         self.checked += 1
         self._judge(self.learn(step, result))
         return result
-
-    def _noted(self, step: Step, before: frozenset[State | None], result: Any) -> Done:
-        body = result.body if isinstance(result, Answer) else None
-        words = tuple(self.roles.words_in(trigger_of(step), body).values()) if body else ()
-        return Done(step, before, result, words=words, id_name=self.lifecycle.identity.parameter)
 
     def _is_read(self, trigger: Trigger | None) -> bool:
         return trigger is None or trigger in self.roles.reads
@@ -362,10 +363,7 @@ class Session:
         """
         for _ in range(MOST_STEPS_TO_GIVE_UP):
             states = self.seen(order_id) or believed
-            ways = [
-                row for state in states if state in self.lifecycle.state_rules for row in self.lifecycle.outgoing(state)
-            ]
-            giving_up = self.giving_up(ways)
+            giving_up = self.giving_up(states)
             if not giving_up:
                 return bool(states)
             try:
@@ -386,13 +384,11 @@ class Session:
         except (NoAnswer, Contradiction):
             return frozenset()
 
-    def giving_up(self, rows: Iterable[Transition]) -> list[Transition]:
-        """Those of some rows by which an order is given up, and which may be fired; those that are grave come last."""
-        rules = self.lifecycle.trigger_rules
-        possible = [row for row in rows if row.trigger not in self.left_out | self.not_offered]
-        return sorted(
-            (row for row in possible if rules[row.trigger].abandons), key=lambda row: rules[row.trigger].grave
-        )
+    def giving_up(self, states: Iterable[State | None]) -> list[Transition]:
+        """The rows by which an order in one of some states is given up, and may be; those that are grave come last."""
+        rules, barred = self.lifecycle.trigger_rules, self.left_out | self.not_offered
+        rows = [row for state in states for row in self.lifecycle.outgoing(state) if rules[row.trigger].abandons]
+        return sorted((row for row in rows if row.trigger not in barred), key=lambda row: rules[row.trigger].grave)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -411,7 +407,7 @@ class Session:
         for pause in () if trigger_of(step) in self.kept_off else PAUSES:
             result: Any = None
             try:
-                result = answer = perform(step, self._limited, self.account)
+                result = answer = _perform(step, self._limited, self.account)
             except NoAnswer as error:
                 if error.answer is None or not self._may_be_made_again(error.answer, is_read=is_read):
                     raise
@@ -420,7 +416,7 @@ class Session:
                 return result
             is_read = False
             time.sleep(pause if throttled(answer, self.lifecycle) else 0.0)
-        return perform(step, self._limited, self.account)
+        return _perform(step, self._limited, self.account)
 
     def _is_turned_away(self, answer: Answer) -> bool:
         """Whether a call surely came to nothing, and may be made again."""
@@ -446,3 +442,37 @@ class Session:
 
 def _never(_failure: Failure) -> bool:
     return False
+
+
+def _perform(step: Step, driver: LimitedDriver, account: Account) -> Any:
+    """What a driver gives for a step on the orders of an account.
+
+    `CannotForce` if it has no such method, `NoAnswer` if no answer came.
+    """
+    given: tuple[Any, ...] = ()
+    named: dict[str, Any] = {}
+    match step:
+        case Create(operation, _, package):
+            method, given, named = "create", (operation,), other(package)
+        case Call(operation, order):
+            method, given = "call", (operation, _id(account, order))
+        case Happen(event, order):
+            method, given = "happen", (account.lifecycle.identity.read(_id(account, order)), event)
+        case Observe(order):
+            method, given = "observe", (_id(account, order),)
+        case ReadList(_, status, like, page, size):
+            keyword = None if like is None or account.listing is None else account.listing.domain(like)
+            if like is not None and keyword is None:
+                raise CannotForce("no list has told the domain")
+            method, named = "orders", {"status": status, "keyword": keyword, "page": page, "size": size}
+        case ReadQuota(_, package):
+            method, named = "quota", other(package)
+        case Ask(_, action, _, _, parameters, version):
+            method, given, named = "request", (action, dict(parameters)), {"version": version}
+    if not driver.can(method):
+        raise CannotForce("the driver has no such method")
+    return driver.ask(method, *given, **named)
+
+
+def _id(account: Account, order: int | str) -> Id:
+    return account.ids[order] if isinstance(order, int) else order

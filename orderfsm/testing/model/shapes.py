@@ -43,21 +43,16 @@ ACCEPTED: Mapping[str, Shape] = {
 def flaw(operation: Trigger, body: Mapping[str, Any], lifecycle: Lifecycle, *, refused: bool = False) -> str | None:
     """What is wrong with the JSON of an answer, as a sentence; None if nothing is."""
     if refused:
-        return _flaw(body, REFUSAL)
+        return flaw_in(body, REFUSAL)
     shape = ACCEPTED[operation]
-    wrong = _flaw(body, shape | {"RequestId": str})
+    wrong = flaw_in(body, shape | {"RequestId": str})
     if wrong is None and "Type" in shape:
-        wrong = _flaw(body, _described(body, lifecycle))
+        wrong = flaw_in(body, _described(body, lifecycle))
     if wrong is None and "CertificateOrderList" in shape:
         listed = body["CertificateOrderList"]
-        flaws = (_flaw(each, LISTED) if isinstance(each, dict) else f"an entry is {each!r:.60}" for each in listed)
+        flaws = (flaw_in(each, LISTED) if isinstance(each, dict) else f"an entry is {each!r:.60}" for each in listed)
         wrong = next(filter(None, flaws), None)
     return wrong
-
-
-def failed(body: Mapping[str, Any]) -> str | None:
-    """What is wrong with the JSON of a failure, as a sentence; None if nothing is."""
-    return _flaw(body, FAILURE)
 
 
 def _described(body: Mapping[str, Any], lifecycle: Lifecycle) -> Shape:
@@ -66,7 +61,8 @@ def _described(body: Mapping[str, Any], lifecycle: Lifecycle) -> Shape:
     return CERTIFICATE if body["Type"] in certified else VALIDATION.get(str(body.get("ValidateType")), {})
 
 
-def _flaw(body: Mapping[str, Any], shape: Shape) -> str | None:
+def flaw_in(body: Mapping[str, Any], shape: Shape) -> str | None:
+    """The first member that is missing or of another type, as a sentence; None if there is none."""
     for name, kind in shape.items():
         value = body.get(name)
         if not isinstance(value, kind) or isinstance(value, bool):

@@ -6,6 +6,7 @@ itself: an id that is malformed, or that no order has.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -125,11 +126,10 @@ def orders_of(step: Step) -> frozenset[int]:
     return frozenset([order]) if isinstance(order, int) and not isinstance(step, Create) else frozenset()
 
 
-def begun_by(step: Step) -> int | None:
-    """The number of the order that a step creates."""
-    if isinstance(step, Create):
-        return step.order
-    return step.begins if isinstance(step, Call) else None
+def begun_by(step: Step) -> frozenset[int]:
+    """The number of the order that a step creates, if it does."""
+    begun = step.order if isinstance(step, Create) else getattr(step, "begins", None)
+    return frozenset() if begun is None else frozenset([begun])
 
 
 def as_json(step: Step, got: str, noun: str) -> dict[str, Any]:
@@ -140,22 +140,20 @@ def as_json(step: Step, got: str, noun: str) -> dict[str, Any]:
     call: dict[str, Any]
     match step:
         case Create(operation, order, package):
-            call = {"call": operation, noun: order, **_other(package)}
+            call = {"call": operation, noun: order, **other(package)}
         case Call(operation, order, begins):
-            second = {} if begins is None else {"begins": begins}
-            call = {"call": operation, noun: order, **second}
+            call = {"call": operation, noun: order, "begins": begins}
         case Happen(event, order):
             call = {"force": event, noun: order}
         case Observe(order):
             call = {"read": "state", noun: order}
         case ReadList(operation, status, like, page, size):
-            filters = {"status": status, "like": like, "page": page, "size": size}
-            call = {"call": operation, **{k: v for k, v in filters.items() if v is not None}}
+            call = {"call": operation, "status": status, "like": like, "page": page, "size": size}
         case Ask(_, action, _, _, parameters, version):
             call = {"call": action, "version": version, **dict(parameters)}
         case ReadQuota(operation, package):
-            call = {"call": operation, **_other(package)}
-    return {**call, "got": got}
+            call = {"call": operation, **other(package)}
+    return {name: value for name, value in call.items() if value is not None} | {"got": got}
 
 
 def told(step: Step, lifecycle: Lifecycle) -> str:
@@ -187,7 +185,8 @@ def told(step: Step, lifecycle: Lifecycle) -> str:
     return text
 
 
-def _other(package: int) -> dict[str, int]:
+def other(package: int) -> dict[str, int]:
+    """What a call names a package by; nothing for the first, which is the only one of most drivers."""
     return {} if package == 1 else {"package": package}
 
 
@@ -197,7 +196,7 @@ def _of_package(package: int) -> str:
 
 def renumbered(program: Program) -> Program:
     """The same program with its orders numbered 1, 2, ... in the order in which they begin."""
-    begun = [order for step in program.steps if (order := begun_by(step)) is not None]
+    begun = chain.from_iterable(map(begun_by, program.steps))
     numbers: dict[object, int] = {order: number for number, order in enumerate(begun, 1)}
     fields = ("order", "begins", "like")
     steps = [

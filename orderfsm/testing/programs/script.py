@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.testing.drivers.answers import application
+from orderfsm.testing.drivers.cas import application, list_parameters
 from orderfsm.testing.model.roles import roles
 from orderfsm.testing.model.steps import Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
 
@@ -130,8 +130,7 @@ def _sdk_call(step: Step, domains: Mapping[int, str]) -> str:
             return made if begins is None else f"order_{begins} = {made}{_ID}"
         case ReadList(operation, status, like, page, size):
             keyword = None if like is None else domains[like]
-            filters = {"Status": status, "Keyword": keyword, "CurrentPage": page, "ShowSize": size}
-            return _called(operation, **{name: value for name, value in filters.items() if value is not None})
+            return _called(operation, **list_parameters(status, keyword, page, size))
         case ReadQuota(operation, package):
             return _called(operation, f"product_code=PRODUCTS[{package - 1}]")
         case Ask(_, action, _, _, parameters, version):

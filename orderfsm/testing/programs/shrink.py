@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from itertools import combinations, count, takewhile
+from itertools import chain, combinations, count, takewhile
 from typing import TYPE_CHECKING
 
 import attrs
 
-from orderfsm.testing.model.contradiction import Kind
+from orderfsm.testing.model.failure import Kind
 from orderfsm.testing.model.session import TRIES
 from orderfsm.testing.model.steps import Observe, Program, ReadQuota, begun_by, orders_of, renumbered, trigger_of
 from orderfsm.trace import Events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from orderfsm.testing.model.failure import Failure
     from orderfsm.testing.model.session import Session
@@ -50,8 +50,7 @@ def exact(session: Session, failure: Failure) -> Failure:
     )
     looked = list(looks)
     for step in steps:
-        begun = begun_by(step)
-        looks += [Observe(begun)] if begun is not None and isinstance(look, Observe) else []
+        looks += map(Observe, begun_by(step)) if isinstance(look, Observe) else ()
         looked += [step, *(() if isinstance(step, Observe) else looks)]
     found = session.play(Program(tuple(looked), failure.units), lambda found: found.kind is failure.kind)
     session.give_up_orders()
@@ -99,9 +98,8 @@ def without_bystanders(session: Session, failure: Failure) -> Failure:
     return _failure(session, program, failure, lambda _other: False) or failure
 
 
-def _orders(step: Step) -> set[int]:
-    begun = begun_by(step)
-    return {*orders_of(step), *(() if begun is None else (begun,))}
+def _orders(step: Step) -> frozenset[int]:
+    return orders_of(step) | begun_by(step)
 
 
 def _failure(session: Session, program: Program, like: Failure, is_new: Callable[[Failure], bool]) -> Failure | None:
@@ -145,7 +143,7 @@ def shrunk(program: Program, fails: Callable[[Program], Program | None]) -> Prog
 
 def _with_few_orders(program: Program, fails: Callable[[Program], Program | None]) -> Program:
     """`program` with as few of its orders as it fails with."""
-    begun = [order for step in program.steps if (order := begun_by(step)) is not None]
+    begun = [*chain.from_iterable(map(begun_by, program.steps))]
     sizes = range(1, min(FEW_ORDERS + 1, len(begun)))
     few = (set(orders) for size in sizes for orders in combinations(begun, size))
     for orders in few:
@@ -173,18 +171,15 @@ def _without_runs(
 
 
 def _only(program: Program, orders: set[int]) -> Program:
-    return _closed(program, (step for step in program.steps if begun_by(step) is None or begun_by(step) in orders))
+    return _closed(program, (step for step in program.steps if begun_by(step) <= orders))
 
 
 def _closed(program: Program, steps: Iterable[Step]) -> Program:
     """A program of those of `steps` whose orders are there."""
-    return attrs.evolve(program, steps=tuple(_possible(steps)))
-
-
-def _possible(steps: Iterable[Step]) -> Iterator[Step]:
     there: set[int] = set()
+    kept = []
     for step in steps:
         if orders_of(step) <= there:
-            begun = begun_by(step)
-            there |= set() if begun is None else {begun}
-            yield step
+            there |= begun_by(step)
+            kept.append(step)
+    return attrs.evolve(program, steps=tuple(kept))

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import hypothesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, configuration, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from orderfsm import scratch
 from orderfsm.explanation import with_article
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.testing.model.contradiction import Contradiction
-from orderfsm.testing.model.perform import CannotForce
+from orderfsm.testing.model.failure import Contradiction
 from orderfsm.testing.model.roles import roles
-from orderfsm.testing.model.session import Session
+from orderfsm.testing.model.session import CannotForce, Session
 from orderfsm.testing.model.steps import UNITS, Call, Observe, ReadList, ReadQuota, told
 from orderfsm.trace import Events
 from orderfsm.words import meanings
 
-from .storage import put_aside_elsewhere
 from .ways import Pilot, shortest_way
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
@@ -67,6 +66,21 @@ def lifecycle_machine(
     >>> TestOrderMachine = lifecycle_machine(MachineDriver(OrderMachine)).TestCase
     """
     return _machine(Session(driver, lifecycle, Events(events)), math.inf, lambda _failure: True)
+
+
+@contextmanager
+def put_aside_elsewhere() -> Iterator[None]:
+    """Until the end, hypothesis keeps its things in a folder that is then removed, not in the working directory.
+
+    A check of a server is no test suite: nobody expects that it leaves anything there.
+    """
+    before = getattr(configuration, "__hypothesis_home_directory", None)
+    with scratch.folder() as folder:
+        configuration.set_hypothesis_home_dir(folder)
+        try:
+            yield
+        finally:
+            configuration.set_hypothesis_home_dir(before)
 
 
 @put_aside_elsewhere()
@@ -117,14 +131,13 @@ def _rules(lifecycle: Lifecycle) -> dict[str, Any]:
         raise InvalidValue("table", lifecycle.name, [accepted])
     known, programs = roles(lifecycle), _RandomPrograms
     triggers = st.sampled_from(known.fired)
+    goals = st.sampled_from([*filter(None, lifecycle.state_rules)])
     return {
         "begin": initialize(units=st.sampled_from([1, 2, UNITS]))(programs.begin),
         "create": rule(operation=st.sampled_from(_creates(lifecycle)), package=st.integers(1, 2))(programs.create),
         "fire": rule(place=PLACES, trigger=triggers)(programs.fire),
         "move": rule(place=PLACES, choice=st.integers(0, 5))(programs.move),
-        "bring": rule(place=PLACES, goal=st.sampled_from([*filter(None, lifecycle.state_rules)]), trigger=triggers)(
-            programs.bring
-        ),
+        "bring": rule(place=PLACES, goal=goals, trigger=triggers)(programs.bring),
         "read": rule(read=_reads(lifecycle))(programs.read),
     }
 
@@ -141,11 +154,8 @@ def _reads(lifecycle: Lifecycle) -> st.SearchStrategy[Step | int]:
         reads.append(st.just(ReadQuota(known.counting)))
     if known.listing is not None:
         words = st.none() | st.sampled_from(list(meanings(lifecycle, known.listing)))
-        reads.append(
-            st.builds(
-                ReadList, st.just(known.listing.operation), words, st.none(), st.integers(1, 3), st.integers(1, 5)
-            )
-        )
+        operation, page, size = st.just(known.listing.operation), st.integers(1, 3), st.integers(1, 5)
+        reads.append(st.builds(ReadList, operation, words, page=page, size=size))
     none = st.sampled_from([*known.malformed, known.unknown_id])
     if known.on_an_order:
         reads.append(st.builds(Call, st.sampled_from(known.on_an_order), none))

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from orderfsm.testing.model.contradiction import Contradiction, Kind
-from orderfsm.testing.model.perform import CannotForce, unreached
-from orderfsm.testing.model.session import TRIES
-from orderfsm.testing.model.steps import Call, Happen, Observe, ReadList, ReadQuota
+from orderfsm.errors import NotFoundPackage
+from orderfsm.tables.api import PARAMETERS
+from orderfsm.tables.orders import Operation
+from orderfsm.testing.drivers.cas import application
+from orderfsm.testing.model.failure import Contradiction, Kind
+from orderfsm.testing.model.session import TRIES, CannotForce, unreached
+from orderfsm.testing.model.steps import Ask, Call, Happen, Observe, ReadList, ReadQuota
 from orderfsm.trace import Events
 from orderfsm.words import meanings
 
-from .gateway import asked
 from .shrink import exact
 from .ways import three_times, ways
 
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from orderfsm.rows import State, Transition, Trigger, Vocabulary
     from orderfsm.testing.model.failure import Failure, Key
     from orderfsm.testing.model.session import Session
-    from orderfsm.testing.model.steps import Ask
 
     from .ways import Pilot, Way
 
@@ -46,6 +47,11 @@ MOST_FREE = 5
 
 MOST_PAGES = 100
 """Pages of a list that are read at most."""
+
+NO_ACTION, NO_VERSION, NO_PRODUCT = "OrderfsmNoSuchAction", "1999-12-31", "orderfsm-no-such-product"
+"""What no server has."""
+
+BAD_REQUEST, NOT_FOUND = 400, 404
 
 
 @attrs.frozen
@@ -117,14 +123,13 @@ class Trials:
         self.lifecycle = lifecycle
         self._pilot = pilot
         self._roles = pilot.session.roles
-        self._fired = pilot.session.roles.fired
         self._ways = {state: ways(lifecycle, state) for state in lifecycle.state_rules if state is not None}
         self._to_each = [found for found in self._ways.values() if found]
 
     def surveys(self) -> Iterator[Trial]:
         """Where units are not to be had for nothing: every trigger in every state, with as few orders as will do."""
         for state in self._ways:
-            left = [trigger for trigger in self._fired if not self.lifecycle.is_silent(state, trigger)]
+            left = [trigger for trigger in self._roles.fired if not self.lifecycle.is_silent(state, trigger)]
             left.sort(key=lambda trigger: self.lifecycle.table[state][trigger] is not None)
             before: list[Trigger] = []
             while left != before:
@@ -161,14 +166,8 @@ class Trials:
 
     def all(self) -> Iterator[Trial]:
         """Each pair of a state and a trigger, steps amid many orders, ids, quota; then other ways to each state."""
-        return chain(
-            self.pairs(),
-            self._steps_amid_many(),
-            self._ids(),
-            self._turned_away(),
-            self._quota(),
-            self._other_ways(),
-        )
+        others = (self._steps_amid_many(), self._ids(), self._turned_away(), self._quota(), self._other_ways())
+        return chain(self.pairs(), *others)
 
     def pairs(self) -> Iterator[Trial]:
         """Every trigger in every state, where the sources speak of it, with an older and a younger order standing by.
@@ -185,15 +184,15 @@ class Trials:
         """Every step with older and younger orders in every other state, and all ways to read the list."""
         for row in self.lifecycle.transitions:
             if row.changes:
-                around = self._to_each
-                yield self.pair(row.source, row.trigger, self._to(row.source), around, package=2, thoroughly=True)
+                to = self._to(row.source)
+                yield self.pair(row.source, row.trigger, to, self._to_each, package=2, thoroughly=True)
 
     def _other_ways(self) -> Iterator[Trial]:
         """What can be tried on an order, in states that it came to by other ways, or for the second or third time."""
         if self._pilot.session.events is Events.PARTIAL:
             return
         for state, found in self._ways.items():
-            for way, trigger in product(found[1:], self._fired):
+            for way, trigger in product(found[1:], self._roles.fired):
                 if not self.lifecycle.is_silent(state, trigger):
                     yield self.pair(state, trigger, [way], [])
         for row in self.lifecycle.transitions:
@@ -441,3 +440,21 @@ def _read_list(session: Session, listing: Vocabulary, **filters: Any) -> None:
         asked = ReadList(listing.operation, page=page, **filters)
         if (page - 1) * asked.size >= session.do(asked).total:
             return
+
+
+def asked() -> Iterator[tuple[Operation, Ask]]:
+    """Requests that never reach an order, each with the operation that is to answer for it: PROTOCOLS.md, section 1.
+
+    Version, action, parameters, then the order and the quota: of two faults, the one that is checked first is answered.
+    """
+    read = Operation.DESCRIBE_PACKAGE
+    yield read, Ask(read, NO_ACTION, "InvalidAction.NotFound", NOT_FOUND)
+    yield Operation.LIST, Ask(Operation.LIST, Operation.LIST, "InvalidVersion", BAD_REQUEST, version=NO_VERSION)
+    yield Operation.DESCRIBE, Ask(read, NO_ACTION, "InvalidVersion", BAD_REQUEST, version=NO_VERSION)
+    yield read, Ask(read, read, NotFoundPackage.code, NotFoundPackage.http_status, (("ProductCode", NO_PRODUCT),))
+    for operation, taken in PARAMETERS.items():
+        given = application(operation, 1) if {"Domain", "Csr"} & {*taken.required, *taken.any_of} else {}
+        for name in (*taken.required, *taken.any_of[:1]):
+            rest = {key: value for key, value in given.items() if key != name and key not in taken.any_of}
+            for parameters in (rest, {**rest, name: ""}):
+                yield operation, Ask(operation, operation, f"Missing{name}", BAD_REQUEST, tuple(parameters.items()))

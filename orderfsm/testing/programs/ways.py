@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from functools import partial
+from operator import eq
 from typing import TYPE_CHECKING, TypeAlias
 
 from orderfsm.errors import Meaning
 from orderfsm.paths import WAITED_FOR, shortest
 from orderfsm.rows import Actor
 from orderfsm.testing.drivers.driver import NoAnswer
-from orderfsm.testing.model.contradiction import Contradiction
-from orderfsm.testing.model.perform import CannotForce
-from orderfsm.testing.model.session import MOST_STEPS_TO_GIVE_UP
+from orderfsm.testing.model.failure import Contradiction
+from orderfsm.testing.model.session import MOST_STEPS_TO_GIVE_UP, CannotForce
 from orderfsm.testing.model.steps import UNITS, Call, Create, Happen, Observe, ReadQuota
 from orderfsm.trace import Events, Outcome
 
@@ -68,10 +69,7 @@ def _cycles(lifecycle: Lifecycle, state: State | None) -> list[Way]:
 
 def shortest_way(lifecycle: Lifecycle, start: State | None, goal: State | None) -> Way | None:
     """A shortest way from a state to another one, if possible by nothing that is grave; None if there is none."""
-
-    def is_there(state: State | None) -> bool:
-        return state == goal
-
+    is_there = partial(eq, goal)
     way = shortest(lifecycle, start, is_there, events=True)
     return shortest(lifecycle, start, is_there, events=True, grave=True) if way is None else way
 
@@ -181,8 +179,7 @@ class Pilot:
 
     def _give_up(self, order: int) -> None:
         for _ in range(MOST_STEPS_TO_GIVE_UP):
-            states = self._look(order)
-            giving_up = self.session.giving_up(row for state in states for row in self.lifecycle.outgoing(state))
+            giving_up = self.session.giving_up(self._look(order))
             if not giving_up:
                 return
             self.fire(giving_up[0].trigger, order)
@@ -221,21 +218,16 @@ class Pilot:
             way = shortest_way(self.lifecycle, next(iter(states)), goal) if len(states) == 1 else None
             if states == {goal} or not way:
                 return states == {goal}
-            if not self._take(way[0], order) and not self._wait(order, way[0]):
+            with suppress(CannotForce):
+                self.fire(way[0].trigger, order)
+                continue
+            if not self._wait(order, way[0]):
                 return False
         return False
 
     def _look(self, order: int) -> frozenset[State | None]:
         self.session.do(Observe(order))
         return self.session.account.states(order)
-
-    def _take(self, row: Transition, order: int) -> bool:
-        """Whether the step is one that we can make."""
-        try:
-            self.fire(row.trigger, order)
-        except CannotForce:
-            return False
-        return True
 
     def _wait(self, order: int, row: Transition) -> bool:
         """Whether others move an order on: after a while, or, as some servers do, when it has been read often enough.
