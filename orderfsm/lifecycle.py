@@ -60,7 +60,7 @@ class Lifecycle:
     name: str = attrs.field(default="", kw_only=True)
     home: str = attrs.field(default="", kw_only=True)
     noun: str = attrs.field(default="object", kw_only=True)
-    title: str = attrs.field(kw_only=True)
+    title: str = attrs.field(default="", kw_only=True)
     identity: Identity = attrs.field(factory=Identity, kw_only=True)
     vocabularies: tuple[Vocabulary, ...] = attrs.field(default=(), kw_only=True)
     refusal_rules: tuple[RefusalRule, ...] = attrs.field(default=(), kw_only=True)
@@ -80,14 +80,12 @@ class Lifecycle:
     asked: Mapping[State | None, Mapping[Trigger, Transition | None]] = attrs.field(init=False, eq=False)
     """`table` for a question whether a trigger is allowed in a state: `orderfsm.coverage` watches it."""
 
-    @title.default
-    def _title(self) -> str:
-        return f"The life of {'an' if self.noun.startswith(('a', 'e', 'i', 'o', 'u')) else 'a'} {self.noun}"
-
     def __attrs_post_init__(self) -> None:
         put = partial(object.__setattr__, self)
         for given in ("_rows", "states", "triggers", "vocabularies", "refusal_rules", "errors", "silences"):
             put(given, tuple(getattr(self, given)))
+        article = "an" if self.noun.startswith(("a", "e", "i", "o", "u")) else "a"
+        put("title", self.title or f"The life of {article} {self.noun}")
         put("state_rules", {rule.state: rule for rule in self.states})
         put("trigger_rules", {rule.trigger: rule for rule in self.triggers})
         put("transitions", tuple(map(self._with_members, self._rows)))

@@ -81,8 +81,9 @@ def _of_a_server(config: pytest.Config) -> dict[str, Any]:
     """What makes the driver of a server, by which table it is judged, and what else it could be told."""
     from .tables import named
 
-    endpoint, control = config.getoption("--orderfsm-endpoint"), config.getoption("--orderfsm-control")
-    own, lifecycle = config.getoption("--orderfsm-driver"), named(config.getoption("--orderfsm-table"))
+    endpoint: Any = config.getoption("--orderfsm-endpoint")
+    control = config.getoption("--orderfsm-control")
+    own, lifecycle = config.getoption("--orderfsm-driver"), named(str(config.getoption("--orderfsm-table")))
     if own:
         return {"make": _imported(own), "lifecycle": lifecycle}
     from .invalid import OrderFSMError
@@ -143,7 +144,7 @@ def _lifecycle(config: pytest.Config) -> Lifecycle:
     if _LIFECYCLE not in config.stash:
         from .tables import named
 
-        lifecycle = config.stash[_LIFECYCLE] = named(config.getoption("--orderfsm-table"))
+        lifecycle = config.stash[_LIFECYCLE] = named(str(config.getoption("--orderfsm-table")))
         if _covers(config):
             from .coverage import RecordingLifecycle
 

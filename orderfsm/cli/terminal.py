@@ -52,5 +52,6 @@ class _Shown:
 @contextmanager
 def safe_output() -> Iterator[None]:
     """Everything that is printed to standard output is `safe`: by every command, whatever it prints."""
-    with redirect_stdout(_Shown(sys.stdout)):
+    shown: Any = _Shown(sys.stdout)
+    with redirect_stdout(shown):
         yield

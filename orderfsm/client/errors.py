@@ -112,7 +112,9 @@ def combined(error: type[ServiceError]) -> type[_SDKFields]:
     if error not in _COMBINED:
         base = _SDKRefusal if issubclass(error, Refusal) else _SDKFields
         about = f"A `{error.__name__}` that is an SDK exception as well, raised here or by the service."
-        made = type(f"SDK{error.__name__}", (base, error), {"__doc__": about, "__module__": __name__, "of": error})
+        made: type[Any] = type(
+            f"SDK{error.__name__}", (base, error), {"__doc__": about, "__module__": __name__, "of": error}
+        )
         return _COMBINED.setdefault(error, made)
     return _COMBINED[error]
 

@@ -256,8 +256,9 @@ def _problem(operation: Operation, body: object, lifecycle: Lifecycle) -> str | 
 
 def _wrong_id(of: object, named: str, lifecycle: Lifecycle) -> str | None:
     """What is wrong with the id, which may be written as its digits."""
+    value = getattr(of, named, None)
     try:
-        id_of(value := getattr(of, named, None), lifecycle)
+        id_of(value, lifecycle)
     except InvalidValue:
         return f"{named} is {value!r:.80}"
     return None

@@ -120,7 +120,7 @@ def check_conformance(
     check = partial(
         _Check,
         programs=random,
-        concurrent=concurrent,
+        rounds=concurrent,
         seed=secrets.randbits(32) if seed is None else seed,
         patience=patience,
         fail_fast=fail_fast,
@@ -141,16 +141,16 @@ class _Check:
     For the others see `check_conformance`.
     """
 
-    _session: Session
-    _may_widen: bool
-    _programs: int
-    _concurrent: tuple[int, int] | None
-    _seed: int
-    _patience: float
-    _fail_fast: bool
-    _progress: Progress | None
-    _selection: Selection
-    _known_before: frozenset[Key]
+    session: Session
+    may_widen: bool
+    programs: int
+    rounds: tuple[int, int] | None
+    seed: int
+    patience: float
+    fail_fast: bool
+    progress: Progress | None
+    selection: Selection
+    known_before: frozenset[Key]
     _passed: set[Pair] = attrs.field(factory=set, init=False)
     _why: dict[Pair, str] = attrs.field(factory=dict, init=False)
     _failures: dict[Key, tuple[Failure, str]] = attrs.field(factory=dict, init=False)
@@ -160,18 +160,18 @@ class _Check:
     _used: int | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._pilot = Pilot(self._session, self._patience)
-        self._shown = 1 if self._fail_fast else SHOWN
+        self._pilot = Pilot(self.session, self.patience)
+        self._shown = 1 if self.fail_fast else SHOWN
         self._results: dict[Pair, Result] = {
             (state, trigger): Result.NOT_FORCED
-            for state in self._session.lifecycle.state_rules
-            for trigger in self._session.lifecycle.table[state]
-            if self._selection.has((state, trigger))
+            for state in self.session.lifecycle.state_rules
+            for trigger in self.session.lifecycle.table[state]
+            if self.selection.has((state, trigger))
         }
 
     def whole(self) -> Report:
         """All parts, until one fails; what was found."""
-        with self._session:
+        with self.session:
             for part in (self.systematic, self.random, self.concurrent):
                 if not self.has_failed:
                     part()
@@ -185,19 +185,19 @@ class _Check:
 
     @property
     def _is_over(self) -> bool:
-        return time.monotonic() > self._session.deadline
+        return time.monotonic() > self.session.deadline
 
     def systematic(self) -> None:
         """Play every trial; where the account cannot be emptied, first those that take the fewest units."""
-        before = self._session.quota()
+        before = self.session.quota()
         self._used = None if before is None else before.used
-        trials = Trials(self._session.lifecycle, self._pilot)
+        trials = Trials(self.session.lifecycle, self._pilot)
         self._play(trials.surveys())
         self._play(self._told("systematic", list(trials.all())))
 
     def _play(self, trials: Iterable[Trial]) -> None:
         for trial in trials:
-            if self._fail_fast and self.has_failed:
+            if self.fail_fast and self.has_failed:
                 return
             if self._is_over:
                 self._unfinished = "the budget ended before everything was tried"
@@ -210,8 +210,8 @@ class _Check:
 
     def _told(self, part: str, tried: Sequence[_T]) -> Iterator[_T]:
         for number, each in enumerate(tried, 1):
-            if self._progress is not None and not self._is_over:
-                self._progress(part, number, len(tried))
+            if self.progress is not None and not self._is_over:
+                self.progress(part, number, len(tried))
             yield each
 
     def _attempt(self, trial: Trial) -> None:
@@ -230,99 +230,99 @@ class _Check:
             self._why.setdefault((trial.state, trial.trigger), tried.why)
 
     def _takes_a_unit(self, trial: Trial) -> bool:
-        return trial.state is not None or trial.trigger in self._session.lifecycle.creates
+        return trial.state is not None or trial.trigger in self.session.lifecycle.creates
 
     def _are_units_lost(self) -> bool:
         """Whether orders that were given up hold units."""
-        now = self._session.quota()
-        return not (self._session.ours or now is None or self._used is None) and now.used > self._used
+        now = self.session.quota()
+        return not (self.session.ours or now is None or self._used is None) and now.used > self._used
 
     def _few_units_are_left(self) -> bool:
-        quota = self._session.quota()
+        quota = self.session.quota()
         return quota is not None and quota.total - quota.used <= KEPT
 
     def random(self) -> None:
         """Play random programs until one fails."""
-        if not self._programs:
+        if not self.programs:
             return
         from .programs.stateful import failing_program
 
-        failure = failing_program(self._session, self._programs, self._seed, self._session.deadline, self._is_new)
+        failure = failing_program(self.session, self.programs, self.seed, self.session.deadline, self._is_new)
         if failure is not None:
-            self._failed(exact(self._session, failure), "random")
+            self._failed(exact(self.session, failure), "random")
         elif self._is_over:
             self._unfinished = self._unfinished or "the budget ended before every random program was played"
 
     def concurrent(self) -> None:
         """Let concurrent clients race, and then call what they like."""
-        if self._concurrent is not None:
-            clients, calls = self._concurrent
+        if self.rounds is not None:
+            clients, calls = self.rounds
             self._race(clients)
             if not self.has_failed:
                 self._call_at_once(clients, calls)
 
     def _race(self, clients: int) -> None:
-        selected = [race for race in races(self._session.lifecycle, clients) if self._is_to_be_run(race)]
+        selected = [race for race in races(self.session.lifecycle, clients) if self._is_to_be_run(race)]
         for race in self._told("races", selected * RACES):
             if self._is_over:
                 self._unfinished = self._unfinished or "the budget ended before every race was run"
                 break
             with suppress(CannotForce):
                 try:
-                    for found in raced(self._session, self._pilot, race, self._session.deadline):
-                        self._lost(of_race(found, self._session.lifecycle))
+                    for found in raced(self.session, self._pilot, race, self.session.deadline):
+                        self._lost(of_race(found, self.session.lifecycle))
                 except Contradiction as found:
-                    failure = self._session.failure(found)
+                    failure = self.session.failure(found)
                     if not failure.passing:
                         self._failed(failure, "concurrent")
-            if self._fail_fast and self.has_failed:
+            if self.fail_fast and self.has_failed:
                 break
 
     def _is_to_be_run(self, race: Race) -> bool:
-        selection = self._selection
+        selection = self.selection
         tried = any(selection.has((race.state, trigger)) for trigger in race.triggers)
         return tried and not selection.left_out & {*race.triggers}
 
     def _call_at_once(self, clients: int, calls: int) -> None:
-        self._session.begin(FEW_UNITS)
-        report = self._session.wait_for(
+        self.session.begin(FEW_UNITS)
+        report = self.session.wait_for(
             run_concurrent_async(
-                self._session.driver,
+                self.session.driver,
                 clients=clients,
                 calls=calls,
-                seed=self._seed,
-                lifecycle=self._session.lifecycle,
-                events=self._session.events,
-                budget=max(1.0, self._session.deadline - time.monotonic()),
-                left_out=self._session.left_out,
+                seed=self.seed,
+                lifecycle=self.session.lifecycle,
+                events=self.session.events,
+                budget=max(1.0, self.session.deadline - time.monotonic()),
+                left_out=self.session.left_out,
             )
         )
-        self._session.checked += report.answers
-        self._session.give_up_orders(line.order_id for line in report.lines if line.order_id is not None)
+        self.session.checked += report.answers
+        self.session.give_up_orders(line.order_id for line in report.lines if line.order_id is not None)
         for problem in report.problems:
-            self._lost(of_clients(problem, self._session.lifecycle))
+            self._lost(of_clients(problem, self.session.lifecycle))
         if report.verdict is Finding.UNDECIDED:
             self._unfinished = self._unfinished or "what concurrent clients were told could not be decided"
 
     def show(self) -> None:
         """Show failures with the fewest calls, some of each kind; and what else shorter programs show."""
         chosen = _some_of_each_kind([failure for failure, _ in self._failures.values()], self._shown)
-        if not self._session.ours:  # each costs an order at most, and then there may be no unit left for the others
-            chosen = [without_bystanders(self._session, failure) for failure in chosen]
-        until = max(self._session.deadline, time.monotonic() + LEAST_SHRINKING)
+        if not self.session.ours:  # each costs an order at most, and then there may be no unit left for the others
+            chosen = [without_bystanders(self.session, failure) for failure in chosen]
+        until = max(self.session.deadline, time.monotonic() + LEAST_SHRINKING)
         for number, failure in enumerate(chosen):
-            if self._progress is not None:
-                self._progress("shrinking", number + 1, len(chosen))
+            if self.progress is not None:
+                self.progress("shrinking", number + 1, len(chosen))
             part = self._failures[failure.key][1]
             now = time.monotonic()
             share = now + max(0.0, until - now) / (len(chosen) - number)
-            found = fewest_calls(self._session, failure, self._is_new, share)
+            found = fewest_calls(self.session, failure, self._is_new, share)
             self._widen(found)
             if found.names(failure):
                 self._rename(failure, found)
             self._show(found, part)
             if not found.names(failure):
-                self._show(fewest_calls(self._session, failure, lambda _other: False, share), part)
+                self._show(fewest_calls(self.session, failure, lambda _other: False, share), part)
 
     def _rename(self, failure: Failure, shown: Failure) -> None:
         """Of what is told once, accuse what fewer calls do."""
@@ -336,31 +336,31 @@ class _Check:
         if len(self._violations) < self._shown:
             self._failures.setdefault(failure.key, (failure, part))
             self._results[failure.state, failure.trigger] = Result.FAILED
-            self._violations[failure.key] = violation_of(failure, self._session, part)
+            self._violations[failure.key] = violation_of(failure, self.session, part)
 
     def report(self) -> Report:
         """What was found."""
         for pair in self._results:
-            if self._results[pair] is Result.NOT_FORCED and pair[1] in self._session.not_offered:
+            if self._results[pair] is Result.NOT_FORCED and pair[1] in self.session.not_offered:
                 self._results[pair] = Result.NOT_OFFERED
         why = {
-            pair: self._why.get(pair, self._unfinished or unreached(self._session.lifecycle))
+            pair: self._why.get(pair, self._unfinished or unreached(self.session.lifecycle))
             for pair, result in self._results.items()
             if result is Result.NOT_FORCED
         }
         reason = "" if self.has_failed else self._nothing(why) or self._unfinished
         return Report(
             verdict=Finding.VIOLATES if self.has_failed else Finding.UNDECIDED if reason else Finding.CONFORMS,
-            checked=self._session.checked,
+            checked=self.session.checked,
             coverage=self._results,
             violations=tuple(sorted(self._violations.values(), key=lambda violation: _gravity(violation.kind))),
-            events=self._session.events,
-            seed=self._seed,
+            events=self.session.events,
+            seed=self.seed,
             reason=reason,
             failed=tuple(sorted({**self._failures, **self._violations}, key=lambda key: _gravity(key[2]))),
             known=tuple(self._known),
             not_forced=why,
-            lifecycle=self._session.lifecycle,
+            lifecycle=self.session.lifecycle,
         )
 
     # -- inside ------------------------------------------------------------------------------------------------------
@@ -369,50 +369,50 @@ class _Check:
         """Why it cannot be decided, although the budget lasted."""
         if not {Result.PASSED, Result.FAILED} & {*self._results.values()}:
             return "no pair of a state and a trigger could be checked"
-        if self._session.not_emptied:
-            return f"the account could not be emptied: {self._session.not_emptied}"
+        if self.session.not_emptied:
+            return f"the account could not be emptied: {self.session.not_emptied}"
         if str(NoUnits()) in not_forced.values():
             return "the package had no unit left for everything that was to be tried"
-        if self._session.kept_off:
-            calls = ", ".join(f"{trigger}: {got}" for trigger, got in self._session.kept_off.items())
+        if self.session.kept_off:
+            calls = ", ".join(f"{trigger}: {got}" for trigger, got in self.session.kept_off.items())
             return f"calls were throttled or not permitted, however often they were made: {calls}"
         return ""
 
     def _failed(self, failure: Failure, part: str) -> None:
         """Note a failure, unless it was known, or accuses what was not to be tried. What is told once always is."""
         pair = failure.state, failure.trigger
-        if not self._selection.has(pair) and failure.once is None:
+        if not self.selection.has(pair) and failure.once is None:
             return
         self._widen(failure)
         self._results[pair] = Result.FAILED
-        if failure.key in self._known_before:
+        if failure.key in self.known_before:
             self._known[failure.key] = None
             return
         self._failures.setdefault(failure.key, (failure, part))
 
     def _widen(self, failure: Failure) -> None:
         """`_ActsByItself` if that may be what a failure shows."""
-        if self._may_widen and others_may_have(failure, self._session) and self._acts_by_itself:
+        if self.may_widen and others_may_have(failure, self.session) and self._acts_by_itself:
             raise _ActsByItself
 
     @cached_property
     def _acts_by_itself(self) -> bool:
-        return Pilot(self._session, self._patience).orders_move_by_themselves()
+        return Pilot(self.session, self.patience).orders_move_by_themselves()
 
     def _lost(self, violation: Violation) -> None:
         """Note what cannot be of the answers of concurrent clients, if it is new."""
         pair = violation.state, violation.trigger
-        if not self._selection.has(pair):
+        if not self.selection.has(pair):
             return
         self._results[pair] = Result.FAILED
-        if violation.key in self._known_before:
+        if violation.key in self.known_before:
             self._known[violation.key] = None
         elif len(self._violations) < self._shown:
             self._violations.setdefault(violation.key, violation)
 
     def _is_new(self, failure: Failure) -> bool:
         pair = failure.state, failure.trigger
-        return self._selection.has(pair) and failure.key not in {*self._failures, *self._known_before}
+        return self.selection.has(pair) and failure.key not in {*self._failures, *self.known_before}
 
 
 def _gravity(kind: Kind) -> int:

@@ -82,7 +82,7 @@ class Suite(pytest.Collector):
     def play(self) -> None:
         """Play random programs: it fails with the first that is new, and is skipped if the time was over."""
         self._begin()
-        number, seed = map(self.config.getoption, ("--orderfsm-random", "--orderfsm-seed"))
+        number, seed = int(self.config.getoption("--orderfsm-random") or 0), self.config.getoption("--orderfsm-seed")
         seed = secrets.randbits(32) if seed is None else seed
         failure = failing_program(self._session, number, seed, self._deadline, self._is_new)
         if failure is not None:

@@ -172,6 +172,7 @@ class AccountDriver(Driver, Protocol):
     @property
     def packages(self) -> int:
         """How many packages `create` and `quota` take; 1 where there is no such attribute."""
+        ...
 
     @property
     def speaks_cas(self) -> bool:
@@ -180,6 +181,7 @@ class AccountDriver(Driver, Protocol):
         Then the shapes of bodies are checked too, and what the gateway before that API answers. Where there is no such
         attribute it is taken to, if all operations of the table are of that API.
         """
+        ...
 
     @property
     def tells_second_orders(self) -> bool:
@@ -187,20 +189,25 @@ class AccountDriver(Driver, Protocol):
 
         Where there is no such attribute, it is expected to if its answer has a body, or an id.
         """
+        ...
 
     def orders(
         self, *, status: str | None = None, keyword: str | None = None, page: int = 1, size: int = 50
     ) -> Now[Page]:
         """The account's list: a page of the orders that have `status` and whose domain contains `keyword`."""
+        ...
 
     def quota(self, package: int = 1) -> Now[Quota]:
         """The counts of the package that `create` uses, or of another one."""
+        ...
 
     def request(self, action: str, parameters: Mapping[str, str], *, version: str = VERSION) -> Now[Answer | None]:
         """Send any request to the API: an action and a version that it may not have, parameters by the API's names."""
+        ...
 
     def reset(self, units: int | None) -> Now[bool]:
         """Begin again: no orders, and packages of `units` each; with None, no package. False if this driver cannot."""
+        ...
 
 
 METHODS = {"create": ("operation",), "call": ("operation", 1), "observe": (1,), "happen": (1, "event")}

@@ -85,7 +85,7 @@ class HTTPDriver(CASDriver):
         self.control_url = None if control_url is None else url_of_control(control_url)
         self.product = product
         second = [] if control_url is None or product == OTHER_PRODUCT else [OTHER_PRODUCT]
-        self.products: list[str] = [product, *second]
+        self.products = [product, *second]
         self._client = connect(api_url, key=key)
         milliseconds = int(timeout * 1000)
         self._runtime = sdk.RuntimeOptions(connect_timeout=milliseconds, read_timeout=milliseconds)
@@ -183,7 +183,7 @@ class HTTPDriver(CASDriver):
             except NoAnswer:
                 if product == self.product:
                     raise
-                self.products.remove(product)
+                self.products = [self.product]
         return True
 
     def _in_the_list(self, order_id: int) -> frozenset[State | None]:

@@ -45,12 +45,12 @@ class Roles:
     """What is no id."""
     refused: Mapping[tuple[State | None, Trigger], Refused]
     """Each pair that the table refuses."""
-    _vocabularies: Mapping[Trigger, tuple[Vocabulary, ...]]
+    vocabularies: Mapping[Trigger, tuple[Vocabulary, ...]]
     """Those of each read of an order."""
 
     def words_in(self, trigger: Trigger | None, body: Mapping[str, Any] | None) -> dict[Vocabulary, str]:
         """The words for an order's state that are in the JSON of the answer to `trigger`."""
-        vocabularies = () if trigger is None else self._vocabularies.get(trigger, ())
+        vocabularies = () if trigger is None else self.vocabularies.get(trigger, ())
         said = {each: (body or {}).get(each.field) for each in vocabularies}
         return {vocabulary: str(word) for vocabulary, word in said.items() if word is not None}
 
