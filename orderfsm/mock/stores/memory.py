@@ -65,6 +65,8 @@ class MemoryStore:
         with self._lock:
             if old is not None and self._records.get(old.id) is not old:
                 return False
+            if old is not None and new is not None and new.holds_unit > old.holds_unit:
+                self._free_unit(old.product_code)
             if begun is not None:
                 self._begin(begun)
             if old is not None and new is not None:
@@ -74,6 +76,8 @@ class MemoryStore:
             return True
 
     def _begin(self, record: Record) -> None:
+        if record.holds_unit:
+            self._free_unit(record.product_code)
         self._count(record.product_code, record.holds_unit, record.issued is not None)
         self._records[record.id] = record
         self._in_state.setdefault(record.state, SortedList()).add(record.id)
@@ -93,12 +97,16 @@ class MemoryStore:
             if new.due is not None:
                 self._due.add((new.due, new.id))
 
+    def _free_unit(self, product_code: str) -> None:
+        """`NotRemainCount` if a package has no unit left."""
+        package = self._package(product_code)
+        if package.used >= package.total:
+            raise NotRemainCount
+
     def _count(self, product_code: str, used: int, issued: int) -> None:
         if not used and (not issued or product_code not in self._packages):
             return
         package = self._package(product_code)
-        if used > 0 and package.used >= package.total:
-            raise NotRemainCount
         counts = attrs.evolve(package, used=package.used + used, issued=package.issued + issued)
         self._packages[product_code] = counts
 
