@@ -25,7 +25,7 @@ from .rows import Actor, RefusalRule, Silence, StateRule, Transition, TriggerRul
 from .verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from .codes import Codes
     from .errors import Meaning
@@ -34,8 +34,16 @@ if TYPE_CHECKING:
     from .rows import State, Trigger
 
 
+class _Asked:
+    """What every question and every refusal reads: a slot is read in half the time."""
+
+    __slots__ = ("_refusals", "asked")
+    _refusals: Mapping[State | None, Callable[..., Refusal]]
+    """What makes the error of a refusal in each state: the class itself where it is the same for all triggers."""
+
+
 @attrs.frozen(repr=False, slots=False, cache_hash=True)
-class Lifecycle:
+class Lifecycle(_Asked):
     """An immutable table of rules, compiled to lookups.
 
     `transitions` are its rows in table order; `states` and `triggers` are the rules of each state and of each trigger;
@@ -91,6 +99,7 @@ class Lifecycle:
         put("transitions", tuple(map(self._with_members, self._rows)))
         put("table", self._compiled())
         put("asked", self.table)
+        put("_refusals", dict(self._refusals_by_state()))
         self._errors()
 
     # -- what states, triggers and codes are to the table: worked out when first asked for -----------------------------
@@ -142,16 +151,6 @@ class Lifecycle:
     def _outgoing(self) -> Mapping[State | None, tuple[Transition, ...]]:
         changing = [row for row in self.transitions if row.changes]
         return {state: tuple(row for row in changing if row.source == state) for state in self.state_rules}
-
-    @cached_property
-    def _refusals(self) -> Mapping[State | None, Callable[..., Refusal]]:
-        """What makes the error of a refusal in each state: the class itself where it is the same for all triggers."""
-        made: dict[State | None, Callable[..., Refusal]] = {}
-        for state in self.state_rules:
-            errors = {trigger: self.refusal(state, trigger).error for trigger in self.trigger_rules}
-            same = set(errors.values())
-            made[state] = same.pop() if len(same) == 1 else partial(_refusal, errors)
-        return made
 
     def __repr__(self) -> str:
         return f"Lifecycle(edition={self.edition!r}, {len(self.transitions)} transitions)"
@@ -428,6 +427,12 @@ class Lifecycle:
             return self.asked[state][trigger]
         except KeyError:
             raise Unspecified(self.plain, state, trigger) from None
+
+    def _refusals_by_state(self) -> Iterator[tuple[State | None, Callable[..., Refusal]]]:
+        for state in self.state_rules:
+            errors = {trigger: self.refusal(state, trigger).error for trigger in self.trigger_rules}
+            same = set(errors.values())
+            yield state, same.pop() if len(same) == 1 else partial(_refusal, errors)
 
     def _errors(self) -> tuple[type[ServiceError], ...]:
         """Every error that the table names."""
