@@ -11,7 +11,26 @@ from typing import TYPE_CHECKING
 from . import words
 from .invalid import InvalidValue
 from .questions import ORDER_LIFECYCLE
+from .tables.api import PARAMETERS, RATE_LIMITS, VERSION, Parameters, error_body
 from .verdict import Verdict
+
+__all__ = [
+    "PARAMETERS",
+    "RATE_LIMITS",
+    "VERSION",
+    "Parameters",
+    "error_body",
+    "judge_type",
+    "parse_states",
+    "parse_trigger",
+    "states_from_status",
+    "states_from_type",
+    "status_of",
+    "statuses",
+    "type_of",
+    "types",
+    "vocabulary",
+]
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
