@@ -162,7 +162,7 @@ class JudgedOrders:
                 at = Seen(ruling.said)
             violations.append(
                 Violation(
-                    *attrs.astuple(at, recurse=False),
+                    **attrs.asdict(at, recurse=False),
                     order_id=row.order_id,
                     index=judgement.index,
                     possible=judgement.possible,
