@@ -92,8 +92,10 @@ class Lifecycle(_Asked):
         put = partial(object.__setattr__, self)
         for given in ("_rows", "states", "triggers", "vocabularies", "refusal_rules", "errors", "silences"):
             put(given, tuple(getattr(self, given)))
-        article = "an" if self.noun.startswith(("a", "e", "i", "o", "u")) else "a"
-        put("title", self.title or f"The life of {article} {self.noun}")
+        if not self.title:
+            from .explanation import with_article
+
+            put("title", f"The life of {with_article(self.noun)}")
         put("state_rules", {rule.state: rule for rule in self.states})
         put("trigger_rules", {rule.trigger: rule for rule in self.triggers})
         put("transitions", tuple(map(self._with_members, self._rows)))

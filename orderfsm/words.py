@@ -93,7 +93,9 @@ def trigger_meant(word: object, rules: Iterable[TriggerRule], accepted: Iterable
 def _meant(kind: str, word: object, known: Mapping[str, _Meaning], accepted: Iterable[str | None]) -> _Meaning:
     """What `word` means, of words that are `known` in lower case; else `InvalidValue`, which names the closest one."""
     if isinstance(word, str) and word in known:
-        return known[word]
+        meant = known[word]
+        if not isinstance(word, Enum) or word in (meant if isinstance(meant, frozenset) else {meant}):
+            return meant
     if isinstance(word, str) and not isinstance(word, Enum):
         plain = word.lower()
         if plain in known:

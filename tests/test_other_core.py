@@ -331,6 +331,21 @@ def test_a_table_may_say_as_little_as_rows_states_and_triggers():
     assert light.name_of(None) == "no light"
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: can(State.IN_TRANSIT, State.LOST, LIFECYCLE),
+        lambda: parse_trigger(State.LOST, LIFECYCLE),
+        lambda: explain(State.IN_TRANSIT, State.LOST, LIFECYCLE),
+        lambda: narrow([State.IN_TRANSIT], State.LOST, accepted=True, lifecycle=LIFECYCLE),
+    ],
+)
+def test_a_state_is_never_taken_for_the_trigger_whose_name_is_its_value(ask):
+    assert Event.LOST.name.lower() == State.LOST
+    with pytest.raises(InvalidValue, match=r"trigger <State\.LOST"):
+        ask()
+
+
 # -- ids ---------------------------------------------------------------------------------------------------------------
 
 NUMBERS, MARKS = Identity("order_id"), LIFECYCLE.identity
