@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from random import Random
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,8 +26,8 @@ from between import Behind, Between, acceptance
 from orders import call, in_form, obeyed, order_in, state_of
 from Tea.exceptions import TeaException
 
-from orderfsm import Event, InvalidValue, Operation, State, trace
-from orderfsm.client import JournalFailed, sweep, sweep_async
+from orderfsm import ORDER_LIFECYCLE, Event, InvalidValue, Operation, State, trace
+from orderfsm.client import JournalFailed, guard, sweep, sweep_async
 from orderfsm.client.journal import Journal
 from orderfsm.client.sdk import Answer, request
 from orderfsm.client.steps import Send
@@ -119,6 +120,15 @@ def test_a_dry_run_shows_the_plans_and_changes_nothing(service, between, sweepin
     assert plans[State.ISSUED] is None
     renewals = {orders[each.order_id] for each in selected if each.may_be_renewal}
     assert renewals == {State.PENDING_APPLICATION}
+
+
+def test_an_order_that_a_renewal_may_have_begun_counts_if_the_table_says_that_such_a_one_holds_a_unit(service, server):
+    renew = ORDER_LIFECYCLE.transition(State.ABOUT_TO_EXPIRE, Operation.RENEW)
+    holding = ORDER_LIFECYCLE.without(renew).with_rows(attrs.evolve(renew, holds=1))
+    for lifecycle, freed in ((ORDER_LIFECYCLE, (0, 1)), (holding, (1, 0))):
+        order_in(service, State.PENDING_APPLICATION)
+        report = sweep(guard(server.client(), lifecycle=lifecycle), states={State.PENDING_APPLICATION}, **FAST)
+        assert (report.freed, report.perhaps_freed) == freed
 
 
 def test_orders_in_other_states_are_taken_if_asked_for(service, sweeping):

@@ -63,8 +63,8 @@ class Candidate:
 
     `bought` is the date of the order (Unix time), None if the list has none. `states` are those that the status may
     mean. `plan` leads from there to the deletion; None if no operations do, or not the same in all `states`.
-    `may_be_renewal`: orders begin in this state when a certificate is renewed, and wait there to be submitted; such an
-    order holds no quota.
+    `may_be_renewal`: orders that hold no quota, by the table, begin in this state when a certificate is renewed, and
+    wait there to be submitted.
     """
 
     order_id: Id
@@ -397,8 +397,8 @@ class _Sweep:
         states, plan = meaning(self.lists, status, self.lifecycle), None
         with suppress(Unreachable):
             plan = decide(self.lifecycle, states, self.end)
-        renewals = {row.creates for row in self.lifecycle.transitions} - {None}
-        return Candidate(order_id, status, domain, product, bought, states, plan, bool(states & renewals))
+        without_unit = {row.creates for row in self.lifecycle.transitions if row.creates is not None and not row.holds}
+        return Candidate(order_id, status, domain, product, bought, states, plan, bool(states & without_unit))
 
     def _verify(self, outcomes: dict[Id, _Outcome]) -> Process[str | None]:
         """Take back what was concluded from a read alone: an order that was "not found" and is in the list.
