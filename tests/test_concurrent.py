@@ -104,7 +104,7 @@ class LastWriteWins(MemoryStore):
         with self._lock:
             return super().commit(old and super().get(old.id), new, begun, happened)
 
-    def _free_unit(self, product_code):
+    def _free_unit(self, product_code, units=1):
         """Whoever writes last may bring an order back, and with it its unit."""
 
 

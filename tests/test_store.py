@@ -242,6 +242,20 @@ def test_a_change_begins_an_order_with_it_or_not_at_all(store):
     assert store.commit(old, moved(old, State.EXPIRED), None, told(old))
 
 
+def test_a_change_that_takes_a_unit_and_begins_an_order_that_takes_another_needs_both(store):
+    store.put_package(PRODUCT, 1)
+    old = create(store, State.ABOUT_TO_EXPIRE)
+    second = new_order(store, State.PENDING_APPLICATION, holds_unit=True)
+    taking = attrs.evolve(old, holds_unit=True, version=1)
+    before = everything(store)
+    with pytest.raises(NotRemainCount):
+        store.commit(old, taking, second, told(old))
+    assert everything(store) == before
+    store.put_package(PRODUCT, 2)
+    assert store.commit(old, taking, second, told(old))
+    assert store.package(PRODUCT).used == 2
+
+
 def test_of_eight_threads_that_change_an_order_exactly_one_wins(store):
     old = create(store)
     for at in range(12):

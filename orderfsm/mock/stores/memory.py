@@ -66,7 +66,8 @@ class MemoryStore:
             if old is not None and self._records.get(old.id) is not old:
                 return False
             if old is not None and new is not None and new.holds_unit > old.holds_unit:
-                self._free_unit(old.product_code)
+                both = begun is not None and begun.holds_unit and begun.product_code == old.product_code
+                self._free_unit(old.product_code, 1 + both)
             if begun is not None:
                 self._begin(begun)
             if old is not None and new is not None:
@@ -97,10 +98,10 @@ class MemoryStore:
             if new.due is not None:
                 self._due.add((new.due, new.id))
 
-    def _free_unit(self, product_code: str) -> None:
-        """`NotRemainCount` if a package has no unit left."""
+    def _free_unit(self, product_code: str, units: int = 1) -> None:
+        """`NotRemainCount` if a package has not so many units left."""
         package = self._package(product_code)
-        if package.used >= package.total:
+        if package.used + units > package.total:
             raise NotRemainCount
 
     def _count(self, product_code: str, used: int, issued: int) -> None:
