@@ -138,7 +138,7 @@ def test_what_is_no_control_url_is_named(url):
         {"half_issued"},
         *(pytest.param(odd, marks=pytest.mark.long) for odd in ({"half_issued", State.ISSUED}, {7}, {""})),
     ],
-    ids=str,
+    ids=["half_issued", "half_issued or issued", "a number", "empty"],
 )
 def test_an_unknown_state_is_a_violation_of_the_read_that_showed_it(unknown):
     class Odd(ServiceDriver):
