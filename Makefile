@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # The modules whose tests must reach every branch of the core: tracing costs time, so the others are not traced.
-CORE := conditions drawing errors lifecycle machine machine_async machine_models order other_core other_forms other_trace pairs properties spec streams trace trigger_sequences wire
+CORE := conditions drawing errors instances_asked instances_core instances_forms instances_machine instances_trace lifecycle machine machine_async machine_models order other_core other_forms other_trace pairs properties spec streams trace trigger_sequences wire
 CORE := $(CORE:%=tests/test_%.py)
 
 .PHONY: help demo test lint format docs test-spark test-pythons test-sdks test-lowest check-full bench mutants clean

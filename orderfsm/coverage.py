@@ -168,8 +168,8 @@ class RecordingLifecycle(Lifecycle):
     def with_rows(self, *rows: Transition) -> Lifecycle:
         return self.watched.with_rows(*rows)
 
-    def judge(self, states: Collection[State | None], trigger: Trigger) -> Verdict:
-        verdict = self.watched.judge(states, trigger)
+    def judge(self, states: Collection[State | None], trigger: Trigger, *, age: float | None = None) -> Verdict:
+        verdict = self.watched.judge(states, trigger, age=age)
         trigger = self.trigger(trigger)
         answers = {state: self.watched.table[state].get(trigger, ...) for state in self.members(states)}
         for state, answer in answers.items():

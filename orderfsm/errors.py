@@ -51,6 +51,8 @@ class Meaning(StrEnum):
     """No order was created, for another reason than quota."""
     NO_PACKAGE = "no_package"
     NO_UNIT = "no_unit"
+    TOO_LATE = "too_late"
+    """The order's state allows the call, but the time in which it might be made is over."""
     PERHAPS = "perhaps"
     """The call was carried out, or it was not."""
     THROTTLED = "throttled"

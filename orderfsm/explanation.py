@@ -36,13 +36,15 @@ class Explanation(Uncertain):
     """Why `lifecycle` allows or refuses `trigger` for an order that is in one of `states`, or says nothing of it.
 
     `states` are members, at least one, in table order. With several, each property says only what is true in all of
-    them. Everything is worked out when it is asked for.
+    them. `age` is how many seconds ago the order began, if that is known: rows whose time is over allow nothing.
+    Everything is worked out when it is asked for.
     """
 
     _instead: ClassVar[str] = "ask its `.legal`, which is True, False, or None where that depends on the state"
     lifecycle: Table
     states: tuple[State | None, ...]
     trigger: Trigger
+    age: float | None = None
 
     @property
     def state(self) -> State | None:
@@ -52,35 +54,40 @@ class Explanation(Uncertain):
     @property
     def verdict(self) -> Verdict:
         """LEGAL in every one of the states, ILLEGAL in every one, else UNDECIDED, as where the sources are silent."""
-        return self.lifecycle.judge(self.states, self.trigger)
+        return self.lifecycle.judge(self.states, self.trigger, age=self.age)
 
     @property
     def legal(self) -> bool | None:
         """Whether the trigger is allowed in every one of the states; None if only in some, or nobody knows."""
-        answers = {row is not None for row in self._rows.values()}
+        answers = {state in self._rows_in_time for state in self._rows}
         return answers.pop() if len(answers) == 1 and not self._silent else None
 
     @property
     def passes(self) -> bool:
         """Whether it is refused in every one of the states, and the same call succeeds later, by itself."""
-        return self.legal is False and all(rule.passes for rule in self._refusals.values())
+        return self.legal is False and not self._late and all(rule.passes for rule in self._refusals.values())
 
     @property
     def target(self) -> State | None:
         """The state after the step; None if it is refused, or leads to different states."""
-        targets = {None if row is None else row.target for row in self._rows.values()}
+        rows = self._rows_in_time
+        targets = {rows[state].target if state in rows else None for state in self._rows}
         return targets.pop() if len(targets) == 1 else None
 
     @property
     def allowed(self) -> Others:
         """The operations that would change something in every one of the states, in table order."""
-        first, *others = (self.lifecycle.allowed(state) for state in self.states)
+        first, *others = map(self._allowed, self.states)
         return Others(operation for operation in first if all(operation in other for other in others))
 
     @property
     def allowed_in(self) -> dict[State, tuple[Any, ...]]:
         """For each of the states, the operations that would change something there; without "no order"."""
-        return {state: self.lifecycle.allowed(state) for state in self.states if state is not None}
+        return {state: self._allowed(state) for state in self.states if state is not None}
+
+    def _allowed(self, state: State | None) -> tuple[Any, ...]:
+        rows = self.lifecycle.table[state]
+        return tuple(each for each in self.lifecycle.allowed(state) if rows[each].holds_at(self.age))  # type: ignore[union-attr]
 
     @property
     def basis(self) -> Basis:
@@ -108,9 +115,9 @@ class Explanation(Uncertain):
         if self._refusals:
             refused = list(self._refusals)
             sentences.append(f"{self.trigger} is not allowed {self._where(refused, 'or')}, {self._only}.")
-        if self.passes:
-            sentences.append("The same call succeeds later, by itself.")
-        return " ".join([*sentences, *(self._leads(row) for row in self._rows.values() if row is not None)])
+        sentences += [self._passes(state, rule) for state, rule in self._refusals.items() if rule.passes]
+        sentences += [self._is_over(row) for row in self._late.values()]
+        return " ".join([*sentences, *map(self._leads, self._rows_in_time.values())])
 
     @property
     def instead(self) -> Plan | None:
@@ -127,7 +134,8 @@ class Explanation(Uncertain):
 
     def as_json(self) -> dict[str, Any]:
         """What `orderfsm explain --json` prints; no order is `null`."""
-        next_states = self.lifecycle.narrow(self.states, self.trigger, accepted=True)
+        in_time = [state for state in self.states if state not in self._late]
+        next_states = self.lifecycle.narrow(in_time, self.trigger, accepted=True) if in_time else ()
         return {
             "table": self.lifecycle.name,
             "operation": self.trigger,
@@ -175,6 +183,15 @@ class Explanation(Uncertain):
         return {state: self.lifecycle.table[state][self.trigger] for state in self.states if state not in silent}
 
     @property
+    def _rows_in_time(self) -> dict[State | None, Transition]:
+        return {state: row for state, row in self._rows.items() if row is not None and row.holds_at(self.age)}
+
+    @property
+    def _late(self) -> dict[State | None, Transition]:
+        """The rows that allowed it, and do not any more."""
+        return {state: row for state, row in self._rows.items() if row is not None and not row.holds_at(self.age)}
+
+    @property
     def _refusals(self) -> dict[State | None, RefusalRule]:
         refused = [state for state, row in self._rows.items() if row is None]
         return {state: self.lifecycle.refusal(state, self.trigger) for state in refused}
@@ -203,30 +220,48 @@ class Explanation(Uncertain):
             places.append(f"in {listed(existing, conjunction)}")
         return f" {conjunction} ".join(places)
 
+    def _passes(self, state: State | None, rule: RefusalRule) -> str:
+        """Why it is too early, and when the same call succeeds."""
+        steps = shortest(self.lifecycle, state, self._allows, events=False)
+        waits = [] if steps is None else [row.trigger for row in steps]
+        when = f"when {listed(waits)} {'has' if len(waits) == 1 else 'have'} happened" if waits else "later, by itself"
+        why = f"{rule.because}; the" if rule.because else "the"
+        where = "" if len(self.states) == 1 else f" {self._where([state], 'and')}"
+        return f"Too early{where}: {why} same call passes {when}."
+
+    def _allows(self, state: State | None) -> bool:
+        return self.lifecycle.table[state].get(self.trigger) is not None
+
     def _leads(self, row: Transition) -> str:
         leads = f"leads to {row.target}" if row.changes else "changes nothing"
         begins = f" and creates another {self.lifecycle.noun} in {row.creates}" if row.creates is not None else ""
-        return f"{row.trigger} is allowed {self._where([row.source], 'and')}: it {leads}{begins}."
+        within = "" if row.within is None else f" {row.within} of its beginning"
+        return f"{row.trigger} is allowed {self._where([row.source], 'and')}{within}: it {leads}{begins}."
+
+    def _is_over(self, row: Transition) -> str:
+        where, code = self._where([row.source], "and"), row.within.error.code  # type: ignore[union-attr]
+        return f"{row.trigger} is not allowed {where} any more, only {row.within} of its beginning: {code}."
 
     def _instead_in(self, state: State | None) -> Plan | None:
-        lifecycle, trigger = self.lifecycle, self.trigger
-        if state is None or lifecycle.table[state].get(trigger, ...) is not None:
+        lifecycle, trigger, age = self.lifecycle, self.trigger, self.age
+        if state is None or state in self._rows_in_time or state in self._silent:
             return None
         if lifecycle.trigger_rules[trigger].abandons:
-            steps = shortest(lifecycle, state, lambda reached: lifecycle.state_rules[reached].terminal, events=False)
+            ends = {rule.state for rule in lifecycle.states if rule.terminal}
+            steps = shortest(lifecycle, state, ends.__contains__, events=False, age=age)
         else:
-            steps = shortest(
-                lifecycle, state, lambda reached: lifecycle.table[reached].get(trigger) is not None, events=True
-            )
+            steps = shortest(lifecycle, state, self._allows, events=True, age=age)
             steps = steps and (*steps, lifecycle.transition(steps[-1].target, trigger))
         return Plan.of(lifecycle, state, steps) if steps else None
 
 
-def explain(lifecycle: Table, states: Iterable[State | None], trigger: Trigger) -> Explanation:
+def explain(
+    lifecycle: Table, states: Iterable[State | None], trigger: Trigger, age: float | None = None
+) -> Explanation:
     """The explanation for an order that is in one of `states`; `InvalidValue` if that is not a set of states."""
     members = lifecycle.members(states)
     ordered = tuple(state for state in lifecycle.state_rules if state in members)
-    return Explanation(lifecycle.plain, ordered, lifecycle.trigger(trigger))
+    return Explanation(lifecycle.plain, ordered, lifecycle.trigger(trigger), age)
 
 
 def listed(words: Sequence[str], conjunction: str = "and") -> str:

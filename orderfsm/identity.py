@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple, TypeAlias
 
 from .invalid import InvalidValue
@@ -25,17 +24,21 @@ class Identity(NamedTuple):
     """How a table identifies its orders: by ids that traces and reports have under `key`.
 
     An id is an int in 1 .. 2**63-1; with `form` it is a text instead: 1 to `longest` printable ASCII characters without
-    spaces, and `form` says how one is made of a number (`book-{}`). `parameter` is the API's name for it.
+    spaces, and `form` says how one is made of a number (`book-{}`). `parameter` is the API's name for it. `others` are
+    how the ids begin of what the API's lists have besides, and what lives by another table.
 
     >>> from orderfsm.identity import Identity
     >>> Identity("order_id").read("0007"), Identity("shelf_mark", form="qa-{}").new(7)
     (7, 'qa-7')
+    >>> Identity("shelf_mark", form="qa-{}").number("qa-7")
+    7
     """
 
     key: str = "order_id"
     parameter: str = "OrderId"
     form: str = ""
     longest: int = LONGEST
+    others: tuple[str, ...] = ()
 
     @property
     def is_text(self) -> bool:
@@ -57,8 +60,9 @@ class Identity(NamedTuple):
     def check(self, value: object) -> Id:
         """`value` if it is an id; else `InvalidValue`."""
         if self.form:
-            if isinstance(value, str) and re.fullmatch(r"[!-~]+", value) and len(value) <= self.longest:
-                return value
+            is_visible = isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value
+            if is_visible and 0 < len(value) <= self.longest:  # type: ignore[arg-type]  # it is a text
+                return value  # type: ignore[return-value]
         elif type(value) is int and 0 < value <= MAX_ID:
             return value
         raise InvalidValue(self.words, value, [self.accepted])
@@ -81,6 +85,21 @@ class Identity(NamedTuple):
     def new(self, number: int) -> Id:
         """The id made of `number`, a positive one."""
         return self.check(self.form.format(number) if self.is_text else number)
+
+    def number(self, value: Id) -> int | None:
+        """The number of which that id was made; None if it was made of none, or of one that its form hides."""
+        if not isinstance(value, str):
+            return value
+        before, after = self.form.partition("{")[0], self.form.rpartition("}")[2]
+        digits = value[len(before) : len(value) - len(after)]
+        for base in (10, 16):
+            try:
+                number = int(digits, base)
+            except ValueError:
+                continue
+            if number > 0 and self.form.format(number) == value:
+                return number
+        return None
 
     def sort_key(self, value: Id) -> tuple[int, Id]:
         """What ids sort by, also those of two kinds: numbers before texts."""

@@ -34,6 +34,13 @@ if TYPE_CHECKING:
     from .rows import State, Trigger
 
 
+def _age(value: object) -> float:
+    """`value`, if it is how many seconds ago something began; else `InvalidValue`."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise InvalidValue("age", value, ["seconds, 0 or more"])
+
+
 class _Asked:
     """What every question and every refusal reads: a slot is read in half the time."""
 
@@ -308,13 +315,20 @@ class Lifecycle(_Asked):
         """The operations that change something in `state`, in table order."""
         return tuple(row.trigger for row in self.outgoing(self.state(state)) if self.by_client(row.trigger))
 
-    def judge(self, states: Collection[State | None], trigger: Trigger) -> Verdict:
+    def judge(self, states: Collection[State | None], trigger: Trigger, *, age: float | None = None) -> Verdict:
         """Whether `trigger` is allowed in every one of the possible `states`, in none, or in some.
 
-        Where the sources are silent it is undecided.
+        Where the sources are silent it is undecided. `age` is how many seconds ago the order began, if that is known:
+        a row whose time is over by then allows nothing; of an order of unknown age every row holds.
         """
+        members = self.members(states)
         try:
-            answers = {self.can(state, trigger) for state in self.members(states)}
+            if age is None:
+                answers = {self.can(state, trigger) for state in members}
+            else:
+                known = _age(age)
+                rows = [self._row_asked(state, self.trigger(trigger)) for state in members]
+                answers = {row is not None and row.holds_at(known) for row in rows}
         except Unspecified:
             return Verdict.UNDECIDED
         if len(answers) == 2:
@@ -337,27 +351,38 @@ class Lifecycle(_Asked):
     def reading(self, answer: Mapping[str, str | None]) -> frozenset[State | None]:
         """The states in which the fields of `answer` may all have these words; perhaps none.
 
-        Fields that no vocabulary has, and those that are None, say nothing; a word that nobody knows is `InvalidValue`.
+        Fields that no vocabulary has, and those that are None, say nothing, unless the table says what an absent field
+        means; a word that nobody knows is `InvalidValue`.
         """
-        from .words import meanings, states_read
+        from .words import meanings, states_read, word_in
 
         possible = frozenset(self.state_rules)
         for vocabulary in self.vocabularies:
-            word = answer.get(vocabulary.field)
+            word = word_in(answer, vocabulary, self)
             if word is not None:
                 possible &= states_read(word, vocabulary.field, meanings(self, vocabulary))
         return possible
 
     # -- paths and explanations: their modules are imported when they are first needed --------------------------------
 
-    def plan(self, state: State | None, goal: State | None, *, events: bool = False, grave: bool = False) -> Plan:
+    def plan(
+        self,
+        state: State | None,
+        goal: State | None,
+        *,
+        events: bool = False,
+        grave: bool = False,
+        age: float | None = None,
+    ) -> Plan:
         """A shortest path to `goal` by operations and what completes them; else `Unreachable`.
 
-        With `events`, also by what others do; with `grave`, also by operations that no plan takes unasked.
+        With `events`, also by what others do, by what nobody hopes for only where there is no other way; with `grave`,
+        also by operations that no plan takes unasked. `age` as for `judge`.
         """
         from .paths import plan
 
-        return plan(self, self.state(state), self.state(goal), events=events, grave=grave)
+        known = None if age is None else _age(age)
+        return plan(self, self.state(state), self.state(goal), events=events, grave=grave, age=known)
 
     def reachable(self, state: State | None, *, by: Collection[Actor] = tuple(Actor)) -> frozenset[State | None]:
         """The states that the order can get to, `state` itself included, by what the actors `by` may do."""
@@ -442,6 +467,7 @@ class Lifecycle(_Asked):
         refusals = self.refusal_rules if everywhere else (*self.refusal_rules, _ANYWHERE)
         named = [*self.errors, self.not_found, *(rule.error for rule in refusals)]
         named += [rule.fails for rule in self.triggers if rule.fails is not None]
+        named += [row.within.error for row in self.transitions if row.within is not None]
         for error in named:
             if not (isinstance(error, type) and issubclass(error, ServiceError)):
                 raise InvalidValue("error", error, ["a class of ServiceError"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING, overload
 
 import attrs
@@ -12,7 +14,7 @@ from .invalid import InvalidValue, Unreachable
 from .rows import Actor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from .rows import State, Transition, Trigger
     from .table import Table
@@ -33,12 +35,15 @@ class Plan(Sequence["Trigger"]):
     goal: State | None
     steps: tuple[Transition, ...]
     waits: tuple[tuple[Trigger, Actor], ...]
+    _takes: Mapping[Trigger, tuple[float, float]] = attrs.field(factory=dict, eq=False, repr=False)
 
     @classmethod
     def of(cls, lifecycle: Table, start: State | None, steps: tuple[Transition, ...]) -> Plan:
         """The plan that consists of `steps`, rows of `lifecycle` of which each begins where the one before it ends."""
         waits = tuple((row.trigger, lifecycle.actor(row)) for row in steps if lifecycle.actor(row) is not Actor.CLIENT)
-        return cls(start, steps[-1].target if steps else start, steps, waits)
+        rules = [lifecycle.trigger_rules[trigger] for trigger, _ in waits]
+        takes = {rule.trigger: rule.takes for rule in rules if rule.takes is not None}
+        return cls(start, steps[-1].target if steps else start, steps, waits, takes)
 
     @property
     def state(self) -> State | None:
@@ -63,16 +68,44 @@ class Plan(Sequence["Trigger"]):
     def __str__(self) -> str:
         actors: dict[Trigger, Actor] = dict(self.waits)
         words = [
-            f"wait for {trigger} ({actors[trigger]})" if trigger in actors else trigger for trigger in self.triggers
+            f"wait for {trigger} ({actors[trigger]}{self._time(trigger)})" if trigger in actors else trigger
+            for trigger in self.triggers
         ]
         return ", then ".join(words) or "nothing to do"
 
+    def _time(self, event: Trigger) -> str:
+        """How long an event that completes a call takes, where the table says so: `, 3 to 6 seconds`."""
+        return f", {time_taken(*self._takes[event])}" if event in self._takes else ""
 
-def plan(lifecycle: Table, start: State | None, goal: State | None, *, events: bool, grave: bool) -> Plan:
+
+def time_taken(least: float, most: float) -> str:
+    """A time of so many seconds as people say it: `3 to 6 seconds`, `10 seconds to 20 minutes`."""
+    (low, small), (high, large) = (_said(seconds) for seconds in (least, most))
+    return f"{low} to {high} {large}" if small == large else f"{low} {small} to {high} {large}"
+
+
+def _said(seconds: float) -> tuple[str, str]:
+    for unit, length in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length and seconds % length == 0:
+            return f"{seconds / length:g}", unit
+    return f"{seconds:g}", "seconds"
+
+
+def plan(
+    lifecycle: Table, start: State | None, goal: State | None, *, events: bool, grave: bool, age: float | None = None
+) -> Plan:
     """A shortest path between two members, as `orderfsm.plan` finds it; else `Unreachable`."""
-    steps = shortest(lifecycle, start, lambda state: state == goal, events=events, grave=grave)
+
+    def is_goal(state: State | None) -> bool:
+        return state == goal
+
+    steps = shortest(lifecycle, start, is_goal, events=events, grave=grave, age=age)
     if steps is None:
         means = "operations or events" if events else "operations alone"
+        unasked = None if grave else shortest(lifecycle, start, is_goal, events=events, grave=True, age=age)
+        if unasked is not None:
+            named = dict.fromkeys(row.trigger for row in unasked if lifecycle.trigger_rules[row.trigger].grave)
+            means = f"{means} without {' and '.join(named)}, which no plan takes unless it is asked to"
         raise Unreachable(start, goal, means, lifecycle.name_of(None))
     return Plan.of(lifecycle, start, steps)
 
@@ -99,28 +132,39 @@ def shortest(
     *,
     events: bool,
     grave: bool = False,
+    age: float | None = None,
 ) -> tuple[Transition, ...] | None:
     """The steps to the nearest goal, or None if there is none.
 
     They are operations, without those that are grave unless `grave`, and the events that complete an operation; with
-    `events`, all events. Of equally short paths, the first: in each state the client's own calls come before what
-    others do, then the order of the table decides, in which what fails stands after what succeeds.
+    `events`, all events, but as few as possible that nobody hopes for. Of equally short paths, the first: in each state
+    the client's own calls come before what others do, then the order of the table decides.
     """
 
-    def usable(row: Transition) -> bool:
+    def adverse(row: Transition) -> tuple[int, int] | None:
+        """How bad it is: whether a failure, and whether an end, which is sure to come. None: it is not to be taken."""
         rule = lifecycle.trigger_rules[row.trigger]
         if rule.actor is Actor.CLIENT:
-            return grave or not rule.grave
-        return events or rule.follows is not None
+            return (0, 0) if (grave or not rule.grave) and row.holds_at(age) else None
+        if rule.follows is not None:
+            return (0, 0)
+        is_end = rule.actor is Actor.CALENDAR
+        return (rule.adverse and not is_end, rule.adverse and is_end) if events else None
 
-    paths: dict[State | None, tuple[Transition, ...]] = {start: ()}
-    frontier = deque([start])
-    while frontier:
-        state = frontier.popleft()
+    # Paths by how many of their steps are failures, ends, and steps at all, and then by when they were found.
+    paths: list[tuple[int, int, int, int, State | None, tuple[Transition, ...]]] = [(0, 0, 0, 0, start, ())]
+    found = count(1)
+    known: set[State | None] = set()
+    while paths:
+        failures, ends, length, _, state, steps = heappop(paths)
         if is_goal(state):
-            return paths[state]
+            return steps
+        if state in known:
+            continue
+        known.add(state)
         for row in sorted(lifecycle.outgoing(state), key=lambda row: lifecycle.actor(row) is not Actor.CLIENT):
-            if row.target in lifecycle.table and usable(row) and row.target not in paths:
-                paths[row.target] = (*paths[state], row)
-                frontier.append(row.target)
+            worse = adverse(row)
+            if worse is not None and row.target in lifecycle.table and row.target not in known:
+                path = (failures + worse[0], ends + worse[1], length + 1, next(found), row.target, (*steps, row))
+                heappush(paths, path)
     return None

@@ -72,9 +72,15 @@ def allowed(state: rows.State | None, lifecycle: Lifecycle = ORDER_LIFECYCLE) ->
 
 
 def judge(
-    states: Collection[rows.State | None], trigger: rows.Trigger, lifecycle: Lifecycle = ORDER_LIFECYCLE
+    states: Collection[rows.State | None],
+    trigger: rows.Trigger,
+    lifecycle: Lifecycle = ORDER_LIFECYCLE,
+    *,
+    age: float | None = None,
 ) -> Verdict:
     """The verdict on `trigger` when the order may be in any of `states`; an empty set is an `InvalidValue`.
+
+    `age` is how many seconds ago the order began, if that is known and the table has rows that hold for a time only.
 
     >>> from orderfsm import Operation, State, judge
     >>> judge({State.PENDING_REVIEW, State.BEING_REVIEWED}, Operation.DELETE)
@@ -82,7 +88,7 @@ def judge(
     >>> judge({State.ISSUED, State.ABOUT_TO_EXPIRE}, Operation.RENEW)
     <Verdict.UNDECIDED: 'undecided'>
     """
-    return lifecycle.judge(states, trigger)
+    return lifecycle.judge(states, trigger, age=age)
 
 
 def narrow(
@@ -109,13 +115,15 @@ def plan(
     *,
     events: bool = False,
     grave: bool = False,
+    age: float | None = None,
     lifecycle: Lifecycle = ORDER_LIFECYCLE,
 ) -> Plan:
     """A shortest path from `state` to `goal` over operations; of equally short ones, the first in table order.
 
     Events by which the service completes an operation count as steps too. With `events`, whatever others do counts, but
     after the client's own calls; `Plan.waits` says what to wait for, and who makes it happen. With `grave`, also
-    operations that cannot be taken back or cost money. Raises `Unreachable` if there is no such path.
+    operations that cannot be taken back or cost money. `age` as for `judge`. Raises `Unreachable` if there is no such
+    path.
 
     >>> from orderfsm import State, plan
     >>> print(plan(State.BEING_REVIEWED, State.DELETED))
@@ -123,7 +131,7 @@ def plan(
     >>> print(plan(State.PENDING_REVIEW, State.ISSUED, events=True))
     wait for domain_validated (owner), then wait for review_passed (ca)
     """
-    return lifecycle.plan(state, goal, events=events, grave=grave)
+    return lifecycle.plan(state, goal, events=events, grave=grave, age=age)
 
 
 def reachable(

@@ -25,6 +25,9 @@ Trigger: TypeAlias = StrEnum
 DAY = 86_400
 """Seconds in a day."""
 
+ABSENT = ""
+"""The word of a field that an answer has not, has empty, or has as null, where a table says what that means."""
+
 
 class Basis(StrEnum):
     """What a rule stands on, the firmest first.
@@ -48,6 +51,30 @@ class Actor(StrEnum):
     SERVICE = "service"
 
 
+class Term(StrEnum):
+    """What comes to an end when its time is over."""
+
+    CERTIFICATE = "certificate"
+    SUBSCRIPTION = "subscription"
+
+
+class Window(NamedTuple):
+    """How long a row allows its trigger: `seconds` from when the order began and was paid, the end included.
+
+    Later the service refuses the call with `error`, a `ServiceError` that means `TOO_LATE`.
+    """
+
+    seconds: float
+    error: Any
+
+    def is_open(self, age: float) -> bool:
+        """Whether the row still holds `age` seconds after the order began."""
+        return age <= self.seconds
+
+    def __str__(self) -> str:
+        return f"within {self.seconds / DAY:g} days"
+
+
 @attrs.frozen
 class Transition:
     """One row of the table: in `source`, `trigger` is allowed and leads to `target`.
@@ -56,8 +83,9 @@ class Transition:
     the rule is inferred. `quota` is the effect on the order's package: +1 takes a unit, -1 returns the unit that the
     order holds, 0 does neither. With `quota_within` (seconds) the unit is returned only if the certificate was issued
     no longer ago than that, the end included. `creates` is the state in which a second order begins, on the row that
-    creates one, and `holds` the units of quota that the second order holds. `note` says which part of a documented
-    rule is inferred.
+    creates one, and `holds` the units of quota that the second order holds. `within` is the time in which the row
+    holds, if not always. `edits`: it changes what the order says of itself, whatever the state. `note` says which part
+    of a documented rule is inferred.
     """
 
     source: State | None
@@ -70,11 +98,13 @@ class Transition:
     quota_within: int | None = None
     note: str = ""
     holds: int = 0
+    within: Window | None = None
+    edits: bool = False
 
     @property
     def changes(self) -> bool:
-        """Whether the order changes its state or a second order begins; a read does neither."""
-        return self.target != self.source or self.creates is not None
+        """Whether the order changes, its state or what it says, or a second order begins; a read does none of these."""
+        return self.target != self.source or self.creates is not None or self.edits
 
     @property
     def quota_text(self) -> str:
@@ -83,6 +113,10 @@ class Transition:
             return ""
         within = "" if self.quota_within is None else f" within {self.quota_within / DAY:g} days"
         return f"{self.quota:+d}{within}"
+
+    def holds_at(self, age: float | None) -> bool:
+        """Whether the row allows its trigger `age` seconds after the order began (None: nobody knows)."""
+        return self.within is None or age is None or self.within.is_open(age)
 
     def gives_back(self, age: float | None) -> bool:
         """Whether this step returns the unit, `age` seconds after the certificate was issued (None: never issued)."""
@@ -119,10 +153,11 @@ class TriggerRule(NamedTuple):
 
     `account`: the operation reads the account, not one order; it is allowed in every state and changes nothing.
     `abandons`: the caller gives the order up, so where it is refused, any other way to end the order serves as well.
-    `before_end`: how many seconds before the end of the certificate's validity the calendar fires it. `fails`: the
-    error (a `ServiceError`) that says that the call was allowed, and could not be carried out. `grave`: no plan takes
-    it unless it is asked to, since it cannot be taken back, or costs money. `follows`: the operation that an event of
-    the service completes, and `takes`: how many seconds later, the least and the most.
+    `before_end`: how many seconds before the end of `term` the calendar fires it. `fails`: the error (a `ServiceError`)
+    that says that the call was allowed, and could not be carried out. `grave`: no plan takes it unless it is asked to,
+    since it cannot be taken back, or costs money. `follows`: the operation that an event of the service completes, and
+    `takes`: how many seconds later, the least and the most. `adverse`: nobody hopes for it, so a plan waits for it only
+    if there is no other way. `certifies`: it brings a certificate, also where there was one.
     """
 
     trigger: Trigger
@@ -136,13 +171,17 @@ class TriggerRule(NamedTuple):
     grave: bool = False
     follows: Trigger | None = None
     takes: tuple[float, float] | None = None
+    adverse: bool = False
+    certifies: bool = False
+    term: Term = Term.CERTIFICATE
 
 
 class RefusalRule(NamedTuple):
     """How what no row allows is refused: with `error`, a `Refusal` with its code and HTTP status.
 
     It holds for `triggers` in `states`; empty: for all. Of several that hold, the first decides. `passes`: the same
-    call succeeds later, by itself. `basis` and `reference` are those of the trigger's rule, unless given.
+    call succeeds later, by itself. `because` says why it is refused, where that is not clear from the state. `basis`
+    and `reference` are those of the trigger's rule, unless given.
     """
 
     error: Any
@@ -151,6 +190,7 @@ class RefusalRule(NamedTuple):
     passes: bool = False
     basis: Basis | None = None
     reference: str = ""
+    because: str = ""
 
     def holds(self, state: State | None, trigger: Trigger) -> bool:
         """Whether it is about that pair."""
@@ -173,12 +213,21 @@ class Vocabulary(NamedTuple):
 
     `unspecific` is the word that names none of them: it may mean any state that has a word here. `closed`: the API
     promises that there are no other words, so another one is an error of the server, and not merely unknown.
+    `elsewhere` are other operations whose answers have the same field with the same words. `apart` is the key under
+    which a line of a trace has this field's word by itself, beside a `state` that then is a word of another field.
     """
 
     operation: Trigger
     field: str
     unspecific: str | None = None
     closed: bool = False
+    elsewhere: tuple[Trigger, ...] = ()
+    apart: str = ""
+
+    @property
+    def operations(self) -> tuple[Trigger, ...]:
+        """The operations in whose answers the field is."""
+        return (self.operation, *self.elsewhere)
 
     @property
     def key(self) -> str:

@@ -83,10 +83,11 @@ def states_from_status(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> fro
 
 
 def parse_states(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> frozenset[State | None]:
-    """The states that a person means by `word`: a State's value, the documents' name, a `Type`, a `Status`, or `none`.
+    """The states that a person means by `word`: a State's value, the documents' name, a word of a field, or `none`.
 
     In any case; `InvalidValue` if it is none of them. A word that is both a State's value and another word is that
-    state.
+    state; `Status=pending` is the word of the field, `Status=normal,CertificateStatus=` the words of two in one answer,
+    of which the second is absent.
 
     >>> from orderfsm.wire import parse_states
     >>> sorted(parse_states("CHECKING"))

@@ -136,7 +136,9 @@ def test_what_is_possible_where_the_sources_are_silent():
 
 def test_a_plan_takes_what_completes_by_itself_and_nothing_grave_unless_it_is_asked_to():
     assert plan(State.REDIRECTING, State.IN_TRANSIT, lifecycle=LIFECYCLE).triggers == (Event.REDIRECTED,)
-    assert str(plan(State.REDIRECTING, State.IN_TRANSIT, lifecycle=LIFECYCLE)) == "wait for redirected (service)"
+    assert str(plan(State.REDIRECTING, State.IN_TRANSIT, lifecycle=LIFECYCLE)) == (
+        "wait for redirected (service, 60 seconds to 10 minutes)"
+    )
     with pytest.raises(Unreachable, match="erased cannot be reached from at_locker by operations alone"):
         plan(State.AT_LOCKER, State.ERASED, lifecycle=LIFECYCLE)
     grave = plan(State.AT_LOCKER, State.ERASED, grave=True, lifecycle=LIFECYCLE)
@@ -161,9 +163,9 @@ def test_an_explanation_speaks_of_parcels():
     early = explain(State.REDIRECTING, Operation.REDIRECT, LIFECYCLE)
     assert early.passes
     assert str(early) == (
-        "RedirectParcel is not allowed in redirecting, only in in_transit. The same call succeeds later, by itself. "
-        "Allowed here: nothing that changes anything. First: wait for redirected (service), then RedirectParcel. "
-        "(observed: 2026-08)"
+        "RedirectParcel is not allowed in redirecting, only in in_transit. Too early: the same call passes when "
+        "redirected has happened. Allowed here: nothing that changes anything. "
+        "First: wait for redirected (service, 60 seconds to 10 minutes), then RedirectParcel. (observed: 2026-08)"
     )
     assert "without a parcel" in explain(None, Operation.ERASE, LIFECYCLE).reason
     assert "creates another parcel in announced" in explain(State.LOST, Operation.REPLACE, LIFECYCLE).reason
@@ -380,6 +382,22 @@ def test_what_is_no_id_is_told_what_would_be(identity, given):
         identity.read(given)
 
 
+@pytest.mark.parametrize(
+    ("form", "value", "number"),
+    [
+        ("pa-{:06}", "pa-000007", 7),
+        ("pa-{:06}", "pa-7", None),
+        ("pa-{}", "pa-0", None),
+        ("pa-{}-x", "pa-7-x", 7),
+        ("pa-{:x}", "pa-ff", 255),
+        ("pa-{}", "another", None),
+        ("", 7, 7),
+    ],
+)
+def test_the_number_of_which_an_id_was_made_stands_in_it(form, value, number):
+    assert Identity("parcel_id", form=form).number(value) == number
+
+
 def test_ids_are_made_and_sorted():
     assert [MARKS.new(7), NUMBERS.new(7)] == ["pa-000007", 7]
     assert sorted(["b", 2, "a", 10], key=MARKS.sort_key) == [2, 10, "a", "b"]
@@ -398,7 +416,7 @@ def test_a_table_is_found_by_its_name():
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("invoices", "expected orders, package.module:ATTRIBUTE"),
+        ("invoices", "expected orders, instances, package.module:ATTRIBUTE"),
         ("no_such_module:LIFECYCLE", "No module named 'no_such_module'"),
         ("other_table:NOTHING", "has no attribute 'NOTHING'"),
         ("other_table:STATES", "expected a Lifecycle; this is a tuple"),

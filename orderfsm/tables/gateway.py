@@ -4,6 +4,7 @@ from orderfsm.errors import Meaning
 
 GATEWAY = (
     ("Throttling", Meaning.THROTTLED),
+    ("Rejected.Throttling", Meaning.THROTTLED),
     ("FlowControl", Meaning.THROTTLED),
     ("ServiceUnavailable", Meaning.PERHAPS),
     ("InternalError", Meaning.PERHAPS),
