@@ -219,7 +219,7 @@ def test_a_rule_that_makes_no_sense_is_refused_by_name(service, members, named):
         ({"delay": float("inf")}, "Delay inf"),
         ({"when": "later"}, "When 'later': expected before, after"),
         ({"transport": "pigeon"}, "Transport 'pigeon': expected reset, truncate, empty"),
-        ({"read": "nope"}, "Read 'nope': expected unknow, stale, missing"),
+        ({"read": "nope"}, "Read 'nope': expected unknow, stale, missing, unreadable"),
         ({"read": "stale", "operation": "delete"}, "Operation of a fault with a Read"),
         ({"order_id": 1, "operation": "list"}, "OrderId of a fault of ListUserCertificateOrder"),
         ({"order_id": 1, "operation": "create"}, "OrderId of a fault of CreateCertificateRequest"),

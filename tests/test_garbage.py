@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
-from orderfsm import Operation
 from orderfsm.mock import mock_cas
 from orderfsm.tables import api
 
@@ -29,14 +28,15 @@ CONTROL = [
 ]
 
 text = st.text(max_size=40)
-values = st.one_of(text, st.integers().map(str), st.sampled_from(["", "0", "-1", "1", "100000001", "DNS", "x" * 5000]))
+SENSIBLE = ["", "0", "-1", "1", "100000001", "cas-cn-100000001", "cas", "Subscription", "DNS", "x" * 5000]
+values = st.one_of(text, st.integers().map(str), st.sampled_from(SENSIBLE))
 parameters = st.dictionaries(st.one_of(st.sampled_from(PARAMETERS), text.filter(bool)), values, max_size=6)
 printable = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
 headers = st.fixed_dictionaries(
     {},
     optional={
-        "x-acs-version": st.one_of(st.just("2020-04-07"), printable),
-        "x-acs-action": st.one_of(st.sampled_from(Operation), printable),
+        "x-acs-version": st.one_of(st.sampled_from(["2020-04-07", "2020-04-07", "2017-12-14"]), printable),
+        "x-acs-action": st.one_of(st.sampled_from(sorted(api.PARAMETERS)), printable),
         "authorization": printable,
         "content-type": st.sampled_from(["application/x-www-form-urlencoded", "application/json", "text/plain", "x"]),
     },

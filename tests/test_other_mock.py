@@ -84,7 +84,8 @@ def test_an_operation_that_a_table_lacks_is_no_action_of_its_api():
     service = Service(lifecycle=table)
     order = service.begin(State.VERIFY_FAIL, {"Domain": "example.com"})
     assert answered(service, Operation.DELETE, order) == (404, "InvalidAction.NotFound")
-    assert _service(Settings(lifecycle=table, limits=True)).limits.keys() == set(table.operations)
+    limits = _service(Settings(lifecycle=table, limits=True)).limits
+    assert limits.keys() & set(ORDER_LIFECYCLE.operations) == set(table.operations)
 
 
 def test_a_fault_is_one_of_the_table_that_it_is_added_to():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from orderfsm.extras import needs
 
 if TYPE_CHECKING:
+    from .cas.choices import Choices
     from .cas.service import Service
     from .clock import Clock
     from .faults import Fault
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .stores.sql import SQLStore
 
 _HOMES = {
+    "Choices": "cas.choices",
     "Clock": "clock",
     "Fault": "faults",
     "MemoryStore": "stores.memory",
@@ -36,6 +38,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Choices",
     "Clock",
     "Fault",
     "MemoryStore",

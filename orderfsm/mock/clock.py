@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from orderfsm.invalid import InvalidValue
 
+from .stores.store import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,8 +32,11 @@ def seconds(kind: str, value: float | timedelta, longest: float, why: str = "") 
 
 
 def instant(at: float) -> str:
-    """A time, in seconds since the epoch, as RFC 3339 has it."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    """A time, in seconds since the epoch, as RFC 3339 has it; `StoreError` if what was kept is none."""
+    try:
+        return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):
+        raise StoreError(f"the database is damaged: {at!r} is no time") from None
 
 
 class Clock:

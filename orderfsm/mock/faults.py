@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from orderfsm.errors import Meaning
-from orderfsm.identity import MAX_ID
 from orderfsm.invalid import InvalidValue
+from orderfsm.lifecycle import Lifecycle
 from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables import instances
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.identity import Id
     from orderfsm.rows import Operation
 
 THROTTLED = "Throttling.User"
@@ -31,25 +32,35 @@ _MEMBERS = {
     "When": "when",
     "Transport": "transport",
     "Read": "read",
+    "InstanceId": "instance_id",
 }
 """The fields of a fault by their names in JSON, by which errors name them."""
 
 _NAMES = {field: member for member, field in _MEMBERS.items()}
+_IDS = ("order_id", "instance_id")
+TABLES = (ORDER_LIFECYCLE, instances.LIFECYCLE)
+"""The tables whose calls can fail, unless others are named."""
 
 
 def _none_if_any(value: Operation | str | None) -> Operation | None:
     return None if value == ANY else value  # type: ignore[return-value]  # a word, for now
 
 
-def _member(value: Operation, lifecycle: Lifecycle) -> Operation:
-    accepted = [*(known.name.lower() for known in lifecycle.operations), ANY]
-    try:
-        operation = lifecycle.trigger(value)
-    except InvalidValue:
-        raise InvalidValue("Operation", value, accepted) from None
-    if not lifecycle.by_client(operation):
-        raise InvalidValue("Operation", value, accepted)
-    return operation
+def _member(value: Operation, lifecycles: Iterable[Lifecycle]) -> tuple[Operation, Lifecycle]:
+    """The operation that a word means, in the first table that has one of that value, else of that name."""
+    for lifecycle in sorted(lifecycles, key=lambda lifecycle: value not in lifecycle.trigger_rules):
+        try:
+            operation = lifecycle.trigger(value)
+        except InvalidValue:
+            continue
+        if lifecycle.by_client(operation):
+            return operation, lifecycle
+    names = (known.name.lower() for lifecycle in lifecycles for known in lifecycle.operations)
+    raise InvalidValue("Operation", value, [*dict.fromkeys(names), ANY])
+
+
+def _tables(given: Lifecycle | Iterable[Lifecycle]) -> tuple[Lifecycle, ...]:
+    return (given,) if isinstance(given, Lifecycle) else tuple(given)
 
 
 def _accepts(check: Callable[[Any], bool], *accepted: str) -> Callable[[Fault, attrs.Attribute[Any], Any], None]:
@@ -82,12 +93,14 @@ def _is_code(value: Any) -> bool:
 class Fault:
     """A rule by which calls fail.
 
-    It applies to `operation` of `lifecycle` (a member, its name or its action; None: any) on `order_id` (None: any),
-    `times` more times (None: without end), each time with `probability`. Then the call takes `delay` seconds longer;
-    and unless that is all that the rule says:
+    It applies to `operation` of `lifecycle` (a member, its name or its action; None: any) on `order_id` or on
+    `instance_id` (None: any), `times` more times (None: without end), each time with `probability`. `lifecycle` is a
+    table or several, of which the first that has such an operation is meant, and with an id that of the id. Then the
+    call takes `delay` seconds longer; and unless that is all that the rule says:
 
     * `transport`: the answer does not arrive (`reset`), half of it does (`truncate`), or it is `empty`;
-    * `read`: a describe answers `unknow`, the state before the last change (`stale`), or no such order (`missing`);
+    * `read`: a describe answers `unknow`, the state before the last change (`stale`), no such order (`missing`), or
+      what the SDK takes for no answer (`unreadable`);
     * else the answer is `code` with HTTP `status`, and `retry_after` milliseconds in its header.
 
     `when` is "before", and the call does nothing, or "after": it was carried out, and its answer is lost.
@@ -100,7 +113,8 @@ class Fault:
     """
 
     operation: Operation | None = attrs.field(default=None, converter=_none_if_any)
-    order_id: int | None = attrs.field(default=None, validator=_integer(1, MAX_ID))
+    order_id: int | None = None
+    instance_id: str | None = None
     times: int | None = attrs.field(default=None, validator=_integer(1, 2**31 - 1))
     probability: float = attrs.field(default=1.0, validator=_number(0, 1))
     status: int | None = attrs.field(default=None, validator=_integer(200, 599))
@@ -109,8 +123,10 @@ class Fault:
     delay: float = attrs.field(default=0.0, validator=_number(0, 3600))
     when: str = attrs.field(default="before", validator=_word("before", "after"))
     transport: str | None = attrs.field(default=None, validator=_word("reset", "truncate", "empty"))
-    read: str | None = attrs.field(default=None, validator=_word("unknow", "stale", "missing"))
-    lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, eq=False, repr=False)
+    read: str | None = attrs.field(default=None, validator=_word("unknow", "stale", "missing", "unreadable"))
+    lifecycles: tuple[Lifecycle, ...] = attrs.field(
+        default=TABLES, alias="lifecycle", converter=_tables, eq=False, repr=False
+    )
 
     if not TYPE_CHECKING:
 
@@ -122,26 +138,53 @@ class Fault:
             self.__attrs_init__(**members)
 
     def __attrs_post_init__(self) -> None:
+        lifecycles = self.lifecycles
+        for name in _IDS:
+            value = getattr(self, name)
+            if value is not None:
+                lifecycles = self._identified(name, value, lifecycles)
         if self.operation is None:
             return
-        lifecycle = self.lifecycle
-        object.__setattr__(self, "operation", _member(self.operation, lifecycle))
-        if self.read is not None and self.operation not in lifecycle.reads:
-            reads = [operation for operation in lifecycle.operations if operation in lifecycle.reads]
-            raise InvalidValue("Operation of a fault with a Read", self.operation, [*reads, ANY])
-        if self.order_id is not None and self.operation in lifecycle.creates | lifecycle.account_reads:
-            raise InvalidValue(f"OrderId of a fault of {self.operation}", self.order_id, ["none: it is given none"])
+        operation, lifecycle = _member(self.operation, lifecycles)
+        object.__setattr__(self, "operation", operation)
+        if self.read is not None and operation not in lifecycle.reads:
+            reads = [known for table in lifecycles for known in table.operations if known in table.reads]
+            raise InvalidValue("Operation of a fault with a Read", operation, [*reads, ANY])
+        identity = lifecycle.identity
+        named = getattr(self, identity.key, None)
+        if named is not None and operation in lifecycle.creates | lifecycle.account_reads:
+            raise InvalidValue(f"{identity.parameter} of a fault of {operation}", named, ["none: it is given none"])
 
-    def matches(self, operation: Operation, order_id: int | None) -> bool:
-        """Whether the rule is about such a call."""
-        if self.read is not None and operation not in self.lifecycle.reads:
+    def _identified(self, name: str, value: Id, lifecycles: tuple[Lifecycle, ...]) -> tuple[Lifecycle, ...]:
+        """The tables of which `value`, in the field `name`, can be an id; `InvalidValue` if there are none."""
+        found = tuple(lifecycle for lifecycle in lifecycles if lifecycle.identity.key == name)
+        if not found:
+            keys = [each.identity.parameter for each in lifecycles if each.identity.key in _IDS]
+            raise InvalidValue(_NAMES[name], value, [f"none beside {', '.join(keys)}" if keys else "none"])
+        for lifecycle in found:
+            try:
+                lifecycle.identity.check(value)
+            except InvalidValue as error:
+                raise InvalidValue(_NAMES[name], value, error.accepted) from None
+        return found
+
+    def matches(self, operation: Operation, order_id: Id | None) -> bool:
+        """Whether the rule is about such a call, on an order or an instance of that id, if it is on one."""
+        if self.read is not None and not any(operation in lifecycle.reads for lifecycle in self.lifecycles):
             return False
-        return self.operation in {None, operation} and self.order_id in {None, order_id}
+        named = self.order_id if self.order_id is not None else self.instance_id
+        return self.operation in {None, operation} and named in {None, order_id}
+
+    def _meaning(self) -> Meaning | None:
+        """What the code means in the first table that knows it, that of the operation before others."""
+        tables = sorted(self.lifecycles, key=lambda lifecycle: self.operation not in lifecycle.trigger_rules)
+        meanings = (lifecycle.codes.meaning_of(self.code) for lifecycle in tables)
+        return next((meaning for meaning in meanings if meaning is not None), None)
 
     @property
     def is_backend(self) -> bool:
         """Whether the code says that the service could not carry out what the table allows, and so comes only then."""
-        meaning = self.lifecycle.codes.meaning_of(self.code)
+        meaning = self._meaning()
         return meaning is not None and meaning.of_the_backend
 
     @property
@@ -152,26 +195,32 @@ class Fault:
         if self.code is None and self.status is None and self.retry_after is None and self.delay:
             return None
         code = self.code or ("Error" if self.retry_after is None else THROTTLED)
-        codes = self.lifecycle.codes
         if self.status is not None:
             return code, self.status
-        if code in codes.by_code:
-            return code, codes.by_code[code].http_status
-        return code, 429 if codes.meaning_of(code) is Meaning.THROTTLED else 500
+        for lifecycle in self.lifecycles:
+            if code in lifecycle.codes.by_code:
+                return code, lifecycle.codes.by_code[code].http_status
+        throttled = any(each.codes.meaning_of(code) is Meaning.THROTTLED for each in self.lifecycles)
+        return code, 429 if throttled else 500
 
     @classmethod
-    def parse(cls, rule: Any, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Fault:
-        """The rule that a JSON object says; `InvalidValue` names the member that makes no sense."""
+    def parse(cls, rule: Any, *lifecycles: Lifecycle) -> Fault:
+        """The rule that a JSON object says, of `lifecycles` (both of CAS, unless others are given).
+
+        `InvalidValue` names the member that makes no sense.
+        """
         if not isinstance(rule, dict):
             raise InvalidValue("fault rule", rule, ["a JSON object"])
         unknown = set(rule) - set(_MEMBERS)
         if unknown:
             raise InvalidValue("member of a fault rule", min(unknown), _MEMBERS)
         members = {_MEMBERS[name]: value for name, value in rule.items() if value is not None}
-        return cls(lifecycle=lifecycle, **members)
+        return cls(lifecycle=lifecycles or TABLES, **members)
 
     def as_json(self) -> dict[str, Any]:
-        """The rule as the JSON object that says it."""
+        """The rule as the JSON object that says it; of an `InstanceId` only if it names one."""
         document: dict[str, Any] = {name: getattr(self, field) for name, field in _MEMBERS.items()}
         document["Operation"] = self.operation or ANY
+        if self.instance_id is None:
+            del document["InstanceId"]
         return document

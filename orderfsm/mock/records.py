@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
+from collections import deque
+from itertools import repeat
+from operator import attrgetter, call
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
@@ -16,22 +18,30 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Application:
-    """What a new order is asked for; `product_code` names its package, where the table has quota."""
+    """What a new order is asked for; `product_code` names its package, where the table has quota.
+
+    `period` is how many seconds its subscription runs, if it is one; `details` as in a `Record`.
+    """
 
     domains: tuple[str, ...] = ()
     validate_type: str = ""
     product_code: str = ""
     csr: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    period: float | None = None
+    details: str = ""
 
 
 @attrs.frozen(kw_only=True)
 class Record:
     """An order and all that a service knows of it.
 
-    `entered` is when it came into its state, `updated` when anything last happened to it, `due` when something will
-    happen by itself (None: nothing will). `reads` counts the describes in this state; `previous` is the state before
-    this one. `version` grows with every change and is what a store compares.
+    `made_of` is the store's number of which its id was made, if that is not the id itself. `entered` is when it came
+    into its state, `updated` when anything last happened to it, `due` when something will happen by itself (None:
+    nothing will); if something is `under_way`, that is its completion by the service. `reads` counts the describes in
+    this state; `previous` is the state before this one. `ends` is when its subscription ends, if it is one. `details`
+    is what the API's face keeps of it besides, of which nobody else knows anything. `version` grows with every change
+    and is what a store compares.
     """
 
     id: Id
@@ -48,11 +58,20 @@ class Record:
     issued: float | None = None
     expires: float | None = None
     due: float | None = None
+    under_way: bool = False
     reads: int = 0
     previous: State | None = None
     certificate: str | None = attrs.field(default=None, repr=False)
     private_key: str | None = attrs.field(default=None, repr=False)
+    ends: float | None = None
+    details: str = attrs.field(default="", repr=False)
     version: int = 0
+    made_of: int | None = attrs.field(default=None, repr=False)
+
+    @property
+    def number(self) -> int:
+        """The store's number, by which orders of all tables sort as they began."""
+        return self.id if self.made_of is None else self.made_of  # type: ignore[return-value]
 
     @property
     def order(self) -> Order:
@@ -60,16 +79,34 @@ class Record:
         return Order(self.id, self.state)  # type: ignore[arg-type]  # an Order says what it is not
 
     def but(self, **changes: Any) -> Record:
-        """It with `changes`, names of its fields: what `attrs.evolve` makes, in less time."""
+        """It with `changes`, names of its fields: what `attrs.evolve` makes, in a third of the time."""
+        values = list(_values(self))
+        for name, value in changes.items():
+            values[_AT[name]] = value
         made = object.__new__(Record)
-        for (name, put), value in zip(_PUT, _values(self), strict=True):
-            put(made, changes.get(name, value))
+        deque(map(_call, _PUT, repeat(made), values), 0)
         return made
 
 
 _FIELDS = tuple(field.name for field in attrs.fields(Record))
-_PUT = tuple((name, getattr(Record, name).__set__) for name in _FIELDS)
+_AT = {name: at for at, name in enumerate(_FIELDS)}
+_PUT = tuple(getattr(Record, name).__set__ for name in _FIELDS)
 _values = attrgetter(*_FIELDS)
+_call: Any = call
+
+
+class Moment(NamedTuple):
+    """An order as it comes into a state: what decides when something happens to it there by itself.
+
+    The names are those of a `Record`.
+    """
+
+    id: Id
+    previous: State | None
+    state: State
+    entered: float
+    expires: float | None
+    ends: float | None
 
 
 @attrs.frozen

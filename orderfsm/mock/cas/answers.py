@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from orderfsm.mock.stores.store import FIRST_ID
-
 from .ca import CA_NAME
+from .instances.details import certificate_id
 
 if TYPE_CHECKING:
     from orderfsm.mock.records import Package, Record
 
-INSTANCE = "cas-"
+INSTANCE = "cas-ivauto-"
+ALIYUN_ORDER = 200_000_000_000
+"""What the number of a purchase is more than that of what was bought."""
 
 
 def state_of(record: Record, word: str | None) -> dict[str, Any]:
@@ -22,7 +24,7 @@ def state_of(record: Record, word: str | None) -> dict[str, Any]:
         case "domain_verify":
             fields = _validation(record)
         case "certificate":
-            fields = {"CertId": str(certificate_id(record)), "Certificate": record.certificate}
+            fields = {"CertId": str(certificate_id(cast("int", record.id))), "Certificate": record.certificate}
             if record.private_key is not None:
                 fields["PrivateKey"] = record.private_key
         case _:
@@ -39,11 +41,6 @@ def order_of_instance(text: str) -> int | None:
     """The OrderId of the order whose instance id is `text`; None if it is no instance id."""
     number = text.removeprefix(INSTANCE)
     return int(number) if text != number and number.isascii() and number.isdigit() and len(number) < 19 else None
-
-
-def certificate_id(record: Record) -> int:
-    """The id of an order's certificate: never that of an order, since clients mix the two up."""
-    return cast("int", record.id) - FIRST_ID + 7_000_001
 
 
 def _validation(record: Record) -> dict[str, Any]:
@@ -67,14 +64,14 @@ def order(record: Record, status: str | None) -> dict[str, Any]:
     fields = {
         "OrderId": record.id,
         "InstanceId": instance_id(record),
-        "AliyunOrderId": cast("int", record.id) + 200_000_000_000,
+        "AliyunOrderId": cast("int", record.id) + ALIYUN_ORDER,
         "Domain": ",".join(record.domains),
         "DomainCount": plain,
         "WildDomainCount": wild,
         "DomainType": kind,
         "ProductCode": record.product_code,
         "ProductName": record.product_code,
-        "CertType": next((kind for kind in ("free", "ov", "ev") if f"-{kind}-" in record.product_code), "dv").upper(),
+        "CertType": type_of(record).upper(),
         "Algorithm": "ECC" if record.csr is None else None,
         "BuyDate": _milliseconds(record.created),
         "CertStartTime": _milliseconds(record.issued),
@@ -86,12 +83,17 @@ def order(record: Record, status: str | None) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def type_of(record: Record) -> str:
+    """The kind of certificate that an order is for, by its package: `free`, `dv`, `ov` or `ev`."""
+    return next((kind for kind in ("free", "ov", "ev") if f"-{kind}-" in record.product_code), "dv")
+
+
 def certificate(record: Record, *, expired: bool) -> dict[str, Any]:
     """An entry of ListUserCertificateOrder (`OrderType` CERT)."""
     fields = {
-        "CertificateId": certificate_id(record),
+        "CertificateId": certificate_id(cast("int", record.id)),
         "InstanceId": instance_id(record),
-        "Name": f"cert-{certificate_id(record)}",
+        "Name": f"cert-{certificate_id(cast('int', record.id))}",
         "CommonName": record.domains[0],
         "Sans": ",".join(record.domains),
         "Issuer": CA_NAME,
@@ -111,6 +113,22 @@ def package(package: Package) -> dict[str, Any]:
         "UsedCount": package.used,
         "IssuedCount": package.issued,
     }
+
+
+def package_counts(packages: list[Package]) -> dict[str, Any]:
+    """What GetCertificatePackageCount answers: five texts, JSON each."""
+    counts = {"TotalCount": sum(each.total for each in packages), "UsedCount": sum(each.used for each in packages)}
+    nothing = {"TotalCount": 0, "UsedCount": 0}
+    documents: dict[str, Any] = {
+        "ProductCountList": [
+            {"ProductCode": each.product_code, "TotalCount": each.total, "UsedCount": each.used} for each in packages
+        ],
+        "TotalCountDetail": counts,
+        "TrusteeCountDetail": nothing,
+        "NoticeCountDetail": nothing,
+        "ProxyCountDetail": nothing,
+    }
+    return {name: json.dumps(document, separators=(",", ":")) for name, document in documents.items()}
 
 
 def _date(seconds: float | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
@@ -10,41 +10,42 @@ import attrs
 from orderfsm import wire
 from orderfsm.identity import MAX_ID
 from orderfsm.mock.records import Application
-from orderfsm.tables import api
+from orderfsm.tables import api, instances
 from orderfsm.tables.orders import Operation
 
 from .ca import common_name
 from .gateway import GatewayError, invalid, missing, not_offered
-from .signature import contradicted
+from .given import XML, are_domains, asked_format, given, number, tags, word
+from .instances import asked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.mock.message import Request
     from orderfsm.mock.records import Record
+    from orderfsm.rows import Trigger
 
 DEFAULT_PRODUCT = "digicert-free-1-free"
 VALIDATE_TYPES = ("DNS", "FILE")
 PACKAGE_ORDERS, CERTIFICATES = "CPACK", "CERT"
 ORDER_TYPES = (PACKAGE_ORDERS, "BUY", "UPLOAD", CERTIFICATES)
 MAX_DOMAINS = 5
-MAX_DOMAIN = 253
-"""Characters of a domain name (RFC 1035)."""
 
-MAX_TAGS = 20
-JSON, XML = "JSON", "XML"
 
-_DOMAIN = re.compile(
-    r"(?:\*\.)?(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)(?=.*[a-z])[a-z0-9-]{1,63}(?<!-)", re.IGNORECASE | re.ASCII
-)
-_ACTIONS = {operation.value: operation for operation in Operation}
-_MAX_LENGTHS = {"Domain": 1280, "Csr": 16_384, "Email": 254, "CompanyName": 256}
-_MAX_LENGTH = 128
-_LONGEST = {
-    operation: {name: _MAX_LENGTHS.get(name, _MAX_LENGTH) for name in (*taken.required, *taken.any_of, *taken.optional)}
-    for operation, taken in api.PARAMETERS.items()
+class CertificateOperation(StrEnum):
+    """What is asked of a certificate that was issued, and so concerns no order's life."""
+
+    DETAIL = "GetCertificateDetail"
+    DOWNLOAD = "GetUserCertificateDetail"
+
+
+_ACTIONS: Mapping[str, Trigger] = {
+    operation.value: operation for kind in (Operation, instances.Operation, CertificateOperation) for operation in kind
 }
+_INSTANCE = instances.LIFECYCLE.identity.form.partition("{")[0]
+_VERSIONS = (api.VERSION, *dict.fromkeys(api.PURCHASES.values()))
 
 
 @attrs.frozen
@@ -74,21 +75,23 @@ class Selection:
 class Call(NamedTuple):
     """What a request asks for: an operation, and that which its parameters say, each None where it takes no such.
 
-    `wrong` is the gateway's error for the first parameter whose value is wrong: it is answered when the call's turn
-    comes, after rate limits and faults.
+    `order_id` is the id of an order or of an instance, `about` what else an operation on instances or certificates
+    asks for. `wrong` is the gateway's error for the first parameter whose value is wrong: it is answered when the
+    call's turn comes, after rate limits and faults.
     """
 
-    operation: Operation
-    order_id: int | None = None
+    operation: Trigger
+    order_id: Id | None = None
     application: Application | None = None
     renewal: Renewal | None = None
     selection: Selection | None = None
     product_code: str | None = None
+    about: asked.Asked | None = None
     wrong: GatewayError | None = None
 
 
-def operation_of(request: Request) -> Operation:
-    """Which operation a request calls; the gateway's error if it is not one of ours, or not of our version."""
+def operation_of(request: Request) -> Trigger:
+    """Which operation a request calls; the gateway's error if it is not one of ours, or not of its version."""
     if request.path != "/":
         raise GatewayError("InvalidAction.NotFound", 404, "The specified path is not found: every action is at /.")
     if request.method not in {"GET", "POST"}:
@@ -96,12 +99,12 @@ def operation_of(request: Request) -> Operation:
     version = _system(request, "x-acs-version", "Version")
     if not version:
         raise missing("Version")
-    if version != api.VERSION:
-        raise invalid("Version", api.VERSION)
+    if version not in _VERSIONS:
+        raise invalid("Version", " or ".join(_VERSIONS))
     action = _system(request, "x-acs-action", "Action")
     if not action:
         raise missing("Action")
-    if action not in _ACTIONS:
+    if action not in _ACTIONS or api.PURCHASES.get(action, api.VERSION) != version:
         raise not_offered()
     return _ACTIONS[action]
 
@@ -117,58 +120,36 @@ def _system(request: Request, header: str, name: str) -> str | None:
 
 def answers_in_xml(request: Request) -> bool:
     """Whether the answer is XML: if `Format` says so, or is absent from a query signature, whose default that is."""
-    given = request.parameters
-    asked_for = _format(given) if "Format" in given else None
+    parameters = request.parameters
+    asked_for = asked_format(parameters) if "Format" in parameters else None
     if asked_for is None:
-        return "Signature" in given and "authorization" not in request.headers
+        return "Signature" in parameters and "authorization" not in request.headers
     return asked_for == XML
 
 
-def _format(given: Mapping[str, str]) -> str | None:
-    """The `Format` in capitals; None if there is none, for which `aliyun-python-sdk-core` writes the word `None`."""
-    asked_for = given.get("Format")
-    return asked_for.upper() if asked_for and asked_for.upper() != "NONE" else None
-
-
-def call_of(operation: Operation, request: Request, lifecycle: Lifecycle) -> Call:
+def call_of(operation: Trigger, request: Request, lifecycle: Lifecycle) -> Call:
     """The call of `operation` that a request is; the gateway's error for the first parameter that is missing."""
-    given = _given(operation, request)
+    parameters = given(operation, request)
     try:
-        return _asked(operation, given, lifecycle)
+        return _asked(operation, parameters, lifecycle)
     except GatewayError as wrong:
         return Call(operation, wrong=wrong)
 
 
-def _asked(operation: Operation, given: dict[str, str], lifecycle: Lifecycle) -> Call:
-    if "OrderId" in api.PARAMETERS[operation].required:
-        renewal = _renewal(given) if operation is Operation.RENEW else None
-        return Call(operation, _order_id(given), renewal=renewal)
+def _asked(operation: Trigger, given: dict[str, str], lifecycle: Lifecycle) -> Call:
+    taken = api.PARAMETERS[operation]
+    if "OrderId" in taken.required:
+        if operation is Operation.RENEW:
+            return Call(operation, _id_of_any_kind(given), renewal=_renewal(given))
+        return Call(operation, _order_id(given))
     if operation is Operation.LIST:
         return Call(operation, selection=_selection(given, lifecycle))
     if operation is Operation.DESCRIBE_PACKAGE:
         return Call(operation, product_code=given.get("ProductCode", DEFAULT_PRODUCT))
+    if not isinstance(operation, Operation):
+        named = next((given[name] for name in asked.ON_AN_INSTANCE if name in taken.required), None)
+        return Call(operation, named, about=asked.READERS[operation](given))
     return Call(operation, application=application(given))
-
-
-def _given(operation: Operation, request: Request) -> dict[str, str]:
-    """The parameters of `operation`: none of the required ones absent or empty, none longer than it may be."""
-    taken = api.PARAMETERS[operation]
-    given = {name: value for name, value in request.parameters.items() if value}
-    if ("Action" in given or "Version" in given) and "authorization" not in request.headers:
-        for name in contradicted(request):
-            if name in given:
-                raise invalid(name, "what the header beside it says")
-    if "Format" in given and _format(given) not in {JSON, XML, None}:
-        raise invalid("Format", f"{JSON} or {XML}")
-    for name in taken.required:
-        if name not in given:
-            raise missing(name)
-    if taken.any_of and not any(name in given for name in taken.any_of):
-        raise missing(taken.any_of[0])
-    for name, longest in _LONGEST[operation].items():
-        if name in given and len(given[name]) > longest:
-            raise invalid(name, f"at most {longest} characters")
-    return given
 
 
 def _order_id(given: Mapping[str, str]) -> int:
@@ -176,7 +157,22 @@ def _order_id(given: Mapping[str, str]) -> int:
     value = given["OrderId"]
     if value.isascii() and value.isdigit() and len(value) <= 19 and 0 < int(value) <= MAX_ID:
         return int(value)
-    raise invalid("OrderId", f"a number in 1 .. {MAX_ID}")
+    raise no_order_id()
+
+
+def _id_of_any_kind(given: Mapping[str, str]) -> Id:
+    """The `OrderId`, which here may be that of an instance: it will be refused for what it is."""
+    try:
+        return _order_id(given)
+    except GatewayError:
+        if given["OrderId"].startswith(_INSTANCE):
+            return given["OrderId"]
+        raise
+
+
+def no_order_id() -> GatewayError:
+    """The answer to an `OrderId` that is none."""
+    return invalid("OrderId", f"a number in 1 .. {MAX_ID}")
 
 
 def _domains(given: Mapping[str, str]) -> tuple[str, ...]:
@@ -188,52 +184,26 @@ def _domains(given: Mapping[str, str]) -> tuple[str, ...]:
     if not csr and not given.get("Domain"):
         raise missing("Domain")
     names = (common_name(csr),) if csr else tuple(given["Domain"].split(","))
-    if len(names) > MAX_DOMAINS or not all(len(name) <= MAX_DOMAIN and _DOMAIN.fullmatch(name) for name in names):
+    if len(names) > MAX_DOMAINS or not are_domains(names):
         raise invalid("Csr" if csr else "Domain", "a domain name" if csr else f"1 to {MAX_DOMAINS} domain names")
     return names
 
 
 def application(given: Mapping[str, str]) -> Application:
     """What a create asks for, by the names that the API gives it."""
-    validate_type = given.get("ValidateType", VALIDATE_TYPES[0])
-    if validate_type not in VALIDATE_TYPES:
-        raise invalid("ValidateType", " or ".join(VALIDATE_TYPES))
+    validate_type = word(given, "ValidateType", VALIDATE_TYPES, VALIDATE_TYPES[0])
     product_code = given.get("ProductCode", DEFAULT_PRODUCT)
-    return Application(_domains(given), validate_type, product_code, given.get("Csr"), _tags(given))
+    return Application(_domains(given), validate_type, product_code, given.get("Csr"), tags(given))
 
 
 def _renewal(given: Mapping[str, str]) -> Renewal:
-    csr, tags = given.get("Csr"), _tags(given)
-    return Renewal(None if csr is None else _domains(given), csr, tags)
-
-
-def _tags(given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The flattened list `Tags.1.Key`, `Tags.1.Value`, ... as pairs."""
-    numbered = [name.split(".") for name in given if name.startswith("Tags.")]
-    numbers = sorted({int(parts[1]) for parts in numbered if len(parts) == 3 and re.fullmatch("[0-9]{1,4}", parts[1])})
-    if len(numbers) > MAX_TAGS:
-        raise invalid("Tags", f"at most {MAX_TAGS} tags")
-    pairs = tuple((given.get(f"Tags.{n}.Key", ""), given.get(f"Tags.{n}.Value", "")) for n in numbers)
-    for key, value in pairs:
-        if not key or len(key) > _MAX_LENGTH or len(value) > _MAX_LENGTH:
-            raise invalid("Tags", f"keys of 1 to {_MAX_LENGTH} characters, values of at most as many")
-    return pairs
+    csr = given.get("Csr")
+    return Renewal(None if csr is None else _domains(given), csr, tags(given))
 
 
 def _selection(given: Mapping[str, str], lifecycle: Lifecycle) -> Selection:
     """What a list asks for."""
-    order_type, status = given.get("OrderType", ORDER_TYPES[0]), given.get("Status")
-    if order_type not in ORDER_TYPES:
-        raise invalid("OrderType", ", ".join(ORDER_TYPES))
-    known = wire.statuses(lifecycle)
-    if status is not None and status not in known:
-        raise invalid("Status", ", ".join(known))
-    page, size = _number(given, "CurrentPage", 1), _number(given, "ShowSize", 50)
+    order_type = word(given, "OrderType", ORDER_TYPES, ORDER_TYPES[0])
+    status = word(given, "Status", list(wire.statuses(lifecycle))) or None
+    page, size = number(given, "CurrentPage", 1), number(given, "ShowSize", 50)
     return Selection(page, size, order_type, status, given.get("Keyword", ""))
-
-
-def _number(given: Mapping[str, str], name: str, default: int) -> int:
-    value = given.get(name, str(default))
-    if re.fullmatch("[0-9]{1,9}", value) and int(value) > 0:
-        return int(value)
-    raise invalid(name, "a number from 1 to 999999999")

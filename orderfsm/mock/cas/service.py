@@ -9,37 +9,48 @@ from __future__ import annotations
 import logging
 import os
 import uuid
+from functools import partial
 from http import HTTPStatus
 from random import Random
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
 from orderfsm import wire
-from orderfsm.errors import InternalError, ServiceError
+from orderfsm.errors import InternalError, NotFound, NotFoundPackage, ServiceError
 from orderfsm.invalid import InvalidValue
 from orderfsm.mock.clock import Clock, machine_time, seconds
-from orderfsm.mock.engine import Approval, Engine, Fired
+from orderfsm.mock.engine import CLOCK, Approval, Engine, Fired, completion_mode
 from orderfsm.mock.faults import THROTTLED, Fault
 from orderfsm.mock.message import Request, Response
 from orderfsm.mock.review import Review
 from orderfsm.mock.stores.memory import MemoryStore
 from orderfsm.mock.stores.store import Store, StoreError
 from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables import instances as instances_table
+from orderfsm.tables.api import PARAMETERS
 from orderfsm.tables.orders import UNSPECIFIC_TYPE, VALIDITY, Event, Operation
 
 from . import answers
 from .ca import CertificateAuthority
+from .choices import Choices
 from .gateway import GatewayError, failure, not_offered, refusal
+from .instances import asked
+from .instances.details import moved
+from .instances.face import Instances
+from .instances.words import Words
 from .parameters import (
     CERTIFICATES,
     DEFAULT_PRODUCT,
     PACKAGE_ORDERS,
     Call,
+    CertificateOperation,
     Selection,
     answers_in_xml,
     application,
     call_of,
+    no_order_id,
     operation_of,
 )
 from .signature import Verifier
@@ -48,8 +59,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import timedelta
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.mock.records import Package, Record
+    from orderfsm.mock.stores.store import Shared
     from orderfsm.rows import State, Trigger
     from orderfsm.trace import Line
 
@@ -62,31 +75,61 @@ MAX_VALIDITY = 100 * 366 * 86_400
 APPROVAL = Approval(
     passing=(Event.DOMAIN_VALIDATED, Event.REVIEW_PASSED), rejecting=(Event.DOMAIN_VALIDATED, Event.REVIEW_FAILED)
 )
+ISSUANCE = Approval(
+    passing=(instances_table.Event.CERTIFICATE_ISSUED,), rejecting=(instances_table.Event.REVIEW_FAILED,)
+)
+TAKES: Mapping[Trigger, float] = MappingProxyType(
+    {
+        instances_table.Event.PURCHASE_SETTLED: 5.0,
+        instances_table.Event.SUBMISSION_ACCEPTED: 17.0,  # shown after 2 s, and 15 s later taken up
+        instances_table.Event.WITHDRAWAL_COMPLETED: 180.0,
+        instances_table.Event.REVOCATION_COMPLETED: 60.0,
+        instances_table.Event.REFUND_COMPLETED: 60.0,
+    }
+)
+"""Seconds after which what the service completes is done: our choice, within what was observed."""
+
+INSTANCE_PARAMETERS = {"Spec": "spec", "Domain": "domain"}
+"""What an instance that nobody bought may be asked for."""
+
+UNREADABLE = "unreadable"
+"""What a fault makes of a read: a 200 that the SDK cannot read."""
+
+MAX_TAKES = 366 * 86_400
+"""Seconds that a completion may take."""
 
 
 class Service:
     """A certificate service in process: `handle` answers its API, the other methods do what happens behind its back.
 
-    `lifecycle` is the table that rules it, `store` where the orders are (memory), `clock` by which certificates
-    expire and reviews end, `random` from which every choice is drawn. `review` is what the CA does by itself, or
-    the words for it. With `keys`, secrets by access key id, signatures are verified; without, every key is
-    accepted. `limits` are calls a second by operation. `validity` is how long a certificate is valid: seconds, or a
-    timedelta. Safe between threads.
+    `lifecycle` is the table that rules its V1.0 orders, `instances` that of its V2.0 instances (one of these may also
+    be given as `lifecycle`), `store` where both are (memory), `clock` by which certificates expire and reviews end,
+    `random` from which every choice is drawn. `review` is what the CA does by itself, or the words for it. With `keys`,
+    secrets by access key id, signatures are verified; without, every key is accepted. `limits` are calls a second by
+    operation. `validity` is how long a certificate is valid: seconds, or a timedelta. `completions` says whether what
+    is under way with an instance is completed by the clock ("clock") or only when it is told to ("manual"), as long as
+    nobody has said otherwise to the store; `takes` how many seconds that takes by the clock, or a timedelta, by the
+    completion, where it is not as `TAKES` says; `choices` what else of instances nobody documents. Safe between
+    threads.
     """
 
     def __init__(
         self,
         *,
         lifecycle: Lifecycle = ORDER_LIFECYCLE,
+        instances: Lifecycle = instances_table.LIFECYCLE,
         store: Store | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
         review: Review | str | None = None,
         keys: Mapping[str, str] | None = None,
-        limits: Mapping[Operation, int] | None = None,
+        limits: Mapping[str, int] | None = None,
         validity: float | timedelta = VALIDITY,
+        completions: str = CLOCK,
+        takes: Mapping[Trigger, float | timedelta] | Mapping[str, float | timedelta] = MappingProxyType({}),
+        choices: Choices = Choices(),  # noqa: B008  (it is immutable)
     ) -> None:
-        refuse_others(lifecycle)
+        lifecycle, instances = tables_of(lifecycle, instances)
         self.lifecycle = lifecycle
         self._types = {state: wire.type_of(state, lifecycle) for state in lifecycle.state_rules}
         self._statuses = {state: wire.status_of(state, lifecycle) for state in lifecycle.state_rules}
@@ -96,6 +139,7 @@ class Service:
         self.limits = dict(_limit(lifecycle, *limit) for limit in (limits or {}).items())
         self.validity = seconds("validity", validity, MAX_VALIDITY)
         self._seed = (Random() if random is None else random).getrandbits(64)
+        authority = CertificateAuthority(self.store)
         self.engine = Engine(
             lifecycle,
             self.store,
@@ -104,10 +148,27 @@ class Service:
             approval=APPROVAL,
             seed=self._seed,
             validity=self.validity,
-            certify=CertificateAuthority(self.store).certify,
+            certify=authority.certify,
         )
+        words = Words(instances, choices.shown_after)
+        self.instances = Engine(
+            instances,
+            self.store,
+            self.clock,
+            review=self.review,
+            approval=ISSUANCE,
+            seed=self._seed,
+            validity=self.validity,
+            takes=_takes(instances, takes),
+            completions=completions,
+            moved=partial(moved, lifecycle=instances, words=words),
+        )
+        self.engines = (self.engine, self.instances)
+        self._shared: Shared | None = None
+        self._face = Instances(self.instances, self.engine, authority, choices, words)
+        self._offered = {*lifecycle.trigger_rules, *instances.trigger_rules, *CertificateOperation}
         self._verifier = Verifier(keys, fresh=self.store.remember_nonce) if keys else None
-        self._answers: Mapping[Operation, Callable[[Call], dict[str, Any]]] = {
+        self._answers: Mapping[str, Callable[[Call], dict[str, Any] | str]] = {
             Operation.CREATE: self._create,
             Operation.CREATE_FOR_PACKAGE: self._create,
             Operation.CREATE_WITH_CSR: self._create,
@@ -118,6 +179,7 @@ class Service:
             Operation.CANCEL_FOR_PACKAGE: self._step,
             Operation.RENEW: self._renew,
             Operation.DESCRIBE_PACKAGE: self._describe_package,
+            **self._face.answers,
         }
         # Of several services that begin on one new store, the one whose name it keeps buys the default package.
         name = uuid.uuid4().hex
@@ -136,7 +198,7 @@ class Service:
         request_id = _new_request_id()
         call: Call | None = None
         try:
-            self.engine.refresh()
+            self.refresh()
             call = self._read(request)
             response = self._answered(call, request_id)
         except GatewayError as error:
@@ -157,7 +219,7 @@ class Service:
     def _read(self, request: Request) -> Call:
         """What a request asks for, if it may ask."""
         operation = operation_of(request)
-        if operation not in self.lifecycle.trigger_rules:
+        if operation not in self._offered:
             raise not_offered()
         if self._verifier is not None:
             self._verifier.verify(request)
@@ -166,7 +228,7 @@ class Service:
             self._throttle(operation)
         return call
 
-    def _throttle(self, operation: Operation) -> None:
+    def _throttle(self, operation: Trigger) -> None:
         limit = self.limits.get(operation)
         if limit is not None:
             now = machine_time()
@@ -188,7 +250,10 @@ class Service:
         try:
             if call.wrong is not None:
                 raise call.wrong
-            return Response.of(200, self._answers[call.operation](call) | {"RequestId": request_id})
+            answered = self._answers[call.operation](call)
+            if isinstance(answered, str):
+                return Response(HTTPStatus.OK, f'{answered[:-1]},"RequestId":"{request_id}"}}'.encode())
+            return Response.of(200, answered | {"RequestId": request_id})
         except (ServiceError, GatewayError) as error:
             return refusal(error, request_id)
 
@@ -196,7 +261,11 @@ class Service:
 
     def _create(self, call: Call) -> dict[str, Any]:
         assert call.application is not None
-        return {"OrderId": self.engine.begin(call.operation, call.application).id}
+        try:
+            return {"OrderId": self.engine.begin(call.operation, call.application).id}
+        except NotFoundPackage:
+            self._refuse_instance(call.application.product_code)
+            raise
 
     def _fire(self, call: Call) -> Fired:
         assert call.order_id is not None
@@ -208,7 +277,15 @@ class Service:
         return {}
 
     def _renew(self, call: Call) -> dict[str, Any]:
-        begun = self._fire(call).begun
+        assert call.order_id is not None
+        if isinstance(call.order_id, str):
+            self._refuse_instance(call.order_id)
+            raise no_order_id()
+        try:
+            begun = self._fire(call).begun
+        except NotFound:
+            self._refuse_instance(call.order_id)
+            raise
         return {} if begun is None else {"OrderId": begun.id}
 
     def _describe(self, call: Call) -> dict[str, Any]:
@@ -254,6 +331,16 @@ class Service:
         self.engine.catch_up()
         return answers.package(self.store.package(call.product_code))
 
+    def _refuse_instance(self, named: Id) -> None:
+        """`InsufficientQuota` if what a create or a renewal names is an instance, whose certificates have no quota."""
+        identity = self.instances.lifecycle.identity
+        try:
+            record = self.store.get(identity.new(named) if isinstance(named, int) else identity.check(named))
+        except InvalidValue:
+            return
+        if record is not None:
+            raise GatewayError("InsufficientQuota", 400, "The quota of the package is insufficient.")
+
     # -- what goes wrong ---------------------------------------------------------------------------------------------
 
     def _fault(self, call: Call) -> Fault | None:
@@ -261,11 +348,15 @@ class Service:
         for at, fault in self.store.shared().faults:
             if not fault.matches(call.operation, call.order_id):
                 continue
-            if fault.is_backend and not self.engine.allows(call.order_id, call.operation):
+            if fault.is_backend and not self._engine_for(call.operation).allows(call.order_id, call.operation):
                 continue
             if self._drawn(fault.probability) and self.store.take_fault(at):
                 return fault
         return None
+
+    def _engine_for(self, operation: Trigger) -> Engine:
+        """The engine of the orders or instances which an operation is about."""
+        return self.instances if operation in self.instances.lifecycle.trigger_rules else self.engine
 
     def _drawn(self, probability: float) -> bool:
         return probability >= 1 or Random(f"{self._seed} fault {self.store.draw()}").random() < probability
@@ -281,9 +372,15 @@ class Service:
 
     def _misread(self, response: Response, how: str, call: Call, request_id: str) -> Response:
         """What a describe answers instead of the truth."""
+        engine = self._engine_for(call.operation)
         if how == "missing":
-            return refusal(self.lifecycle.not_found, request_id)
+            return refusal(engine.lifecycle.not_found, request_id)
+        if how == UNREADABLE:
+            return Response.of(200, [response.json])
         record = None if call.order_id is None else self.store.get(call.order_id)
+        if engine is self.instances:
+            told = self._face.misread(response.json, record, how)
+            return Response.of(200, told | {"RequestId": request_id})
         if how == UNSPECIFIC_TYPE or record is None:
             return Response.of(200, {"Type": UNSPECIFIC_TYPE, "RequestId": request_id})
         if record.previous is None:
@@ -304,9 +401,34 @@ class Service:
                 raise InvalidValue(name, value, ["a text"])
         return self.engine.place(cast("State", state), application(parameters))
 
-    def happen(self, order_id: int, event: Trigger) -> Record:
-        """Let an `Event` happen to an order; the table's refusal where it cannot, which names the order."""
-        return self.engine.happen(order_id, event)
+    def begin_instance(
+        self, state: State | str | None = None, parameters: Mapping[str, str] = MappingProxyType({})
+    ) -> Record:
+        """A new instance, bought and settled unless another `state` is named; moved there as `begin` moves an order.
+
+        `parameters` are its `Spec` and its `Domain`, several with commas. No fault applies.
+        """
+        for name, value in parameters.items():
+            if name not in INSTANCE_PARAMETERS:
+                raise InvalidValue("member of an instance", name, INSTANCE_PARAMETERS)
+            if not isinstance(value, str):
+                raise InvalidValue(name, value, ["a text"])
+        given = {INSTANCE_PARAMETERS[name]: value for name, value in parameters.items()}
+        if state is None:
+            state = settled(self.instances.lifecycle)[-1]
+        return self.instances.place(cast("State", state), asked.settled(**given))
+
+    def instance_fields(self, record: Record) -> dict[str, Any]:
+        """What GetInstanceDetail answers of an instance as it stands in `record`: no key, no certificate."""
+        return self._face.written.detail(record, self.clock.now())
+
+    def happen(self, order_id: Id, event: Trigger) -> Record:
+        """Let an `Event` happen to an order or an instance; the table's refusal where it cannot, which names it."""
+        return self.engine_of(order_id).happen(order_id, event)
+
+    def engine_of(self, order_id: Id) -> Engine:
+        """The engine of an order, or of an instance, by the kind of its id."""
+        return self.instances if isinstance(order_id, str) else self.engine
 
     def put_package(self, product_code: str, total: int) -> Package:
         """Buy a package, or change its size (0 .. 2**31-1); what is held stays held."""
@@ -336,19 +458,24 @@ class Service:
         """How many orders there are that are not deleted."""
         return self.engine.count()
 
-    def history(self, order_id: int | None = None) -> Iterator[Line]:
-        """What happened, to one order or to all, as lines of the trace format."""
-        return self.engine.history(order_id)
+    def history(self, order_id: Id | None = None) -> Iterator[Line]:
+        """What happened, to one order or instance or to all, as lines of the trace format."""
+        self.catch_up()
+        for told in self.store.history(order_id):
+            for engine in self.engines:
+                if engine.tells_of(told):
+                    yield engine.line(told)
 
     def revision(self) -> int:
         """A number that grows whenever anything changes."""
-        return self.engine.revision()
+        self.catch_up()
+        return self.store.revision()
 
     def add_fault(self, fault: Fault) -> None:
         """Let calls fail by a rule, after those that there are."""
         if not isinstance(fault, Fault):
             raise InvalidValue("fault", fault, ["a Fault"])
-        self.store.add_fault(attrs.evolve(fault, lifecycle=self.lifecycle))
+        self.store.add_fault(attrs.evolve(fault, lifecycle=self.lifecycles))
 
     def clear_faults(self) -> None:
         """Let no call fail any more."""
@@ -360,20 +487,90 @@ class Service:
 
     def advance(self, by: float | timedelta) -> float:
         """Move the clock forward by seconds or a timedelta, to 2200 at most; the time that it is now."""
-        return self.engine.advance(by)
+        now = self.engine.advance(by)
+        self.instances.catch_up()
+        return now
+
+    @property
+    def lifecycles(self) -> tuple[Lifecycle, ...]:
+        """The tables of orders and of instances."""
+        return tuple(engine.lifecycle for engine in self.engines)
+
+    @property
+    def completions(self) -> str:
+        """Whether what is under way is completed by the clock, or by hand: "clock" or "manual"."""
+        return self.instances.completions
+
+    def put_completions(self, mode: str) -> None:
+        """Say, to all processes on the store, how what is under way is completed: "clock" or "manual".
+
+        What is under way by then waits, and is due from when it began as soon as the clock decides again.
+        """
+        self.store.put_completions(completion_mode(mode))
+        self.refresh()
 
     def reset(self) -> None:
-        """No orders, no packages, no faults, an empty history, the clock at now; ids go on."""
+        """No orders, instances, packages or faults, an empty history, the clock at now; ids go on.
+
+        How what is under way is completed stays as it is.
+        """
         self.store.reset()
         self.refresh()
 
     def refresh(self) -> None:
-        """Take over what other processes on the same store did to the clock."""
-        self.engine.refresh()
+        """Take over what other processes on the same store did to the clock, and to who completes what is under way."""
+        shared = self.store.shared()
+        if shared is not self._shared:
+            self._shared = shared
+            for engine in self.engines:
+                engine.refresh(shared)
 
     def catch_up(self) -> None:
         """Let everything happen that is due by now."""
-        self.engine.catch_up()
+        for engine in self.engines:
+            engine.catch_up()
+
+
+def tables_of(lifecycle: Lifecycle, instances: Lifecycle = instances_table.LIFECYCLE) -> tuple[Lifecycle, Lifecycle]:
+    """The tables of orders and of instances, of which `lifecycle` may be either; `InvalidValue` if it is neither."""
+    if _is_of_instances(lifecycle):
+        return ORDER_LIFECYCLE, lifecycle
+    if not _is_of_instances(instances):
+        raise InvalidValue("table of instances", instances.name or instances, ["one of the V2.0 API's operations"])
+    refuse_others(lifecycle)
+    return lifecycle, instances
+
+
+def settled(instances: Lifecycle) -> tuple[State, ...]:
+    """The states of an instance that was bought, and then settled."""
+    bought = [row.target for row in instances.transitions if row.source is None and row.target is not None]
+    follow = {rule.trigger for rule in instances.triggers if rule.follows in instances.creates}
+    then = [row.target for row in instances.transitions if row.source in bought and row.trigger in follow]
+    return tuple(dict.fromkeys(state for state in (*bought, *then) if state is not None))
+
+
+def _is_of_instances(lifecycle: Lifecycle) -> bool:
+    """Whether it is a table of the V2.0 API's operations, read as its answers say."""
+    fields = {vocabulary.field for vocabulary in lifecycle.vocabularies}
+    known = all(isinstance(operation, instances_table.Operation) for operation in lifecycle.operations)
+    return bool(
+        lifecycle.operations and known and lifecycle.identity.is_text and {"Status", "CertificateStatus"} <= fields
+    )
+
+
+def _takes(lifecycle: Lifecycle, given: Mapping[Any, float | timedelta]) -> dict[Trigger, float]:
+    """How many seconds each completion takes; `InvalidValue` if one is `given` that is none."""
+    completions = [rule.trigger for rule in lifecycle.triggers if rule.follows is not None]
+    takes = dict(TAKES)
+    for word, time in given.items():
+        try:
+            event = lifecycle.trigger(word)
+        except InvalidValue:
+            event = None
+        if event not in completions:
+            raise InvalidValue("completion", word, completions)
+        takes[event] = seconds(f"seconds until {event}", time, MAX_TAKES)
+    return takes
 
 
 def refuse_others(lifecycle: Lifecycle) -> None:
@@ -394,10 +591,10 @@ def _new_request_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-A{digits[17:20]}-{digits[20:]}"
 
 
-def _limit(lifecycle: Lifecycle, operation: Operation, number: int) -> tuple[Trigger, int]:
+def _limit(lifecycle: Lifecycle, operation: str, number: int) -> tuple[str, int]:
     if type(number) is not int or number < 0:
         raise InvalidValue(f"limit of {operation}", number, ["an integer from 0"])
-    return lifecycle.trigger(operation), number
+    return operation if operation in PARAMETERS else lifecycle.trigger(cast("Trigger", operation)), number
 
 
 def _in_format(response: Response, request: Request, call: Call | None = None) -> Response:

@@ -8,11 +8,18 @@
                                                 order; 409 the table refuses it
 ``GET /orders/{id}``                            200 and the order; 404 for a deleted one too
 ``GET /orders``                                 all, oldest first, by ``state``, ``limit``, ``after``: 200
+``POST /instances`` ``{"Spec", "Domain",        an instance as bought and settled, or in another ``State`` of these
+"State"}``                                      two; all members are optional, without ``Spec`` and ``Domain`` it is
+                                                filled in with example.com: 201 and the instance
+``GET /instances``, ``/instances/{id}``,        as of orders, of instances
+``POST /instances/{id}/events``
+``PUT /completions`` ``{"Mode": m}``, ``GET``   whether what is under way is completed by the clock or when it is told
+                                                to (``clock``, ``manual``): 200 and the mode
 ``GET /history``                                all that happened, in the trace format: 200
 ``POST /faults`` a rule, ``GET``, ``DELETE``    fault rules, in order (`faults.Fault`): 201, 200, 204
 ``POST /clock`` ``{"advance": seconds}``        move the clock forward: 200 and the time that it is
 ``GET /clock``                                  200 and the time that it is
-``GET /health``                                 200
+``GET /health``                                 200 and the number of orders, and of instances if there are any
 ==============================================  ==============================================================
 
 Everything else is a JSON error: 400 what makes no sense, 404 what is not there, 405 what cannot be done to it.
@@ -23,11 +30,13 @@ from __future__ import annotations
 import json
 import logging
 import re
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from orderfsm import trace
 from orderfsm.errors import NotFound, Refusal
 from orderfsm.invalid import InvalidValue
+from orderfsm.mock.cas.service import settled
 from orderfsm.mock.clock import instant
 from orderfsm.mock.faults import Fault
 from orderfsm.mock.message import Request, Response
@@ -37,11 +46,37 @@ from orderfsm.wire import parse_states
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orderfsm.identity import Id
     from orderfsm.mock.cas.service import Service
+    from orderfsm.mock.engine import Engine
     from orderfsm.mock.records import Package, Record
     from orderfsm.rows import Event
 
 MAX_ORDERS = 1000
+
+
+class _Kind(NamedTuple):
+    """What is alike of orders and of instances: where they are found, and how one is shown."""
+
+    path: str
+    engine: Engine
+    shown: Callable[[Record], dict[str, Any]]
+
+    @property
+    def title(self) -> str:
+        """Under which name a list of them stands."""
+        return self.path.capitalize()
+
+    def id(self, text: str) -> Id:
+        """The id that `text` is; the table's not-found error if no order can have it."""
+        identity = self.engine.lifecycle.identity
+        try:
+            order_id = identity.read(text)
+        except InvalidValue:
+            raise self.engine.lifecycle.not_found from None
+        if str(order_id) != text:
+            raise self.engine.lifecycle.not_found
+        return order_id
 
 
 class Control:
@@ -49,24 +84,32 @@ class Control:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self._routes: list[tuple[str, re.Pattern[str], Callable[..., Response]]] = [
-            (method, re.compile(pattern), answer)
-            for method, pattern, answer in (
-                ("POST", "/reset", self._reset),
-                ("GET", "/packages", self._packages),
-                ("PUT", "/packages/([^/]+)", self._put_package),
-                ("POST", "/orders/([^/]+)/events", self._happen),
-                ("GET", "/orders/([^/]+)", self._order),
-                ("GET", "/orders", self._orders),
-                ("GET", "/history", self._history),
-                ("POST", "/faults", self._add_fault),
-                ("GET", "/faults", self._faults),
-                ("DELETE", "/faults", self._clear_faults),
-                ("GET", "/clock", self._clock),
-                ("POST", "/clock", self._advance),
-                ("GET", "/health", self._health),
-            )
+        kinds = (
+            _Kind("orders", service.engine, _shown),
+            _Kind("instances", service.instances, self._instance),
+        )
+        answers: list[tuple[str, str, Callable[..., Response]]] = [
+            ("POST", "/reset", self._reset),
+            ("GET", "/packages", self._packages),
+            ("PUT", "/packages/([^/]+)", self._put_package),
+            ("POST", "/instances", self._begin_instance),
+            ("GET", "/completions", self._completions),
+            ("PUT", "/completions", self._put_completions),
+            ("GET", "/history", self._history),
+            ("POST", "/faults", self._add_fault),
+            ("GET", "/faults", self._faults),
+            ("DELETE", "/faults", self._clear_faults),
+            ("GET", "/clock", self._clock),
+            ("POST", "/clock", self._advance),
+            ("GET", "/health", self._health),
         ]
+        for kind in kinds:
+            answers += [
+                ("POST", f"/{kind.path}/([^/]+)/events", partial(self._happen, kind)),
+                ("GET", f"/{kind.path}/([^/]+)", partial(self._order, kind)),
+                ("GET", f"/{kind.path}", partial(self._orders, kind)),
+            ]
+        self._routes = [(method, re.compile(pattern), answer) for method, pattern, answer in answers]
 
     def handle(self, request: Request) -> Response:
         """The response of the control port to `request`; it never raises."""
@@ -112,29 +155,60 @@ class Control:
     def _packages(self, _request: Request) -> Response:
         return Response.of(200, {"Packages": [_bought(package) for package in self.service.packages()]})
 
-    def _happen(self, request: Request, order_id: str) -> Response:
+    def _happen(self, kind: _Kind, request: Request, order_id: str) -> Response:
         event = _member(request, "Event")
         if not isinstance(event, str):
-            raise InvalidValue("Event", event, self.service.lifecycle.events)
-        return Response.of(200, _shown(self.service.happen(self._id(order_id), cast("Event", event))))
+            raise InvalidValue("Event", event, kind.engine.lifecycle.events)
+        return Response.of(200, kind.shown(self.service.happen(kind.id(order_id), cast("Event", event))))
 
-    def _order(self, _request: Request, order_id: str) -> Response:
-        return Response.of(200, _shown(self.service.order(self._id(order_id))))
+    def _order(self, kind: _Kind, _request: Request, order_id: str) -> Response:
+        return Response.of(200, kind.shown(kind.engine.order(kind.id(order_id))))
 
-    def _id(self, text: str) -> int:
-        if re.fullmatch("[1-9][0-9]{0,17}", text):
-            return int(text)
-        raise self.service.lifecycle.not_found
-
-    def _orders(self, request: Request) -> Response:
+    def _orders(self, kind: _Kind, request: Request) -> Response:
         word = request.query.get("state")
-        states = None if word is None else parse_states(word, self.service.lifecycle)
-        after = _natural(request, "after", 0)
+        states = None if word is None else parse_states(word, kind.engine.lifecycle)
+        is_text = kind.engine.lifecycle.identity.is_text
+        after: Id | None = request.query.get("after") if is_text else _natural(request, "after", 0)
         limit = min(_natural(request, "limit", MAX_ORDERS), MAX_ORDERS)
-        found = self.service.orders(states, after, limit + 1)
+        found = kind.engine.orders(states, after or None, limit + 1)
         shown = found[:limit]
         more = shown[-1].id if shown and len(found) > limit else None
-        return Response.of(200, {"Orders": [_shown(record) for record in shown], "Next": more})
+        return Response.of(200, {kind.title: [kind.shown(record) for record in shown], "Next": more})
+
+    def _begin_instance(self, request: Request) -> Response:
+        asked = _json(request) if request.body else {}
+        if not isinstance(asked, dict):
+            raise InvalidValue("body", request.body[:60], ["a JSON object"])
+        asked = {name: value for name, value in asked.items() if value is not None}
+        lifecycle = self.service.instances.lifecycle
+        states = settled(lifecycle)
+        state = asked.pop("State", states[-1])
+        if not isinstance(state, str) or state not in states:
+            raise InvalidValue("State", state, states)
+        filled_in = asked if asked.keys() & {"Spec", "Domain"} else asked | {"Domain": "example.com"}
+        return Response.of(201, self._instance(self.service.begin_instance(state, filled_in)))
+
+    def _instance(self, record: Record) -> dict[str, Any]:
+        lifecycle = self.service.instances.lifecycle
+        words = {vocabulary.field: None for vocabulary in lifecycle.vocabularies}
+        return {
+            lifecycle.identity.parameter: record.id,
+            "State": record.state,
+            **words,
+            "Domain": "",
+            **self.service.instance_fields(record),
+            "Created": instant(record.created),
+            "Ends": _instant(record.ends),
+            "Issued": _instant(record.issued),
+            "Expires": _instant(record.expires),
+        }
+
+    def _completions(self, _request: Request) -> Response:
+        return Response.of(200, {"Mode": self.service.completions})
+
+    def _put_completions(self, request: Request) -> Response:
+        self.service.put_completions(_member(request, "Mode"))
+        return self._completions(request)
 
     def _history(self, _request: Request) -> Response:
         lines = [trace.header(), *map(trace.dumps, self.service.history())]
@@ -142,7 +216,7 @@ class Control:
         return Response(200, body.encode(), {"content-type": "application/x-ndjson"})
 
     def _add_fault(self, request: Request) -> Response:
-        fault = Fault.parse(_json(request), self.service.lifecycle)
+        fault = Fault.parse(_json(request), *self.service.lifecycles)
         self.service.add_fault(fault)
         return Response.of(201, fault.as_json())
 
@@ -160,7 +234,8 @@ class Control:
         return Response.of(200, {"now": instant(self.service.clock.now())})
 
     def _health(self, _request: Request) -> Response:
-        return Response.of(200, {"status": "ok", "orders": self.service.count()})
+        orders, instances = self.service.count(), self.service.instances.count()
+        return Response.of(200, {"status": "ok", "orders": orders} | ({"instances": instances} if instances else {}))
 
 
 def forbidden(reason: str) -> Response:
@@ -203,6 +278,10 @@ def _bought(package: Package) -> dict[str, Any]:
     return {"ProductCode": package.product_code, "TotalCount": package.total, "UsedCount": package.used}
 
 
+def _instant(at: float | None) -> str | None:
+    return None if at is None else instant(at)
+
+
 def _shown(record: Record) -> dict[str, Any]:
     return {
         "OrderId": record.id,
@@ -211,8 +290,8 @@ def _shown(record: Record) -> dict[str, Any]:
         "Domain": ",".join(record.domains),
         "ValidateType": record.validate_type,
         "Created": instant(record.created),
-        "Issued": None if record.issued is None else instant(record.issued),
-        "Expires": None if record.expires is None else instant(record.expires),
+        "Issued": _instant(record.issued),
+        "Expires": _instant(record.expires),
         "HoldsUnit": record.holds_unit,
         "Tags": [{"Key": key, "Value": value} for key, value in record.tags],
     }

@@ -15,20 +15,21 @@ from collections import deque
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
 
 import attrs
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from starlette.convertors import IntegerConvertor, register_url_convertor
+from starlette.convertors import IntegerConvertor, StringConvertor, register_url_convertor
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from orderfsm.drawing import STYLE, svg
 from orderfsm.errors import NotFound, Refusal
 from orderfsm.explanation import with_article
-from orderfsm.identity import MAX_ID
+from orderfsm.identity import LONGEST, MAX_ID
 from orderfsm.invalid import InvalidValue
 from orderfsm.mock.stores.store import StoreError
 from orderfsm.trace import Outcome
@@ -36,13 +37,15 @@ from orderfsm.trace import Outcome
 from .connection import read_body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.mock.cas.service import Service
+    from orderfsm.mock.engine import Engine
     from orderfsm.mock.records import Record
     from orderfsm.rows import State, Transition
     from orderfsm.trace import Line
@@ -58,6 +61,9 @@ SHOWN_LINES = 200
 
 POLL = 0.25
 """Seconds between two looks at the service's revision."""
+
+NOTHING = "\u2013"
+"""What stands where there is nothing to say."""
 
 _STATIC = Path(__file__).parent / "static"
 _TEMPLATE = Environment(
@@ -78,11 +84,73 @@ _HEADERS = {
 # -- what is shown -----------------------------------------------------------------------------------------------------
 
 
+@attrs.frozen
+class Kind:
+    """What is listed together: the orders or the instances of a service, under which path, and what is shown of one.
+
+    `state_key` is the parameter by which their list is asked for those in one state.
+    """
+
+    path: str
+    state_key: str
+    column: str
+    engine: Engine
+    latest: Callable[[int], list[Record]]
+    order: Callable[[Any], Record]
+    fields: Callable[[Record], dict[str, Any]]
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """Their table."""
+        return self.engine.lifecycle
+
+    @property
+    def key(self) -> str:
+        """What the ids of elements begin with that are about one of them."""
+        return self.path.removesuffix("s")
+
+    def listed(self, state: str | None) -> Listed:
+        """The newest of them, or of those in `state`; `InvalidValue` if that is no state of their table."""
+        filtered = None if state is None else self.lifecycle.state(state)  # type: ignore[arg-type]
+        newest = self.latest(SHOWN_ORDERS if filtered is None else FILTERED_ORDERS)
+        records = [record for record in newest if filtered is None or record.state == filtered][:SHOWN_ORDERS]
+        return Listed(
+            kind=self,
+            noun=self.lifecycle.noun,
+            nothing=self.lifecycle.name_of(None),
+            count=self.engine.count(),
+            orders=[self.fields(record) for record in records],
+            looked_at=None if filtered is None else len(newest),
+            states=self.engine.found(),
+            terminal=_terminal(self.lifecycle),
+            filtered=filtered,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Listed:
+    """A list of the newest orders of a kind: all of them, or those in the state `filtered` among `looked_at`."""
+
+    kind: Kind
+    noun: str
+    nothing: str
+    count: int
+    orders: list[dict[str, Any]]
+    looked_at: int | None
+    states: list[State]
+    terminal: set[State | None]
+    filtered: State | None
+
+
 @attrs.frozen(kw_only=True)
 class Chosen:
     """The order that was chosen: its fields, None if it is gone or never was; its history; the way that it took."""
 
-    id: int
+    kind: Kind
+    noun: str
+    nothing: str
+    terminal: set[State | None]
+    id: Id
     fields: dict[str, Any] | None
     state: State | None
     history: list[dict[str, Any]]
@@ -92,54 +160,68 @@ class Chosen:
     drawing: Markup
 
 
-def page(service: Service, *, order_id: int | None = None, state: str | None = None, problem: str = "") -> str:
-    """The page as HTML, with the order that was chosen, and with the orders in `state` alone (None: in any).
+def kinds(service: Service) -> tuple[Kind, ...]:
+    """The orders and the instances of a service."""
+    engine, shown = service.instances, partial(_instance_fields, service)
+    return (
+        Kind("orders", "state", "Package", service.engine, service.latest, service.order, _fields),
+        Kind("instances", "instance_state", "Words", engine, engine.latest, engine.order, shown),
+    )
 
-    Raises `InvalidValue` if `state` is not a state of the service's table.
+
+def kind_of(service: Service, order_id: Id) -> Kind:
+    """Of which kind that is which has such an id."""
+    engine = service.engine_of(order_id)
+    return next(kind for kind in kinds(service) if kind.engine is engine)
+
+
+def page(
+    service: Service,
+    *,
+    order_id: Id | None = None,
+    state: str | None = None,
+    instance_state: str | None = None,
+    problem: str = "",
+) -> str:
+    """The page as HTML, with the order or the instance that was chosen.
+
+    It lists the orders in `state` alone and the instances in `instance_state` alone (None: in any). Raises
+    `InvalidValue` if one of these is not a state of its table.
     """
-    lifecycle = service.lifecycle
-    filtered = None if state is None else lifecycle.state(state)  # type: ignore[arg-type]
     revision = service.revision()
-    if filtered is None:
-        records, looked_at = service.latest(SHOWN_ORDERS), None
-    else:
-        newest = service.latest(FILTERED_ORDERS)
-        records = [record for record in newest if record.state == filtered][:SHOWN_ORDERS]
-        looked_at = len(newest)
+    orders, instances = kinds(service)
+    lists = (orders.listed(state), instances.listed(instance_state))
     chosen = None if order_id is None else choose(service, order_id)
+    default = kind_of(service, order_id) if order_id is not None else orders
     return _TEMPLATE.render(
         revision=revision,
-        edition=lifecycle.edition,
-        noun=lifecycle.noun,
-        a_noun=with_article(lifecycle.noun),
-        nothing=lifecycle.name_of(None),
+        editions=", ".join(kind.lifecycle.edition for kind in (orders, instances)),
+        a_noun=with_article(default.lifecycle.noun),
         now=service.clock.now(),
-        count=service.count(),
-        orders=[_fields(record) for record in records],
-        looked_at=looked_at,
-        states=service.engine.found(),
-        terminal={rule.state for rule in lifecycle.states if rule.terminal},
-        filtered=filtered,
+        completions=service.completions,
+        lists=lists,
         chosen=chosen,
-        drawing=_drawing(lifecycle) if chosen is None else chosen.drawing,
+        drawing=_drawing(default.lifecycle) if chosen is None else chosen.drawing,
         packages=service.packages(),
         faults=[_fault(rule) for rule in service.fault_rules()],
         problem=problem,
         moment=_moment,
-        link=partial(_link, order_id, filtered),
+        link=partial(_link, order_id, {listed.kind.state_key: listed.filtered for listed in lists}),
     )
 
 
-def choose(service: Service, order_id: int) -> Chosen:
-    """All that the page says of one order; of one that is gone, how its life went."""
-    lifecycle = service.lifecycle
+def choose(service: Service, order_id: Id) -> Chosen:
+    """All that the page says of one order or instance; of one that is gone, how its life went."""
+    kind = kind_of(service, order_id)
+    lifecycle = kind.lifecycle
     latest: deque[dict[str, Any]] = deque(maxlen=SHOWN_LINES)
     triggers, lines = [], 0
+    possible = isinstance(order_id, str) or order_id <= MAX_ID
     try:
-        record = service.order(order_id) if order_id <= MAX_ID else None
+        record = kind.order(order_id) if possible else None
     except NotFound:
         record = None
-    for line in service.history(order_id) if order_id <= MAX_ID else ():
+    for line in service.history(order_id) if possible else ():
         latest.append(_line(line, lifecycle))
         lines += 1
         if line.outcome is Outcome.ACCEPTED:
@@ -147,8 +229,12 @@ def choose(service: Service, order_id: int) -> Chosen:
     steps = way(lifecycle, triggers)
     state = steps[-1].target if record is None and steps else None if record is None else record.state
     return Chosen(
+        kind=kind,
+        noun=lifecycle.noun,
+        nothing=lifecycle.name_of(None),
+        terminal=_terminal(lifecycle),
         id=order_id,
-        fields=None if record is None else _fields(record),
+        fields=None if record is None else kind.fields(record),
         state=state,
         history=list(reversed(latest)),
         lines=lines,
@@ -156,6 +242,10 @@ def choose(service: Service, order_id: int) -> Chosen:
         operations=[] if record is None else [_step(lifecycle, row) for row in _operations(lifecycle, state)],
         drawing=_drawing(lifecycle, state, steps),
     )
+
+
+def _terminal(lifecycle: Lifecycle) -> set[State | None]:
+    return {rule.state for rule in lifecycle.states if rule.terminal}
 
 
 def way(lifecycle: Lifecycle, triggers: Iterable[Any]) -> list[Transition]:
@@ -208,14 +298,43 @@ def _fields(record: Record) -> dict[str, Any]:
     return {
         "id": record.id,
         "state": record.state,
-        "product_code": record.product_code,
+        "kind": record.product_code,
         "domains": ", ".join(record.domains),
-        "validate_type": record.validate_type,
         "created": record.created,
-        "issued": record.issued,
-        "expires": record.expires,
-        "holds_unit": record.holds_unit,
         "tags": record.tags,
+        "rows": [
+            ("Domain", ", ".join(record.domains)),
+            ("Validation", record.validate_type),
+            ("Package", record.product_code),
+            ("Unit of quota", "held" if record.holds_unit else "not held"),
+            ("Created", _moment(record.created)),
+            ("Issued", _moment(record.issued) or "not yet"),
+            ("Expires", _moment(record.expires) or NOTHING),
+        ],
+    }
+
+
+def _instance_fields(service: Service, record: Record) -> dict[str, Any]:
+    """What may be seen of an instance: the words that a read answers now, and what it says of itself."""
+    answer = service.instance_fields(record)
+    words = [(each.field, str(answer.get(each.field) or NOTHING)) for each in service.instances.lifecycle.vocabularies]
+    return {
+        "id": record.id,
+        "state": record.state,
+        "kind": " / ".join(word for _, word in words),
+        "domains": ", ".join(record.domains),
+        "created": record.created,
+        "tags": record.tags,
+        "rows": [
+            *words,
+            ("Domain", ", ".join(record.domains) or NOTHING),
+            ("Spec", str(answer.get("Spec"))),
+            ("Bought", _moment(record.created)),
+            ("Ends", _moment(record.ends) or NOTHING),
+            ("Issued", _moment(record.issued) or "not yet"),
+            ("Expires", _moment(record.expires) or NOTHING),
+            *([("Completed", _moment(record.due))] if record.under_way else []),
+        ],
     }
 
 
@@ -232,7 +351,7 @@ def _line(line: Line, lifecycle: Lifecycle) -> dict[str, Any]:
     }
 
 
-_WHICH_CALLS = ("Operation", "OrderId", "Times", "Probability")
+_WHICH_CALLS = ("Operation", "OrderId", "InstanceId", "Times", "Probability")
 _SAYS_NOTHING = (None, 0, "before")
 _UNITS = {"Delay": " s", "RetryAfter": " ms"}
 
@@ -242,6 +361,7 @@ def _fault(rule: dict[str, Any]) -> dict[str, Any]:
     return {
         "operation": rule.get("Operation") or "*",
         "order_id": rule.get("OrderId"),
+        "instance_id": rule.get("InstanceId"),
         "times": rule.get("Times"),
         "probability": rule.get("Probability"),
         "effect": [
@@ -256,11 +376,14 @@ def _moment(seconds: float | None) -> str:
     return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _link(chosen: int | None, filtered: State | None, **other: Any) -> str:
-    """The address of this page with another `order` or `state` chosen."""
-    order_id, state = other.get("order", chosen), other.get("state", filtered)
-    path = "/" if order_id is None else f"/dashboard/orders/{order_id}"
-    return path if state is None else f"{path}?{urlencode({'state': state})}"
+def _link(chosen: Id | None, filtered: dict[str, State | None], **other: Any) -> str:
+    """The address of this page with another `order`, or other states by the keys of their lists."""
+    order_id = other.pop("order", chosen)
+    path = (
+        "/" if order_id is None else f"/dashboard/{'instances' if isinstance(order_id, str) else 'orders'}/{order_id}"
+    )
+    query = urlencode({key: state for key, state in {**filtered, **other}.items() if state is not None})
+    return f"{path}?{query}" if query else path
 
 
 # -- how it is served --------------------------------------------------------------------------------------------------
@@ -272,7 +395,14 @@ class _OrderId(IntegerConvertor):
     regex = "[0-9]{1,19}"
 
 
+class _InstanceId(StringConvertor):
+    """What an id that is a text may be, but for what ends a part of a path."""
+
+    regex = f"[!-.0->@-~]{{1,{LONGEST}}}"
+
+
 register_url_convertor("order_id", _OrderId())
+register_url_convertor("instance_id", _InstanceId())
 
 
 def routes(service: Service, run: Callable[..., Awaitable[Any]]) -> list[Route]:
@@ -280,12 +410,21 @@ def routes(service: Service, run: Callable[..., Awaitable[Any]]) -> list[Route]:
     pages = _Pages(service, run)
     return [
         Route("/", pages.home),
-        Route("/dashboard/orders/{order_id:order_id}", pages.order),
-        Route("/dashboard/orders/{order_id:order_id}/events", pages.happen, methods=["POST"]),
+        *(
+            route
+            for path in ("orders/{id:order_id}", "instances/{id:instance_id}")
+            for route in (
+                Route(f"/dashboard/{path}", pages.order),
+                Route(f"/dashboard/{path}/events", pages.happen, methods=["POST"]),
+            )
+        ),
         Route("/dashboard/stream", pages.stream),
         Route("/dashboard/dashboard.css", partial(_static, "dashboard.css", "text/css")),
         Route("/dashboard/dashboard.js", partial(_static, "dashboard.js", "text/javascript")),
     ]
+
+
+_ANY: Mapping[str, str | None] = MappingProxyType({})
 
 
 @attrs.frozen
@@ -296,20 +435,18 @@ class _Pages:
     run: Callable[..., Awaitable[Any]]
 
     async def home(self, request: Request) -> Response:
-        answer: Response = await self.run(self._page, None, request.query_params.get("state"))
+        answer: Response = await self.run(self._page, None, _states(request))
         return answer
 
     async def order(self, request: Request) -> Response:
-        order_id: int = request.path_params["order_id"]
-        answer: Response = await self.run(self._page, order_id, request.query_params.get("state"))
+        answer: Response = await self.run(self._page, request.path_params["id"], _states(request))
         return answer
 
     async def happen(self, request: Request) -> Response:
         """A button without the script: let the event of a form happen, and go back to the order."""
-        order_id: int = request.path_params["order_id"]
         body = await read_body(request.scope, request.receive)
         form = parse_qs((body or b"").decode("utf-8", "replace"))
-        answer: Response = await self.run(self._happen, order_id, form.get("Event", [""])[0])
+        answer: Response = await self.run(self._happen, request.path_params["id"], form.get("Event", [""])[0])
         return answer
 
     async def stream(self, request: Request) -> Response:
@@ -330,23 +467,30 @@ class _Pages:
                 last = revision
             await asyncio.sleep(POLL)
 
-    def _page(self, order_id: int | None, state: str | None, problem: str = "", status: int = 200) -> Response:
+    def _page(
+        self, order_id: Id | None, states: Mapping[str, str | None] = _ANY, problem: str = "", status: int = 200
+    ) -> Response:
         try:
-            body = page(self.service, order_id=order_id, state=state or None, problem=problem)
+            body = page(self.service, order_id=order_id, **states, problem=problem)
         except InvalidValue as error:
             body, status = page(self.service, order_id=order_id, problem=str(error)), 400
         return HTMLResponse(body, status, _HEADERS)
 
-    def _happen(self, order_id: int, event: str) -> Response:
+    def _happen(self, order_id: Id, event: str) -> Response:
         try:
             self.service.happen(order_id, event)  # type: ignore[arg-type]
         except NotFound as error:
-            return self._page(order_id, None, error.text, 404)
+            return self._page(order_id, problem=error.text, status=404)
         except Refusal as error:
-            return self._page(order_id, None, str(error), 409)
+            return self._page(order_id, problem=str(error), status=409)
         except InvalidValue as error:
-            return self._page(order_id, None, str(error), 400)
-        return RedirectResponse(f"/dashboard/orders/{order_id}", 303)
+            return self._page(order_id, problem=str(error), status=400)
+        return RedirectResponse(_link(order_id, {}), 303)
+
+
+def _states(request: Request) -> dict[str, str | None]:
+    """The states that the lists are asked for."""
+    return {key: request.query_params.get(key) or None for key in ("state", "instance_state")}
 
 
 class _Stream(StreamingResponse):

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 
 from orderfsm.invalid import InvalidValue, OrderFSMError
-from orderfsm.mock.cas.service import Service, refuse_others
+from orderfsm.mock.cas.choices import Choices
+from orderfsm.mock.cas.service import Service, tables_of
+from orderfsm.mock.engine import CLOCK
 from orderfsm.mock.review import Review
 from orderfsm.mock.stores.memory import MemoryStore
 from orderfsm.mock.stores.store import PATIENCE
@@ -54,8 +56,9 @@ _FAILURES = 5  # of workers in a row, after which no more are tried
 class Settings:
     """What `orderfsm serve` is told. Ports: 0 is any free one. `database` is a SQLAlchemy URL, None is memory.
 
-    `lifecycle` is the table that rules, `patience` how many seconds a change waits for the database, `connections` what
-    a client may take of a port.
+    `lifecycle` is the table that rules orders, or instances; the others are ruled by theirs. `completions` and `takes`
+    are as for `Service`: how, and in how many seconds, what is under way is completed; `choices` too. `patience` is how
+    many seconds a change waits for the database, `connections` what a client may take of a port.
     """
 
     host: str = LOOPBACK
@@ -68,6 +71,9 @@ class Settings:
     workers: int = 1
     packages: Mapping[str, int] = attrs.field(factory=dict)
     review: Review = attrs.field(factory=Review)
+    completions: str = CLOCK
+    takes: Mapping[str, float] = attrs.field(factory=dict)
+    choices: Choices = attrs.field(factory=Choices)
     seed: int | None = None
     limits: bool = False
     patience: float = PATIENCE
@@ -76,9 +82,13 @@ class Settings:
     def __attrs_post_init__(self) -> None:
         if self.workers < 1 or (self.workers > 1 and self.database is None):
             raise InvalidValue("workers", self.workers, ["1", "more, on one --database"])
-        refuse_others(self.lifecycle)
+        self.tables()
         if not (self.expose_control or _is_loopback(self.control_host)):
             raise InvalidValue("control host", self.control_host, ["a loopback address", "any, with --expose-control"])
+
+    def tables(self) -> tuple[Lifecycle, Lifecycle]:
+        """The tables of orders and of instances."""
+        return tables_of(self.lifecycle)
 
 
 def serve(settings: Settings) -> int:
@@ -161,12 +171,15 @@ def access_keys(text: str) -> dict[str, str]:
 
 
 def _service(settings: Settings) -> Service:
-    offered = settings.lifecycle.trigger_rules
+    offered = {call for lifecycle in settings.tables() for call in lifecycle.operations}
     return Service(
         lifecycle=settings.lifecycle,
         store=_store(settings),
         random=Random(settings.seed),
         review=settings.review,
+        completions=settings.completions,
+        takes=settings.takes,
+        choices=settings.choices,
         keys=access_keys(os.environ.get(KEYS, "")),
         limits={call: limit for call, limit in RATE_LIMITS.items() if call in offered} if settings.limits else None,
     )
@@ -177,7 +190,7 @@ def _store(settings: Settings) -> Store:
         return MemoryStore()
     from orderfsm.mock.stores.sql import SQLStore
 
-    return SQLStore(settings.database, patience=settings.patience, lifecycle=settings.lifecycle)
+    return SQLStore(settings.database, patience=settings.patience)
 
 
 def _is_loopback(host: str) -> bool:

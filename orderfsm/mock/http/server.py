@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 import attrs
 import uvicorn
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from alibabacloud_cas20200407.client import Client
     from starlette.applications import Starlette
 
+    from orderfsm.identity import Id
     from orderfsm.mock.clock import Clock
     from orderfsm.mock.records import Package
     from orderfsm.rows import Event, Operation
@@ -105,29 +106,61 @@ class Server:
         It is created and moved there by calls and events, which is what its history says; see `Service.begin`. Unless
         `asked` for another `domain`, `csr`, `product_code`, `validate_type` or `tags`, it is for example.com.
         """
-        if count is not None and (type(count) is not int or count < 0):
-            raise InvalidValue("count", count, ["an integer from 0"])
         parameters = _parameters(asked)
-        orders = [self.service.begin(state, parameters) for _ in range(1 if count is None else count)]
+        orders = [self.service.begin(state, parameters) for _ in range(_number(count))]
         return orders[0] if count is None else orders
+
+    @overload
+    def instance(
+        self, state: State | str = ..., *, count: None = ..., spec: str = ..., domain: str = ...
+    ) -> Record: ...
+
+    @overload
+    def instance(self, state: State | str = ..., *, count: int, spec: str = ..., domain: str = ...) -> list[Record]: ...
+
+    def instance(
+        self,
+        state: State | str | None = None,
+        *,
+        count: int | None = None,
+        spec: str | None = None,
+        domain: str | None = None,
+    ) -> Record | list[Record]:
+        """A new instance that was bought and settled, or is in `state`, or a list of `count` of them.
+
+        It is moved there by calls and events, as its history says; see `Service.begin_instance`. Unless another `spec`
+        or `domain` is asked for, it is `ws.dv.f`, filled in with example.com.
+        """
+        asked = {"Spec": spec, "Domain": "example.com" if domain is None and spec is None else domain}
+        given = {name: value for name, value in asked.items() if value is not None}
+        made = [self.service.begin_instance(state, given) for _ in range(_number(count))]
+        return made[0] if count is None else made
+
+    def instances(self, state: State | str | None = None) -> list[Record]:
+        """All instances that are not deleted, oldest first; with a `state` (or a word of the API), those in it."""
+        engine = self.service.instances
+        states = None if state is None else parse_states(state, engine.lifecycle)
+        return engine.orders(states, limit=engine.count())
 
     def orders(self, state: State | str | None = None) -> list[Record]:
         """All orders that are not deleted, oldest first; with a `state` (or a word of the API), those in it."""
         states = None if state is None else parse_states(state, self.service.lifecycle)
         return self.service.orders(states, limit=self.service.count())
 
-    def happen(self, order: Record | int, event: Event | str) -> Record:
-        """Let an event happen to an order, or to that of an OrderId; the order after it, or the table's refusal."""
-        return self.service.happen(_id(order), self.service.lifecycle.trigger(event))  # type: ignore[arg-type]
+    def happen(self, order: Record | Id, event: Event | str) -> Record:
+        """Let an event happen to an order or an instance, or to that of an id; what it is then, or the refusal."""
+        order_id = _id(order)
+        lifecycle = self.service.engine_of(order_id).lifecycle
+        return self.service.happen(order_id, lifecycle.trigger(event))  # type: ignore[arg-type]
 
-    def history(self, order: Record | int | None = None) -> list[Line]:
-        """What happened, to one order or to all: calls, those that were refused too, and events."""
+    def history(self, order: Record | Id | None = None) -> list[Line]:
+        """What happened, to one order or instance or to all: calls, those that were refused too, and events."""
         return list(self.service.history(None if order is None else _id(order)))
 
     @property
     def calls(self) -> list[Line]:
         """The calls in the history, oldest first: those that made an order or were about one, refused ones too."""
-        return [line for line in self.history() if self.service.lifecycle.by_client(line.trigger)]
+        return [line for line in self.history() if line.lifecycle.by_client(line.trigger)]
 
     def packages(self) -> list[Package]:
         """All packages, by product code."""
@@ -138,14 +171,20 @@ class Server:
         return self.service.put_package(product_code, total)
 
     def fail(
-        self, operation: Operation | str | None = None, *, order_id: Record | int | None = None, **members: Any
+        self,
+        operation: Operation | str | None = None,
+        *,
+        order_id: Record | int | None = None,
+        instance_id: Record | str | None = None,
+        **members: Any,
     ) -> Fault:
-        """Let calls of `operation` (None: any) fail, on an order or on any.
+        """Let calls of `operation` (None: any) fail, on an order or an instance, or on any.
 
         `members` are those of a `Fault`, which is given back.
         """
-        number = cast("int | None", order_id.id if isinstance(order_id, Record) else order_id)
-        fault = Fault(operation=operation, order_id=number, lifecycle=self.service.lifecycle, **members)
+        for name, given in (("order_id", order_id), ("instance_id", instance_id)):
+            members[name] = given.id if isinstance(given, Record) else given
+        fault = Fault(operation=operation, lifecycle=self.service.lifecycles, **members)
         self.service.add_fault(fault)
         return fault
 
@@ -158,8 +197,20 @@ class Server:
         self.service.clear_faults()
 
     @property
+    def completions(self) -> str:
+        """Whether what is under way with an instance is completed by the clock ("clock"), or by `happen` ("manual")."""
+        return self.service.completions
+
+    def put_completions(self, mode: str) -> None:
+        """Let what is under way with instances be completed by the clock ("clock"), or only by `happen` ("manual")."""
+        self.service.put_completions(mode)
+
+    @property
     def clock(self) -> Clock:
-        """The movable clock, by which certificates expire and reviews end; `advance` moves it."""
+        """The movable clock, by which certificates expire, reviews end and what is under way completes.
+
+        `advance` moves it.
+        """
         return self.service.clock
 
     def advance(self, by: float | timedelta) -> float:
@@ -187,8 +238,16 @@ def _parameters(asked: Mapping[str, Any]) -> dict[str, str]:
     return given if "Csr" in given else {"Domain": "example.com"} | given
 
 
-def _id(order: Record | int) -> int:
-    return cast("int", order.id) if isinstance(order, Record) else order_id(order)
+def _id(order: Record | Id) -> Id:
+    if isinstance(order, Record):
+        return order.id
+    return order if isinstance(order, str) and not order.isdigit() else order_id(order)  # type: ignore[arg-type]
+
+
+def _number(count: int | None) -> int:
+    if count is not None and (type(count) is not int or count < 0):
+        raise InvalidValue("count", count, ["an integer from 0"])
+    return 1 if count is None else count
 
 
 @contextmanager

@@ -28,6 +28,7 @@ class Backend:
     tables: tuple[sa.Table, ...]
     contains: sa.ColumnElement[bool]
     order_id: Any
+    begin_order: Any
     draw: Any
     revision: Any
     changed: Any
@@ -50,7 +51,9 @@ def _upserts(insert: Callable[[sa.Table], Any]) -> dict[str, Any]:
     hit = insert(HITS).values(name=sa.bindparam("key"), period=sa.bindparam("window"), hits=1)
     hits = sa.case((HITS.c.period == hit.excluded.period, HITS.c.hits + 1), else_=1)
     hit = hit.on_conflict_do_update(index_elements=["name"], set_={"hits": hits, "period": hit.excluded.period})
+    begin_order = insert(ORDERS).inline().on_conflict_do_nothing(index_elements=["id"])
     return {
+        "begin_order": begin_order.execution_options(preserve_rowcount=True),
         "buy": buy.returning(*PACKAGES.c),
         "nonce": nonce.execution_options(preserve_rowcount=True),
         "hit": hit.returning(HITS.c.hits),

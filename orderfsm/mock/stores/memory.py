@@ -15,12 +15,13 @@ from sortedcontainers import SortedList
 from orderfsm.errors import NotFoundPackage, NotRemainCount
 from orderfsm.mock.records import Package
 
-from .store import FIRST_ID, Shared
+from .store import FIRST_ID, UNTIL_RESET, Shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from orderfsm.identity import Id
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.mock.faults import Fault
     from orderfsm.mock.records import Happening, Record
     from orderfsm.rows import State
@@ -41,17 +42,22 @@ class MemoryStore:
         self._expiring: SortedList[tuple[float, str]] = SortedList()
         self._hits: dict[str, tuple[int, int]] = {}
         self._settings: dict[str, str] = {}
+        self._completions = ""
         self._forget()
 
     def _forget(self) -> None:
         self._records: dict[Id, Record] = {}
-        self._in_state: dict[State, SortedList[Id]] = {}
-        self._due: SortedList[Any] = SortedList()
+        self._texts: dict[int, Id] = {}  # the ids that are texts, by the numbers of which they were made
+        self._in_state: dict[tuple[type, State], SortedList[int]] = {}
+        self._due: dict[tuple[type, bool], SortedList[Any]] = {}  # by the table, and whether something is under way
         self._history: list[Happening] = []
         self._packages: dict[str, Package] = {}
-        self._shared = Shared()
+        self._shared = Shared(completions=self._completions)
 
     # -- orders ------------------------------------------------------------------------------------------------------
+
+    def hold(self, lifecycle: Lifecycle) -> None:
+        """It takes the orders of any table."""
 
     def new_id(self) -> int:
         return next(self._ids)
@@ -64,6 +70,8 @@ class MemoryStore:
     ) -> bool:
         with self._lock:
             if old is not None and self._records.get(old.id) is not old:
+                return False
+            if begun is not None and begun.id in self._records:
                 return False
             if old is not None and new is not None and new.holds_unit > old.holds_unit:
                 both = begun is not None and begun.holds_unit and begun.product_code == old.product_code
@@ -81,22 +89,24 @@ class MemoryStore:
             self._free_unit(record.product_code)
         self._count(record.product_code, record.holds_unit, record.issued is not None)
         self._records[record.id] = record
-        self._in_state.setdefault(record.state, SortedList()).add(record.id)
+        if record.made_of is not None:
+            self._texts[record.made_of] = record.id
+        _put(self._in_state, (type(record.state), record.state), record.number)
         if record.due is not None:
-            self._due.add((record.due, record.id))
+            _put(self._due, (type(record.state), record.under_way), (record.due, record.number))
 
     def _replace(self, old: Record, new: Record) -> None:
         issued = (new.issued is not None) - (old.issued is not None)
         self._count(old.product_code, new.holds_unit - old.holds_unit, issued)
         self._records[old.id] = new
         if new.state is not old.state:
-            self._in_state[old.state].remove(old.id)
-            self._in_state.setdefault(new.state, SortedList()).add(new.id)
-        if new.due != old.due:
+            self._in_state[type(old.state), old.state].remove(old.number)
+            _put(self._in_state, (type(new.state), new.state), new.number)
+        if new.due != old.due or new.under_way is not old.under_way:
             if old.due is not None:
-                self._due.remove((old.due, old.id))
+                self._due[type(old.state), old.under_way].remove((old.due, old.number))
             if new.due is not None:
-                self._due.add((new.due, new.id))
+                _put(self._due, (type(new.state), new.under_way), (new.due, new.number))
 
     def _free_unit(self, product_code: str, units: int = 1) -> None:
         """`NotRemainCount` if a package has not so many units left."""
@@ -115,37 +125,47 @@ class MemoryStore:
         """With a keyword it looks at every order."""
         with self._lock:
             if keyword:
-                every = map(self._records.__getitem__, merge(*self._ids_in(states)))
+                every = map(self._numbered, merge(*self._numbers_in(states)))
                 found = [record for record in every if keyword in ",".join(record.domains)]
                 return found[offset : offset + limit], len(found)
-            ids = self._ids_in(states)
-            total = sum(map(len, ids))
+            parts = self._numbers_in(states)
+            total = sum(map(len, parts))
             if offset >= total:
                 return [], total
-            first = _nth(ids, offset)
-            shown = islice(merge(*(part.irange(first) for part in ids)), limit)
-            return [self._records[order_id] for order_id in shown], total
+            first = _nth(parts, offset)
+            shown = islice(merge(*(part.irange(first) for part in parts)), limit)
+            return [self._numbered(number) for number in shown], total
 
-    def after(self, states: Collection[State], order_id: Id | None, limit: int) -> list[Record]:
+    def after(self, states: Collection[State], number: int, limit: int) -> list[Record]:
         with self._lock:
-            later = merge(*(ids.irange(order_id, inclusive=(False, True)) for ids in self._ids_in(states)))
-            return [self._records[other] for other in islice(later, limit)]
+            later = merge(*(part.irange(number, inclusive=(False, True)) for part in self._numbers_in(states)))
+            return [self._numbered(other) for other in islice(later, limit)]
 
     def latest(self, states: Collection[State], limit: int) -> list[Record]:
         with self._lock:
-            newest = merge(*(reversed(ids) for ids in self._ids_in(states)), reverse=True)
-            return [self._records[order_id] for order_id in islice(newest, limit)]
+            newest = merge(*(reversed(part) for part in self._numbers_in(states)), reverse=True)
+            return [self._numbered(number) for number in islice(newest, limit)]
 
     def count(self, states: Collection[State]) -> int:
-        return sum(map(len, self._ids_in(states)))
+        return sum(map(len, self._numbers_in(states)))
 
-    def _ids_in(self, states: Collection[State]) -> list[SortedList[Id]]:
-        return [ids for state, ids in self._in_state.items() if ids and state in states]
+    def _numbers_in(self, states: Collection[State]) -> list[SortedList[int]]:
+        kept = (self._in_state.get(kind) for kind in dict.fromkeys((type(state), state) for state in states))
+        return [part for part in kept if part]
 
-    def due(self, now: float) -> list[Id]:
+    def _numbered(self, number: int) -> Record:
+        return self._records[self._texts.get(number, number)]
+
+    def due(self, now: float, kind: type[State] | None = None, *, completions: bool = True) -> list[Id]:
         with self._lock:
             # Any pair with a time comes after the time alone.
-            return [order_id for _, order_id in self._due.irange(None, (math.nextafter(now, math.inf),))]
+            until = (math.nextafter(now, math.inf),)
+            lists: list[Iterator[tuple[float, int]]] = [
+                times.irange(None, until)
+                for (one, under_way), times in self._due.items()
+                if times and kind in {None, one} and (completions or not under_way)
+            ]
+            return [self._texts.get(number, number) for _, number in merge(*lists)]
 
     def history(self, order_id: Id | None = None) -> Iterator[Happening]:
         with self._lock:
@@ -185,6 +205,11 @@ class MemoryStore:
     def advance(self, seconds: float) -> None:
         with self._lock:
             self._share(offset=self._shared.offset + seconds)
+
+    def put_completions(self, mode: str) -> None:
+        with self._lock:
+            self._completions = mode
+            self._share(completions=mode)
 
     def add_fault(self, fault: Fault) -> None:
         with self._lock:
@@ -239,16 +264,21 @@ class MemoryStore:
     def reset(self) -> None:
         with self._lock:
             self._forget()
+            self._settings = {name: kept for name, kept in self._settings.items() if not name.startswith(UNTIL_RESET)}
             self._revision += 1
 
     def close(self) -> None:
         """It holds nothing open."""
 
 
-def _nth(parts: list[SortedList[Any]], number: int) -> Any:
-    """The id that has `number` smaller ones in all of `parts`: by halving, or, of texts, by merging them."""
-    if isinstance(parts[0][0], str):
-        return next(islice(merge(*parts), number, None))
+def _put(lists: dict[Any, SortedList[Any]], key: Any, value: Any) -> None:
+    if key not in lists:
+        lists[key] = SortedList()
+    lists[key].add(value)
+
+
+def _nth(parts: list[SortedList[int]], number: int) -> int:
+    """The one that has `number` smaller ones in all of `parts`."""
     low: int = min(part[0] for part in parts)
     high: int = max(part[-1] for part in parts)
     while low < high:

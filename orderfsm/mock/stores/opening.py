@@ -80,7 +80,7 @@ def _say_at_first(statement: str, raw: DBAPIConnection, _: object) -> None:
 def prepare(connection: Connection, backend: Backend, shown: str, identity: Identity) -> None:
     """Create the tables in an empty database; `InvalidValue` if there are others.
 
-    So it is if they are ours, of another version, or for orders that are identified in another way.
+    So it is if they are ours, of another version, or were made for orders that are identified in another way.
     """
     connection.say(backend.begin, *backend.before_creation)
     inspector = sa.inspect(connection.sql)
@@ -106,7 +106,7 @@ def _create(connection: Connection, backend: Backend, identity: Identity) -> Non
     connection.say(*backend.after_creation)
     connection.change(sa.insert(META), {"name": SCHEMA_NAME, "value": SCHEMA})
     connection.change(sa.insert(META), {"name": IDS_NAME, "value": identity.key})
-    connection.change(sa.insert(SHARED), {"id": 1, "clock_offset": 0.0, "faults_revision": 0})
+    connection.change(sa.insert(SHARED), {"id": 1, "clock_offset": 0.0, "completions": "", "faults_revision": 0})
     if COUNTERS in backend.tables:
         connection.change(sa.insert(COUNTERS), [{"name": n, "value": first} for n, first in FIRST_VALUES.items()])
 

@@ -1,44 +1,70 @@
-"""What is kept of orders, as rows of a database, and back."""
+"""What is kept of orders, as rows of a database, and back.
+
+A state or a trigger stands in a row behind the key of its table's ids: `instance_id:issued`.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from orderfsm.identity import MAX_ID
+from orderfsm.invalid import InvalidValue
 from orderfsm.mock.faults import Fault
 from orderfsm.mock.records import Happening, Package, Record
 
 from .schema import COPIED
+from .store import FIRST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from orderfsm.identity import Id, Identity
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State
+    from orderfsm.rows import State, Trigger
 
 
-@attrs.frozen
 class Rows:
-    """What rows say, in the states, triggers and ids of `lifecycle`.
+    """What rows say, in the states, triggers and ids of the tables that they `hold`.
 
     An id that is a text stands in a row as the number that it was made of, by which orders sort as they were begun.
     """
 
-    lifecycle: Lifecycle
+    def __init__(self) -> None:
+        self.lifecycles: tuple[Lifecycle, ...] = ()
+        self._identities: dict[str, Identity] = {}
+        self._keys: dict[type, str] = {}
+        self._members: dict[str, Any] = {}
+
+    def hold(self, lifecycle: Lifecycle) -> None:
+        """Know that table, too; `InvalidValue` if its ids hide their numbers, or if it is mistaken for another one."""
+        if lifecycle in self.lifecycles:
+            return
+        identity = lifecycle.identity
+        if identity.number(identity.new(FIRST_ID)) != FIRST_ID:
+            accepted = "one that writes the number as `{}`, `{:09}` or `{:x}` do; a MemoryStore takes any"
+            raise InvalidValue("form of an id", identity.form, [accepted])
+        members = [*filter(None, lifecycle.state_rules), *lifecycle.trigger_rules]
+        others = {self._keys.get(type(member), identity.key) for member in members} - {identity.key}
+        if others or self._identities.get(identity.key, identity) != identity:
+            known = ", ".join(self._identities)
+            raise InvalidValue("ids", identity.key, [f"beside those of {known}, others, of other states and triggers"])
+        self._identities[identity.key] = identity
+        for member in members:
+            self._keys[type(member)] = identity.key
+            self._members[self.text(member)] = member
+        self.lifecycles += (lifecycle,)
 
     def record(self, row: Sequence[Any]) -> Record:
         """The order of a row of `orders`."""
         number, state, previous, _, domains, tags, *copied = row
+        order_id = self.id_of(number, state)
         return Record(
-            id=self.id_of(number),
-            state=self._state(state),
-            previous=None if previous is None else self._state(previous),
+            id=order_id,
+            made_of=number if isinstance(order_id, str) else None,
+            state=self._members[state],
+            previous=None if previous is None else self._members[previous],
             domains=tuple(json.loads(domains)),
             tags=tuple((key, value) for key, value in json.loads(tags)),
             **dict(zip(COPIED, copied, strict=True)),
@@ -47,18 +73,16 @@ class Rows:
     def happening(self, row: Sequence[Any]) -> Happening:
         """The line of a row of `history`."""
         at, number, trigger, code, state, new_number = row
-        fired = self.lifecycle.trigger_rules[trigger].trigger
-        read = None if state is None else self._state(state)
-        return Happening(
-            at, self.id_of(number), fired, code, read, None if new_number is None else self.id_of(new_number)
-        )
+        read = None if state is None else self._members[state]
+        begun = None if new_number is None else self.id_of(new_number, trigger)
+        return Happening(at, self.id_of(number, trigger), self._members[trigger], code, read, begun)
 
     def row_of(self, record: Record) -> dict[str, Any]:
         """The row of an order."""
         row = {name: getattr(record, name) for name in COPIED}
-        row["id"] = self.number_of(record.id)
-        row["state"] = record.state.value
-        row["previous"] = None if record.previous is None else record.previous.value
+        row["id"] = record.number
+        row["state"] = self.text(record.state)
+        row["previous"] = None if record.previous is None else self.text(record.previous)
         row["domain"] = searchable(",".join(record.domains))
         row["domains"] = json.dumps(record.domains)
         row["tags"] = json.dumps(record.tags)
@@ -70,51 +94,45 @@ class Rows:
         return {
             **happening._asdict(),
             "order_id": self.number_of(happening.order_id),
-            "trigger": happening.trigger.value,
-            "state": None if happening.state is None else happening.state.value,
+            "trigger": self.text(happening.trigger),
+            "state": None if happening.state is None else self.text(happening.state),
             "new_order_id": None if begun is None else self.number_of(begun),
         }
 
     def fault(self, row: Sequence[Any]) -> tuple[int, Fault] | None:
         """The rule of a row of `faults`, and its number; None of a row without one."""
         number, rule, times = row
-        return None if number is None else (number, Fault.parse(json.loads(rule) | {"Times": times}, self.lifecycle))
+        return None if number is None else (number, Fault.parse(json.loads(rule) | {"Times": times}, *self.lifecycles))
 
-    def id_of(self, number: int) -> Id:
-        """The id of the order whose number is in a row."""
-        return self.lifecycle.identity.new(number)
+    def text(self, member: State | Trigger) -> str:
+        """How a state or a trigger stands in a row."""
+        return f"{self._keys[type(member)]}:{member.value}"
+
+    def prefix(self, kind: type[State] | None) -> str:
+        """How the states of a table begin in rows; nothing, as all do, if it is None."""
+        return "" if kind is None else f"{self._keys[kind]}:"
+
+    def texts(self, states: Collection[State]) -> tuple[str, ...]:
+        """How states stand in rows, in one order."""
+        return tuple(sorted(set(map(self.text, states))))
+
+    def id_of(self, number: int, text: str) -> Id:
+        """The id of the order whose number is in a row, and whose state, or trigger, stands there as `text`."""
+        return self._identities[text.partition(":")[0]].new(number)
 
     def number_of(self, order_id: Id) -> int | None:
         """The number in the row of an order; None if no order can have that id."""
-        number = numbered(order_id, self.lifecycle.identity)
-        return number if number is not None and 0 < number <= MAX_ID else None
-
-    def _state(self, text: str) -> State:
-        return self.lifecycle.state_rules[text].state  # type: ignore[index, return-value]  # it equals a member
+        for identity in self._identities.values():
+            if identity.is_text is isinstance(order_id, str):
+                number = identity.number(order_id)
+                if number is not None and 0 < number <= MAX_ID:
+                    return number
+        return None
 
 
 def package_of(row: Sequence[Any]) -> Package:
     """The package of a row of `packages`."""
     return Package(*row)
-
-
-def numbered(order_id: Id, identity: Identity) -> int | None:
-    """The number of which `identity` makes that id; None if it makes it of none, or of one that its form hides."""
-    if not isinstance(order_id, str):
-        return order_id
-    before, after = identity.form.partition("{")[0], identity.form.rpartition("}")[2]
-    digits = order_id[len(before) : len(order_id) - len(after)]
-    for base in (10, 16):
-        with suppress(ValueError):
-            number = int(digits, base)
-            if number > 0 and identity.new(number) == order_id:
-                return number
-    return None
-
-
-def values_of(states: Collection[State]) -> tuple[str, ...]:
-    """How states stand in a row, in one order."""
-    return tuple(sorted({state.value for state in states}))
 
 
 def searchable(text: str) -> str:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from .store import FIRST_ID
 
-SCHEMA = "1"
+SCHEMA = "2"
 """The version of the tables below. A database keeps the one that it was made with; another one is an error."""
 
 
@@ -55,6 +55,9 @@ COPIED: dict[str, sa.Column[Any]] = {
     "issued": sa.Column("issued", sa.Double),
     "expires": sa.Column("expires", sa.Double),
     "due": sa.Column("due", sa.Double),
+    "under_way": sa.Column("under_way", sa.Boolean, nullable=False),
+    "ends": sa.Column("ends", sa.Double),
+    "details": sa.Column("details", Verbatim, nullable=False),
     "csr": sa.Column("csr", Verbatim),
     "certificate": sa.Column("certificate", Verbatim),
     "private_key": sa.Column("private_key", Verbatim),
@@ -64,17 +67,17 @@ COPIED: dict[str, sa.Column[Any]] = {
 ORDERS = sa.Table(
     "orders",
     TABLES,
-    sa.Column("id", NUMBER, primary_key=True, autoincrement=False),
-    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("id", NUMBER, primary_key=True, autoincrement=False),  # its number
+    sa.Column("state", sa.Text, nullable=False),  # its table's, as `rows` writes them
     sa.Column("previous", sa.Text),
     sa.Column("domain", sa.Text, nullable=False),  # in which a keyword is looked for
     sa.Column("domains", sa.Text, nullable=False),  # JSON
     sa.Column("tags", sa.Text, nullable=False),  # JSON
     *COPIED.values(),
 )
-_DUE = ORDERS.c.due.is_not(None)
 sa.Index("orders_in_state", ORDERS.c.state, ORDERS.c.id)
-sa.Index("orders_due", ORDERS.c.due, ORDERS.c.id, sqlite_where=_DUE, postgresql_where=_DUE)
+_DUE = ORDERS.c.due.is_not(None)
+sa.Index("orders_due", ORDERS.c.under_way, ORDERS.c.due, ORDERS.c.id, sqlite_where=_DUE, postgresql_where=_DUE)
 
 # How many orders are in each state, kept by triggers: to count them would take the longer the more there are. In
 # PostgreSQL each connection counts in a row of its own, as changes would wait for each other in a common one.
@@ -113,6 +116,7 @@ SHARED = sa.Table(  # one row
     TABLES,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("clock_offset", sa.Double, nullable=False),
+    sa.Column("completions", sa.Text, nullable=False),
     sa.Column("faults_revision", NUMBER, nullable=False),
 )
 

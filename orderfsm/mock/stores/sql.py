@@ -17,7 +17,7 @@ from orderfsm.identity import MAX_ID
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 
-from .store import FIRST_ID, PATIENCE, Shared, StoreError
+from .store import PATIENCE, UNTIL_RESET, Shared, StoreError
 
 with needs("mock"):
     import sqlalchemy as sa
@@ -26,8 +26,8 @@ with needs("mock"):
     from .backends import LINES, POSTGRESQL, SQLITE, counted
     from .connections import Connection, Connections, File, Undone
     from .opening import engine_of, parsed_url, prepare, shown_url, write_ahead
-    from .rows import Rows, numbered, package_of, searchable, values_of
-    from .schema import FAULTS, HISTORY, ORDERS, PACKAGES, TALLY
+    from .rows import Rows, package_of, searchable
+    from .schema import FAULTS, HISTORY, ORDERS, PACKAGES, SETTINGS, TALLY
     from .turn import Turn
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from orderfsm.mock.records import Happening, Package, Record
     from orderfsm.rows import State
 
+    from .backends import Backend
     from .connections import Parameters
 
 READING, WRITING = 4, 8
@@ -60,7 +61,8 @@ class SQLStore:
 
     In an empty database it creates its tables. `InvalidValue` if the database cannot be opened, has others' tables, or
     another schema version. Safe between threads and between processes; a process that forks makes it afterwards.
-    `lifecycle` is the table whose orders it holds; if their ids are texts, the number must be legible in them.
+    `lifecycle` is the table whose orders it holds, besides those that it is told to `hold`; if their ids are texts, the
+    number must be legible in them.
 
     A change waits at most `patience` seconds for others, for its turn and for the database's locks; then, as whenever
     the database fails, it is a `StoreError`, and nothing is done.
@@ -69,10 +71,9 @@ class SQLStore:
     blocking = True
 
     def __init__(self, url: str, *, patience: float = PATIENCE, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> None:
-        parsed, identity = parsed_url(url), lifecycle.identity
-        if numbered(identity.new(FIRST_ID), identity) != FIRST_ID:
-            accepted = "one that writes the number as `{}`, `{:09}` or `{:x}` do; a MemoryStore takes any"
-            raise InvalidValue("form of an id", identity.form, [accepted])
+        parsed = parsed_url(url)
+        self._rows = Rows()
+        self._rows.hold(lifecycle)
         on_sqlite = parsed.get_backend_name() == "sqlite"
         self._backend = SQLITE if on_sqlite else POSTGRESQL
         self._patience = patience
@@ -82,7 +83,6 @@ class SQLStore:
         self._reading = Connections(self._engine, READING, patience, file)
         self._writing = Connections(self._engine, WRITING, patience, file)
         self._turn = Turn(f"{parsed.database}-turn", patience / 2) if on_sqlite else None
-        self._rows = Rows(lifecycle)
         self._rules: tuple[int, tuple[tuple[int, Fault], ...]] = (-1, ())
         self._purge_at = time.monotonic() + _PURGE_EVERY
         self._open(shown_url(parsed))
@@ -90,7 +90,7 @@ class SQLStore:
     def _open(self, shown: str) -> None:
         try:
             with self._writing.lend() as connection:
-                prepare(connection, self._backend, shown, self._rows.lifecycle.identity)
+                prepare(connection, self._backend, shown, self._rows.lifecycles[0].identity)
                 if self._backend is SQLITE:
                     write_ahead(connection, self._patience)
         except StoreError as error:
@@ -98,12 +98,16 @@ class SQLStore:
 
     # -- orders --------------------------------------------------------------------------------------------------------
 
+    def hold(self, lifecycle: Lifecycle) -> None:
+        self._rows.hold(lifecycle)
+
     def new_id(self) -> int:
         return self._counted(self._backend.order_id)
 
     def get(self, order_id: Id) -> Record | None:
         number = self._rows.number_of(order_id)
-        return None if number is None else self._first(statements.GET, {"order_id": number}, self._rows.record)
+        found = None if number is None else self._first(statements.GET, {"order_id": number}, self._rows.record)
+        return found if found is not None and found.id == order_id else None
 
     def commit(
         self, old: Record | None, new: Record | None, begun: Record | None, happened: Iterable[Happening]
@@ -115,7 +119,7 @@ class SQLStore:
             if old is not None:
                 _replace(connection, self._rows, old, new)
             if begun is not None:
-                connection.change(statements.BEGIN, self._rows.row_of(begun))
+                _begin(connection, self._backend, self._rows.row_of(begun))
             if lines:
                 connection.change(statements.TELL, lines)
             else:
@@ -140,7 +144,7 @@ class SQLStore:
         """With a keyword it looks at every order."""
         if not states:
             return [], 0
-        values, contains = values_of(states), self._backend.contains if keyword else None
+        values, contains = self._rows.texts(states), self._backend.contains if keyword else None
         part = {"limit": min(limit, MAX_ID), "skipped": min(offset, MAX_ID)}
         sought = {"keyword": searchable(keyword)} if keyword else {}
         among = {} if keyword else {"after": 0, "most": min(offset + limit, MAX_ID)}
@@ -150,11 +154,7 @@ class SQLStore:
             return [], self._number(statements.number(values, contains), sought)
         return [record for record, _ in found], int(found[0][1])
 
-    def after(self, states: Collection[State], order_id: Id | None, limit: int) -> list[Record]:
-        identity = self._rows.lifecycle.identity
-        number = numbered(order_id or 0, identity)
-        if number is None:
-            raise InvalidValue(identity.words, order_id, [f"one that is made as {identity.new(FIRST_ID)} is"])
+    def after(self, states: Collection[State], number: int, limit: int) -> list[Record]:
         return self._listed(states, number, limit)
 
     def latest(self, states: Collection[State], limit: int) -> list[Record]:
@@ -164,21 +164,23 @@ class SQLStore:
         if not states:
             return []
         part = {"after": min(after, MAX_ID), "most": min(limit, MAX_ID), "limit": min(limit, MAX_ID), "skipped": 0}
-        return self._all(statements.listed(values_of(states), newest=newest), part, self._rows.record)
+        return self._all(statements.listed(self._rows.texts(states), newest=newest), part, self._rows.record)
 
     def count(self, states: Collection[State]) -> int:
-        return self._number(statements.number(values_of(states))) if states else 0
+        return self._number(statements.number(self._rows.texts(states))) if states else 0
 
-    def due(self, now: float) -> list[Id]:
+    def due(self, now: float, kind: type[State] | None = None, *, completions: bool = True) -> list[Id]:
         """At most 100."""
-        return self._all(statements.IS_DUE, {"now": now}, lambda row: self._rows.id_of(row.id))
+        due = statements.due(self._rows.prefix(kind), completions=completions)
+        return self._all(due, {"now": now}, lambda row: self._rows.id_of(row.id, row.state))
 
     def history(self, order_id: Id | None = None) -> Iterator[Happening]:
         """By time, then as it was committed. All lines are as of the first one that is taken."""
         if order_id is None:
             return self._stream()
         number = self._rows.number_of(order_id) or 0
-        return iter(self._all(statements.TOLD_OF_ORDER, {"order": number}, self._rows.happening))
+        told = self._all(statements.TOLD_OF_ORDER, {"order": number}, self._rows.happening)
+        return (happening for happening in told if happening.order_id == order_id)
 
     def _stream(self) -> Iterator[Happening]:
         with self._reading.failing(), self._engine.connect() as sql:
@@ -215,16 +217,19 @@ class SQLStore:
         shared = self._first(statements.IS_SHARED, {}, tuple)
         if shared is None:
             raise StoreError("the database is damaged: its row of the table shared is gone")
-        offset, revision = shared
+        offset, completions, revision = shared
         known, faults = self._rules
         if known != revision:
             rows = self._all(statements.RULES, {}, lambda row: (row[0], self._rows.fault(row[1:])))
             faults = tuple(rule for _, rule in rows if rule is not None)
             self._rules = rows[0][0], faults
-        return Shared(offset, faults)
+        return Shared(offset, faults, completions)
 
     def advance(self, seconds: float) -> None:
         self._share((statements.ADVANCE, {"seconds": seconds}))
+
+    def put_completions(self, mode: str) -> None:
+        self._share((statements.COMPLETE, {"mode": mode}))
 
     def add_fault(self, fault: Fault) -> None:
         rule = {"rule": json.dumps(fault.as_json()), "times": fault.times}
@@ -284,6 +289,7 @@ class SQLStore:
             self._changed(connection, LINES + 1)
             for table in (ORDERS, TALLY, HISTORY, PACKAGES, FAULTS):
                 connection.change(sa.delete(table))
+            connection.change(sa.delete(SETTINGS).where(SETTINGS.c.name.startswith(UNTIL_RESET)))
             connection.change(statements.FAULTS_CHANGED)
             connection.change(statements.SET_CLOCK)
 
@@ -365,12 +371,17 @@ def _made(make: Callable[[Any], T], row: Any) -> T:
 
 
 def _replace(connection: Connection, rows: Rows, old: Record, new: Record | None) -> None:
-    current = {"old_id": rows.number_of(old.id), "old_version": old.version}
+    current = {"old_id": old.number, "old_version": old.version}
     if new is None:
         replaced = connection.change(statements.TOUCH, current)
     else:
         replaced = connection.change(statements.REPLACE, {**rows.row_of(new), "version": old.version + 1, **current})
     if not replaced:
+        raise Undone
+
+
+def _begin(connection: Connection, backend: Backend, row: Parameters) -> None:
+    if not connection.change(backend.begin_order, row):
         raise Undone
 
 

@@ -28,13 +28,10 @@ SCHEMA_VERSION = sa.select(META.c.value).where(META.c.name == SCHEMA_NAME)
 IDENTIFIED = sa.select(META.c.value).where(META.c.name == IDS_NAME)
 
 GET = sa.select(ORDERS).where(ORDERS.c.id == sa.bindparam("order_id"))
-BEGIN = sa.insert(ORDERS).inline()
 REPLACE = sa.update(ORDERS).where(
     ORDERS.c.id == sa.bindparam("old_id"), ORDERS.c.version == sa.bindparam("old_version")
 )
 TOUCH = REPLACE.values(version=ORDERS.c.version + 1)
-IS_DUE = sa.select(ORDERS.c.id).where(ORDERS.c.due <= sa.bindparam("now"))
-IS_DUE = IS_DUE.order_by(ORDERS.c.due, ORDERS.c.id).limit(_MAX_DUE)
 
 TELL = sa.insert(HISTORY).inline()
 TOLD = sa.select(*list(HISTORY.c)[1:]).order_by(HISTORY.c.time, HISTORY.c.seq)
@@ -47,8 +44,9 @@ COUNT = COUNT.values(
 )
 TAKE = COUNT.where(PACKAGES.c.used < PACKAGES.c.total)
 
-IS_SHARED = sa.select(SHARED.c.clock_offset, SHARED.c.faults_revision)
+IS_SHARED = sa.select(SHARED.c.clock_offset, SHARED.c.completions, SHARED.c.faults_revision)
 ADVANCE = sa.update(SHARED).values(clock_offset=SHARED.c.clock_offset + sa.bindparam("seconds"))
+COMPLETE = sa.update(SHARED).values(completions=sa.bindparam("mode"))
 SET_CLOCK = sa.update(SHARED).values(clock_offset=0.0)
 FAULTS_CHANGED = sa.update(SHARED).values(faults_revision=SHARED.c.faults_revision + 1)
 RULES = sa.select(SHARED.c.faults_revision, FAULTS).select_from(SHARED.outerjoin(FAULTS, sa.true()))
@@ -73,6 +71,18 @@ def _in_state(state: str, *, newest: bool) -> sa.Select[Any]:
     ids = sa.select(ORDERS.c.id).where(ORDERS.c.state == state, ORDERS.c.id > sa.bindparam("after"))
     ids = ids.order_by(ORDERS.c.id.desc() if newest else ORDERS.c.id).limit(_literal("most"))
     return sa.select(ids.subquery())
+
+
+@lru_cache(maxsize=64)
+def due(prefix: str, *, completions: bool) -> sa.Executable:
+    """Numbers and states of the first orders that are due, of those whose states begin with `prefix`.
+
+    They are read off their index, for which the states must not look as if they could be.
+    """
+    sought = ORDERS.c.under_way.in_([sa.false(), sa.true()] if completions else [sa.false()])
+    of_table = sa.func.substr(ORDERS.c.state, 1, len(prefix)) == prefix
+    found = sa.select(ORDERS.c.id, ORDERS.c.state).where(sought, ORDERS.c.due <= sa.bindparam("now"), of_table)
+    return found.order_by(ORDERS.c.due, ORDERS.c.id).limit(_MAX_DUE)
 
 
 @lru_cache(maxsize=256)

@@ -3,6 +3,9 @@
 A store knows no rule. It takes an order as it was and as it shall be, and replaces the one by the other if nobody
 else was faster. What else belongs to a change goes with it or not at all: the order that it begins, the counts of the
 packages, the lines of the history.
+
+It holds orders of several tables at once, all made of the numbers that it counts, and so in one order by which they
+began. Of which table an order is, its state says: what equal words of two tables mean is told by the members' class.
 """
 
 from __future__ import annotations
@@ -17,11 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from orderfsm.identity import Id
+    from orderfsm.lifecycle import Lifecycle
     from orderfsm.mock.faults import Fault
     from orderfsm.mock.records import Happening, Package, Record
     from orderfsm.rows import State
 
 FIRST_ID = 100_000_001
+
+UNTIL_RESET = "until a reset: "
+"""How the name of a setting begins that a reset forgets."""
 
 PATIENCE = 8.0
 """Seconds that a change in a database waits at most for others; the SDKs wait 10 for an answer."""
@@ -29,10 +36,15 @@ PATIENCE = 8.0
 
 @attrs.frozen
 class Shared:
-    """What all processes that serve one store have in common: how far the clock was moved, and the faults by number."""
+    """What all processes that serve one store have in common.
+
+    That is how far the clock was moved, the faults by number, and the mode in which what is under way is completed,
+    empty as long as nobody has said.
+    """
 
     offset: float = 0.0
     faults: tuple[tuple[int, Fault], ...] = ()
+    completions: str = ""
 
 
 class StoreError(OrderFSMError):
@@ -47,6 +59,10 @@ class Store(Protocol):
 
     blocking: bool
 
+    def hold(self, lifecycle: Lifecycle) -> None:
+        """Be ready for orders of that table, too; `InvalidValue` if they cannot be kept here."""
+        ...
+
     def new_id(self) -> int:
         """A number that was never given out before, of which the id of an order is made."""
         ...
@@ -60,8 +76,8 @@ class Store(Protocol):
     ) -> bool:
         """Put `new` where `old` is, begin `begun`, and write down what happened: all of it, or nothing.
 
-        False if `old` is no longer what is there. If `new` or `begun` takes a unit and its package has none:
-        `NotFoundPackage` or `NotRemainCount`.
+        False if `old` is no longer what is there, or if an order is there already that was made of the number of
+        `begun`. If `new` or `begun` takes a unit and its package has none: `NotFoundPackage` or `NotRemainCount`.
         """
         ...
 
@@ -69,8 +85,8 @@ class Store(Protocol):
         """A part of the orders in `states` whose domains contain `keyword`, oldest first; and how many those are."""
         ...
 
-    def after(self, states: Collection[State], order_id: Id | None, limit: int) -> list[Record]:
-        """The first `limit` orders in `states` that were begun after that of `order_id` (None: all), oldest first."""
+    def after(self, states: Collection[State], number: int, limit: int) -> list[Record]:
+        """The first `limit` orders in `states` that were made of greater numbers than `number`, oldest first."""
         ...
 
     def latest(self, states: Collection[State], limit: int) -> list[Record]:
@@ -81,8 +97,12 @@ class Store(Protocol):
         """How many orders are in `states`."""
         ...
 
-    def due(self, now: float) -> list[Id]:
-        """Ids of orders to which something happens by itself until `now`, the earliest first; not all of many."""
+    def due(self, now: float, kind: type[State] | None = None, *, completions: bool = True) -> list[Id]:
+        """Ids of orders to which something happens by itself until `now`, the earliest first; not all of many.
+
+        Of orders of all tables, or of that whose states are a `kind`; without `completions`, what the service would
+        complete is left out.
+        """
         ...
 
     def history(self, order_id: Id | None = None) -> Iterator[Happening]:
@@ -113,6 +133,10 @@ class Store(Protocol):
         """Move the clock of all processes."""
         ...
 
+    def put_completions(self, mode: str) -> None:
+        """Say for all processes in which mode what is under way is completed."""
+        ...
+
     def add_fault(self, fault: Fault) -> None:
         """Add a rule behind the others."""
         ...
@@ -138,11 +162,14 @@ class Store(Protocol):
         ...
 
     def setting(self, name: str, make: Callable[[], str]) -> str:
-        """A value that is made once, by whoever asks first."""
+        """A value that is made once, by whoever asks first, and kept; a reset forgets those called `UNTIL_RESET`..."""
         ...
 
     def reset(self) -> None:
-        """Forget orders, packages, faults and history, and set the clock right; ids go on."""
+        """Forget orders, packages, faults and history, and set the clock right.
+
+        Ids go on, and the mode in which what is under way is completed.
+        """
         ...
 
     def close(self) -> None:

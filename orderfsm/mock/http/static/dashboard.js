@@ -61,10 +61,10 @@ async function refresh() {
   if (again) { again = false; setTimeout(refresh, 100); }
 }
 
-async function happen(orderId, event) {
+async function happen(events, event) {
   problem.textContent = "";
   try {
-    const answer = await fetch(`/orders/${orderId}/events`, {
+    const answer = await fetch(events, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ Event: event }),
@@ -77,10 +77,10 @@ async function happen(orderId, event) {
 }
 
 document.addEventListener("submit", (submitted) => {
-  const { order } = submitted.target.dataset;
-  if (!order) return;
+  const { events } = submitted.target.dataset;
+  if (!events) return;
   submitted.preventDefault();
-  happen(order, submitted.submitter.value);
+  happen(events, submitted.submitter.value);
 });
 
 document.addEventListener("click", (clicked) => {
