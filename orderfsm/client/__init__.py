@@ -7,6 +7,7 @@ from .guard import guard
 from .journal import JournalFailed
 from .observation import Observation
 from .observe import observe, observe_async
+from .purchase import purchase, purchase_async
 from .sdk import UnsupportedSDK
 from .sweep import Candidate, SweepReport, sweep, sweep_async
 from .wait import WaitTimeout, wait, wait_async
@@ -28,6 +29,8 @@ __all__ = [
     "guard",
     "observe",
     "observe_async",
+    "purchase",
+    "purchase_async",
     "sweep",
     "sweep_async",
     "wait",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from numbers import Real
@@ -30,6 +31,22 @@ def id_of(value: object, lifecycle: Lifecycle) -> Id:
     if isinstance(value, bool) or not 0 < number <= MAX_ID:
         raise InvalidValue(identity.words, value, [identity.accepted, "its digits"])
     return int(number)
+
+
+def looks_like_id_of(value: object, lifecycle: Lifecycle) -> bool:
+    """Whether `value` looks like the id of an order of `lifecycle`, and not of one of another table.
+
+    Any text may be an id that is a text; it looks like one if it begins as the table's own do: `cas` for `cas-cn-{}`.
+    """
+    try:
+        return str(id_of(value, lifecycle)).startswith(beginning(lifecycle))
+    except InvalidValue:
+        return False
+
+
+def beginning(lifecycle: Lifecycle) -> str:
+    """What the ids of the table begin with: `cas` for `cas-cn-{}`; nothing for numbers."""
+    return re.match("[0-9A-Za-z]*", lifecycle.identity.form)[0]  # type: ignore[index]
 
 
 def states_of(given: State | str | Collection[State | str], lifecycle: Lifecycle) -> frozenset[State | None]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from orderfsm.explanation import explain
+from orderfsm.rows import Actor
 from orderfsm.trace import Outcome
 from orderfsm.verdict import Uncertain, Verdict
 
@@ -20,13 +21,13 @@ from .arguments import id_of
 from .backoff import RETRIES, backoff
 from .errors import OutcomeUnknown, naming, refused_by_service, refused_here
 from .lost_create import Application, earliest
-from .observation import Observation, everything, found
+from .observation import Observation, everything, found, unseen
 from .roles import roles
 from .sdk import Answer, id_field, response
 from .steps import Process, Send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
@@ -73,30 +74,84 @@ def settle(
 ) -> Settled:
     """What became of a lost call of `operation`, from the states possible `before` it and `now`.
 
-    It is done if the order is where the call leads to; not done if the call is still allowed, or if nothing could have
-    led from there to here. Where the table's sources do not say whether the call is allowed, it is unclear, and so it
-    is if the service may already have completed what was called, and the call is allowed again.
+    It is done if the order is where the call leads to, or where it has come to since, and the service leads it from
+    there; not done if the call is still allowed, or if nothing could have led from there to here. Where the table's
+    sources say in none of the states `before` whether the call is allowed, it is unclear, and so it is if the service
+    may already have completed what was called, and the call is allowed again.
     """
-    if any(lifecycle.is_silent(state, operation) for state in before):
+    silent = any(lifecycle.is_silent(state, operation) for state in before)
+    targets = _led_to(lifecycle, operation, before)
+    if not targets and silent:
         return Settled.UNCLEAR
-    targets = lifecycle.narrow(before, operation, accepted=True)
     if not targets:  # it was sent although the table refuses it
-        targets = lifecycle.narrow(everything(lifecycle), operation, accepted=True)
-    if found(now) <= targets:
+        targets = _led_to(lifecycle, operation, everything(lifecycle))
+    others = [actor for actor in Actor if actor is not Actor.CLIENT]
+    could = {after for state in (*before, *targets) for after in lifecycle.reachable(state, by=others)}
+    seen = found(now) & could or found(now)
+    if seen <= targets or (now != before and seen <= _completed(lifecycle, operation, targets)):
         return Settled.DONE
     if lifecycle.judge(now, operation) is Verdict.LEGAL:
-        return Settled.UNCLEAR if found(now) & _completed_at_once(lifecycle, operation, targets) else Settled.NOT_DONE
+        return Settled.UNCLEAR if seen & _completed(lifecycle, operation, targets, at_once=True) else Settled.NOT_DONE
     after = {state for target in targets for state in lifecycle.reachable(target)}
-    return Settled.UNCLEAR if found(now) & after else Settled.NOT_DONE
+    return Settled.UNCLEAR if silent or seen & after else Settled.NOT_DONE
 
 
-def _completed_at_once(
-    lifecycle: Lifecycle, operation: Operation, targets: frozenset[State | None]
+def _led_to(lifecycle: Lifecycle, operation: Operation, before: Collection[State | None]) -> frozenset[State | None]:
+    """Where the rows lead by which `operation` is allowed in some of the states `before`."""
+    rows = [lifecycle.table[state].get(operation) for state in before]
+    return frozenset(row.target for row in rows if row is not None)
+
+
+def _completed(
+    lifecycle: Lifecycle, operation: Operation, targets: frozenset[State | None], *, at_once: bool = False
 ) -> frozenset[State | None]:
-    """Where the service may have led an order at once that a call of `operation` brought to one of `targets`."""
-    rules = [rule for rule in lifecycle.triggers if rule.follows == operation and not any(rule.takes or ())]
-    completing = {rule.trigger for rule in rules}
-    return frozenset(row.target for row in lifecycle.transitions if row.trigger in completing and row.source in targets)
+    """Where the service leads an order, perhaps `at_once`, that a call of `operation` brought to one of `targets`.
+
+    Without `at_once`, also the `targets` themselves.
+    """
+    rules = [rule for rule in lifecycle.triggers if rule.follows == operation]
+    completing = {rule.trigger for rule in rules if not (at_once and any(rule.takes or ()))}
+    ends = {row.target for row in lifecycle.transitions if row.trigger in completing and row.source in targets}
+    return frozenset(ends) if at_once else targets | ends
+
+
+def edited(asked: Any, body: Any) -> Settled:
+    """What became of a lost call that edits an order: `asked`, by what the `body` of an answer says of the order now.
+
+    It is done if the order says of itself what it was to say, in every field that the answer has. The order of a list
+    is not kept by the service, nor that of the domains in a text.
+    """
+    wanted = {name: value for name, value in vars(asked).items() if value is not None}
+    same = [_plain(value) == _plain(vars(body)[name]) for name, value in wanted.items() if _says(body, name)]
+    if len(same) < 2:  # the order's id, or nothing at all
+        return Settled.UNCLEAR
+    return Settled.DONE if all(same) else Settled.NOT_DONE
+
+
+def _says(body: Any, name: str) -> bool:
+    return vars(body).get(name) not in (None, []) if body is not None else False
+
+
+def _plain(value: Any) -> Any:
+    """What is compared of a field."""
+    if isinstance(value, list):
+        return sorted(str(each.to_map()) if hasattr(each, "to_map") else str(each) for each in value)
+    return sorted(str(value).split(","))
+
+
+def repeatable(lifecycle: Lifecycle, operation: Operation, before: frozenset[State | None]) -> bool:
+    """Whether a lost call of `operation` may be sent once more, although nobody knows whether it was carried out.
+
+    The service completes it later, and until then and afterwards refuses it: so it is never carried out twice.
+    """
+    after = _completed(lifecycle, operation, _led_to(lifecycle, operation, before))
+    return (
+        operation in roles(lifecycle).completed
+        and bool(after)
+        and all(
+            not lifecycle.is_silent(state, operation) and lifecycle.table[state][operation] is None for state in after
+        )
+    )
 
 
 def calling(
@@ -128,7 +183,8 @@ class _Call:
         self.operation = operation
         self.asked = asked
         self.named = id_field(self.lifecycle)
-        self.creating = operation in roles(self.lifecycle).creating
+        its = roles(self.lifecycle)
+        self.creating, self.lags = operation in its.creating, its.lags
         self.creates_only = operation in self.lifecycle.creates or not hasattr(asked, self.named)
         self.order_id: Any = None if self.creates_only else id_of(getattr(asked, self.named), self.lifecycle)
         self.believed = believed
@@ -143,12 +199,31 @@ class _Call:
         """The states that the order is believed to be in."""
         if self.creates_only:
             return frozenset([None])
-        return everything(self.lifecycle) if self.believed is None else self.believed.states
+        if self.believed is None:
+            return everything(self.lifecycle)
+        return self.believed.states | self.memory.led_to(self.order_id) if self.lags else self.believed.states
+
+    @property
+    def unseen(self) -> frozenset[State | None]:
+        """The same, and where the service may have led the order by itself since it was read."""
+        return unseen(self.states, self.lifecycle)
 
     @property
     def after(self) -> frozenset[State | None]:
         """The states that the call leads to from these, as far as the table allows it there."""
         return self.lifecycle.narrow(self.states, self.operation, accepted=True)
+
+    @property
+    def diverges(self) -> bool:
+        """Whether the table's verdict is certain, whatever the service may have done by itself since the read."""
+        return self.lifecycle.judge(self.unseen, self.operation) is self.verdict is not Verdict.UNDECIDED
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the call is refused in one of the states only for now, so that it may succeed when it arrives."""
+        silent = (state for state in self.states if self.lifecycle.is_silent(state, self.operation))
+        refused = self.lifecycle.narrow(self.states, self.operation, accepted=False).difference(silent)
+        return any(self.lifecycle.service_refusal(state, self.operation).passes for state in refused)
 
     @property
     def verdict(self) -> Verdict:
@@ -160,6 +235,8 @@ class _Call:
             self.believed = self.memory.remembered(self.order_id)
             if self.believed is None:
                 self.believed, _ = yield from self.reading.read(self.order_id, lenient=True)
+            elif self.lags:
+                self.believed = attrs.evolve(self.believed, states=unseen(self.believed.states, self.lifecycle))
         while True:
             self._refuse()
             self.sent = self.sent or time.time()
@@ -184,6 +261,9 @@ class _Call:
         """Raise the local refusal if the table refuses the call, in every state that is possible, as far as trusted."""
         if self.verdict is not Verdict.ILLEGAL:
             return
+        if self.may_pass:
+            self._log("sent: it is refused only for now")
+            return
         error = refused_here(self.lifecycle, self.states, self.operation)
         enforced = self.preflight.refuses(error.basis)
         self._log("refused here" if enforced else "sent although refused by the table", warning=not enforced)
@@ -197,16 +277,23 @@ class _Call:
         if order_id is None:
             return answer.response
         self.memory.met(order_id)
-        after = self.after
+        after = self.after or self.lifecycle.narrow(self.unseen, self.operation, accepted=True)
         if after and after <= self.lifecycle.gone:
             self.memory.not_new(order_id)
-        if verdict is Verdict.ILLEGAL:
+        if verdict is Verdict.ILLEGAL and self.diverges:
             self._report(Outcome.ACCEPTED)
             self.believed, _ = yield from self.reading.read(order_id)
             self._log("read again")
         else:
-            self._remember(after)
+            self._led_to(after)
         return answer.response
+
+    def _led_to(self, states: frozenset[State | None]) -> None:
+        """Remember that the call was carried out, and led to one of `states`: reads may show that late."""
+        if self.lags:
+            targets = _led_to(self.lifecycle, self.operation, self.unseen) or states
+            self.memory.led(self.order_id, unseen(targets, self.lifecycle, hoped_for=True))
+        self._remember(states)
 
     def _remember(self, states: frozenset[State | None]) -> None:
         """Remember the order in `states`, those after a call; but nothing of it where the sources are silent."""
@@ -227,8 +314,9 @@ class _Call:
                 return done
             self.believed, kept = now, self.lifecycle.narrow(now.states, self.operation, accepted=False)
         elif self.verdict is Verdict.LEGAL and not self.diverged:
+            if self.diverges:
+                self._report(answer.code or "refused")
             self.diverged = True
-            self._report(answer.code or "refused")
             self.believed, _ = yield from self.reading.read(self.order_id)
             kept = self.lifecycle.narrow(self.states, self.operation, accepted=False)
             self._log("read again")
@@ -245,9 +333,11 @@ class _Call:
             return (yield from self._look_for_created(answer))
         if self.after and self.after <= self.lifecycle.gone and self.states != everything(self.lifecycle):
             self.memory.not_new(self.order_id)  # it was there before the call
-        now = yield from self._read_settled()
-        self._log(self._settled(now.states))
-        if (done := self._concluded(now)) is not None:
+        again = self.operation in roles(self.lifecycle).edits or repeatable(self.lifecycle, self.operation, self.states)
+        now = yield from self._read_settled(waiting=not again)
+        self._log(self._settled(now))
+        again = again and self.lifecycle.judge(now.states, self.operation) is not Verdict.ILLEGAL
+        if (done := self._concluded(now, again=again)) is not None:
             return done
         self.believed = now
         yield from self._again(answer)
@@ -262,20 +352,37 @@ class _Call:
             raise error
         yield backoff(len(self.lost), answer)
 
-    def _read_settled(self) -> Process[Observation]:
-        return self.reading.read_until(self.order_id, lambda states: self._settled(states) is not Settled.UNCLEAR)
+    def _read_settled(self, *, waiting: bool = True) -> Process[Observation]:
+        """What is read of the order when that tells what became of the lost call, or else the last that was read.
 
-    def _settled(self, now: frozenset[State | None]) -> Settled:
-        return settle(self.lifecycle, self.operation, self.states, now)
+        Where the words lag behind what happened, it is read for `grace` seconds, if `waiting`.
+        """
+        given_up = self.preflight.clock() + (self.preflight.grace if self.lags and waiting else 0)
+        for attempt in count(1):
+            now = yield from self.reading.read_until(
+                self.order_id, lambda now: self._settled(now) is not Settled.UNCLEAR, changing=True
+            )
+            if self._settled(now) is not Settled.UNCLEAR or self.preflight.clock() >= given_up:
+                return now
+            yield backoff(attempt)
+        raise AssertionError  # the count has no end
 
-    def _concluded(self, now: Observation) -> Any:
-        """The response of a lost attempt that was carried out, as the order is `now`; None if it was not."""
-        settled = self._settled(now.states)
-        if settled is Settled.UNCLEAR:
+    def _settled(self, now: Observation) -> Settled:
+        if self.operation in roles(self.lifecycle).edits:
+            return edited(self.asked, now.body)
+        return settle(self.lifecycle, self.operation, self.states, now.states)
+
+    def _concluded(self, now: Observation, *, again: bool = False) -> Any:
+        """The response of a lost attempt that was carried out, as the order is `now`; None if it was not.
+
+        None also if that is not known, and it may be sent `again` all the same.
+        """
+        settled = self._settled(now)
+        if settled is Settled.UNCLEAR and not again:
             raise OutcomeUnknown(self.operation, self.order_id, now) from self.lost[-1].error
-        if settled is Settled.NOT_DONE:
+        if settled is not Settled.DONE:
             return None
-        self._remember(self.after or everything(self.lifecycle))
+        self._led_to(self.after or everything(self.lifecycle))
         return response(self.operation)
 
     # -- creates and renewals ----------------------------------------------------------------------------------------

@@ -6,23 +6,26 @@ import asyncio
 import time
 from copy import copy
 from threading import TIMEOUT_MAX
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import attrs
 
 from orderfsm.invalid import InvalidValue
 
-from .preflight import Preflight
-from .sdk import Answer, Client, RuntimeOptions, answer_or_raise, method_name
+from .preflight import TABLES, Preflight, Preflights
+from .sdk import Answer, Client, RuntimeOptions, answer_or_raise, method_name, require_offered
 from .steps import Pause, Process, Step, run, run_async
+
+if TYPE_CHECKING:
+    from orderfsm.lifecycle import Lifecycle
 
 T = TypeVar("T")
 
 USUAL_TIMEOUT = 10_000
 """Milliseconds that the SDK waits for an answer unless it is told otherwise."""
 
-_PREFLIGHTS: WeakKeyDictionary[Any, Preflight] = WeakKeyDictionary()
+_PREFLIGHTS: WeakKeyDictionary[Any, Preflights] = WeakKeyDictionary()
 """What was seen through each client that is not guarded."""
 
 
@@ -39,13 +42,20 @@ class Connection:
     runtime: Any
 
     @classmethod
-    def of(cls, client: Any) -> Connection:
-        """The connection of a client, guarded or not; `InvalidValue` for what is no client of the official SDK."""
+    def of(cls, client: Any, order_id: object = None, lifecycle: Lifecycle | None = None) -> Connection:
+        """The connection of a client, guarded or not; `InvalidValue` for what is no client of the official SDK.
+
+        It is for orders of the table `lifecycle`; if that is None, of the client's table whose ids look like `order_id`
+        does, or of its first one.
+        """
         if not issubclass(type(client), Client):  # isinstance is true of mocks of it
             raise InvalidValue("client", client, ["an alibabacloud_cas20200407 Client (for tests, one of mock_cas)"])
         unguarded = getattr(client, "_unguarded", type(client))
-        preflight = vars(client).get("_preflight") or _PREFLIGHTS.setdefault(client, Preflight())
-        return cls(client, unguarded, preflight, RuntimeOptions())
+        preflights = vars(client).get("_preflight") or _PREFLIGHTS.setdefault(client, Preflights(TABLES))
+        if lifecycle is not None:
+            require_offered(lifecycle, unguarded)
+            return cls(client, unguarded, preflights.of(lifecycle), RuntimeOptions())
+        return cls(client, unguarded, preflights.of_id(order_id), RuntimeOptions())
 
     def run(self, process: Process[T]) -> T:
         """The result of `process`, by the SDK's synchronous methods."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.invalid import InvalidValue
 
 from .call import Divergence, calling
 from .connection import Connection
-from .preflight import Mode, Preflight
+from .preflight import TABLES, Mode, Preflights
 from .roles import roles
-from .sdk import Client, id_field, method_name, require_offered
+from .sdk import Client, id_field, method_name, offers, require_offered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,16 +32,17 @@ def guard(
     max_age: float = 0,
     grace: float = 10,
     on_divergence: Callable[[Divergence], object] | None = None,
-    lifecycle: Lifecycle = ORDER_LIFECYCLE,
+    lifecycle: Lifecycle | None = None,
 ) -> C:
     """A client like `client`, of a subclass of its class, that refuses locally what the table refuses.
 
-    Before a call that the table `lifecycle` rules (of orders cancel, delete, cancel for package, renew) it reads the
-    order's state once, with the synchronous methods as with the asynchronous ones. If the call is illegal in every
-    state that the answer may mean, it raises without sending the call: an `OrderStateError` (or `NotFoundOrder`) that
-    is an instance of the SDK's own exception as well, and names all those states in `possible`. Everything else is
-    sent: what is legal in some of the states or of which the table's sources say nothing, and what follows a read that
-    failed or answered an unknown word. A refusal by the service has the same class as a local one.
+    Before a call that a table rules (of orders cancel, delete, cancel for package, renew; of instances update, apply,
+    cancel, revoke, refund, delete) it reads the order's state once, with the synchronous methods as with the
+    asynchronous ones. If the call is illegal in every state that the answer may mean, it raises without sending the
+    call: an `OrderStateError` (or `NotFoundOrder`) that is an instance of the SDK's own exception as well, and names
+    all those states in `possible`. Everything else is sent: what is legal in some of the states, of which the table's
+    sources say nothing, or which is refused in one of them only for now; and what follows a read that failed or
+    answered an unknown word. A refusal by the service has the same class as a local one.
 
     * `mode`: `enforce`; `warn` logs a warning where it would refuse, and sends the call; `off` does nothing at all.
     * `trust`: which refusals are made here: only those that the documents state (`documented`), also those that were
@@ -49,9 +50,12 @@ def guard(
     * `max_age`: how many seconds an observation serves for further calls, instead of a new read.
     * `grace`: for how many seconds after this client created an order "not found" refuses nothing, because the service
       is eventually consistent after a create. It ends when this client deletes the order. Ten are our choice; the
-      service documents no limit.
+      service documents no limit. Where the service completes calls later, so long also the words may lag behind a call
+      that it accepted.
     * `on_divergence`: called with a `Divergence` when the service refuses what the table allows, or accepts what it
-      refuses. The order is then read again, and the call, if it was refused and still is allowed, sent once more.
+      refuses, and nothing that it does by itself meanwhile explains that. The order is then read again, and the call,
+      if it was refused and still is allowed, sent once more.
+    * `lifecycle`: the one table to go by; None: that of orders and that of instances, each for its operations.
 
     If an answer is lost (timeout, broken connection, HTTP 5xx), the order is read: if the call was carried out, it
     returns as if it had been answered; if not, it is sent again, at most three times; if that cannot be told, it raises
@@ -65,36 +69,53 @@ def guard(
     guarded client shares the connection settings of `client`, which stays as it was.
     """
     bare = Connection.of(client).unguarded
-    preflight = Preflight(mode, trust, max_age, grace, on_divergence, lifecycle)
-    guarded: C = object.__new__(_guarded_class(bare, lifecycle))
-    guarded.__dict__.update(client.__dict__, _preflight=preflight)
+    tables = tuple(table for table in TABLES if _offered(table, bare)) if lifecycle is None else (lifecycle,)
+    settings = {"mode": mode, "trust": trust, "max_age": max_age, "grace": grace, "on_divergence": on_divergence}
+    preflights = Preflights(tables, **settings)
+    guarded: C = object.__new__(_guarded_class(bare, tables))
+    guarded.__dict__.update(client.__dict__, _preflight=preflights)
     return guarded
 
 
+def _offered(table: Lifecycle, cls: Any) -> bool:
+    """Whether the SDK has the operations of the table: older versions have none of instances."""
+    try:
+        require_offered(table, cls)
+    except InvalidValue:
+        return False
+    return True
+
+
 @lru_cache
-def _guarded_class(cls: Any, lifecycle: Lifecycle) -> type[Any]:
+def _guarded_class(cls: Any, tables: tuple[Lifecycle, ...]) -> type[Any]:
     """A subclass of `cls` whose methods for ruled and creating operations, and for reads, ask the guard.
 
-    Only `..._with_options` and `..._with_options_async` are replaced: the short forms call them.
+    Only `..._with_options` and `..._with_options_async` are replaced: the short forms call them. An operation that
+    several of the `tables` have belongs to the first of these.
     """
-    require_offered(lifecycle, cls)
-    its = roles(lifecycle)
     members: dict[str, Any] = {"_unguarded": cls}
-    wrapped = dict.fromkeys(its.ruled + its.creating, _asking) | dict.fromkeys(its.fields, _noting)
-    for operation, made in wrapped.items():
-        name = f"{method_name(operation)}_with_options"
-        members[name], members[f"{name}_async"] = made(operation, getattr(cls, name), getattr(cls, f"{name}_async"))
+    for lifecycle in reversed(tables):
+        require_offered(lifecycle, cls)
+        its = roles(lifecycle)
+        creating = tuple(operation for operation in its.creating if offers(cls, operation))
+        wrapped = dict.fromkeys(its.ruled + creating, _asking) | dict.fromkeys(its.fields, _noting)
+        for operation, made in wrapped.items():
+            name = f"{method_name(operation)}_with_options"
+            methods = made(lifecycle, operation, getattr(cls, name), getattr(cls, f"{name}_async"))
+            members[name], members[f"{name}_async"] = methods
     return type(f"Guarded{cls.__name__}", (cls,), members)
 
 
-def _asking(operation: Operation, call: Callable[..., Any], call_async: Callable[..., Any]) -> _Methods:
+def _asking(
+    lifecycle: Lifecycle, operation: Operation, call: Callable[..., Any], call_async: Callable[..., Any]
+) -> _Methods:
     """The methods that ask the guard before the call."""
+    named = id_field(lifecycle)
 
     def asked(self: Any, request: Any, runtime: Any) -> Connection | None:
         """None if the guard has nothing to say: it is off, or the order that the call is about is not named."""
-        preflight: Preflight = self._preflight
-        lifecycle = preflight.lifecycle
-        unnamed = operation not in lifecycle.creates and getattr(request, id_field(lifecycle), request) is None
+        preflight = self._preflight.of(lifecycle)
+        unnamed = operation not in lifecycle.creates and getattr(request, named, request) is None
         return None if unnamed or preflight.mode is Mode.OFF else Connection(self, self._unguarded, preflight, runtime)
 
     @wraps(call)
@@ -112,19 +133,21 @@ def _asking(operation: Operation, call: Callable[..., Any], call_async: Callable
     return asking, asking_async
 
 
-def _noting(operation: Operation, call: Callable[..., Any], call_async: Callable[..., Any]) -> _Methods:
+def _noting(
+    lifecycle: Lifecycle, operation: Operation, call: Callable[..., Any], call_async: Callable[..., Any]
+) -> _Methods:
     """The methods that take note of what the call was answered."""
 
     @wraps(call)
     def noting(self: Any, request: Any, runtime: Any) -> Any:
         response = call(self, request, runtime)
-        self._preflight.reading.saw_response(operation, request, response)
+        self._preflight.of(lifecycle).reading.saw_response(operation, request, response)
         return response
 
     @wraps(call_async)
     async def noting_async(self: Any, request: Any, runtime: Any) -> Any:
         response = await call_async(self, request, runtime)
-        self._preflight.reading.saw_response(operation, request, response)
+        self._preflight.of(lifecycle).reading.saw_response(operation, request, response)
         return response
 
     return noting, noting_async

@@ -21,7 +21,7 @@ from orderfsm.invalid import InvalidValue, OrderFSMError
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Line, Outcome
 
-from .observation import word_in
+from .observation import in_trace, word_in, word_of
 from .roles import roles
 from .sdk import Answer, id_field
 
@@ -117,9 +117,10 @@ class Journal:
                 named = [line.extra.get(name) for name in _NAMED]
                 if not all(map(isinstance, named, _NAMED.values())):
                     raise self._foreign(number)
-                self.selection.append((line.order_id, line.state, *named))
+                self.selection.append((line.order_id, word_of(line), *named))
         if len(self.selection) != selected:
-            raise self._invalid(f"its whole selection, {selected} orders, and not {len(self.selection)}")
+            of = f"{self._lifecycle.noun}s"
+            raise self._invalid(f"its whole selection, {selected} {of}, and not {len(self.selection)}")
         file.truncate(len(whole))
         file.seek(len(whole))
 
@@ -148,7 +149,9 @@ class Journal:
         lines = [json.dumps(header)]
         for each in candidates:
             extra = {"domain": each.domain, "product": each.product, "bought": each.bought}
-            line = self._line(cast("Operation", self._lists), order_id=each.order_id, state=each.status, extra=extra)
+            lists = cast("Operation", self._lists)
+            said = in_trace(lists, each.status, self._lifecycle)
+            line = self._line(lists, order_id=each.order_id, extra=extra, **said)
             lines.append(trace.dumps(line))
         self._file = self._locked("xb", buffering=0)
         try:
@@ -165,7 +168,8 @@ class Journal:
         read = step.operation == roles(self._lifecycle).read and answer.outcome is Outcome.ACCEPTED
         word = word_in(step.operation, answer.response.body, self._lifecycle) if read else None
         code = answer.code if answer.outcome is Outcome.REFUSED else None
-        line = self._line(step.operation, order_id=order_id, outcome=answer.outcome, code=code, state=word)
+        said = in_trace(step.operation, word, self._lifecycle) if read else {}
+        line = self._line(step.operation, order_id=order_id, outcome=answer.outcome, code=code, **said)
         with self._lock:
             if self._file is not None:
                 self._write(f"{trace.dumps(line)}\n")

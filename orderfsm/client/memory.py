@@ -39,6 +39,7 @@ class Memory:
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     _seen: dict[str, Observation] = attrs.field(factory=dict, init=False)
     _met: dict[str, None] = attrs.field(factory=dict, init=False)
+    _led: dict[str, tuple[float, frozenset[State | None]]] = attrs.field(factory=dict, init=False)
     _created: dict[str, float] = attrs.field(factory=dict, init=False)
     _underway: Counter[Hashable] = attrs.field(factory=Counter, init=False)
 
@@ -65,6 +66,21 @@ class Memory:
         """Forget what was observed of the order: something happened to it, and nobody knows what."""
         with self._lock:
             self._seen.pop(str(order_id), None)
+
+    def led(self, order_id: int | str, states: frozenset[State | None]) -> None:
+        """Remember that a call was accepted just now that led the order to one of `states`."""
+        now = self.clock()
+        with self._lock:
+            while self._led and now - self._led[first := next(iter(self._led))][0] > self.grace:
+                del self._led[first]
+            self._led.pop(str(order_id), None)
+            if self.grace:
+                self._led[str(order_id)] = now, states
+
+    def led_to(self, order_id: int | str) -> frozenset[State | None]:
+        """The states to one of which a call led the order within the last `grace` seconds; perhaps none."""
+        at, states = self._led.get(str(order_id), (float("-inf"), frozenset()))
+        return states if self.clock() - at < self.grace else frozenset()
 
     def met(self, order_id: int | str) -> None:
         """Remember that there is, or was, such an order."""

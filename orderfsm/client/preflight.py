@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import time
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import Basis
+from orderfsm.tables import instances
 
-from .arguments import seconds
+from .arguments import beginning, id_of, looks_like_id_of, seconds
 from .memory import Memory
 from .reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from orderfsm.lifecycle import Lifecycle
 
     from .call import Divergence
 
 _FIRMEST_FIRST = tuple(Basis)
+
+TABLES = (ORDER_LIFECYCLE, instances.LIFECYCLE)
+"""The tables of what a client of the SDK calls; the first is the default one."""
+
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -82,3 +87,31 @@ class Preflight:
 
     def _now(self) -> float:
         return self.clock()
+
+
+class Preflights:
+    """The preflights of a client, one for each of the tables of which it calls operations, with the same settings."""
+
+    def __init__(self, tables: Iterable[Lifecycle], **settings: Any) -> None:
+        self._settings = settings
+        self._of = {table: Preflight(lifecycle=table, **settings) for table in tables}
+
+    def of(self, lifecycle: Lifecycle | None = None) -> Preflight:
+        """That of a table; one is made for a table that is another. None: that of the client's first table."""
+        table = next(iter(self._of)) if lifecycle is None else lifecycle
+        if table not in self._of:
+            self._of[table] = Preflight(lifecycle=table, **self._settings)
+        return self._of[table]
+
+    def of_id(self, value: object) -> Preflight:
+        """That of the first table whose ids look like `value`; without one, that of the first table."""
+        likely = [each for table, each in self._of.items() if looks_like_id_of(value, table)]
+        if likely or value is None:
+            return likely[0] if likely else self.of()
+        first, *others = self._of
+        try:
+            id_of(value, first)
+        except InvalidValue as wrong:
+            texts = [f"an {each.identity.words} ({beginning(each)}...)" for each in others if each.identity.is_text]
+            raise InvalidValue(first.identity.words, value, [*wrong.accepted, *texts]) from None
+        return self.of()

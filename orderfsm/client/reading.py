@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import Operation, State
+    from orderfsm.rows import Operation
 
     from .memory import Memory
 
@@ -79,19 +79,22 @@ class Reading:
             raise refused_by_service(observation.error, self.lifecycle, (), roles(self.lifecycle).read)
 
     def read_until(
-        self, order_id: int | str, suffices: Callable[[frozenset[State | None]], bool]
+        self, order_id: int | str, suffices: Callable[[Observation], bool], *, changing: bool = False
     ) -> Process[Observation]:
-        """Read the order until what its states may be `suffices`, a bounded number of times; the last observation.
+        """Read the order until what is observed `suffices`, a bounded number of times; the last observation.
 
-        Where what it answers means too many states, the list of orders, if there is one, may have another word.
+        Where what it answers means too many states, the list of orders may have another word. If there is none that
+        could have, it is read once more only if its words are `changing`.
         """
         observation, answer = yield from self.read(order_id)
         for attempt in range(1, RETRIES + 1):
-            if suffices(observation.states):
+            if suffices(observation):
                 return observation
             if not answer.passing and not answer.not_found:
-                listed = yield from self.listed(observation)
-                if suffices(listed.states) or answer.outcome is Outcome.REFUSED:
+                more = roles(self.lifecycle).list_tells_more or answer.outcome is Outcome.REFUSED
+                listed = (yield from self.listed(observation)) if more else observation
+                final = not more and not changing and listed.states != everything(self.lifecycle)
+                if suffices(listed) or answer.outcome is Outcome.REFUSED or final:
                     return listed
             yield backoff(attempt, answer)
             observation, answer = yield from self.read(order_id)
@@ -120,17 +123,19 @@ class Reading:
     ) -> Process[list[Any] | Answer | None]:
         """The entries of the list, page by page up to one that `until` wants; or the answer with which a page failed.
 
-        With `status`, a word for a state, those of that status alone. None if the API has no list of orders.
+        With `status`, a word for a state, those of that status alone; without what lives by another table. None if the
+        API has no list of orders.
         """
         if roles(self.lifecycle).lists is None:
             return None
         found: list[Any] = []
+        named, others = id_field(self.lifecycle), self.lifecycle.identity.others
         for page in count(1):
             answer = yield from self.page(page, status)
             if answer.outcome is not Outcome.ACCEPTED:
                 return answer
             rows = rows_of(answer.response.body)
-            found += rows
+            found += [row for row in rows if not str(getattr(row, named)).startswith(others)]
             if not rows or page * PAGE >= (answer.response.body.total_count or 0) or any(map(until, rows)):
                 break
         return found

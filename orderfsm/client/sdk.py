@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import traceback
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
@@ -24,7 +25,7 @@ from orderfsm.trace import Outcome
 
 from .arguments import id_of
 from .errors import UnreadableAnswer
-from .roles import roles
+from .roles import is_always_there, roles
 
 PACKAGE = "alibabacloud-cas20200407"
 SUPPORTED = "3.x or 2.0.4"
@@ -78,12 +79,20 @@ def id_field(lifecycle: Lifecycle) -> str:
 
 
 def require_offered(lifecycle: Lifecycle, client: type[Client]) -> None:
-    """Raise `InvalidValue` unless `client`, a class of the SDK, has all that is called for orders of `lifecycle`."""
+    """Raise `InvalidValue` unless `client`, a class of the SDK, has all that is called for orders of `lifecycle`.
+
+    What begins an order may be an operation of another API.
+    """
     its = roles(lifecycle)
-    for operation in (*its.ruled, *its.creating, *its.fields):
-        if not (hasattr(client, f"{method_name(operation)}_with_options") and hasattr(models, f"{operation}Request")):
+    for operation in (*its.ruled, *its.fields):
+        if not offers(client, operation):
             accepted = f"a table whose operations the client of {PACKAGE} has; it has no {operation}"
             raise InvalidValue("lifecycle", lifecycle.name, [accepted])
+
+
+def offers(client: type[Client], operation: Operation) -> bool:
+    """Whether `client`, a class of the SDK, has the operation."""
+    return hasattr(client, f"{method_name(operation)}_with_options") and hasattr(models, f"{operation}Request")
 
 
 def request(operation: Operation, **fields: Any) -> Any:
@@ -234,8 +243,39 @@ def answer_or_raise(operation: Operation, error: Exception, lifecycle: Lifecycle
 READING = "from_map", "assert_as_map", "read_as_json", "read_as_json_async"
 """The SDK's functions that read an answer: what older versions raise there is about the answer, and not the call."""
 
-_IN_LIST = dict.fromkeys(("domain", "common_name", "product_code"), str | None) | {"buy_date": int | float | None}
+_IN_LIST = dict.fromkeys(("domain", "common_name", "product_code", "spec"), str | None) | dict.fromkeys(
+    ("buy_date", "order_start_time"), int | float | None
+)
 """The types of what is read of an order in a list besides its id and state, by the SDK's names."""
+
+LAST_DATE = datetime.max.replace(tzinfo=UTC).timestamp() * 1000
+"""Milliseconds since the epoch after which there are no dates."""
+
+SURELY_MILLISECONDS = 1e11
+"""From where on a time is in milliseconds: the texts of the SDK say seconds, its examples are milliseconds."""
+
+
+class Listed(NamedTuple):
+    """What the list has of an order besides its id and its words: its domain, its product, and its date (Unix time)."""
+
+    domain: str | None
+    product: str | None
+    date: float | None
+
+    @classmethod
+    def of(cls, row: Any) -> Listed:
+        """That of a row of the SDK's: an order has a product and a date of purchase, an instance a spec and a start."""
+        bought, began = _time(row, "buy_date"), _time(row, "order_start_time")
+        milliseconds = began * 1000 if bought is None and began is not None and began < SURELY_MILLISECONDS else began
+        date = milliseconds if bought is None else bought
+        product = getattr(row, "product_code", None) or getattr(row, "spec", None)
+        unix = date / 1000 if date is not None and 0 <= date < LAST_DATE else None
+        return cls(getattr(row, "domain", None), product, unix)
+
+
+def _time(of: object, name: str) -> float | None:
+    value = getattr(of, name, None)
+    return value if isinstance(value, int | float) else None
 
 
 def _problem(operation: Operation, body: object, lifecycle: Lifecycle) -> str | None:
@@ -243,7 +283,7 @@ def _problem(operation: Operation, body: object, lifecycle: Lifecycle) -> str | 
     if body is None:
         return "its body is not the object that is documented"
     its, named = roles(lifecycle), id_field(lifecycle)
-    fields = [field_name(each.field) for each in its.fields.get(operation, ())]
+    fields = {field_name(each.field): is_always_there(each, lifecycle) for each in its.fields.get(operation, ())}
     if hasattr(body, named) and (wrong := _wrong_id(body, named, lifecycle)):
         return wrong
     if operation != its.lists:
@@ -264,11 +304,14 @@ def _wrong_id(of: object, named: str, lifecycle: Lifecycle) -> str | None:
     return None
 
 
-def _wrong_words(of: object, fields: list[str]) -> str | None:
-    """What is wrong with the words for the state: there must be one, and nothing but words."""
+def _wrong_words(of: object, fields: Mapping[str, bool]) -> str | None:
+    """What is wrong with the words for the state: one of the fields must have one, and so must those marked as such."""
     words = {name: getattr(of, name, None) for name in fields}
     some = any(isinstance(word, str) for word in words.values())
-    wrong = (name for name, word in words.items() if not isinstance(word, str) and not (some and word is None))
+    missing = {name for name, always in fields.items() if always or not some}
+    wrong = (
+        name for name, word in words.items() if not isinstance(word, str) and (word is not None or name in missing)
+    )
     return next((f"{name} is {words[name]!r:.80}" for name in wrong), None)
 
 

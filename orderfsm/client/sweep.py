@@ -6,7 +6,6 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext, suppress
-from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
 from math import ceil
@@ -23,13 +22,13 @@ from orderfsm.trace import Line, Outcome
 from orderfsm.verdict import Uncertain
 
 from .arguments import id_of, number, seconds, states_of
-from .carry_out import Undecided, carrying_out, decide
+from .carry_out import Undecided, age_of, carrying_out, completed, decide, tentative
 from .connection import Connection
 from .errors import OutcomeUnknown, UnreadableAnswer
 from .journal import Journal
-from .observation import meaning, word_in
+from .observation import found, meaning, read_as, word_in, word_of
 from .roles import roles
-from .sdk import Answer, id_field
+from .sdk import Answer, Listed, id_field
 from .steps import Pause, Process, Send, run, run_async
 
 with needs("client"):
@@ -46,9 +45,6 @@ if TYPE_CHECKING:
     from orderfsm.rows import Operation, State
 
     from .preflight import Preflight
-
-LAST_DATE = datetime.max.replace(tzinfo=UTC).timestamp() * 1000
-"""Milliseconds since the epoch after which there are no dates."""
 
 PASSING = OutcomeUnknown, Undecided, UnreadableAnswer
 """The errors of a try after which another one may do better."""
@@ -86,7 +82,7 @@ class SweepReport(Uncertain):
     sweep called their deletion: somebody else, another sweep perhaps, deleted them. `freed` counts the units of quota
     that came back by this sweep; of an order of which it is not certain that it held one (a renewal holds none), or
     that it was this sweep that deleted it (`perhaps_ours`: it was interrupted then, or the answer was lost), it is
-    counted in `perhaps_freed`.
+    counted in `perhaps_freed`. Instances hold no `units`.
     """
 
     _instead: ClassVar[str] = "ask its `.left` and its `.unverified`"
@@ -96,16 +92,19 @@ class SweepReport(Uncertain):
     unverified: str | None = None
     by_others: tuple[Id, ...] = ()
     perhaps_ours: tuple[Id, ...] = ()
+    units: bool = True
 
     @property
     def freed(self) -> int:
         """Units of quota that came back by this sweep."""
-        return sum(not each.may_be_renewal and each.order_id not in self.perhaps_ours for each in self._ours)
+        return self.units * sum(
+            not each.may_be_renewal and each.order_id not in self.perhaps_ours for each in self._ours
+        )
 
     @property
     def perhaps_freed(self) -> int:
         """Units that perhaps came back by it, besides."""
-        return len(self._ours) - self.freed
+        return self.units * len(self._ours) - self.freed
 
     @property
     def _ours(self) -> list[Candidate]:
@@ -124,6 +123,7 @@ def sweep(
     concurrency: int = 4,
     journal: str | os.PathLike[str] | None = None,
     on_progress: Callable[[Candidate, str | None], object] | None = None,
+    lifecycle: Lifecycle | None = None,
 ) -> SweepReport:
     """Delete the account's orders that are in `states` (as for `wait`) and at least `older_than` seconds old.
 
@@ -140,12 +140,17 @@ def sweep(
       same `states`, `older_than` and endpoint, and no other sweep may be writing it.
     * `on_progress` is called for each order that is dealt with, with the reason if it was left; from several threads.
       Of a sweep that is continued, for those that are done already as well.
+    * `lifecycle`: the table of what is swept; None: that of orders, or the one that `client` is guarded by. Of
+      instances a deletion may take a withdrawal and a refund before it, each of which lands minutes later; without
+      `states`, those are swept of which nothing is left but to delete them. Where words leave open in which of
+      several states an instance is, it is touched only if all of these were asked for; with a state at rest, those in
+      which something is under way and that read the same are asked for as well.
 
     Raises the SDK's exception if the orders cannot be listed, `InvalidValue` for settings that are none, or if `client`
     is guarded by a table whose orders the API does not list or that has no one state in which they are gone, and
     `JournalFailed` if the journal cannot be written; every call that was answered before is in it.
     """
-    sweeping = _Sweep.of(client, states, older_than, rate, concurrency, on_progress)
+    sweeping = _Sweep.of(client, lifecycle, states, older_than, rate, concurrency, on_progress)
     with sweeping.journaling(journal):
         return run(sweeping.process(selected, dry_run=dry_run), sweeping.perform)
 
@@ -161,9 +166,10 @@ async def sweep_async(
     concurrency: int = 4,
     journal: str | os.PathLike[str] | None = None,
     on_progress: Callable[[Candidate, str | None], object] | None = None,
+    lifecycle: Lifecycle | None = None,
 ) -> SweepReport:
     """`sweep` with the SDK's asynchronous methods, and tasks instead of threads."""
-    sweeping = _Sweep.of(client, states, older_than, rate, concurrency, on_progress)
+    sweeping = _Sweep.of(client, lifecycle, states, older_than, rate, concurrency, on_progress)
     with sweeping.journaling(journal):
         return await run_async(sweeping.process(selected, dry_run=dry_run), sweeping.perform_async)
 
@@ -234,17 +240,13 @@ def _at_least_one(value: object) -> int:
     raise InvalidValue("concurrency", value, ["an int, 1 or more"])
 
 
-def _unix_time(milliseconds: float | None) -> float | None:
-    """The date that the list has for an order; None if it has none, or what is no date of this world."""
-    return milliseconds / 1000 if milliseconds is not None and 0 <= milliseconds < LAST_DATE else None
-
-
 @attrs.define(eq=False)
 class _Sweep:
     """A sweep under way: its settings, and what became of the orders."""
 
     connection: Connection
     states: frozenset[State | None]
+    alike: frozenset[State | None]
     lists: Operation
     end: State
     older_than: float = attrs.field(converter=seconds)
@@ -259,15 +261,25 @@ class _Sweep:
     """The orders of which a call was lost, and may have been carried out."""
 
     @classmethod
-    def of(cls, client: Any, states: State | str | Collection[State | str] | None, *settings: Any) -> _Sweep:
-        """A sweep by `client`, guarded or not, of the orders that are in `states`."""
-        connection = Connection.of(client)
+    def of(
+        cls,
+        client: Any,
+        lifecycle: Lifecycle | None,
+        states: State | str | Collection[State | str] | None,
+        *settings: Any,
+    ) -> _Sweep:
+        """A sweep by `client`, guarded or not, of the orders of that table that are in `states`."""
+        connection = Connection.of(client, lifecycle=lifecycle)
         lifecycle = connection.preflight.lifecycle
         lists, end = roles(lifecycle).lists, end_of(lifecycle)
         if lists is None:
             raise InvalidValue("lifecycle", lifecycle.name, ["a table with an operation that lists orders by state"])
         wanted = states_of(failed(lifecycle) if states is None else states, lifecycle)
-        return cls(connection, wanted, lists, end, *settings)
+        under_way = roles(lifecycle).under_way
+        alike = {
+            each for state in wanted - under_way for read in read_as(state, lifecycle) for each in read & under_way
+        }
+        return cls(connection, wanted, wanted | alike, lists, end, *settings)
 
     def journaling(self, path: str | os.PathLike[str] | None) -> AbstractContextManager[Journal | None]:
         """The context in which every call is written to the journal at `path`, if there is to be one."""
@@ -360,7 +372,8 @@ class _Sweep:
         deleted = tuple(order for order in outcomes if order not in left)
         by_others = tuple(order for order in deleted if outcomes[order].ours is False)
         perhaps_ours = tuple(order for order in deleted if outcomes[order].ours is None)
-        return SweepReport(tuple(selected), deleted, left, unverified, by_others, perhaps_ours)
+        units = any(row.quota < 0 and row.target == self.end for row in self.lifecycle.transitions)
+        return SweepReport(tuple(selected), deleted, left, unverified, by_others, perhaps_ours, units)
 
     def _select(self) -> Process[list[Candidate]]:
         """The orders of the list that are in the states and of the age that were asked for, by id."""
@@ -370,13 +383,20 @@ class _Sweep:
         oldest = time.time() - self.older_than
         selected: list[Candidate] = []
         for order_id, row in sorted(rows.items()):
-            domain, product, date = (getattr(row, name, None) for name in ("domain", "product_code", "buy_date"))
             status = word_in(self.lists, row, self.lifecycle)
-            each = self._candidate(order_id, status, domain, product, _unix_time(date))
+            each = self._candidate(order_id, status, *Listed.of(row))
             old_enough = not self.older_than or (each.bought is not None and each.bought <= oldest)
-            if old_enough and each.states & self.states:
+            if old_enough and self._asked_for(each.states):
                 selected.append(each)
         return selected
+
+    def _asked_for(self, states: frozenset[State | None]) -> bool:
+        """Whether an order that may be in these `states` is one of those that were asked for.
+
+        What is under way reads as what it comes from or leads to: beside a state at rest it alone selects nothing.
+        """
+        at_rest = self.states - roles(self.lifecycle).under_way
+        return states <= self.states or bool(states & (at_rest or self.states))
 
     def _listed(self, states: Collection[State | None]) -> Process[dict[Id, Any] | Answer]:
         """The list's rows of orders that may be in `states`, by id; or the answer with which a page failed."""
@@ -394,11 +414,10 @@ class _Sweep:
     def _candidate(
         self, order_id: Id, status: str, domain: str | None, product: str | None, bought: float | None
     ) -> Candidate:
-        states, plan = meaning(self.lists, status, self.lifecycle), None
-        with suppress(Unreachable):
-            plan = decide(self.lifecycle, states, self.end)
+        states = meaning(self.lists, status, self.lifecycle)
         without_unit = {row.creates for row in self.lifecycle.transitions if row.creates is not None and not row.holds}
-        return Candidate(order_id, status, domain, product, bought, states, plan, bool(states & without_unit))
+        may_be_renewal, plan = bool(states & without_unit), self._planned(states, age_of(bought))
+        return Candidate(order_id, status, domain, product, bought, states, plan, may_be_renewal)
 
     def _verify(self, outcomes: dict[Id, _Outcome]) -> Process[str | None]:
         """Take back what was concluded from a read alone: an order that was "not found" and is in the list.
@@ -417,8 +436,11 @@ class _Sweep:
     def _attempt(self, candidate: Candidate, *, last: bool) -> Process[_Outcome]:
         """Bring one order to its deletion; what became of it."""
         try:
-            touchable = self.touchable.setdefault(candidate.order_id, self._led_to(candidate))
-            done = yield from carrying_out(self.preflight, candidate.order_id, self.end, touchable=touchable)
+            touchable, led_to = self._led_to(candidate)
+            touchable = self.touchable.setdefault(candidate.order_id, touchable)
+            done = yield from carrying_out(
+                self.preflight, candidate.order_id, self.end, touchable=touchable, led_to=led_to
+            )
             outcome = _Outcome(ours=True if done.steps else self._perhaps_ours(candidate))
         except OrderFSMError as error:
             code = f"{error.code}: " if isinstance(error, ServiceError) else ""
@@ -452,20 +474,39 @@ class _Sweep:
         tried = any(line.trigger != self.lists for line in self._lines(candidate))
         return None if tried or candidate.order_id in self.perhaps_ended else False
 
-    def _led_to(self, candidate: Candidate) -> set[State | None]:
-        """The states that were asked for, and those that an earlier sweep led the order to, or may have."""
-        touchable: set[State | None] = {*self.states}
-        led_to: set[State | None] = set()
+    def _led_to(self, candidate: Candidate) -> tuple[set[State | None], frozenset[State | None]]:
+        """The states that were asked for, and those that an earlier sweep led the order to, or may have.
+
+        And those to one of which it led the order for certain.
+        """
+        touchable: set[State | None] = {*self.alike}
+        leads: frozenset[State | None] = frozenset()
+        led_to: frozenset[State | None] = frozenset()
+        further: set[State | None] = set()
         read = roles(self.lifecycle).read
         for line in self._lines(candidate):
             if line.trigger == read and line.outcome is Outcome.ACCEPTED:
-                states = meaning(read, line.state, self.lifecycle)
-                plan = decide(self.lifecycle, states, self.end) if states <= touchable else None
-                led_to = {step.target for step in (() if plan is None else plan.steps[:1])} - touchable
-                touchable |= led_to
+                states = found(meaning(read, word_of(line), self.lifecycle))
+                led_to = led_to if led_to & states else frozenset()
+                states = led_to & states or states
+                plan = self._planned(states) if states <= touchable else None
+                leads = (
+                    frozenset() if plan is None or not plan.steps else completed(self.lifecycle, plan.steps[0].target)
+                )
+                further = {*leads} - touchable
+                touchable |= further
             elif line.outcome is Outcome.REFUSED and line.trigger != read:
-                touchable -= led_to
-        return touchable
+                touchable -= further
+            elif line.outcome is Outcome.ACCEPTED and line.trigger != self.lists:
+                led_to = leads
+        return touchable, led_to
+
+    def _planned(self, states: frozenset[State | None], age: float | None = None) -> Plan | None:
+        """The plan by which an order in one of `states` is brought to its end; None if there is none."""
+        with suppress(Unreachable):
+            plan = decide(self.lifecycle, states, self.end, age=age)
+            return tentative(self.lifecycle, states, self.end, age=age) if plan is None else plan
+        return None
 
     def _lines(self, candidate: Candidate) -> list[Line]:
         return [] if self.journal is None else self.journal.lines[candidate.order_id]
