@@ -93,7 +93,7 @@ def _of_a_server(config: pytest.Config) -> dict[str, Any]:
     for option, url in (("--orderfsm-endpoint", None), ("--orderfsm-control", control)):
         try:
             if not hasattr(config, "workerinput"):
-                HTTPDriver(endpoint, url, key=key).probe()
+                HTTPDriver(endpoint, url, key=key, lifecycle=lifecycle).probe()
         except OrderFSMError as error:
             raise pytest.UsageError(f"{option}: {error}") from None
     make = partial(HTTPDriver, endpoint, control, key=key, lifecycle=lifecycle)
@@ -234,6 +234,7 @@ def mock_cas(order_lifecycle: Lifecycle, pytestconfig: pytest.Config) -> Iterato
     from .mock import mock_cas as serve
     from .mock.cas.parameters import DEFAULT_PRODUCT
     from .mock.cas.service import DEFAULT_UNITS
+    from .testing.drivers.cas import done
     from .testing.drivers.http import ControlClient, url_of_control
 
     endpoint, control = os.environ.get(ENDPOINT), os.environ.get(CONTROL, "")
@@ -246,8 +247,8 @@ def mock_cas(order_lifecycle: Lifecycle, pytestconfig: pytest.Config) -> Iterato
     if control:
         try:
             port = ControlClient(url_of_control(control), timeout=10)
-            port.do("POST", "/reset")
-            port.do("PUT", f"/packages/{DEFAULT_PRODUCT}", {"TotalCount": DEFAULT_UNITS})
+            done(port, "POST", "/reset")
+            done(port, "PUT", f"/packages/{DEFAULT_PRODUCT}", {"TotalCount": DEFAULT_UNITS})
         except OrderFSMError as error:
             pytest.fail(f"{CONTROL}: {error}", pytrace=False)
     yield Server(endpoint.rstrip("/"), control.rstrip("/"))

@@ -15,7 +15,7 @@ import plain
 from orderfsm import Operation
 from orderfsm.mock import Request, Response, Service
 from orderfsm.testing import HTTPDriver, Result, ServiceDriver, check_conformance
-from orderfsm.testing.drivers.cas import application
+from orderfsm.testing.drivers.orders import application
 from orderfsm.testing.model.failure import Kind
 from orderfsm.testing.programs.trials import NO_ACTION, NO_VERSION, asked
 from orderfsm.trace import Finding

@@ -21,7 +21,7 @@ from orderfsm.testing import HTTPDriver, ServiceDriver
 from orderfsm.trace import Events, Finding
 
 PAGE = (Path(__file__).parent.parent / "docs" / "conformance.md").read_text()
-LISTED = PAGE.partition(BEGINS)[2].splitlines()
+LISTED = PAGE.partition(BEGINS)[2].partition("\n\n")[0].splitlines()
 MOST_CALLS = 6
 A_FEW = slice(None, None, 40)
 PRODUCT = "digicert-free-1-free"

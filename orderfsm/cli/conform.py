@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +32,10 @@ def _clients_and_calls(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _budget(text: str) -> float:
-    found = seconds(text, "budget", bare=True)
+def _more_than_none(name: str, text: str) -> float:
+    found = seconds(text, name, bare=True)
     if not found:
-        raise InvalidValue("budget", text, ["more than 0 seconds"])
+        raise InvalidValue(name, text, ["more than 0 seconds"])
     return found
 
 
@@ -47,6 +48,13 @@ Of a control port, --control needs these requests, in JSON:
   POST /orders/{OrderId}/events    {"Event": "review_passed"}: it happens, 200; refused, 409;
                                    no such order, 404; cannot be forced here, 501
   GET /orders/{OrderId}            {"OrderId", "State"}, 200; no such order, or a deleted one, 404
+
+With --table instances, the same of /instances/{InstanceId}, no packages, and:
+
+\b
+  POST /instances                  {"State": "settling" or "unused"}: a new one, 201 {"InstanceId"}
+  PUT /completions                 {"Mode": "manual" or "clock"}: when calls are completed; may be missing
+  POST /clock                      {"advance": seconds}: move the clock forward; may be missing
 """
 
 KEYS = """
@@ -69,7 +77,14 @@ one that only servers accept that verify no signature.
 )
 @click.option("--seed", type=int, help="Repeats the random and the concurrent part.")
 @click.option(
-    "--budget", type=Parsed("duration", _budget), default="60s", show_default=True, help="Time to take, as 90s or 5m."
+    "--budget",
+    type=Parsed("duration", partial(_more_than_none, "budget")),
+    help="Time to take at most, as 90s or 5m. Default: 60s; more for a table of many pairs, 4 minutes for instances.",
+)
+@click.option(
+    "--patience",
+    type=Parsed("duration", partial(_more_than_none, "patience")),
+    help="How long the service takes at most to complete a call. Default: what the table says.",
 )
 @click.option(
     "--events",
@@ -103,7 +118,8 @@ def conform(
     """Say whether the server at API_URL obeys the table.
 
     It must speak the API of the certificate service, and nobody else may use the account meanwhile; of its operations
-    the table must be. With its control port, every state and event can be tried; without, what calls alone can reach.
+    the table must be. With its control port, every state and event can be tried; without, what calls alone can reach:
+    of instances, by buying them.
     Exit 0 if it conforms, 1 if it violates the table, 3 if that cannot be decided.
     """
     with needs("testing"):

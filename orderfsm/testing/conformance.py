@@ -51,6 +51,12 @@ SHOWN = 10
 LEAST_SHRINKING = 20.0
 """Seconds for which violations are shrunk, all together, if the budget is used up."""
 
+PATIENCE = 0.5
+"""Seconds for which others are waited for to move an order."""
+
+BUDGET, BUDGET_A_PAIR = 60.0, 0.35
+"""Seconds that a check takes at most unless it is told otherwise: so many, or so many for each pair of the table."""
+
 KEPT = 6
 """Units that are kept to show violations with, where units are lost."""
 
@@ -67,8 +73,8 @@ def check_conformance(
     random: int = 100,
     concurrent: tuple[int, int] | None = None,
     seed: int | None = None,
-    budget: float = 60.0,
-    patience: float = 0.5,
+    budget: float | None = None,
+    patience: float | None = None,
     timeout: float = TIMEOUT,
     fail_fast: bool = False,
     progress: Progress | None = None,
@@ -86,10 +92,11 @@ def check_conformance(
     orders and units, and then so many clients make so many calls each, at once.
 
     `events` are COMPLETE if nothing happens to orders but by the driver, and PARTIAL if owner, CA, calendar and service
-    may act by themselves; None finds out. `seed` repeats the random choices. After `budget` seconds it ends, UNDECIDED
-    if there was no violation up to then; what it found is shrunk for a few seconds more. A call of the driver that
-    takes longer than `timeout` seconds is one that was not answered. `patience` is how many seconds it waits for others
-    to move an order. `progress` is told of each step: the part, how much of it is done, of how much.
+    may act by themselves; None finds out. `seed` repeats the random choices. After `budget` seconds (None: a minute;
+    more for a table of many pairs) it ends, UNDECIDED if there was no violation up to then; what it found is shrunk for
+    a few seconds more. A call of the driver that takes longer than `timeout` seconds is one that was not answered.
+    `patience` is how many seconds it waits for others to move an order; None: half a second, and for what the service
+    completes as long as the table says. `progress` is told of each step: the part, how much of it is done, of how much.
 
     `only` and `exclude` are states and triggers to which the check is limited, and which it leaves out (`Selection`). A
     failure that is `known`, by its state, trigger and kind, is told apart and decides nothing. An operation that the
@@ -98,9 +105,11 @@ def check_conformance(
     """
     if type(random) is not int or random < 0:
         raise InvalidValue("random", random, ["a number of programs, 0 or more"])
-    for name, seconds in (("budget", budget), ("timeout", timeout)):
-        if not seconds > 0:
+    for name, seconds in (("budget", budget), ("timeout", timeout), ("patience", patience)):
+        if seconds is not None and not seconds > 0:
             raise InvalidValue(name, seconds, ["seconds, more than 0"])
+    if budget is None:
+        budget = max(BUDGET, BUDGET_A_PAIR * len(lifecycle.state_rules) * len(lifecycle.trigger_rules))
     if concurrent is not None:
         clients, calls = concurrent if isinstance(concurrent, tuple) and len(concurrent) == 2 else (None, concurrent)
         for name, value in (("clients", clients), ("calls", calls)):
@@ -116,13 +125,14 @@ def check_conformance(
         deadline=time.monotonic() + budget,
         left_out=selection.left_out,
         strict=strict_operations,
+        patience=patience,
     )
     check = partial(
         _Check,
         programs=random,
         rounds=concurrent,
         seed=secrets.randbits(32) if seed is None else seed,
-        patience=patience,
+        patience=PATIENCE if patience is None else patience,
         fail_fast=fail_fast,
         progress=progress,
         selection=selection,
@@ -219,6 +229,8 @@ class _Check:
             tried = Tried((), (), f"units are lost, and the last {KEPT} were kept to show that")
         else:
             tried = trial.attempt(self._pilot)
+        if self.may_widen and self._pilot.must_wait:
+            raise _ActsByItself
         for failure in tried.failures:
             self._failed(failure, "systematic")
             self._pilot.is_frugal |= failure.kind is Kind.QUOTA and self._are_units_lost()
@@ -310,23 +322,24 @@ class _Check:
         if not self.session.ours:  # each costs an order at most, and then there may be no unit left for the others
             chosen = [without_bystanders(self.session, failure) for failure in chosen]
         until = max(self.session.deadline, time.monotonic() + LEAST_SHRINKING)
+        parts = {key: part for key, (_, part) in self._failures.items()}
         for number, failure in enumerate(chosen):
             if self.progress is not None:
                 self.progress("shrinking", number + 1, len(chosen))
-            part = self._failures[failure.key][1]
+            part = parts[failure.key]
             now = time.monotonic()
             share = now + max(0.0, until - now) / (len(chosen) - number)
             found = fewest_calls(self.session, failure, self._is_new, share)
             self._widen(found)
             if found.names(failure):
-                self._rename(failure, found)
+                self._rename(failure, found, part)
             self._show(found, part)
             if not found.names(failure):
                 self._show(fewest_calls(self.session, failure, lambda _other: False, share), part)
 
-    def _rename(self, failure: Failure, shown: Failure) -> None:
+    def _rename(self, failure: Failure, shown: Failure, part: str) -> None:
         """Of what is told once, accuse what fewer calls do."""
-        part = self._failures.pop(failure.key)[1]
+        self._failures.pop(failure.key, None)
         self._failures[shown.key] = shown, part
         pair = failure.state, failure.trigger
         if not any((state, trigger) == pair for state, trigger, _ in (*self._failures, *self._known)):

@@ -14,6 +14,7 @@ import pytest
 
 from orderfsm.trace import Events
 
+from .conformance import PATIENCE
 from .model.failure import Kind
 from .model.session import Session, unreached
 from .programs.shrink import fewest_calls
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from .model.failure import Failure
     from .programs.trials import Trial
     from .report import Pair, Violation
-
-PATIENCE = 0.5
-"""Seconds for which others are waited for to move an order."""
 
 
 def name_of(lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> str:
@@ -78,6 +76,11 @@ class Suite(pytest.Collector):
                 yield SuiteTest.from_parent(self, name=name, suite=self, pair=(state, trigger))
         if self.config.getoption("--orderfsm-random"):
             yield SuiteTest.from_parent(self, name="test_random_programs", suite=self, pair=None)
+
+    def teardown(self) -> None:
+        """Leave the server as it was found, but for its orders."""
+        if "_session" in vars(self):
+            self._session.__exit__()
 
     def play(self) -> None:
         """Play random programs: it fails with the first that is new, and is skipped if the time was over."""
@@ -146,6 +149,9 @@ class Suite(pytest.Collector):
 
     def _result(self, trial: Trial) -> Result:
         tried = trial.attempt(self._pilot)
+        if self._session.events is Events.COMPLETE and self._pilot.must_wait:
+            self._session.events = Events.PARTIAL
+            return self._result(trial)
         for came in sorted(tried.failures, key=lambda failure: list(Kind).index(failure.kind)):
             found = fewest_calls(self._session, came, lambda _failure: False, self._deadline)
             if (

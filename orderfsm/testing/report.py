@@ -95,8 +95,10 @@ def write_script(folder: Path, violation: Violation) -> Path:
 
 def _told(call: Mapping[str, Any]) -> str:
     """A call as a line of text."""
-    done = call.get("call") or call.get("force") or f"read {call['read']}"
-    rest = {name: value for name, value in call.items() if name not in {"call", "force", "read", "got"}}
+    said = {"wait": "wait for ", "read": "read "}
+    how = next(name for name in ("call", "force", "wait", "read") if name in call)
+    done = f"{said.get(how, '')}{call[how]}"
+    rest = {name: value for name, value in call.items() if name not in {how, "got"}}
     return f"{done}({', '.join(f'{name}={value!r}' for name, value in rest.items())}): {call['got']}"
 
 

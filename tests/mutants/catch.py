@@ -15,11 +15,12 @@ BUDGET = 1e6
 BEGINS = "| mutant | caught by | calls | seconds |\n| --- | --- | --- | --- |\n"
 
 
-def check(mutant, driver, events=Events.COMPLETE):
+def check(mutant, driver, events=Events.COMPLETE, **options):
     """The report on a mutant behind a driver, up to the first violation."""
     random, concurrent = (0, CLIENTS) if mutant.clients else (200, None)
     return check_conformance(
         driver,
+        lifecycle=mutant.lifecycle,
         events=events,
         random=random,
         concurrent=concurrent,
@@ -27,6 +28,7 @@ def check(mutant, driver, events=Events.COMPLETE):
         fail_fast=True,
         budget=BUDGET,
         only=mutant.only,
+        **options,
     )
 
 
@@ -41,5 +43,5 @@ def table(mutants):
     yield BEGINS
     for mutant in mutants:
         begun = time.perf_counter()
-        report = check(mutant, ServiceDriver(mutant.make()))
+        report = check(mutant, ServiceDriver(mutant.make(), lifecycle=mutant.lifecycle))
         yield row(mutant, report, time.perf_counter() - begun)

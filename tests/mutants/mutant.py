@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from orderfsm import ORDER_LIFECYCLE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orderfsm import Lifecycle
     from orderfsm.mock import Service
 
 MANY = 1_000_000
@@ -20,7 +23,7 @@ class Mutant:
 
     `by_calls`: it shows in what calls alone can do, without a control port. `review`: how the CA must act for that.
     `scarce`: it takes a package that can be used up. `clients`: only concurrent clients can see it;
-    then the check may be limited to `only` one state and trigger.
+    then the check may be limited to `only` one state and trigger. `lifecycle` is the table by which it is judged.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Mutant:
     scarce: bool = attrs.field(default=False, kw_only=True)
     clients: bool = attrs.field(default=False, kw_only=True)
     only: tuple[str, ...] = attrs.field(default=(), kw_only=True)
+    lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, kw_only=True, repr=False)
 
     @property
     def units(self) -> int:

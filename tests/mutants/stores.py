@@ -77,7 +77,16 @@ class LooksThenTakes(MemoryStore):
         return super().commit(old, new, begun, happened)
 
 
-class CountsInTwoSteps(MemoryStore):
+class Overwrites(MemoryStore):
+    """It begins an order of a number that another one was made of."""
+
+    def commit(self, old, new, begun, happened):
+        if begun is not None:
+            self._records.pop(begun.id, None)
+        return super().commit(old, new, begun, happened)
+
+
+class CountsInTwoSteps(Overwrites):
     """It reads the last id, and writes the next one a moment later."""
 
     last = 100_000_000
@@ -89,7 +98,7 @@ class CountsInTwoSteps(MemoryStore):
         return last + 1
 
 
-class GivesIdsAgain(MemoryStore):
+class GivesIdsAgain(Overwrites):
     """It gives the id of a deleted order to the next one."""
 
     def new_id(self):

@@ -110,11 +110,12 @@ def says_nothing(answer: Answer, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> bool
 
 @attrs.frozen
 class Entry:
-    """An order in a list: its id, the `Status` that the list shows, and its domain."""
+    """An order in a list: its id, the `Status` that the list shows, and its domain; `words` of its other fields."""
 
     order_id: Id
     status: str
     domain: str = ""
+    words: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -134,6 +135,14 @@ class Quota:
     used: int
     issued: int
     body: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+
+
+def state_read(word: object, meanings: Mapping[str, frozenset[State | None]], kind: str) -> frozenset[State | None]:
+    """The states that a word which was read may mean; `NoAnswer` if it is none of those that `meanings` has."""
+    states = meanings.get(word) if isinstance(word, str) else None
+    if states is None:
+        raise NoAnswer(f"{kind} {word!r:.80}", passing=False)
+    return states
 
 
 class Driver(Protocol):
@@ -205,8 +214,35 @@ class AccountDriver(Driver, Protocol):
         """Send any request to the API: an action and a version that it may not have, parameters by the API's names."""
         ...
 
+    def place(self, operation: Any) -> Now[Answer | None]:
+        """Create an order as it is once the service has completed that."""
+        ...
+
+    def buy(self, operation: Any, again: Any = None) -> Now[Answer | None]:
+        """Create an order that is paid for; `again` is one that is to be bought by the very same request."""
+        ...
+
+    def certificate(self, certificate: int) -> Now[Answer | None]:
+        """Download a certificate by its id; the `body` of the answer has it as `Cert`."""
+        ...
+
+    def read(self, operation: Any, order_id: Any = None) -> Now[Answer | None]:
+        """Read what is of the account and shows no state, or of that what one order has: certificates, counts."""
+        ...
+
     def reset(self, units: int | None) -> Now[bool]:
-        """Begin again: no orders, and packages of `units` each; with None, no package. False if this driver cannot."""
+        """Begin again: no orders, and packages of `units` each; with None, no package. False if this driver cannot.
+
+        What the service completes by itself, it completes from then on only when it `happen`s, where that can be set.
+        """
+        ...
+
+    def by_the_clock(self) -> Now[bool]:
+        """Let the service complete by its clock what is under way. False if this driver cannot set that."""
+        ...
+
+    def advance(self, seconds: float) -> Now[bool]:
+        """Move the service's clock forward. False if this driver cannot."""
         ...
 
 
@@ -220,6 +256,7 @@ class Abilities:
 
     speaks_cas: bool = True
     tells_second_orders: bool | None = None
+    lists_oldest_first: bool = True
 
     @classmethod
     def of(cls, driver: Driver, lifecycle: Lifecycle) -> Abilities:
@@ -230,7 +267,9 @@ class Abilities:
             why = f"which has no {foreign[0]}: {type(driver).__name__} speaks its API"
             accepted = f"one of the certificate service, {why}; other tables need a driver of one's own"
             raise InvalidValue("table", lifecycle.name, [accepted])
-        return cls(speaks_cas, getattr(driver, "tells_second_orders", None))
+        return cls(
+            speaks_cas, getattr(driver, "tells_second_orders", None), bool(getattr(driver, "lists_oldest_first", True))
+        )
 
 
 def checked(driver: Driver) -> Driver:
@@ -270,12 +309,17 @@ def packages_of(driver: Driver) -> int:
 
 
 RETURNED = {
-    **dict.fromkeys(("create", "call", "happen"), ((Answer, type(None)), "an Answer, or None")),
+    **dict.fromkeys(("create", "call", "happen", "place"), ((Answer, type(None)), "an Answer, or None")),
     "observe": ((frozenset, set, dict, type(None)), "a set of states, such as {State.ISSUED}, or None"),
     "orders": ((Page, type(None)), "a Page, or None"),
     "quota": ((Quota, type(None)), "a Quota, or None"),
     "reset": ((bool, type(None)), "True, or False if it cannot"),
     "request": ((Answer, type(None)), "an Answer, or None"),
+    "buy": ((Answer, type(None)), "an Answer, or None"),
+    "certificate": ((Answer, type(None)), "an Answer, or None"),
+    "read": ((Answer, type(None)), "an Answer, or None"),
+    "by_the_clock": ((bool, type(None)), "True, or False if it cannot"),
+    "advance": ((bool, type(None)), "True, or False if it cannot"),
 }
 """What each method of a driver gives, and how that is said."""
 

@@ -8,26 +8,23 @@ import time
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from orderfsm import wire
-from orderfsm.errors import Meaning, OrderStateError
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.tables import api
-from orderfsm.tables.orders import Operation
 from orderfsm.trace import Outcome
 from orderfsm.urls import without_credentials
 
-from .cas import OTHER_PRODUCT, CASDriver, of_json, state_read
-from .driver import Abilities, Answer, NoAnswer, kept_out, throttled
+from .cas import CASDriver, of_json, takes_quota
+from .driver import Answer, NoAnswer, kept_out, throttled
+from .orders import OTHER_PRODUCT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orderfsm.client import sdk
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import Event, State
 
 PRODUCT = "digicert-free-1-free"
 """The package that is used unless another is named: the API's own default."""
@@ -37,9 +34,6 @@ ANY_KEY = ("test", "test")
 
 THROTTLED_TRIES = 5
 """How often a call that was throttled is made again."""
-
-CANNOT = (404, 405, 501)
-"""HTTP statuses with which a control port says that it does not have a request."""
 
 KEYS = "ORDERFSM_ACCESS_KEYS"
 """The environment variable that names access keys: `id:secret,id:secret`."""
@@ -63,7 +57,7 @@ class HTTPDriver(CASDriver):
 
     Without a scheme, a URL of this machine is http, and another API URL https. `product` is the package that is used,
     with a control port beside a second one; `timeout` is how many seconds an answer may take. `lifecycle` is a table of
-    the certificate service's operations; else `InvalidValue`. Safe between threads.
+    the certificate service: of orders or of instances; else `InvalidValue`. Safe between threads.
     """
 
     def __init__(
@@ -79,32 +73,22 @@ class HTTPDriver(CASDriver):
         from orderfsm.client import sdk
         from orderfsm.client.connect import connect, url_of
 
-        super().__init__()
-        Abilities.of(self, lifecycle)
-        self.api_url = url_of(api_url).geturl().rstrip("/")
         self.control_url = None if control_url is None else url_of_control(control_url)
-        self.product = product
+        super().__init__(lifecycle, None if self.control_url is None else ControlClient(self.control_url, timeout))
+        self.api_url = url_of(api_url).geturl().rstrip("/")
         second = [] if control_url is None or product == OTHER_PRODUCT else [OTHER_PRODUCT]
-        self.products = [product, *second]
+        self.products = [product, *second] if takes_quota(lifecycle) else []
         self._client = connect(api_url, key=key)
         milliseconds = int(timeout * 1000)
         self._runtime = sdk.RuntimeOptions(connect_timeout=milliseconds, read_timeout=milliseconds)
         self._timeout = timeout
-        self._control = None if self.control_url is None else ControlClient(self.control_url, timeout)
-        self._lifecycle = lifecycle
-        self._shows_orders = False
 
     def probe(self) -> None:
         """`NoAnswer` if there is no server, or none that lets us in. One that lacks a read is there."""
         from orderfsm.client import sdk
 
-        reads: list[tuple[Operation, Mapping[str, Any]]] = [
-            (Operation.DESCRIBE_PACKAGE, {"ProductCode": self.product}),
-            (Operation.LIST, {}),
-            (Operation.DESCRIBE, {"OrderId": 1}),
-        ]
         came = sdk.Answer(Outcome.UNKNOWN)
-        for operation, parameters in reads:
+        for operation, parameters in self._calls.probes:
             came = self._sent(operation, parameters)
             if _answer(came).outcome is not Outcome.UNKNOWN and not kept_out(_answer(came)):
                 break
@@ -113,54 +97,7 @@ class HTTPDriver(CASDriver):
             why = "" if answer.outcome is not Outcome.UNKNOWN else f" ({' '.join(str(came.error).split()):.200})"
             raise NoAnswer(f"{self.api_url}: {answer}{why}")
         if self._control is not None:
-            self._control.ask("GET", "/orders/1")
-
-    def observe(self, order_id: int) -> frozenset[State | None]:
-        """By the control port; without one by a describe, and by the list where the describe leaves several states."""
-        if self._control is not None:
-            status, order = self._control.ask("GET", f"/orders/{order_id}")
-            if status == 200 and isinstance(order, dict):
-                self._shows_orders = True
-                known: dict[str, frozenset[State | None]] = {
-                    state: frozenset([state]) for state in self._lifecycle.state_rules if state is not None
-                }
-                return state_read(order.get("State"), known, f"GET /orders/{order_id}: State")
-            if status == 404:
-                self._must_be_gone(order_id)
-                return self._lifecycle.gone
-            raise NoAnswer(f"GET /orders/{order_id}: HTTP {status}, {order!r:.200}", passing=status >= 500)
-        try:
-            body = self._read(Operation.DESCRIBE, {"OrderId": order_id})
-        except NoAnswer as error:
-            if error.answer is not None and self._lifecycle.codes.meaning_of(error.answer.code) is Meaning.NOT_FOUND:
-                return self._lifecycle.gone
-            raise
-        states = state_read(body.get("Type"), wire.types(self._lifecycle), f"{Operation.DESCRIBE}: Type")
-        return states if len(states) <= 1 else states & self._in_the_list(order_id) or states
-
-    def _must_be_gone(self, order_id: int) -> None:
-        """`NoAnswer` if the control port does not find an order that the API does, and never found one."""
-        if self._shows_orders:
-            return
-        described = self.call(Operation.DESCRIBE, order_id)
-        if described.outcome is Outcome.ACCEPTED:
-            raise NoAnswer(f"GET /orders/{order_id}: HTTP 404, of an order that the API describes", passing=False)
-
-    def happen(self, order_id: int, event: Event) -> Answer | None:
-        """By the control port; without one, or with one that cannot force this event, None."""
-        if self._control is None:
-            return None
-        status, body = self._control.ask("POST", f"/orders/{order_id}/events", {"Event": event})
-        match status:
-            case 200:
-                return Answer.accepted()
-            case 404:
-                return Answer.refused(self._lifecycle.not_found.code)
-            case 409:
-                return Answer.refused(OrderStateError.code)
-        if status in CANNOT or status == 400:
-            return None
-        raise NoAnswer(f"POST /orders/{order_id}/events: HTTP {status}, {body}")
+            self._control.ask("GET", f"{self._calls.home}/1")
 
     def request(self, action: str, parameters: Mapping[str, Any], *, version: str = api.VERSION) -> Answer:
         """A call that is throttled is made again."""
@@ -170,32 +107,6 @@ class HTTPDriver(CASDriver):
                 time.sleep(min(came.retry_after or 1.0, self._timeout))
                 came = self._sent(action, parameters, version)
         return _answer(came)
-
-    def reset(self, units: int | None) -> bool:
-        """By the control port; False if there is none, or none that can."""
-        if self._control is None:
-            return False
-        if self._control.do("POST", "/reset", unless=CANNOT) in CANNOT:
-            return False
-        for product in () if units is None else tuple(self.products):
-            try:
-                self._control.do("PUT", f"/packages/{quote(product, safe='')}", {"TotalCount": units})
-            except NoAnswer:
-                if product == self.product:
-                    raise
-                self.products = [self.product]
-        return True
-
-    def _in_the_list(self, order_id: int) -> frozenset[State | None]:
-        """The states that the list says an order may be in; every one if it does not say."""
-        anything = frozenset(self._lifecycle.state_rules)
-        try:
-            found = self.orders(keyword=self._domains.get(order_id))
-        except NoAnswer:
-            return anything
-        words = [entry.status for entry in found.entries if entry.order_id == order_id]
-        known = wire.statuses(self._lifecycle)
-        return known.get(words[0], anything) if words and isinstance(words[0], str) else anything
 
     def _sent(self, action: str, parameters: Mapping[str, Any], version: str = api.VERSION) -> sdk.Answer:
         """What came of a call, as it came: an older SDK's models lack fields."""
@@ -243,10 +154,3 @@ class ControlClient:
                 return response.status, json.loads(text) if text else None
             except (OSError, HTTPException, ValueError) as error:
                 raise NoAnswer(f"{method} {self._url}{path}: {error!r}") from error
-
-    def do(self, method: str, path: str, document: object = None, *, unless: tuple[int, ...] = ()) -> int:
-        """The status of a request that must succeed, unless it is one of those."""
-        status, body = self.ask(method, path, document)
-        if not 200 <= status < 300 and status not in unless:
-            raise NoAnswer(f"{method} {self._url}{path}: HTTP {status}, {body!r:.200}")
-        return status

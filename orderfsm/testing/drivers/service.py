@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.errors import Refusal
 from orderfsm.extras import needs
+from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.tables.api import VERSION
 
-from .cas import OTHER_PRODUCT, CASDriver, of_json
+from .cas import CASDriver, of_json, takes_quota
 from .driver import Answer
+from .orders import OTHER_PRODUCT
 
 with needs("mock"):
     from orderfsm.mock import Request, Service
     from orderfsm.mock.cas.parameters import DEFAULT_PRODUCT
+    from orderfsm.mock.http.control import Control
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orderfsm.rows import Event, State
+    from orderfsm.lifecycle import Lifecycle
 
 
 class ServiceDriver(CASDriver):
-    """Drives `service` by its `handle`, and by its methods for what happens behind the API's back.
+    """Drives `service` by its `handle`, and by what its control port does for what happens behind the API's back.
+
+    `lifecycle` is a table of what the service has: of orders, or of instances.
 
     >>> from orderfsm.mock import Service
     >>> from orderfsm.testing import ServiceDriver, check_conformance
@@ -30,31 +35,10 @@ class ServiceDriver(CASDriver):
     'conforms'
     """
 
-    products = (DEFAULT_PRODUCT, OTHER_PRODUCT)
-
-    def __init__(self, service: Service) -> None:
-        super().__init__()
+    def __init__(self, service: Service, *, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> None:
+        super().__init__(lifecycle, _ControlInProcess(service))
         self.service = service
-
-    def observe(self, order_id: int) -> frozenset[State | None]:
-        try:
-            return frozenset([self.service.order(order_id).order.state])
-        except Refusal:
-            return self.service.lifecycle.gone
-
-    def happen(self, order_id: int, event: Event) -> Answer:
-        try:
-            self.service.happen(order_id, event)
-        except Refusal as refusal:
-            return Answer.refused(refusal.code)
-        return Answer.accepted()
-
-    def reset(self, units: int | None) -> bool:
-        self.service.reset()
-        if units is not None:
-            for product in self.products:
-                self.service.put_package(product, units)
-        return True
+        self.products = [DEFAULT_PRODUCT, OTHER_PRODUCT] if takes_quota(lifecycle) else []
 
     def request(self, action: str, parameters: Mapping[str, Any], *, version: str = VERSION) -> Answer:
         headers = {"x-acs-version": version, "x-acs-action": action}
@@ -62,3 +46,16 @@ class ServiceDriver(CASDriver):
         if response.transport is not None:
             return Answer.unknown()
         return of_json(response.status, response.json)
+
+
+class _ControlInProcess:
+    """The control port of a service, without its socket."""
+
+    def __init__(self, service: Service) -> None:
+        self._control = Control(service)
+
+    def ask(self, method: str, path: str, document: object = None) -> tuple[int, Any]:
+        """The status and the JSON of an answer."""
+        body = b"" if document is None else json.dumps(document).encode()
+        response = self._control.handle(Request(method, path, body=body))
+        return response.status, response.json if response.body else None

@@ -22,7 +22,18 @@ import attrs
 
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.trace import Events, Finding, Header, Judged, Line, all_or_some, automaton, only_order, readings
+from orderfsm.trace import (
+    Events,
+    Finding,
+    Header,
+    Judged,
+    Line,
+    all_or_some,
+    automaton,
+    only_order,
+    only_table,
+    readings,
+)
 
 from .intervals import by_end, drawn, has_interval, told
 from .search import Candidate, Search
@@ -106,12 +117,14 @@ class HistoryCheck(Judged):
 def check_history(
     calls: Iterable[Entry],
     *,
-    lifecycle: Lifecycle = ORDER_LIFECYCLE,
+    lifecycle: Lifecycle | None = None,
     initial: Collection[State | None] | None = None,
     events: Events | None = None,
     budget: float = 10.0,
 ) -> HistoryCheck:
     """Whether the history of one order is linearizable; `calls` are trace lines, in any order.
+
+    They are judged by the table that they are of, or by `lifecycle`, a variant of it.
 
     `initial` are the states in which the order may begin; if None, it begins as a trace's order does: as no order if
     the first line is an accepted create or if a renewal names it, else anywhere. `events` says whether all events are
@@ -143,6 +156,7 @@ def check_history(
     if not lines:
         raise InvalidValue("history", entries, ["lines of one order"])
     all_events = all_or_some(events, {entry.events for entry in entries if isinstance(entry, Header)})
+    lifecycle = only_table(lines, lifecycle)
     history = HistoryJudge(only_order(lines, lifecycle), lifecycle, all_events)
     return history.checked(lines, None if initial is None else lifecycle.members(initial), time.monotonic() + budget)
 
@@ -202,11 +216,11 @@ class HistoryJudge:
 def smallest_history(
     found: HistoryCheck,
     *,
-    lifecycle: Lifecycle = ORDER_LIFECYCLE,
+    lifecycle: Lifecycle | None = None,
     events: Events = Events.PARTIAL,
     budget: float = 10.0,
 ) -> HistoryCheck:
-    """A few calls of a history that violates the table which still do; `lifecycle` and `events` as it was checked.
+    """A few calls of a history that violates the table which still do; `events` as it was checked.
 
     What came before a moment at which no call was under way is replaced by the states to which it led: before the
     earliest such moment since which 6 calls are enough. Each call that changes nothing is left out if the others
@@ -214,7 +228,7 @@ def smallest_history(
     """
     if found.culprit is None:
         return found
-    history = HistoryJudge(found.order_id, lifecycle, all_or_some(events, ()))
+    history = HistoryJudge(found.order_id, lifecycle or found.lifecycle, all_or_some(events, ()))
     return _Shrinking(history, found, time.monotonic() + budget).smallest()
 
 

@@ -91,7 +91,8 @@ def told(line: Line, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
         return name
     if line.outcome is Outcome.UNKNOWN:
         return f"{name}: {LOST}"
-    answer = line.state if line.outcome is Outcome.ACCEPTED else line.code
+    second = "" if line.certificate_state is None else f"/{line.certificate_state or 'absent'}"
+    answer = f"{line.state or ''}{second}" if line.outcome is Outcome.ACCEPTED else line.code
     return f"{name}: {answer or line.outcome}"
 
 

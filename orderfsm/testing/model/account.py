@@ -9,23 +9,42 @@ the model behind.
 
 from __future__ import annotations
 
-from itertools import product
+from collections import defaultdict
+from functools import cached_property
+from itertools import chain, product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
 from orderfsm import words
-from orderfsm.errors import Meaning
+from orderfsm.errors import Meaning, NotFound
 from orderfsm.invalid import InvalidValue
 from orderfsm.paths import WAITED_FOR
+from orderfsm.rows import Actor, Term
+from orderfsm.tables.api import PARAMETERS
 from orderfsm.testing.drivers.driver import Abilities, says_nothing
 from orderfsm.trace import Events, Outcome
 
 from .failure import Contradiction, Kind
 from .listing import Listing, span
+from .particulars import FIELDS, LISTS, Particulars
 from .roles import roles
 from .shapes import FAILURE, flaw, flaw_in
-from .steps import YOUNG, Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
+from .steps import (
+    YOUNG,
+    Ask,
+    Buy,
+    Call,
+    Create,
+    Happen,
+    Observe,
+    Place,
+    ReadAccount,
+    ReadCertificate,
+    ReadList,
+    ReadQuota,
+    Wait,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -41,6 +60,13 @@ ACCEPTED, BAD_REQUEST = 200, 400
 """The HTTP statuses of the API of CAS: of what was accepted, and of what is malformed."""
 
 COUNTED = {"used": "units used", "issued": "orders issued"}
+
+
+class Waited(NamedTuple):
+    """What was seen of an order when it was waited for; `is_due`: for as long as that may take."""
+
+    seen: Seen
+    is_due: bool
 
 
 class Standing(NamedTuple):
@@ -67,8 +93,8 @@ class Account:
     """The model of an account.
 
     It was empty at first but for `packages` of `units` each if it is `ours` alone; else there may be other orders in
-    it. `units` None is no package. `abilities` are those of the driver. Each method that learns an answer yields what
-    contradicts the table.
+    it. `units` None is no package. `abilities` are those of the driver. `by_the_clock`: the service completes things by
+    itself, also where all events are known. Each method that learns an answer yields what contradicts the table.
     """
 
     def __init__(
@@ -80,6 +106,7 @@ class Account:
         ours: bool,
         packages: int,
         abilities: Abilities,
+        by_the_clock: bool = False,
     ) -> None:
         self.lifecycle = lifecycle
         self.ids: dict[int, Id] = {}
@@ -88,7 +115,11 @@ class Account:
         self._abilities = abilities
         self._units = units
         self._ours = ours
-        self._acting = WAITED_FOR if events is Events.PARTIAL else ()
+        acting = WAITED_FOR if events is Events.PARTIAL else (Actor.SERVICE,) if by_the_clock else ()
+        self._acting = frozenset(rule.trigger for rule in lifecycle.triggers if rule.actor in acting) - _late(lifecycle)
+        self._particulars: defaultdict[int, Particulars] = defaultdict(Particulars)
+        self._lagging: dict[int, frozenset[State | None]] = {}
+        """Where orders may have been before the last call that the service is to complete: reads may lag behind it."""
         self._package_of: dict[int, int] = {}
         self._to_pass: set[tuple[int | str, Trigger]] = set()
         """The calls that were refused, and may succeed later by themselves."""
@@ -96,8 +127,11 @@ class Account:
             number: Package(units if ours else None, dict.fromkeys(COUNTED, (0, 0)) if ours else {})
             for number in range(1, packages + 1)
         }
-        listing = self._roles.listing
-        self.listing = listing and Listing(self, listing, is_whole=ours, moves=bool(self._acting))
+        self.listing = None
+        if self._roles.listed:
+            oldest = abilities.lists_oldest_first
+            moves = bool(self._acting)
+            self.listing = Listing(self, self._roles.listed, is_whole=ours, moves=moves, oldest_first=oldest)
 
     # -- what is known -----------------------------------------------------------------------------------------------
 
@@ -107,8 +141,12 @@ class Account:
 
     def time_passes(self) -> None:
         """Let others do what they may have done meanwhile."""
-        if self._acting:
-            self.standings = {order: self._widened(standings) for order, standings in self.standings.items()}
+        if not self._acting:
+            return
+        for order, standings in self.standings.items():
+            self.standings[order] = widened = self._widened(standings)
+            if any(row.trigger in self._certifying & self._acting for row in self._rows_from(widened)):
+                self._particulars[order].certified(surely=False)
 
     def _standings(self, order: int | str) -> frozenset[Standing]:
         return self.standings[order] if isinstance(order, int) else frozenset([Standing(None)])
@@ -120,10 +158,22 @@ class Account:
             standing = frontier.pop()
             for row in self.lifecycle.outgoing(standing.state):
                 new = self._after(standing, row)
-                if self.lifecycle.actor(row) in self._acting and new not in found:
+                if row.trigger in self._acting and not self._is_harm(row) and new not in found:
                     found.add(new)
                     frontier.append(new)
         return frozenset(found)
+
+    @cached_property
+    def _certifying(self) -> frozenset[Trigger]:
+        return frozenset(rule.trigger for rule in self.lifecycle.triggers if rule.certifies)
+
+    def _is_harm(self, row: Transition) -> bool:
+        """Whether somebody would act where nothing is under way and nothing was edited: nobody does in a run."""
+        unasked = self.lifecycle.trigger_rules[row.trigger].adverse or row in self._roles.unasked[row.source]
+        return unasked and row.source in self._roles.at_rest
+
+    def _rows_from(self, standings: Iterable[Standing]) -> Iterator[Transition]:
+        return chain.from_iterable(self.lifecycle.outgoing(each.state) for each in standings)
 
     def _after(self, standing: Standing, row: Transition) -> Standing:
         """`standing` after a step."""
@@ -150,6 +200,14 @@ class Account:
         if answer.outcome is Outcome.ACCEPTED and row is not None:
             yield from self._begin(order, answer, package, Standing(row.target, row.quota > 0))
 
+    def placed(self, operation: Operation, order: int, answer: Answer) -> Iterator[Contradiction]:
+        """Learn the answer to a create that was completed at once."""
+        row = self.lifecycle.table[None].get(operation)
+        self._changed()
+        yield from self._judge(operation, answer, may_succeed=row is not None, codes=set())
+        if answer.outcome is Outcome.ACCEPTED and row is not None:
+            yield from self._begin(order, answer, 1, *self._completed(Standing(row.target, row.quota > 0)))
+
     def called(
         self, operation: Operation, order: int | str, answer: Answer, begins: int | None = None
     ) -> Iterator[Contradiction]:
@@ -159,8 +217,14 @@ class Account:
             return
         rows = yield from self.fired(operation, order, answer)
         if answer.outcome is Outcome.ACCEPTED:
-            for vocabulary, word in self._roles.words_in(operation, answer.body).items():
+            words_read = self._roles.words_in(operation, answer.body)
+            for vocabulary, word in words_read.items():
                 yield from self.read(order, word, vocabulary)
+            fields = FIELDS.get(operation) if self._abilities.speaks_cas else None
+            if fields is not None and isinstance(order, int) and isinstance(answer.body, dict):
+                has_one = all(words_read.values())
+                known, states = self._particulars[order], self.states(order)
+                yield from known.read(fields, answer.body, states, self._roles, has_one=has_one)
         second = [Standing(row.creates, row.holds > 0) for row in rows if row.creates is not None]
         tells = self._abilities.tells_second_orders
         if tells is None or answer.order_id is not None:
@@ -176,8 +240,12 @@ class Account:
         except Contradiction as unknown:
             yield unknown
             return
-        said = " and ".join(f"{field} {word}" for field, word in seen.items()) if isinstance(seen, dict) else ""
-        yield from self._narrow(order, states, said=said)
+        said = (
+            " and ".join(f"{field} {word or 'absent'}" for field, word in seen.items())
+            if isinstance(seen, dict)
+            else ""
+        )
+        yield from self._narrow(order, states, said=said, lags=isinstance(seen, dict))
 
     def meant(self, seen: Seen) -> frozenset[State | None]:
         """The states that a driver saw: states, or words that name them, or the words of fields.
@@ -197,17 +265,69 @@ class Account:
         return frozenset().union(*named)
 
     def _by_fields(self, seen: Mapping[str, str]) -> frozenset[State | None]:
-        vocabularies = [each for each in self.lifecycle.vocabularies if seen.get(each.field) is not None]
-        if not vocabularies:
+        said = {each: words.word_in(seen, each, self.lifecycle) for each in self.lifecycle.vocabularies}
+        if set(said.values()) == {None}:
             raise InvalidValue("fields that observe() gave", [*seen], [v.field for v in self.lifecycle.vocabularies])
         meant = []
-        for vocabulary in vocabularies:
+        for vocabulary, word in said.items():
             known = words.meanings(self.lifecycle, vocabulary)
-            word = seen[vocabulary.field]
-            if word not in known:
-                raise _unknown(f"a documented {vocabulary.field}", word, closed=vocabulary.closed)
-            meant.append(known[word])
+            if word is not None and word not in known:
+                raise _unknown(f"a documented {vocabulary.field}", f"{word}", closed=vocabulary.closed)
+            meant += [] if word is None else [known[str(word)]]
         return frozenset(self.lifecycle.state_rules).intersection(*meant)
+
+    def waited(self, event: Trigger, order: int, waited: Waited) -> Iterator[Contradiction]:
+        """Learn what a driver saw of an order after it was waited for that `event` completes something."""
+        pending = frozenset(state for state, events in self._roles.completed.items() if event in events)
+        before = self.states(order) & pending
+        if waited.is_due:
+            self._lagging.pop(order, None)
+        yield from self.observed(order, waited.seen)
+        left = frozenset(each for each in self._standings(order) if each.state not in pending)
+        if waited.is_due and before and not left:
+            takes = next(self._roles.completed[state][event] for state in before)
+            within = "" if takes is None else f" within {takes[1]:g} seconds"
+            yield Contradiction(f"{event}{within}", self._named(self.states(order)), itself=True)
+        elif waited.is_due and before:
+            self.standings[order] = left
+
+    def told(self, asked: ReadAccount, answer: Answer) -> Iterator[Contradiction]:
+        """Learn the answer to another read of the account."""
+        yield from self._judge(asked.operation, answer, may_succeed=True, codes=set())
+        body = answer.body if answer.outcome is Outcome.ACCEPTED else None
+        if isinstance(body, dict) and self.listing is not None:
+            yield from self.listing.counted(asked.operation, body)
+        name = LISTS.get(asked.operation)
+        if isinstance(body, dict) and asked.order is not None and name is not None:
+            yield from self._particulars[asked.order].listed(name, body)
+
+    def certificate(self, order: int) -> int | None:
+        """The id of an order's certificate, if it was told."""
+        known = self._particulars[order].certificates
+        return known[-1] if known else None
+
+    def downloaded(self, order: int, answer: Answer) -> Iterator[Contradiction]:
+        """Learn the answer to a read of a certificate: it is known, and it is there."""
+        body = answer.body or {}
+        if says_nothing(answer, self.lifecycle):
+            yield Contradiction("a certificate", str(answer), Kind.CODES, passing=True)
+        elif answer.outcome is not Outcome.ACCEPTED or not body.get("Cert"):
+            got = f"{answer}" if answer.outcome is not Outcome.ACCEPTED else "no Cert"
+            yield Contradiction(f"certificate {self.certificate(order)}", got, Kind.SHAPES, itself=True)
+
+    def bought(self, asked: Buy, answer: Answer) -> Iterator[Contradiction]:
+        """Learn the answer to a purchase; the same purchase again buys nothing else."""
+        row = self.lifecycle.table[None].get(asked.operation)
+        self._changed()
+        yield from self._judge(asked.operation, answer, may_succeed=row is not None, codes=set())
+        if answer.outcome is not Outcome.ACCEPTED or row is None:
+            return
+        if asked.again is None:
+            yield from self._begin(asked.order, answer, 1, Standing(row.target))
+        elif answer.order_id != self.ids[asked.again]:
+            name = self.lifecycle.identity.parameter
+            expected = f"{name} {self.ids[asked.again]}, which the same purchase made before"
+            yield Contradiction(expected, f"{answer.order_id}", fatal=True, itself=True)
 
     def counted(self, quota: Quota, number: int = 1) -> Iterator[Contradiction]:
         """Learn the counts of a package."""
@@ -239,6 +359,10 @@ class Account:
         expected = f"{asked.code} (HTTP {asked.status}) to {asked}"
         if says_nothing(answer, self.lifecycle):
             yield Contradiction(expected, str(answer), Kind.CODES, passing=True)
+        elif asked.is_loose:
+            meaning = self.lifecycle.codes.meaning_of(answer.code)
+            if answer.outcome is Outcome.ACCEPTED or meaning is Meaning.STATE_FORBIDS:
+                yield Contradiction(f"{asked} to be turned away, by no state", str(answer), Kind.CODES, itself=True)
         elif answer.code != asked.code or answer.http_status not in {None, asked.status}:
             yield Contradiction(expected, str(answer), Kind.CODES, itself=True)
         else:
@@ -268,6 +392,8 @@ class Account:
         if not reads:
             self._changed()
         standings = self._standings(order)
+        if self._lacks_data(trigger, order, answer):
+            return []
         if any(self.lifecycle.is_silent(each.state, trigger) for each in standings):
             self._learn_of_silence(trigger, order, answer)
             return []
@@ -284,6 +410,8 @@ class Account:
         if isinstance(order, int):
             if accepted:
                 moved = frozenset(self._after(each, row) for each, row in rows.items() if row is not None) | later
+                moved = self._also_by_itself(moved, [row for row in rows.values() if row is not None])
+                self._learn_of_step(trigger, order, standings, reads=reads)
                 self._to_pass -= set() if reads else {key for key in self._to_pass if key[0] == order}
             else:
                 codes_of = {each: self._codes(each.state, trigger, answer) for each in refused}
@@ -292,14 +420,52 @@ class Account:
             self.standings[order] = moved or standings
         return [row for row in rows.values() if row is not None] if accepted else []
 
+    def _lacks_data(self, trigger: Trigger, order: int | str, answer: Answer) -> bool:
+        """Whether a call was turned away since nothing says yet what it is to submit."""
+        known = self._particulars[order] if isinstance(order, int) else Particulars()
+        if known.is_filled_in or trigger not in self._roles.submits:
+            return False
+        return self.lifecycle.codes.meaning_of(answer.code) is Meaning.MALFORMED
+
     def _later(self, trigger: Trigger, order: int | str, refused: Iterable[Standing]) -> frozenset[Standing]:
         """Where a call may have led that is refused and passes by itself, if it was refused before."""
         passing = [each for each in refused if self._roles.refused[each.state, trigger].passes]
         if passing and (order, trigger) in self._to_pass:
-            rows = [row for row in self.lifecycle.transitions if row.trigger == trigger]
-            return frozenset(self._after(each, row) for each in passing for row in rows)
+            completed = {each: self._completed(each) for each in passing}
+            rows = [
+                (each, self.lifecycle.table[each.state].get(trigger)) for done in completed.values() for each in done
+            ]
+            return frozenset(self._after(each, row) for each, row in rows if row is not None)
         self._to_pass |= {(order, trigger)} if passing else set()
         return frozenset()
+
+    def _completed(self, standing: Standing) -> Iterator[Standing]:
+        """How an order may stand once the service has completed what it does to it."""
+        for event in self._roles.completed[standing.state]:
+            row = self.lifecycle.table[standing.state][event]
+            if row is not None:
+                yield self._after(standing, row)
+
+    def _also_by_itself(self, standings: frozenset[Standing], rows: Iterable[Transition]) -> frozenset[Standing]:
+        """Those, and what the service may have made of them where a call edited what an order says of itself."""
+        edited = {row.target for row in rows if row.edits}
+        found = (each for each in standings if each.state in edited)
+        return standings | {self._after(each, row) for each in found for row in self._roles.unasked[each.state]}
+
+    def _learn_of_step(self, trigger: Trigger, order: int, before: frozenset[Standing], *, reads: bool) -> None:
+        """What else is known of an order after an accepted trigger."""
+        known = self._particulars[order]
+        known.is_filled_in |= trigger in self._roles.submits.values()
+        if trigger in self._certifying:
+            known.certified(surely=True)
+        if trigger in self._roles.submits or any(
+            row.trigger == trigger for each in before for row in self._roles.unasked[each.state]
+        ):
+            known.applied()
+        if not reads:
+            self._lagging.pop(order, None)
+        if self._acting and any(rule.follows == trigger for rule in self.lifecycle.triggers):
+            self._lagging[order] = frozenset(each.state for each in before)
 
     def _learn_of_silence(self, trigger: Trigger, order: int | str, answer: Answer) -> None:
         """Where the sources are silent of a call, any answer is right, and the order may be anywhere after it."""
@@ -322,10 +488,14 @@ class Account:
     def _codes(self, state: State | None, trigger: Trigger, answer: Answer) -> set[str]:
         """The codes of a refusal in a state: the service's; without HTTP, the model's serves as well."""
         refused = self._roles.refused[state, trigger]
-        return {refused.code} if answer.http_status is not None else {refused.code, refused.of_the_model}
+        known = self.lifecycle.codes
+        codes = {refused.code} if answer.http_status is not None else {refused.code, refused.of_the_model}
+        same = known.meaning_of(answer.code) is known.meaning_of(refused.code) is Meaning.NOT_FOUND
+        return codes | {str(answer.code)} if same else codes
 
     def _with_status(self, code: str) -> str:
-        return f"{code} (HTTP {self.lifecycle.codes.by_code[code].http_status})"
+        error = self.lifecycle.codes.by_code.get(code)
+        return code if error is None else f"{code} (HTTP {error.http_status})"
 
     def _is_id(self, text: str) -> bool:
         try:
@@ -356,22 +526,31 @@ class Account:
             yield Contradiction(expected, str(answer), kind)
         elif refused and answer.code is not None and answer.code not in codes:
             yield Contradiction(expected, str(answer), Kind.CODES)
-        elif answer.http_status is not None and answer.http_status != (status or answer.http_status):
+        elif answer.http_status is not None and answer.http_status not in self._statuses(answer, status):
             accepted = f"accepted (HTTP {ACCEPTED})"
             yield Contradiction(expected if refused else accepted, f"HTTP {answer.http_status}", Kind.CODES)
         yield from self._shape(trigger, answer.body, refused=refused)
 
+    def _statuses(self, answer: Answer, status: int | None) -> set[int | None]:
+        """The HTTP statuses that an answer may have, where a code has one; what is not found may always be 404."""
+        missing = self.lifecycle.codes.meaning_of(answer.code) is Meaning.NOT_FOUND
+        return {status or answer.http_status} | ({NotFound.http_status} if missing else set())
+
     def _malformed(self, operation: Operation, order: str, answer: Answer) -> Iterator[Contradiction]:
         """What is no id is turned away, by the gateway of CAS with its own codes."""
         own = self._abilities.speaks_cas
-        code = f"Invalid{self.lifecycle.identity.parameter}" if order else f"Missing{self.lifecycle.identity.parameter}"
+        taken = PARAMETERS[operation].required if own else ()
+        name = taken[0] if taken else self.lifecycle.identity.parameter
+        code = f"Invalid{name}" if order else f"Missing{name}"
         expected = f"{code} (HTTP {BAD_REQUEST})" if own else "a refusal"
         if says_nothing(answer, self.lifecycle):
             yield Contradiction(expected, str(answer), Kind.CODES, passing=True)
         elif answer.outcome is Outcome.ACCEPTED:
             yield Contradiction(expected, str(answer), Kind.CODES)
         elif own and answer.http_status is not None:
-            if answer.code != code or answer.http_status != BAD_REQUEST:
+            missing = self.lifecycle.codes.meaning_of(answer.code) is Meaning.NOT_FOUND
+            as_text = self.lifecycle.identity.is_text and missing  # any text may be an id: there is none such
+            if not as_text and (answer.code != code or answer.http_status != BAD_REQUEST):
                 yield Contradiction(expected, str(answer), Kind.CODES)
             yield from self._shape(operation, answer.body, refused=True)
 
@@ -401,10 +580,19 @@ class Account:
     # -- inside: reads -----------------------------------------------------------------------------------------------
 
     def _narrow(
-        self, order: int | str, states: frozenset[State | None], *, fatal: bool = True, said: str = ""
+        self,
+        order: int | str,
+        states: frozenset[State | None],
+        *,
+        fatal: bool = True,
+        said: str = "",
+        lags: bool = False,
     ) -> Iterator[Contradiction]:
+        """Learn that an order is in one of some states. What `lags` may still say where it was before."""
         standings = self._standings(order)
         found = frozenset(each for each in standings if each.state in states)
+        if not found and lags and isinstance(order, int) and states & self._lagging.get(order, frozenset()):
+            return
         if not found:
             expected = self._named(each.state for each in standings)
             yield Contradiction(expected, said or self._named(states), fatal=fatal)
@@ -415,7 +603,7 @@ class Account:
         """Learn the word that a read said of an order; if it cannot be, the read may be wrong, and not the order."""
         known = words.meanings(self.lifecycle, vocabulary)
         if word in known:
-            yield from self._narrow(order, known[word], fatal=False)
+            yield from self._narrow(order, known[word], fatal=False, lags=True)
         else:
             kind = Kind.STATE_MACHINE if vocabulary.closed else Kind.SHAPES
             yield Contradiction(f"a documented {vocabulary.field}", word, kind, fatal=False)
@@ -447,12 +635,18 @@ class Account:
         return sum(map(min, counts)), sum(map(max, counts))
 
 
+def _late(lifecycle: Lifecycle) -> frozenset[Trigger]:
+    """What happens only when time is over, where there are subscriptions: these last for months."""
+    lasting = any(rule.term is Term.SUBSCRIPTION for rule in lifecycle.triggers)
+    return frozenset(rule.trigger for rule in lifecycle.triggers if lasting and rule.before_end is not None)
+
+
 def _unknown(expected: str, word: str, *, closed: bool) -> Contradiction:
     kind = Kind.STATE_MACHINE if closed else Kind.SHAPES
     return Contradiction(expected, word, kind, itself=True, fatal=False)
 
 
-def tell(account: Account, step: Step, result: Any) -> Iterator[Contradiction]:
+def tell(account: Account, step: Step, result: Any) -> Iterator[Contradiction]:  # noqa: C901  # a case for each kind of step
     """Tell a model the result of a step; what of it the table does not explain."""
     match step:
         case Create(operation, order, package):
@@ -467,5 +661,15 @@ def tell(account: Account, step: Step, result: Any) -> Iterator[Contradiction]:
             yield from account.listed(step, result)
         case ReadQuota(_, package):
             yield from account.counted(result, package)
+        case Place(operation, order):
+            yield from account.placed(operation, order, result)
+        case Buy():
+            yield from account.bought(step, result)
+        case Wait(event, order):
+            yield from account.waited(event, order, result)
+        case ReadAccount():
+            yield from account.told(step, result)
+        case ReadCertificate(_, order):
+            yield from account.downloaded(order, result)
         case Ask():
             yield from account.turned_away(step, result)

@@ -95,17 +95,23 @@ class Done:
         match self.result:
             case Answer(order_id=order_id) as answer:
                 made = f"accepted, {self.id_name} {order_id}" if order_id is not None else str(answer)
-                return " and ".join(self.words) or made
+                return " and ".join(word or "absent" for word in self.words) or made
             case Page(entries, total):
                 return f"{', '.join(f'{e.order_id} {e.status}' for e in entries) or 'nothing'}; {total} in all"
             case Quota(total, used, issued):
                 return f"{total} units, {used} used, {issued} issued"
             case None:
                 return "no answer" if self.instead is None else str(self.instead)
-            case dict() as words:
-                return " and ".join(f"{field} {word}" for field, word in words.items())
-            case states:
-                return " or ".join(sorted("none" if state is None else str(state) for state in states))
+            case (seen, _):
+                return _seen(seen)
+            case seen:
+                return _seen(seen)
+
+
+def _seen(seen: Any) -> str:
+    if isinstance(seen, dict):
+        return " and ".join(f"{field} {word or 'absent'}" for field, word in seen.items())
+    return " or ".join(sorted("none" if state is None else str(state) for state in seen))
 
 
 @attrs.frozen
@@ -115,7 +121,8 @@ class Failure:
     `passing`: there was no answer, or one that says nothing; it counts only if it comes again and again. `kept_off`:
     the call was throttled, or the caller may never make it, which is no fault of the server's. `once`: what every
     program would fail of, so that it is told once and then left out. `itself`: it is the last step's own fault, and
-    shows no effect of what was done before. `done` is what was done up to there, with packages of `units`.
+    shows no effect of what was done before. `done` is what was done up to there, with packages of `units`, where the
+    service completed things `by_the_clock` or not.
     """
 
     state: State | None
@@ -129,6 +136,7 @@ class Failure:
     itself: bool = False
     done: tuple[Done, ...] = attrs.field(default=(), eq=False, repr=False)
     units: int | None = attrs.field(default=None, eq=False, repr=False)
+    by_the_clock: bool = attrs.field(default=False, eq=False, repr=False)
     where: str = attrs.field(default="", eq=False, repr=False)
     """What the state is called in a text."""
 
@@ -140,7 +148,7 @@ class Failure:
     @property
     def program(self) -> Program:
         """The program that was played up to there."""
-        return Program(tuple(done.step for done in self.done), self.units)
+        return Program(tuple(done.step for done in self.done), self.units, self.by_the_clock)
 
     def __str__(self) -> str:
         return f"{self.trigger} in {self.where}: expected {self.expected}, got {self.got}"

@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orderfsm.explanation import with_article
+from orderfsm.rows import ABSENT
 
 from .failure import Contradiction, Kind
+from .steps import ReadList
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from orderfsm.identity import Id
-    from orderfsm.rows import State, Vocabulary
-    from orderfsm.testing.drivers.driver import Page
+    from orderfsm.rows import Operation, State, Vocabulary
+    from orderfsm.testing.drivers.driver import Entry, Page
 
     from .account import Account
-    from .steps import ReadList
 
 
 class Listing:
-    """The list of an account, whose words for states are those of a vocabulary.
+    """The list of an account, whose words for states are those of some vocabularies.
 
     It `is_whole` if nothing is in the account but the program's orders. If it `moves`, others may move orders between
     two of its pages.
     """
 
-    def __init__(self, account: Account, vocabulary: Vocabulary, *, is_whole: bool, moves: bool) -> None:
+    def __init__(
+        self,
+        account: Account,
+        vocabularies: tuple[Vocabulary, ...],
+        *,
+        is_whole: bool,
+        moves: bool,
+        oldest_first: bool = True,
+    ) -> None:
         self._account = account
-        self._vocabulary = vocabulary
+        self._vocabulary, *self._others = vocabularies
         self._noun, self._identity = account.lifecycle.noun, account.lifecycle.identity
-        self._is_whole, self._moves = is_whole, moves
-        at = account.lifecycle.vocabularies.index(vocabulary)
-        self._words = {state: rule.readings(at) for state, rule in account.lifecycle.state_rules.items()}
-        """The words by which the list may call a state; none if it does not show it."""
+        self._is_whole, self._moves, self._oldest_first = is_whole, moves, oldest_first
+        rules = account.lifecycle.state_rules
+        every = list(enumerate(account.lifecycle.vocabularies))
+        self._words = {
+            each.field: {state: rule.readings(at) for state, rule in rules.items()}
+            for at, each in every
+            if each in vocabularies
+        }
+        """The words by which each field of the list may call a state; none if it does not show it."""
         self._domains: dict[int, str] = {}
         self._pages: dict[tuple[object, ...], list[Id]] = {}
 
@@ -56,31 +70,41 @@ class Listing:
                     f"only {self._noun}s that exist", f"{self._identity.words} {entry.order_id}", fatal=False
                 )
             if order is not None:
-                yield from self._listed(order, entry.status)
-                self._domains.setdefault(order, entry.domain)
-            if asked.status is not None and entry.status != asked.status:
-                expected = f"only {self._noun}s with status {asked.status}"
-                yield Contradiction(expected, f"one with {entry.status}", Kind.SHAPES)
+                yield from self._listed(order, entry)
+                if entry.domain or order not in self._domains:
+                    self._domains[order] = entry.domain
+            word = entry.status if asked.field is None else entry.words.get(asked.field)
+            if asked.status is not None and word != asked.status:
+                expected = f"only {self._noun}s with {asked.field or 'status'} {asked.status}"
+                yield Contradiction(expected, f"one with {word}", Kind.SHAPES)
             if asked.like is not None and self._domains[asked.like] not in entry.domain:
                 expected = f"only domains that contain {self._domains[asked.like]}"
                 yield Contradiction(expected, entry.domain, Kind.SHAPES)
         yield from self._follow(asked, page)
+        if not self._oldest_first:
+            return
         shown = [entry.order_id for entry in page.entries]
         begun = [order_id for order_id in self._account.ids.values() if order_id in shown]
         if begun != [order_id for order_id in shown if order_id in names]:
             got = f"{self._identity.words}s {', '.join(map(str, shown))}"
             yield Contradiction(f"{self._noun}s oldest first", got, Kind.SHAPES)
 
-    def _listed(self, order: int, status: str) -> Iterator[Contradiction]:
+    def _listed(self, order: int, entry: Entry) -> Iterator[Contradiction]:
         """An order in the list is there, with its status."""
         if self._account.states(order) <= self._account.lifecycle.gone:
             expected = f"no {self._noun} {order} in the list, which is deleted"
-            yield Contradiction(expected, f"status {status}", fatal=False)
+            yield Contradiction(expected, f"status {entry.status}", fatal=False)
             return
-        possible = {word for state in self._account.states(order) for word in self._words[state] or ("absent",)}
-        for wrong in self._account.read(order, status, self._vocabulary):
-            expected = f"status {' or '.join(sorted(possible))} of {self._noun} {order}"
-            yield Contradiction(expected, status, wrong.kind, fatal=False)
+        yield from self._says(order, "status", entry.status, self._vocabulary)
+        for other in self._others:
+            yield from self._says(order, other.field, entry.words.get(other.field, ABSENT), other)
+
+    def _says(self, order: int, called: str, word: str, vocabulary: Vocabulary) -> Iterator[Contradiction]:
+        words = self._words[vocabulary.field]
+        possible = {each or "absent" for state in self._account.states(order) for each in words[state] or (ABSENT,)}
+        for wrong in self._account.read(order, word, vocabulary):
+            expected = f"{called} {' or '.join(sorted(possible))} of {self._noun} {order}"
+            yield Contradiction(expected, word or "absent", wrong.kind, fatal=False)
 
     def _sized(self, asked: ReadList, page: Page) -> Iterator[Contradiction]:
         left = min(asked.size, max(0, page.total - (asked.page - 1) * asked.size))
@@ -99,7 +123,7 @@ class Listing:
         """Hold a page against those of the same list before it, and the whole against what must be in it."""
         if self._moves and asked.status is not None:
             return  # orders may have moved between the pages
-        key = (asked.status, asked.like, asked.size)
+        key = (asked.status, asked.field, asked.like, asked.size)
         before = [] if asked.page == 1 else self._pages.get(key)
         if before is None or len(before) != (asked.page - 1) * asked.size:
             return
@@ -125,7 +149,20 @@ class Listing:
         """Whether the list has an order that is in a state: both if it may be shown by several words."""
         if asked.like is not None and self._domains[asked.like] not in self._domains.get(order, ""):
             return {False}
-        return {asked.status in {None, word} for word in self._words[state]} or {False}
+        words = self._words[asked.field or self._vocabulary.field]
+        return {asked.status in {None, word} for word in words[state]} or {False}
+
+    def counted(self, operation: Operation, body: Mapping[str, Any]) -> Iterator[Contradiction]:
+        """Learn an answer that counts the orders with each word, and all of them (`InactiveCount`, `TotalCount`)."""
+        words = {each for words in self._words[self._vocabulary.field].values() for each in words}
+        counts: dict[str, str | None] = {f"{word[:1].upper()}{word[1:]}Count": word for word in sorted(words)}
+        if not self._is_whole or not counts.keys() & body.keys():
+            return
+        for name, word in ({"TotalCount": None} | counts).items():
+            certain, possible = map(len, self._matching(ReadList(operation, word)))
+            got = body.get(name)
+            if type(got) is int and not certain <= got <= possible:
+                yield Contradiction(f"{name} {span(certain, possible)}", f"{got}", Kind.SHAPES, itself=True)
 
 
 def span(least: int, most: int) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
 from orderfsm.identity import MAX_ID
+from orderfsm.rows import ABSENT, Actor
+from orderfsm.words import meanings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import Operation, State, Trigger, Vocabulary
+    from orderfsm.rows import Operation, State, Transition, Trigger, Vocabulary
 
 
 class Refused(NamedTuple):
@@ -29,8 +32,9 @@ class Roles:
     """The roles that a table gives to its triggers, worked out once; `roles` has those of a table.
 
     `reads` change nothing, of an order or of the account. `on_an_order` are the operations that take an id, `fired`
-    these and the events. `read` shows the state of one order; `listing` is the vocabulary of the account's list, and
-    `counting` the read that counts the units of a package: None where the table has none.
+    these and the events. `read` shows the state of one order; `lists` has the account's list, whose fields are all
+    `listed`, the first of them being `listing`; `counting` counts the units of a package: None where the table has
+    none. `told` are the other reads of the account.
     """
 
     reads: frozenset[Trigger]
@@ -38,21 +42,36 @@ class Roles:
     fired: tuple[Trigger, ...]
     read: Operation | None
     listing: Vocabulary | None
+    listed: tuple[Vocabulary, ...]
+    lists: Operation | None
     counting: Operation | None
+    told: tuple[Operation, ...]
     unknown_id: str
     """An id that no order has, as text."""
     malformed: tuple[str, ...]
     """What is no id."""
     refused: Mapping[tuple[State | None, Trigger], Refused]
     """Each pair that the table refuses."""
-    vocabularies: Mapping[Trigger, tuple[Vocabulary, ...]]
-    """Those of each read of an order."""
+    vocabularies: Mapping[Trigger, Mapping[Vocabulary, bool]]
+    """Those of each read of an order, and whether the table says what it means that there is no such field."""
+    submits: Mapping[Trigger, Operation]
+    """The operations that submit what an order says of itself, each with the one that edits that."""
+    completed: Mapping[State | None, Mapping[Trigger, tuple[float, float] | None]]
+    """What the service completes in each state, and within how many seconds, if that is known."""
+    unasked: Mapping[State | None, tuple[Transition, ...]]
+    """What the service may do by itself right after an edit, and does not complete by that."""
+    at_rest: frozenset[State | None]
+    """Where an application may begin, so that none is under way."""
 
     def words_in(self, trigger: Trigger | None, body: Mapping[str, Any] | None) -> dict[Vocabulary, str]:
         """The words for an order's state that are in the JSON of the answer to `trigger`."""
-        vocabularies = () if trigger is None else self.vocabularies.get(trigger, ())
+        vocabularies = {} if trigger is None or body is None else self.vocabularies.get(trigger, {})
         said = {each: (body or {}).get(each.field) for each in vocabularies}
-        return {vocabulary: str(word) for vocabulary, word in said.items() if word is not None}
+        return {
+            vocabulary: str(word or ABSENT)
+            for vocabulary, word in said.items()
+            if word is not None or vocabularies[vocabulary]
+        }
 
 
 @lru_cache(maxsize=64)
@@ -61,24 +80,29 @@ def roles(lifecycle: Lifecycle) -> Roles:
     of_orders, of_the_account = lifecycle.reads, lifecycle.account_reads
     on_an_order = tuple(each for each in lifecycle.operations if each not in lifecycle.creates | of_the_account)
     by_read = {
-        read: tuple(each for each in lifecycle.vocabularies if each.operation == read)
+        read: {each: ABSENT in meanings(lifecycle, each) for each in lifecycle.vocabularies if read in each.operations}
         for read in lifecycle.operations
         if read in of_orders
     }
     telling = [read for read, vocabularies in by_read.items() if vocabularies]
-    listings = [each for each in lifecycle.vocabularies if each.operation in of_the_account]
+    listed = tuple(each for each in lifecycle.vocabularies if of_the_account.intersection(each.operations))
     has_quota = any(row.quota for row in lifecycle.transitions)
-    listed = {each.operation for each in listings}
-    counting = [each for each in lifecycle.operations if has_quota and each in of_the_account - listed]
+    lists = of_the_account.intersection(operation for each in listed for operation in each.operations)
+    others = [each for each in lifecycle.operations if each in of_the_account - lists]
+    counting = others if has_quota else []
     identity = lifecycle.identity
+    submits = dict(_submits(lifecycle))
     no_number = ("", "0", "-1", "abc", "1.5", str(MAX_ID + 1))
     return Roles(
         reads=of_orders | of_the_account,
         on_an_order=on_an_order,
         fired=(*on_an_order, *lifecycle.events),
         read=next(iter([*telling, *by_read]), None),
-        listing=next(iter(listings), None),
+        listing=next(iter(listed), None),
+        listed=listed,
+        lists=next(iter(each for each in lifecycle.operations if each in lists), None),
         counting=next(iter(counting), None),
+        told=tuple(each for each in others if each not in counting[:1]),
         unknown_id=str(identity.new(MAX_ID)),
         malformed=("", "a b", "\u00e4", "x" * (identity.longest + 1)) if identity.is_text else no_number,
         refused={
@@ -88,7 +112,35 @@ def roles(lifecycle: Lifecycle) -> Roles:
             if row is None
         },
         vocabularies=by_read,
+        submits=submits,
+        completed={
+            state: {
+                rule.trigger: rule.takes
+                for rule in lifecycle.triggers
+                if rule.follows is not None and rows.get(rule.trigger) is not None
+            }
+            for state, rows in lifecycle.table.items()
+        },
+        unasked={state: tuple(_unasked(lifecycle, state)) for state in lifecycle.state_rules},
+        at_rest=frozenset(row.source for row in lifecycle.transitions if row.trigger in submits),
     )
+
+
+def _unasked(lifecycle: Lifecycle, state: State | None) -> Iterator[Transition]:
+    """The rows by which the service acts where it completes nothing, and does nobody harm."""
+    for row in lifecycle.outgoing(state):
+        rule = lifecycle.trigger_rules[row.trigger]
+        if rule.actor is Actor.SERVICE and rule.follows is None and not rule.adverse:
+            yield row
+
+
+def _submits(lifecycle: Lifecycle) -> Iterator[tuple[Trigger, Operation]]:
+    """What the service may also do by itself once an order was edited is to submit what it says then."""
+    for edit in lifecycle.transitions:
+        if edit.edits:
+            for row, by_itself in product(lifecycle.outgoing(edit.source), _unasked(lifecycle, edit.source)):
+                if lifecycle.by_client(row.trigger) and row.target == by_itself.target:
+                    yield row.trigger, edit.trigger
 
 
 def _refused(lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> Refused:

@@ -22,12 +22,29 @@ from orderfsm.testing.drivers.driver import (
     throttled,
 )
 from orderfsm.testing.drivers.limit import TIMEOUT, LimitedDriver
-from orderfsm.trace import Outcome
+from orderfsm.trace import Events, Outcome
 
-from .account import Account, tell
+from .account import Account, Waited, tell
 from .failure import Contradiction, Done, Failure, Kind, culprit, once_of, reading_of
 from .roles import roles
-from .steps import Ask, Call, Create, Happen, Observe, Program, ReadList, ReadQuota, orders_of, other, trigger_of
+from .steps import (
+    Ask,
+    Buy,
+    Call,
+    Create,
+    Happen,
+    Observe,
+    Place,
+    Program,
+    ReadAccount,
+    ReadCertificate,
+    ReadList,
+    ReadQuota,
+    Wait,
+    orders_of,
+    other,
+    trigger_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
@@ -37,7 +54,6 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Transition, Trigger
     from orderfsm.testing.drivers.driver import Driver
-    from orderfsm.trace import Events
 
     from .failure import Once
     from .steps import Step
@@ -58,6 +74,9 @@ NOT_OFFERED = "the server does not offer it"
 
 UUID = "[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"
 """The form of a RequestId."""
+
+POLLS = 40
+"""How often it is looked at most whether the service has completed a call."""
 
 MOST_SILENT = 2
 """Of so many orders that could not be given up since no answer came, no other is given up either."""
@@ -87,7 +106,8 @@ class Session(AbstractContextManager["Session"]):
     and no failure, unless this is `strict`. What every program would fail of, such as a read that is never answered, is
     done without once it is `told`, but for programs that are played again. `kept_off` has the calls that could not be
     judged since they were throttled or not permitted, each with the answer; `not_emptied` says why the account could
-    not be emptied, if its driver should be able to do that.
+    not be emptied, if its driver should be able to do that. `patience` is how many seconds the service may take to
+    complete a call, where its clock cannot be moved; None: as many as the table says.
     """
 
     def __init__(
@@ -100,6 +120,7 @@ class Session(AbstractContextManager["Session"]):
         deadline: float = math.inf,
         left_out: Collection[Trigger] = (),
         strict: bool = False,
+        patience: float | None = None,
     ) -> None:
         self.driver = checked(driver)
         self._limited = LimitedDriver(self.driver, timeout)
@@ -116,6 +137,8 @@ class Session(AbstractContextManager["Session"]):
         self.ours = False
         self.account: Account
         self.units: int | None
+        self.by_the_clock = self._cannot_place = False
+        self.patience = patience
         self.done: list[Done] = []
         self.found: list[Failure] = []
         self.left_out = frozenset(left_out)
@@ -126,6 +149,8 @@ class Session(AbstractContextManager["Session"]):
         self._request_ids: set[str] = set()
 
     def __exit__(self, *_: object) -> None:
+        if any(self.roles.completed.values()):  # nobody else expects that completions wait to be told
+            self._ask_for("by_the_clock")
         self._limited.close()
 
     @property
@@ -134,20 +159,85 @@ class Session(AbstractContextManager["Session"]):
         several = self.ours and self.roles.counting is not None
         return range(1, 1 + (packages_of(self.driver) if several else 1))
 
-    def begin(self, units: int | None) -> None:
-        """Begin a program: on an empty account with a package of `units`, if the driver can empty it."""
+    @property
+    def places(self) -> bool:
+        """Whether the driver may have orders that are completed at once, as far as it did not say otherwise."""
+        return self._limited.can("place") and self._is_complete and not self._cannot_place
+
+    @property
+    def buys(self) -> bool:
+        """Whether the driver can buy orders, of a server that sells them."""
+        return self._limited.can("buy")
+
+    def begin(self, units: int | None, *, by_the_clock: bool = False) -> None:
+        """Begin a program: on an empty account with a package of `units`, if the driver can empty it.
+
+        If it is `by_the_clock`, the service completes things by itself: `CannotForce` if that cannot be set.
+        """
         self.ours = self._emptied(units)
         if units is None and not self.ours:
             raise CannotForce
-        self.units = units
+        if by_the_clock and self._is_complete and not self._ask_for("by_the_clock"):
+            raise CannotForce("the service's clock cannot be set to complete things")
+        self.units, self.by_the_clock = units, by_the_clock
         self.done = []
         self.found = []
-        self.account = self.new_account(self.events, units)
+        self.account = self.new_account(self.events, units, by_the_clock=by_the_clock)
 
-    def new_account(self, events: Events, units: int | None) -> Account:
+    @property
+    def _is_complete(self) -> bool:
+        return self.events is not Events.PARTIAL
+
+    def new_account(self, events: Events, units: int | None, *, by_the_clock: bool = False) -> Account:
         """What is known of an account in which a program has done nothing yet."""
-        packages = len(self.packages)
-        return Account(self.lifecycle, events, units=units, ours=self.ours, packages=packages, abilities=self.abilities)
+        return Account(
+            self.lifecycle,
+            events,
+            units=units,
+            ours=self.ours,
+            packages=len(self.packages),
+            abilities=self.abilities,
+            by_the_clock=by_the_clock,
+        )
+
+    def _ask_for(self, method: str, *given: float) -> bool:
+        """Whether a driver could do something besides, that not every driver can."""
+        if not self._limited.can(method):
+            return False
+        with suppress(NoAnswer):
+            return self._limited.ask(method, *given) is True
+        return False
+
+    def advance(self, seconds: float) -> bool:
+        """Whether the service's clock could be moved forward."""
+        return self._ask_for("advance", seconds)
+
+    def waited(self, step: Wait) -> Waited:
+        """What is seen of an order when its completion has come, or should have.
+
+        The clock is moved on if that can be done, else it takes as long as it may take, or as this session's patience.
+        """
+        pending = {state for state, events in self.roles.completed.items() if step.event in events}
+        takes = [self.roles.completed[state][step.event] for state in pending & self.account.states(step.order)]
+        longest = next((within[1] for within in takes if within is not None), None)
+        limit = longest if self.patience is None else self.patience
+        goes_on = bool(takes) and (self.by_the_clock or not self._is_complete)
+        moves = goes_on and longest is not None and self.advance(0)
+        begun = time.monotonic()
+        for number in range(1, POLLS + 1):
+            seen = self._seen_once_read(self.account.ids[step.order])
+            if seen is None:
+                raise CannotForce("this driver does not observe")
+            may_be = self.account.states(step.order) & self.account.meant(seen)
+            if not goes_on or (may_be and not may_be & pending):
+                return Waited(seen, is_due=False)
+            if moves and longest is not None:
+                self.advance(longest / POLLS + 1)
+            elif limit is None or time.monotonic() + limit / POLLS > self.deadline:
+                return Waited(seen, is_due=False)
+            else:
+                time.sleep(max(0.0, begun + limit * number / POLLS - time.monotonic()))
+        return Waited(self._seen_once_read(self.account.ids[step.order]), is_due=longest is not None)
 
     def _emptied(self, units: int | None) -> bool:
         """Whether the account was emptied. Where that was not answered often enough, it is not tried again."""
@@ -187,7 +277,8 @@ class Session(AbstractContextManager["Session"]):
             self._judge([Contradiction("an answer", str(error), Kind.CODES, passing=error.passing, fatal=not is_read)])
             return self._without(step, f"it was not answered: {error}")
         if result is None:
-            if trigger is not None and self.lifecycle.by_client(trigger) and not isinstance(step, Ask):
+            self._cannot_place |= isinstance(step, Place)
+            if trigger is not None and self.lifecycle.by_client(trigger) and not isinstance(step, Ask | Buy | Place):
                 self.not_offered.add(trigger)
             return self._without(step, "the driver cannot do it")
         if self._is_lacking(step, result):
@@ -225,7 +316,7 @@ class Session(AbstractContextManager["Session"]):
     def _asked(self, step: Step, result: Any) -> Trigger | None:
         """The operation that a server was asked for, if what came of it says whether it has that."""
         match step:
-            case Happen():
+            case Happen() | Wait() | ReadCertificate() | Place():
                 return None
             case Observe():
                 return self.roles.read if isinstance(result, Answer) else None
@@ -281,13 +372,17 @@ class Session(AbstractContextManager["Session"]):
 
         `NoAnswer` if they cannot be read.
         """
+        seen = self._seen_once_read(self.account.ids[order])
+        if seen is None:
+            raise NoAnswer("this driver does not observe", passing=False)
+        return self.account.meant(seen)
+
+    def _seen_once_read(self, order_id: Id) -> Any:
+        """What is seen of an order that was read before: there are servers that go on only then."""
         with suppress(NoAnswer):
             if self.roles.read is not None:
-                self._limited.ask("call", self.roles.read, self.account.ids[order])
-        states = self._limited.ask("observe", self.account.ids[order])
-        if states is None:
-            raise NoAnswer("this driver does not observe", passing=False)
-        return self.account.meant(states)
+                self._limited.ask("call", self.roles.read, order_id)
+        return self._limited.ask("observe", order_id)
 
     def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
         """What a coroutine comes to, in the loop in which everything of this driver is done."""
@@ -303,7 +398,7 @@ class Session(AbstractContextManager["Session"]):
             self.told -= {like.once}
         self._ends = ends
         try:
-            self.begin(program.units)
+            self.begin(program.units, by_the_clock=program.by_the_clock)
             for step in program.steps:
                 with suppress(CannotForce):
                     self.do(step)
@@ -338,6 +433,7 @@ class Session(AbstractContextManager["Session"]):
             itself=itself,
             done=tuple(self.done),
             units=self.units,
+            by_the_clock=self.by_the_clock,
             where=self.lifecycle.name_of(state),
         )
 
@@ -394,7 +490,7 @@ class Session(AbstractContextManager["Session"]):
 
     def _before(self, step: Step) -> frozenset[State | None]:
         order = getattr(step, "order", None)
-        if isinstance(step, Create) or order is None:
+        if isinstance(step, Create | Buy | Place | ReadAccount | ReadCertificate) or order is None:
             return frozenset([None])
         return self.account.states(order)
 
@@ -407,7 +503,7 @@ class Session(AbstractContextManager["Session"]):
         for pause in () if trigger_of(step) in self.kept_off else PAUSES:
             result: Any = None
             try:
-                result = answer = _perform(step, self._limited, self.account)
+                result = answer = self._performed(step)
             except NoAnswer as error:
                 if error.answer is None or not self._may_be_made_again(error.answer, is_read=is_read):
                     raise
@@ -416,7 +512,10 @@ class Session(AbstractContextManager["Session"]):
                 return result
             is_read = False
             time.sleep(pause if throttled(answer, self.lifecycle) else 0.0)
-        return _perform(step, self._limited, self.account)
+        return self._performed(step)
+
+    def _performed(self, step: Step) -> Any:
+        return self.waited(step) if isinstance(step, Wait) else _perform(step, self._limited, self.account)
 
     def _is_turned_away(self, answer: Answer) -> bool:
         """Whether a call surely came to nothing, and may be made again."""
@@ -444,11 +543,12 @@ def _never(_failure: Failure) -> bool:
     return False
 
 
-def _perform(step: Step, driver: LimitedDriver, account: Account) -> Any:
+def _perform(step: Step, driver: LimitedDriver, account: Account) -> Any:  # noqa: C901, PLR0912  # a case for each kind
     """What a driver gives for a step on the orders of an account.
 
     `CannotForce` if it has no such method, `NoAnswer` if no answer came.
     """
+    method = ""
     given: tuple[Any, ...] = ()
     named: dict[str, Any] = {}
     match step:
@@ -460,11 +560,23 @@ def _perform(step: Step, driver: LimitedDriver, account: Account) -> Any:
             method, given = "happen", (account.lifecycle.identity.read(_id(account, order)), event)
         case Observe(order):
             method, given = "observe", (_id(account, order),)
-        case ReadList(_, status, like, page, size):
+        case ReadList(_, status, like, page, size, field):
             keyword = None if like is None or account.listing is None else account.listing.domain(like)
-            if like is not None and keyword is None:
+            if like is not None and not keyword:
                 raise CannotForce("no list has told the domain")
             method, named = "orders", {"status": status, "keyword": keyword, "page": page, "size": size}
+            named |= {} if field is None else {"field": field}
+        case Buy(operation, _, again):
+            method, given = "buy", (operation, *(() if again is None else (account.ids[again],)))
+        case Place(operation):
+            method, given = "place", (operation,)
+        case ReadAccount(operation, order):
+            method, given = "read", (operation, *(() if order is None else (account.ids[order],)))
+        case ReadCertificate(_, order):
+            certificate = account.certificate(order)
+            if certificate is None:
+                raise CannotForce("no read has told the certificate's id")
+            method, given = "certificate", (certificate,)
         case ReadQuota(_, package):
             method, named = "quota", other(package)
         case Ask(_, action, _, _, parameters, version):

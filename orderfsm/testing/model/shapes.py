@@ -18,7 +18,13 @@ REFUSAL: Shape = {"Code": str, "Message": str, "RequestId": str}
 FAILURE: Shape = {**REFUSAL, "HostId": str, "Recommend": str}
 """Everything that a failure has; the calls of programs are held to what clients need of it."""
 
-LISTED: Shape = {"OrderId": int, "Domain": str, "Status": str}
+LISTED: Mapping[str, Shape] = {
+    "CertificateOrderList": {"OrderId": int, "Domain": str, "Status": str},
+    "InstanceList": {"InstanceId": str, "Status": str},
+    "CertificateList": {"CertificateId": str},
+}
+"""What each entry of a list has, by what an answer calls the list."""
+
 CERTIFICATE: Shape = {"Certificate": str, "CertId": str}
 VALIDATION: Mapping[str, Shape] = {
     "DNS": {"RecordDomain": str, "RecordType": str, "RecordValue": str},
@@ -37,20 +43,27 @@ ACCEPTED: Mapping[str, Shape] = {
     "CancelCertificateForPackageRequest": {},
     "RenewCertificateOrderForPackageRequest": {"OrderId": int},
     "DescribePackageState": {"ProductCode": str, "TotalCount": int, "UsedCount": int, "IssuedCount": int},
+    "CreateInstance": {"Data": dict},
+    "GetInstanceDetail": {"InstanceId": str, "Status": str},
+    "ListInstances": {"InstanceList": list, "CurrentPage": int, "ShowSize": int, "TotalCount": int},
+    "GetInstanceSummary": {"TotalCount": int, "InactiveCount": int, "WillExpireCount": int},
+    "ListCertificates": {"CertificateList": list, "TotalCount": int},
 }
+"""The members of what is accepted; of an operation that is not here, its RequestId."""
 
 
 def flaw(operation: Trigger, body: Mapping[str, Any], lifecycle: Lifecycle, *, refused: bool = False) -> str | None:
     """What is wrong with the JSON of an answer, as a sentence; None if nothing is."""
     if refused:
         return flaw_in(body, REFUSAL)
-    shape = ACCEPTED[operation]
+    shape = ACCEPTED.get(operation, {})
     wrong = flaw_in(body, shape | {"RequestId": str})
     if wrong is None and "Type" in shape:
         wrong = flaw_in(body, _described(body, lifecycle))
-    if wrong is None and "CertificateOrderList" in shape:
-        listed = body["CertificateOrderList"]
-        flaws = (flaw_in(each, LISTED) if isinstance(each, dict) else f"an entry is {each!r:.60}" for each in listed)
+    for name in shape.keys() & LISTED.keys() if wrong is None else ():
+        entries = body[name]
+        shown = LISTED[name]
+        flaws = (flaw_in(each, shown) if isinstance(each, dict) else f"an entry is {each!r:.60}" for each in entries)
         wrong = next(filter(None, flaws), None)
     return wrong
 

@@ -61,14 +61,59 @@ class Observe:
 
 
 @attrs.frozen
+class Buy:
+    """Create the order `order` in the way that is paid for; if it buys `again`, by the very request that made that."""
+
+    operation: Operation
+    order: int
+    again: int | None = None
+
+
+@attrs.frozen
+class Place:
+    """Create the order `order` as it is once the service has completed that."""
+
+    operation: Operation
+    order: int
+
+
+@attrs.frozen
+class Wait:
+    """Wait until `event`, by which the service completes something, has happened to `order`."""
+
+    event: Event
+    order: int
+
+
+@attrs.frozen
 class ReadList:
-    """Read a page of the list of orders by `operation`: those with `status`, and with the domain of order `like`."""
+    """Read a page of the list of orders by `operation`: those with `status`, and with the domain of order `like`.
+
+    `status` is a word of `field`, if that is not the first one of the list.
+    """
 
     operation: Operation
     status: str | None = None
     like: int | None = None
     page: int = 1
     size: int = PAGE
+    field: str | None = None
+
+
+@attrs.frozen
+class ReadAccount:
+    """Read something else of the account by `operation`, of one order alone if that is given."""
+
+    operation: Operation
+    order: int | None = None
+
+
+@attrs.frozen
+class ReadCertificate:
+    """Read the certificate of `order`, that a list of certificates, `operation`, tells of."""
+
+    operation: Operation
+    order: int
 
 
 @attrs.frozen
@@ -83,7 +128,8 @@ class ReadQuota:
 class Ask:
     """Send a request that is to be turned away with `code` and an HTTP `status`: any action, parameters, version.
 
-    `operation` answers for it.
+    `operation` answers for it. Where nobody says with which code, it is only not to be taken for a matter of the state
+    (`is_loose`).
     """
 
     operation: Operation
@@ -92,6 +138,7 @@ class Ask:
     status: int
     parameters: tuple[tuple[str, str], ...] = ()
     version: str = VERSION
+    is_loose: bool = False
 
     def __str__(self) -> str:
         version = "" if self.version == VERSION else f" of version {self.version}"
@@ -99,15 +146,21 @@ class Ask:
         return f"{self.action}{version} with {given or 'no parameters'}"
 
 
-Step: TypeAlias = Create | Call | Happen | Observe | ReadList | ReadQuota | Ask
+Step: TypeAlias = (
+    Create | Buy | Place | Call | Happen | Wait | Observe | ReadList | ReadQuota | ReadAccount | ReadCertificate | Ask
+)
 
 
 @attrs.frozen
 class Program:
-    """Steps on an account that is empty but for packages of `units` each (None: no package)."""
+    """Steps on an account that is empty but for packages of `units` each (None: no package).
+
+    What the service completes by itself happens by its clock, or else only when it is made to happen.
+    """
 
     steps: tuple[Step, ...]
     units: int | None = UNITS
+    by_the_clock: bool = False
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -115,24 +168,25 @@ class Program:
 
 def trigger_of(step: Step) -> Trigger | None:
     """The trigger that a step fires; None if it only observes."""
-    if isinstance(step, Happen):
+    if isinstance(step, Happen | Wait):
         return step.event
     return None if isinstance(step, Observe) else step.operation
 
 
 def orders_of(step: Step) -> frozenset[int]:
     """The numbers of the orders that a step needs to be there."""
-    order = getattr(step, "like", None) if isinstance(step, ReadList) else getattr(step, "order", None)
-    return frozenset([order]) if isinstance(order, int) and not isinstance(step, Create) else frozenset()
+    needed = {ReadList: "like", Buy: "again", Create: "", Place: ""}.get(type(step), "order")
+    order = getattr(step, needed, None)
+    return frozenset([order]) if isinstance(order, int) else frozenset()
 
 
 def begun_by(step: Step) -> frozenset[int]:
     """The number of the order that a step creates, if it does."""
-    begun = step.order if isinstance(step, Create) else getattr(step, "begins", None)
+    begun = step.order if isinstance(step, Create | Buy | Place) else getattr(step, "begins", None)
     return frozenset() if begun is None else frozenset([begun])
 
 
-def as_json(step: Step, got: str, noun: str) -> dict[str, Any]:
+def as_json(step: Step, got: str, noun: str) -> dict[str, Any]:  # noqa: C901  # a case for each kind of step
     """A step and what came of it, for a report: a `call`, `force` or `read`, and what it `got`.
 
     The number of the order stands under the table's `noun`.
@@ -141,14 +195,22 @@ def as_json(step: Step, got: str, noun: str) -> dict[str, Any]:
     match step:
         case Create(operation, order, package):
             call = {"call": operation, noun: order, **other(package)}
+        case Buy(operation, order, again):
+            call = {"call": operation, noun: order, "again": again}
+        case Place(operation, order):
+            call = {"call": operation, noun: order, "completed": True}
         case Call(operation, order, begins):
             call = {"call": operation, noun: order, "begins": begins}
         case Happen(event, order):
             call = {"force": event, noun: order}
+        case Wait(event, order):
+            call = {"wait": event, noun: order}
         case Observe(order):
             call = {"read": "state", noun: order}
-        case ReadList(operation, status, like, page, size):
-            call = {"call": operation, "status": status, "like": like, "page": page, "size": size}
+        case ReadList(operation, status, like, page, size, field):
+            call = {"call": operation, "status": status, "field": field, "like": like, "page": page, "size": size}
+        case ReadAccount(operation, order) | ReadCertificate(operation, order):
+            call = {"call": operation, noun: order}
         case Ask(_, action, _, _, parameters, version):
             call = {"call": action, "version": version, **dict(parameters)}
         case ReadQuota(operation, package):
@@ -156,7 +218,7 @@ def as_json(step: Step, got: str, noun: str) -> dict[str, Any]:
     return {name: value for name, value in call.items() if value is not None} | {"got": got}
 
 
-def told(step: Step, lifecycle: Lifecycle) -> str:
+def told(step: Step, lifecycle: Lifecycle) -> str:  # noqa: C901  # a case for each kind of step
     """A step as a line of text."""
     noun = lifecycle.noun
 
@@ -166,15 +228,25 @@ def told(step: Step, lifecycle: Lifecycle) -> str:
     match step:
         case Create(operation, order, package):
             text = f"{noun} {order} = {operation}{_of_package(package)}"
+        case Buy(operation, order, again):
+            text = f"{noun} {order} = {operation}{'' if again is None else f', the same as that of {noun} {again}'}"
+        case Place(operation, order):
+            text = f"{noun} {order} = {operation}, completed"
         case Call(operation, order, begins):
             second = "" if begins is None else f"{noun} {begins} = "
             text = f"{second}{operation} on {named(order)}"
         case Happen(event, order):
             text = f"{event} happens to {named(order)}"
+        case Wait(event, order):
+            text = f"wait for {event} of {noun} {order}"
         case Observe(order):
             text = f"read the state of {noun} {order}"
-        case ReadList(operation, status, like, page, size):
-            filters = [] if status is None else [f"with status {status}"]
+        case ReadAccount(operation, order):
+            text = f"{operation}{'' if order is None else f' of {noun} {order}'}"
+        case ReadCertificate(_, order):
+            text = f"read the certificate of {noun} {order}"
+        case ReadList(operation, status, like, page, size, field):
+            filters = [] if status is None else [f"with {field or 'status'} {status}"]
             filters += [] if like is None else [f"with the domain of {noun} {like}"]
             filters += [] if (page, size) == (1, PAGE) else [f"page {page} of {size}"]
             text = " ".join([operation, *filters])
@@ -198,7 +270,7 @@ def renumbered(program: Program) -> Program:
     """The same program with its orders numbered 1, 2, ... in the order in which they begin."""
     begun = chain.from_iterable(map(begun_by, program.steps))
     numbers: dict[object, int] = {order: number for number, order in enumerate(begun, 1)}
-    fields = ("order", "begins", "like")
+    fields = ("order", "begins", "like", "again")
     steps = [
         attrs.evolve(step, **{f: numbers.get(old, old) for f in fields if (old := getattr(step, f, None)) is not None})
         for step in program.steps

@@ -7,10 +7,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.testing.drivers.cas import application, list_parameters
+from orderfsm.tables.api import PURCHASES, VERSION
+from orderfsm.testing.drivers.instances import parameters, purchase
+from orderfsm.testing.drivers.orders import application, list_parameters
 from orderfsm.testing.model.roles import roles
-from orderfsm.testing.model.steps import Ask, Call, Create, Happen, Observe, ReadList, ReadQuota
+from orderfsm.testing.model.steps import (
+    Ask,
+    Buy,
+    Call,
+    Create,
+    Happen,
+    Observe,
+    Place,
+    ReadAccount,
+    ReadCertificate,
+    ReadList,
+    ReadQuota,
+    Wait,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +40,7 @@ if TYPE_CHECKING:
 _OVER_HTTP = '''\
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 
@@ -59,8 +76,10 @@ def ask(action, version, **parameters):
     try:
         body = client.call_api(params, openapi.OpenApiRequest(query=parameters), RuntimeOptions())["body"]
     except TeaException as error:
-        body = f"{{error.code}} (HTTP {{error.statusCode}})"
+        print(f"{{action}}({{parameters}}): {{error.code}} (HTTP {{error.statusCode}})")
+        return {{}}
     print(f"{{action}}({{parameters}}): {{body}}")
+    return body
 
 
 def control(method, path, document=None):
@@ -73,6 +92,30 @@ def control(method, path, document=None):
     except urllib.error.HTTPError as error:
         answer = f"HTTP {{error.code}} {{error.read().decode()}}"
     print(f"{{method}} {{path}} {{document or ''}}: {{answer}}")
+    return answer
+
+'''
+
+_INSTANCES_OVER_HTTP = '''
+def wait(seconds):
+    """Let the service complete something."""
+    time.sleep(seconds)
+
+
+def placed(state, domain):
+    """The id of a new instance in a state."""
+    return json.loads(control("POST", "/instances", {"State": state, "Domain": domain}))["InstanceId"]
+
+
+def bought(version, **parameters):
+    """The id of an instance that is bought."""
+    return (ask("CreateInstance", version, **parameters).get("Data") or {}).get("InstanceId")
+
+
+def certificate(instance):
+    """Download the certificate of an instance."""
+    issued = ask("GetInstanceDetail", "2020-04-07", InstanceId=instance).get("CertificateId")
+    ask("GetUserCertificateDetail", "2020-04-07", CertId=issued)
 
 '''
 
@@ -91,7 +134,12 @@ def script(driver: Driver, units: int | None, failure: Failure, lifecycle: Lifec
     """A program that does what was done, prints each answer, and says what was expected of the last."""
     steps = [each.step for each in failure.done]
     api = getattr(driver, "api_url", None)
-    lines = _over_http(driver, steps, units) if api is not None else _with_driver(driver, steps, units, lifecycle)
+    if api is None:
+        lines = _with_driver(driver, steps, units, lifecycle)
+    elif lifecycle.identity.is_text:
+        lines = _instances_over_http(driver, failure, lifecycle)
+    else:
+        lines = _over_http(driver, steps, units)
     end = f'print("expected of the last answer: " + {failure.expected!r})'
     return "\n".join([f'"""{failure}."""', "", *lines, end, ""])
 
@@ -107,6 +155,69 @@ def _over_http(driver: Driver, steps: list[Step], units: int | None) -> Iterator
     domains = {s.order: application(s.operation, s.order).get("Domain", "") for s in steps if isinstance(s, Create)}
     for step in steps:
         yield _control_request(step, has_control=control is not None) or _sdk_call(step, domains)
+
+
+def _instances_over_http(driver: Driver, failure: Failure, lifecycle: Lifecycle) -> Iterator[str]:
+    """The same of instances: every call by its parameters, so that any version of the SDK makes it."""
+    control = getattr(driver, "control_url", None)
+    yield _OVER_HTTP.format(api=getattr(driver, "api_url", None), control=control, products=())
+    yield _INSTANCES_OVER_HTTP
+    if control is not None:
+        yield 'control("POST", "/reset")'
+        yield f'control("PUT", "/completions", {{"Mode": {"clock" if failure.by_the_clock else "manual"!r}}})'
+    for each in failure.done:
+        yield _instance_step(each.step, lifecycle, has_control=control is not None)
+
+
+def _instance_step(  # noqa: C901, PLR0911  # a case for each kind of step
+    step: Step, lifecycle: Lifecycle, *, has_control: bool
+) -> str:
+    """A step on instances as calls of the script."""
+    read = roles(lifecycle).read
+    lists = roles(lifecycle).lists
+    assert read is not None
+
+    def of(order: int | str) -> str:
+        return f"instance_{order}" if isinstance(order, int) else repr(order)
+
+    def asked(operation: Trigger, order: int | str) -> str:
+        given = parameters(operation, "", f"instance-{order}.example.com")
+        named, *data = given.items()
+        shown = "".join(f", {name!r}: {value!r}" for name, value in data)
+        return f"ask({str(operation)!r}, {VERSION!r}, **{{{named[0]!r}: {of(order)}{shown}}})"
+
+    match step:
+        case Create(_, order) if has_control:
+            return f'instance_{order} = placed("settling", "instance-{order}.example.com")'
+        case Place(_, order) if has_control:
+            return f'instance_{order} = placed("unused", "instance-{order}.example.com")'
+        case Create(operation, order) | Place(operation, order) | Buy(operation, order, None):
+            given = purchase(f"token-{order}")
+            return f"instance_{order} = bought({PURCHASES[operation]!r}, **{given!r})"
+        case Buy(operation, order, again):
+            return f"instance_{order} = bought({PURCHASES[operation]!r}, **{purchase(f'token-{again}')!r})"
+        case Happen(event, order):
+            return f'control("POST", f"/instances/{{{of(order)}}}/events", {{"Event": "{event}"}})'
+        case Wait(event, order):
+            takes = lifecycle.trigger_rules[event].takes
+            longest = 0 if takes is None else takes[1]
+            waits = f'control("POST", "/clock", {{"advance": {longest:g}}})' if has_control else f"wait({longest:g})"
+            return f"{waits}\n{asked(read, order)}"
+        case Observe(order):
+            return f'control("GET", f"/instances/{{{of(order)}}}")' if has_control else asked(read, order)
+        case Call(operation, order):
+            return asked(operation, order)
+        case ReadList(_, status, _, page, size, field):
+            filters = {} if status is None else {field or lifecycle.vocabularies[0].field: status}
+            return f"ask({str(lists)!r}, {VERSION!r}, **{filters | {'CurrentPage': page, 'ShowSize': size}!r})"
+        case ReadAccount(operation, order):
+            named = "" if order is None else f", {lifecycle.identity.parameter}={of(order)}"
+            return f"ask({str(operation)!r}, {VERSION!r}{named})"
+        case ReadCertificate(_, order):
+            return f"certificate({of(order)})"
+        case Ask(_, action, _, _, given, version):
+            return f"ask({str(action)!r}, {version!r}, **{dict(given)!r})"
+    raise InvalidValue("step", step, ["a step on instances"])
 
 
 def _control_request(step: Step, *, has_control: bool) -> str | None:
@@ -166,7 +277,7 @@ def _with_driver(driver: Driver, steps: list[Step], units: int | None, lifecycle
         yield _driver_step(step, lifecycle.noun.replace(" ", "_"))
 
 
-def _driver_step(step: Step, noun: str) -> str:
+def _driver_step(step: Step, noun: str) -> str:  # noqa: C901  # a case for each kind of step
     match step:
         case Create(operation, order, package):
             given = f"{_member(operation)}{_argument(package)}"
@@ -176,10 +287,20 @@ def _driver_step(step: Step, noun: str) -> str:
             return f"print({made})" if begins is None else f"print(answer := {made})\n{noun}_{begins} = answer.order_id"
         case Happen(event, order):
             done = f"happen({_variable(order, noun)}, {_member(event)})"
-        case Observe(order):
+        case Observe(order) | Wait(_, order):
             done = f"observe({noun}_{order})"
-        case ReadList(_, status, _, page, size):
-            done = f"orders(status={status!r}, page={page}, size={size})"
+        case Buy(operation, order, again):
+            given = f"{_member(operation)}{'' if again is None else f', {noun}_{again}'}"
+            return f"print(answer := driver.buy({given}))\n{noun}_{order} = answer.order_id"
+        case Place(operation, order):
+            return f"{noun}_{order} = driver.place({_member(operation)}).order_id"
+        case ReadList(_, status, _, page, size, field):
+            filtered = "" if field is None else f", field={field!r}"
+            done = f"orders(status={status!r}, page={page}, size={size}{filtered})"
+        case ReadAccount(operation, order):
+            done = f"read({_member(operation)}{'' if order is None else f', {noun}_{order}'})"
+        case ReadCertificate(_, order):
+            done = f"certificate({noun}_{order}_certificate)"
         case Ask(_, action, _, _, parameters, version):
             done = f"request({str(action)!r}, {dict(parameters)!r}, version={version!r})"
         case ReadQuota(_, package):

@@ -52,7 +52,7 @@ def exact(session: Session, failure: Failure) -> Failure:
     for step in steps:
         looks += map(Observe, begun_by(step)) if isinstance(look, Observe) else ()
         looked += [step, *(() if isinstance(step, Observe) else looks)]
-    found = session.play(Program(tuple(looked), failure.units), lambda found: found.kind is failure.kind)
+    found = session.play(attrs.evolve(failure.program, steps=tuple(looked)), lambda found: found.kind is failure.kind)
     session.give_up_orders()
     return failure if found is None else found
 
@@ -92,7 +92,7 @@ def without_bystanders(session: Session, failure: Failure) -> Failure:
     kept = [step for step in moved if _orders(step) & about]
     if isinstance(last.step, ReadQuota):
         kept[1:1] = [last.step]
-    program = Program((*kept, last.step), failure.units)
+    program = attrs.evolve(failure.program, steps=(*kept, last.step))
     if not kept or len(program) >= len(failure.done):
         return failure
     return _failure(session, program, failure, lambda _other: False) or failure

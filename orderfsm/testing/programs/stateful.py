@@ -21,7 +21,7 @@ from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.testing.model.failure import Contradiction
 from orderfsm.testing.model.roles import roles
 from orderfsm.testing.model.session import CannotForce, Session
-from orderfsm.testing.model.steps import UNITS, Call, Observe, ReadList, ReadQuota, told
+from orderfsm.testing.model.steps import UNITS, Call, Observe, ReadAccount, ReadList, ReadQuota, told
 from orderfsm.trace import Events
 from orderfsm.words import meanings
 
@@ -154,8 +154,10 @@ def _reads(lifecycle: Lifecycle) -> st.SearchStrategy[Step | int]:
         reads.append(st.just(ReadQuota(known.counting)))
     if known.listing is not None:
         words = st.none() | st.sampled_from(list(meanings(lifecycle, known.listing)))
-        operation, page, size = st.just(known.listing.operation), st.integers(1, 3), st.integers(1, 5)
+        operation, page, size = st.just(known.lists), st.integers(1, 3), st.integers(1, 5)
         reads.append(st.builds(ReadList, operation, words, page=page, size=size))
+    if known.told:
+        reads.append(st.builds(ReadAccount, st.sampled_from(known.told)))
     none = st.sampled_from([*known.malformed, known.unknown_id])
     if known.on_an_order:
         reads.append(st.builds(Call, st.sampled_from(known.on_an_order), none))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from itertools import chain, cycle, product, repeat
+from itertools import chain, cycle, islice, product, repeat
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -16,10 +16,20 @@ import attrs
 from orderfsm.errors import NotFoundPackage
 from orderfsm.tables.api import PARAMETERS
 from orderfsm.tables.orders import Operation
-from orderfsm.testing.drivers.cas import application
+from orderfsm.testing.drivers.orders import application
 from orderfsm.testing.model.failure import Contradiction, Kind
+from orderfsm.testing.model.particulars import LISTS
 from orderfsm.testing.model.session import TRIES, CannotForce, unreached
-from orderfsm.testing.model.steps import Ask, Call, Happen, Observe, ReadList, ReadQuota
+from orderfsm.testing.model.steps import (
+    Ask,
+    Call,
+    Happen,
+    Observe,
+    ReadAccount,
+    ReadCertificate,
+    ReadList,
+    ReadQuota,
+)
 from orderfsm.trace import Events
 from orderfsm.words import meanings
 
@@ -30,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Transition, Trigger, Vocabulary
+    from orderfsm.rows import State, Transition, Trigger
     from orderfsm.testing.model.failure import Failure, Key
     from orderfsm.testing.model.session import Session
 
@@ -38,6 +48,9 @@ if TYPE_CHECKING:
 
 BYSTANDERS = 1
 """How many orders stand by, on either side, where the account cannot be emptied and units are few."""
+
+MOST_AROUND = 9
+"""In how many states other orders are at most while a step is made; there are as many of orders."""
 
 MOST_TRIES = 4 * TRIES
 """How often a trial is played at most, if it fails in passing, and each time in another way."""
@@ -125,11 +138,15 @@ class Trials:
         self._roles = pilot.session.roles
         self._ways = {state: ways(lifecycle, state) for state in lifecycle.state_rules if state is not None}
         self._to_each = [found for found in self._ways.values() if found]
+        self._surveyed = False
 
     def surveys(self) -> Iterator[Trial]:
         """Where units are not to be had for nothing: every trigger in every state, with as few orders as will do."""
+        self._surveyed = True
+        reads = [] if self._roles.lists is None or self._roles.counting is not None else [self._roles.lists]
         for state in self._ways:
             left = [trigger for trigger in self._roles.fired if not self.lifecycle.is_silent(state, trigger)]
+            left += [*reads, *self._roles.told]
             left.sort(key=lambda trigger: self.lifecycle.table[state][trigger] is not None)
             before: list[Trigger] = []
             while left != before:
@@ -148,7 +165,7 @@ class Trials:
             return
         order: int | None = None
         for number, trigger in enumerate(coming, 1):
-            if order is None or session.account.states(order) != {state}:
+            if order is None or not self._pilot.may_be_in(order, state):
                 order = self._pilot.bring(self._ways[state])
                 session.do(Observe(order))
                 _count(session)
@@ -162,12 +179,24 @@ class Trials:
             if any(failure.kind is Kind.QUOTA for failure in session.found):
                 return
             yield trigger
+        if order is not None:
+            _look(session, order, thoroughly=True)
         left.clear()
 
     def all(self) -> Iterator[Trial]:
         """Each pair of a state and a trigger, steps amid many orders, ids, quota; then other ways to each state."""
-        others = (self._steps_amid_many(), self._ids(), self._turned_away(), self._quota(), self._other_ways())
-        return chain(self.pairs(), *others)
+        of_time = (self._purchases(), self._passing(), self._completions(), self._applications())
+        others = (self._ids(), self._turned_away())
+        if self._is_thrifty:
+            return chain(*of_time, *others)
+        return chain(*of_time, self.pairs(), self._steps_amid_many(), *others, self._quota(), self._other_ways())
+
+    @property
+    def _is_thrifty(self) -> bool:
+        """Whether orders are paid for, and were surveyed: then no others are made to try the same again."""
+        session, rules = self._pilot.session, self.lifecycle.trigger_rules
+        costs = session.buys and not session.ours and all(rules[create].grave for create in self.lifecycle.creates)
+        return costs and self._surveyed
 
     def pairs(self) -> Iterator[Trial]:
         """Every trigger in every state, where the sources speak of it, with an older and a younger order standing by.
@@ -181,11 +210,13 @@ class Trials:
             next(turns)
 
     def _steps_amid_many(self) -> Iterator[Trial]:
-        """Every step with older and younger orders in every other state, and all ways to read the list."""
+        """Every step with older and younger orders in other states, by turns in each, and all ways to read the list."""
+        number = min(MOST_AROUND, len(self._to_each))
+        turns = cycle(self._to_each)
         for row in self.lifecycle.transitions:
             if row.changes:
-                to = self._to(row.source)
-                yield self.pair(row.source, row.trigger, to, self._to_each, package=2, thoroughly=True)
+                around = list(islice(turns, number))
+                yield self.pair(row.source, row.trigger, self._to(row.source), around, package=2, thoroughly=True)
 
     def _other_ways(self) -> Iterator[Trial]:
         """What can be tried on an order, in states that it came to by other ways, or for the second or third time."""
@@ -193,7 +224,8 @@ class Trials:
             return
         for state, found in self._ways.items():
             for way, trigger in product(found[1:], self._roles.fired):
-                if not self.lifecycle.is_silent(state, trigger):
+                row = self.lifecycle.table[state].get(trigger, ...)
+                if row is not ... and (row is not None or self.lifecycle.by_client(trigger)):
                     yield self.pair(state, trigger, [way], [])
         for row in self.lifecycle.transitions:
             for way in three_times(self.lifecycle, row.source)[:1]:
@@ -253,12 +285,12 @@ class Trials:
 
     def _fire(self, trigger: Trigger, order: int | None, package: int = 1) -> None:
         session = self._pilot.session
-        if self._roles.listing is not None and trigger == self._roles.listing.operation:
+        if trigger == self._roles.lists:
             session.do(ReadList(trigger))
         elif trigger == self._roles.counting:
             session.do(ReadQuota(trigger, package))
-        elif trigger in self.lifecycle.account_reads:
-            raise CannotForce("this read of the account has no words for states")
+        elif trigger in self._roles.told:
+            session.do(ReadAccount(trigger))
         elif trigger in self.lifecycle.creates:
             self._pilot.fire(trigger, package=package)
             self._pilot.expect_accepted()
@@ -283,7 +315,8 @@ class Trials:
         """
         if not self._pilot.session.abilities.speaks_cas:
             return
-        for operation, ask in asked():
+        asks = asked_loosely(self.lifecycle) if self.lifecycle.identity.is_text else asked()
+        for operation, ask in asks:
             yield Trial(None, operation, partial(self._ask, ask))
 
     def _ask(self, ask: Ask, session: Session) -> Iterable[Trigger]:
@@ -326,6 +359,72 @@ class Trials:
         )
         self._pilot.fire(create)
 
+    def _purchases(self) -> Iterator[Trial]:
+        """An order that is paid for, and the same purchase again, which buys nothing else."""
+        for row in self.lifecycle.outgoing(None):
+            yield self._trial(None, row.trigger, self._buy_twice)
+
+    def _buy_twice(self, create: Trigger) -> None:
+        session = self._pilot.session
+        self._pilot.begin()
+        order = self._pilot.buy(create)
+        _look(session, order)
+        self._pilot.buy(create)
+        self._pilot.buy(create, again=order)
+        _look(session, order, thoroughly=True)
+
+    def _applications(self) -> Iterator[Trial]:
+        """One application after another on the same order, and all that can be read of it after each step."""
+        for state in filter(self._roles.at_rest.__contains__, self.lifecycle.state_rules):
+            for way in three_times(self.lifecycle, state):
+                cycle_of = way[len(self._to(state)[0]) :]
+                if state is not None and cycle_of[0].trigger in self._roles.submits:
+                    yield self._trial(state, cycle_of[0].trigger, partial(self._apply_again, way))
+
+    def _apply_again(self, way: Way, _trigger: Trigger) -> None:
+        session = self._pilot.session
+        self._pilot.begin()
+        at = next(at for at, row in enumerate(way, 1) if row.target in self._roles.at_rest)
+        order = self._pilot.bring([way[:at]])
+        for row in way[at:]:
+            self._pilot.fire(row.trigger, order)
+            self._pilot.expect_accepted()
+            _look(session, order)
+            _read_account(session)
+
+    def _passing(self) -> Iterator[Trial]:
+        """What is refused for now, and is accepted once the service has completed what is under way."""
+        for (state, trigger), refused in self._roles.refused.items():
+            for by_the_clock in (False, True) if refused.passes and state is not None else ():
+                yield self._trial(state, trigger, partial(self._pass, state, by_the_clock))
+
+    def _pass(self, state: State | None, by_the_clock: bool, trigger: Trigger) -> None:
+        session = self._pilot.session
+        self._pilot.begin(by_the_clock=by_the_clock)
+        order = self._pilot.bring(self._to(state))
+        session.do(Observe(order))
+        session.do(Call(trigger, order))
+        session.do(Observe(order))
+        if not session.done[-2].refused:
+            return
+        for event in self._roles.completed[state]:
+            self._pilot.complete(event, order)
+        session.do(Call(trigger, order))
+        _look(session, order)
+
+    def _completions(self) -> Iterator[Trial]:
+        """What the service completes, by its clock."""
+        for state, events in self._roles.completed.items():
+            for event in events:
+                yield self._trial(state, event, partial(self._complete, state))
+
+    def _complete(self, state: State | None, event: Trigger) -> None:
+        self._pilot.begin(by_the_clock=True)
+        order = self._pilot.bring(self._to(state))
+        self._pilot.session.do(Observe(order))
+        self._pilot.complete(event, order)
+        _look(self._pilot.session, order)
+
     def _quota(self) -> Iterator[Trial]:
         """Creates without a package and without a unit left; and each step, after which a create shows what is left."""
         creates = [row.trigger for row in self.lifecycle.outgoing(None) if row.quota > 0]
@@ -343,9 +442,9 @@ class Trials:
     def _without_package(self, create: Trigger) -> None:
         self._pilot.begin(None)
         self._pilot.fire(create)
-        if self._roles.listing is not None:
+        if self._roles.lists is not None:
             with suppress(CannotForce):
-                self._pilot.session.do(ReadList(self._roles.listing.operation))
+                self._pilot.session.do(ReadList(self._roles.lists))
 
     def _use_up(self, create: Trigger) -> None:
         """A package's units, and one more, which is to change nothing; another package does not mind."""
@@ -399,13 +498,14 @@ def _look(session: Session, order: int | None, *, thoroughly: bool = False) -> N
             if session.done[-1].refused:
                 _count(session)
             session.do(Observe(order))
-    if session.roles.listing is None:
+    if session.roles.lists is None:
         return
     with suppress(CannotForce):
-        _read_list(session, session.roles.listing)
+        _read_list(session)
         _observe_all(session)
         if thoroughly:
-            _read_lists(session, session.roles.listing)
+            _read_lists(session)
+            _read_account(session)
             _observe_all(session)
             _count(session)
 
@@ -423,21 +523,33 @@ def _observe_all(session: Session) -> None:
         session.do(Observe(order))
 
 
-def _read_lists(session: Session, listing: Vocabulary) -> None:
+def _read_account(session: Session) -> None:
+    """What else can be read of the account, and of each order alone."""
+    for operation in session.roles.told:
+        for order in (None, *(session.account.ids if operation in LISTS else ())):
+            with suppress(CannotForce):
+                session.do(ReadAccount(operation, order))
+                if order is not None:
+                    session.do(ReadCertificate(operation, order))
+
+
+def _read_lists(session: Session) -> None:
     """The list by each word, by each domain, and in pages of two sizes."""
-    for status in meanings(session.lifecycle, listing):
-        _read_list(session, listing, status=status)
+    for at, vocabulary in enumerate(session.roles.listed):
+        for word in filter(None, meanings(session.lifecycle, vocabulary)):
+            _read_list(session, status=word, field=vocabulary.field if at else None)
     for order in session.account.ids:
         with suppress(CannotForce):
-            _read_list(session, listing, like=order)
+            _read_list(session, like=order)
     for size in (1, 2):
-        _read_list(session, listing, size=size)
+        _read_list(session, size=size)
 
 
-def _read_list(session: Session, listing: Vocabulary, **filters: Any) -> None:
+def _read_list(session: Session, **filters: Any) -> None:
     """A list to its end, and the page after it."""
+    assert session.roles.lists is not None
     for page in range(1, MOST_PAGES + 1):
-        asked = ReadList(listing.operation, page=page, **filters)
+        asked = ReadList(session.roles.lists, page=page, **filters)
         if (page - 1) * asked.size >= session.do(asked).total:
             return
 
@@ -452,9 +564,22 @@ def asked() -> Iterator[tuple[Operation, Ask]]:
     yield Operation.LIST, Ask(Operation.LIST, Operation.LIST, "InvalidVersion", BAD_REQUEST, version=NO_VERSION)
     yield Operation.DESCRIBE, Ask(read, NO_ACTION, "InvalidVersion", BAD_REQUEST, version=NO_VERSION)
     yield read, Ask(read, read, NotFoundPackage.code, NotFoundPackage.http_status, (("ProductCode", NO_PRODUCT),))
-    for operation, taken in PARAMETERS.items():
+    for operation in Operation:
+        taken = PARAMETERS[operation]
         given = application(operation, 1) if {"Domain", "Csr"} & {*taken.required, *taken.any_of} else {}
         for name in (*taken.required, *taken.any_of[:1]):
             rest = {key: value for key, value in given.items() if key != name and key not in taken.any_of}
             for parameters in (rest, {**rest, name: ""}):
                 yield operation, Ask(operation, operation, f"Missing{name}", BAD_REQUEST, tuple(parameters.items()))
+
+
+def asked_loosely(lifecycle: Lifecycle) -> Iterator[tuple[Operation, Ask]]:
+    """The same of operations of which nobody says with which code they are turned away."""
+    first = next(each for each in lifecycle.operations if PARAMETERS[each].required)
+    loosely = partial(Ask, code="", status=BAD_REQUEST, is_loose=True)
+    yield first, loosely(first, NO_ACTION)
+    yield first, loosely(first, first, version=NO_VERSION)
+    for operation in lifecycle.operations:
+        for name in PARAMETERS[operation].required if operation not in lifecycle.creates else ():
+            for parameters in ((), ((name, ""),)):
+                yield operation, loosely(operation, operation, parameters=parameters)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
+from itertools import product
 from operator import eq
 from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
 
 from orderfsm.errors import Meaning
 from orderfsm.paths import WAITED_FOR, shortest
@@ -14,7 +17,7 @@ from orderfsm.rows import Actor
 from orderfsm.testing.drivers.driver import NoAnswer
 from orderfsm.testing.model.failure import Contradiction
 from orderfsm.testing.model.session import MOST_STEPS_TO_GIVE_UP, CannotForce
-from orderfsm.testing.model.steps import UNITS, Call, Create, Happen, Observe, ReadQuota
+from orderfsm.testing.model.steps import UNITS, Buy, Call, Create, Happen, Observe, Place, ReadQuota, Wait
 from orderfsm.trace import Events, Outcome
 
 if TYPE_CHECKING:
@@ -68,32 +71,45 @@ def _cycles(lifecycle: Lifecycle, state: State | None) -> list[Way]:
 
 
 def shortest_way(lifecycle: Lifecycle, start: State | None, goal: State | None) -> Way | None:
-    """A shortest way from a state to another one, if possible by nothing that is grave; None if there is none."""
+    """A shortest way from a state to another one; None if there is none.
+
+    If possible by nothing that is grave, and then by nothing that a person does at the console.
+    """
     is_there = partial(eq, goal)
-    way = shortest(lifecycle, start, is_there, events=True)
-    return shortest(lifecycle, start, is_there, events=True, grave=True) if way is None else way
+    for grave, table in product((False, True), (_without_console(lifecycle), lifecycle)):
+        way = shortest(table, start, is_there, events=True, grave=grave)
+        if way is not None:
+            return way
+    return None
+
+
+@lru_cache(maxsize=64)
+def _without_console(lifecycle: Lifecycle) -> Lifecycle:
+    rows = tuple(row for row in lifecycle.transitions if lifecycle.actor(row) is not Actor.CONSOLE)
+    return attrs.evolve(lifecycle.plain, transitions=rows)
 
 
 class Pilot:
     """Brings orders of a session to states: row by row, or, where others act as well, by what is left to do.
 
     Where others must act, it waits for `patience` seconds. What the server does not let it do is `CannotForce`. It
-    `is_frugal` where units are lost, so that no order is created that is not needed.
+    `is_frugal` where units are lost, so that no order is created that is not needed, and it `must_wait` where the
+    service completes things by itself, and cannot be made to.
     """
 
     def __init__(self, session: Session, patience: float) -> None:
         self.session = session
         self.lifecycle = session.lifecycle
-        self.is_frugal = False
+        self.is_frugal = self.must_wait = False
         self._patience = patience
         self._out_of_reach: set[State | None] = set()
         self._stuck: set[State | None] = set()
         self._barred: set[Way] = set()
         self._last = 0
 
-    def begin(self, units: int | None = UNITS) -> None:
+    def begin(self, units: int | None = UNITS, *, by_the_clock: bool = False) -> None:
         """Begin a program."""
-        self.session.begin(units)
+        self.session.begin(units, by_the_clock=by_the_clock)
         self._last = 0
 
     def bring(self, ways: Sequence[Way], package: int = 1) -> int:
@@ -138,12 +154,32 @@ class Pilot:
 
     def _go(self, way: Way, package: int) -> int:
         """The number of a new order that went `way`, row by row."""
-        order = self._begin(way[0], package)
-        for row in way[1:]:
-            fired = self.fire(row.trigger, order)
-            self.expect_accepted()
+        order, rest = self._placed(way) or (self._begin(way[0], package), way[1:])
+        for row in rest:
+            try:
+                fired = self.fire(row.trigger, order)
+            except CannotForce:
+                self.must_wait |= row.trigger in self.session.roles.completed[row.source]
+                raise
+            if self.session.account.states(order) != {row.target}:  # as it is if the server was faster
+                self.expect_accepted()
             order = fired
         return order
+
+    def _placed(self, way: Way) -> tuple[int, Way] | None:
+        """The number of a new order whose create is completed, and the rest of its way; None if none is."""
+        create, *rest = way
+        if not rest or not self.session.places:
+            return None
+        if self.lifecycle.trigger_rules[rest[0].trigger].follows != create.trigger:
+            return None
+        number = self._number()
+        try:
+            self.session.do(Place(create.trigger, number))
+        except CannotForce:
+            return None
+        self.expect_accepted()
+        return number, tuple(rest[1:])
 
     def expect_accepted(self) -> None:
         """`CannotForce` if the last call was refused, although the table allows it."""
@@ -185,10 +221,19 @@ class Pilot:
             self.fire(giving_up[0].trigger, order)
 
     def fire(self, trigger: Trigger, order: int = 0, package: int = 1) -> int:
-        """Fire a trigger on an order; the number of the order that it creates, of a package, else of the order."""
+        """Fire a trigger on an order; the number of the order that it creates, of a package, else of the order.
+
+        What an order is to submit is filled in before, where that is allowed.
+        """
         if not self.lifecycle.by_client(trigger):
             self.session.do(Happen(trigger, order))
             return order
+        edit = self.session.roles.submits.get(trigger)
+        states = self.session.account.states(order) if edit is not None else frozenset()
+        silent = any(edit is not None and self.lifecycle.is_silent(state, edit) for state in states)
+        if edit is not None and not silent and any(self._allows(state, edit) for state in states):
+            with suppress(CannotForce):
+                self.session.do(Call(edit, order))
         creates = trigger in self.lifecycle.creates
         begins = self._number() if creates or trigger in self.lifecycle.renewals else None
         if creates and begins is not None:
@@ -196,6 +241,23 @@ class Pilot:
         else:
             self.session.do(Call(trigger, order, begins))
         return order if begins is None else begins
+
+    def _allows(self, state: State | None, trigger: Trigger) -> bool:
+        return self.lifecycle.table[state].get(trigger) is not None
+
+    def buy(self, trigger: Trigger, again: int | None = None) -> int:
+        """The number of an order that was bought, or that is bought `again`."""
+        number = self._number()
+        self.session.do(Buy(trigger, number, again))
+        return number
+
+    def complete(self, event: Trigger, order: int) -> None:
+        """Let the service complete something: by its clock if that is to do it, else by force, else by waiting."""
+        if not self.session.by_the_clock or self.session.events is Events.PARTIAL:
+            with suppress(CannotForce):
+                self.session.do(Happen(event, order))
+                return
+        self.session.do(Wait(event, order))
 
     def _number(self) -> int:
         self._last += 1
@@ -212,18 +274,42 @@ class Pilot:
         raise CannotForce
 
     def _follow(self, order: int, goal: State | None) -> bool:
-        """Whether the order got to `goal`."""
+        """Whether the order got to `goal`, or, where words alone do not tell it, may well have got there.
+
+        It is believed to be where it was last brought, as long as it may be there.
+        """
+        ahead = [row.target for row in self.lifecycle.outgoing(None)]
         for _ in range(MOST_STEPS):
             states = self._look(order)
-            way = shortest_way(self.lifecycle, next(iter(states)), goal) if len(states) == 1 else None
-            if states == {goal} or not way:
-                return states == {goal}
+            if len(states) > 1 and not self._tells_little:
+                return False
+            ahead = list(states) if len(states) == 1 else [state for state in ahead if state in states]
+            way = shortest_way(self.lifecycle, ahead[0], goal) if ahead else None
+            if not way:
+                return way is not None
+            row = way[0]
             with suppress(CannotForce):
-                self.fire(way[0].trigger, order)
+                if row.trigger in self.session.roles.completed[row.source]:
+                    self.complete(row.trigger, order)
+                else:
+                    self.fire(row.trigger, order)
+                    self.expect_accepted()
+                ahead = [each.target for each in way]
                 continue
-            if not self._wait(order, way[0]):
+            ahead = [row.source, *(each.target for each in way)]
+            if not self._wait(order, row):
                 return False
         return False
+
+    def may_be_in(self, order: int, state: State) -> bool:
+        """Whether an order is in a state, as far as can be told."""
+        states = self.session.account.states(order)
+        return states == {state} or (self._tells_little and state in states and self.session.events is Events.PARTIAL)
+
+    @property
+    def _tells_little(self) -> bool:
+        """Whether what the service completes by itself need not show in what is read."""
+        return any(self.session.roles.completed.values())
 
     def _look(self, order: int) -> frozenset[State | None]:
         self.session.do(Observe(order))
