@@ -168,7 +168,8 @@ def _check(head: bytes, name: str) -> None:
     kind = next((kind for magic, kind in _OTHERS.items() if head.startswith(magic)), None)
     first = head.removeprefix(codecs.BOM_UTF8).partition(b"\n")[0]
     fields = {field.strip(b'" ') for field in re.findall(rb"[^,;\t|\r\n]+", first)}
-    if kind is None and fields >= {b"time", b"order_id"} and b"{" not in head:
+    with_id = b"time" in fields and any(field.endswith((b"_id", b"_url")) for field in fields)
+    if kind is None and with_id and b"{" not in head:
         kind = "CSV"
     if kind is not None:
         accepted = f"{ACCEPTED}; this is {kind}, which `orderfsm audit` takes as a file (Parquet) or a frame"
@@ -234,8 +235,9 @@ _BETWEEN = re.compile("[\\s,\ufeff\x1e]*")
 _ARRAY = re.compile("\\[[\\s,\ufeff]*(?:[\\[\\]{]|$)").match
 _LINE_END = re.compile(r"[\r\n]")
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")
+_OF_SEVERAL = (b",", b"]", b"\x1e", codecs.BOM_UTF8)
 _LISTS = ("Events", "Records", "events", "records")
-_OWN = ("time", "operation", "event", "order_id", "trace", "eventName", "eventId", "eventTime")
+_OWN = ("time", "operation", "event", "order_id", "instance_id", "trace", "eventName", "eventId", "eventTime")
 """Keys of what is no envelope, whatever else is in it."""
 _SCALAR = r'(?:"[^"\\]*"|-?\d[\d.eE+-]*|true|false|null)'
 _OTHER = rf'"(?!(?:{"|".join(_OWN)})")\w+"\s*:\s*{_SCALAR}\s*,\s*'
@@ -281,7 +283,7 @@ def _is_one(line: bytes) -> bool:
     return (
         line[:1] == b"{"
         and line.endswith(b"\n")
-        and line.rstrip()[-1:] != b","
+        and not line.rstrip().endswith(_OF_SEVERAL)
         and line.count(b"{") == line.count(b"}")
         and not _JOINED(line)
         and line.find(b'vents"') < 0  # of an envelope

@@ -80,8 +80,8 @@ def folded(report):
     """What a plain fold by the core finds, in a form to be compared."""
     return {
         "orders": report.orders,
-        "events": report.lines - report.account_lines - len(report.bad_lines),
-        "other": report.account_lines,
+        "events": report.lines - report.account_lines - report.other_lines - len(report.bad_lines),
+        "other": report.account_lines + report.other_lines,
         "bad_lines": len(report.bad_lines),
         "undecided": len(report.undecided),
         "holding": len(report.holding_quota),

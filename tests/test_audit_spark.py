@@ -15,8 +15,9 @@ from company import BAD, delivered, folded, found, moment, placeless, write_json
 pytest.importorskip("duckdb", reason="the extra `audit` is not installed")
 pytest.importorskip("pyspark", reason="the extra `spark` is not installed")
 
-from orderfsm import InvalidValue, Operation
+from orderfsm import ORDER_LIFECYCLE, InvalidValue, Operation
 from orderfsm.audit import audit, simulate
+from orderfsm.tables import instances
 from orderfsm.trace import Events, Line, read, replay
 
 pytestmark = [
@@ -44,6 +45,16 @@ def log(tmp_path_factory):
     simulate(folder, orders=3_000, seed=11, bad=0.01, days=60)
     planted = json.loads((folder / "planted.json").read_text())["violations"]
     return folder, sorted((each["order_id"], each["index"]) for each in planted)
+
+
+def test_a_log_that_mixes_orders_and_instances_is_judged_as_on_the_other_engines(session, tmp_path):
+    for number, table in enumerate((ORDER_LIFECYCLE, instances.LIFECYCLE)):
+        for form in ("jsonl", "parquet"):
+            simulate(tmp_path / form / table.name, orders=500, seed=number, bad=0.02, format=form, lifecycle=table)
+    for form in ("jsonl", "parquet"):
+        report = audit(tmp_path / form, engine="spark")
+        assert report.as_json() == audit(tmp_path / form).as_json()
+        assert (report.as_json()["table"], report.orders) == ("orders,instances", 1_000)
 
 
 def test_it_is_a_cluster_of_worker_processes(session):
@@ -221,7 +232,7 @@ def test_nanoseconds_are_taken_apart_without_rounding(session, tmp_path):
     pq.write_table(pa.table(table), tmp_path / "log.parquet")
     engine = SparkEngine(session, ours=False)
     with engine.at_work():
-        lines = read_files(engine, find(tmp_path / "log.parquet")).lines.select("order_id", "instant", "finer")
+        lines = read_files(engine, find(tmp_path / "log.parquet"))[0].lines.select("order_id", "instant", "finer")
         found = engine.table(lines.sort("order_id")).to_pydict()
     assert found["instant"] == [each // 1000 for each in some]
     assert found["finer"] == [each % 1000 * 10**15 for each in some]

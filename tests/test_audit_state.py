@@ -33,6 +33,7 @@ from orderfsm import ORDER_LIFECYCLE, Event, InvalidValue, Operation
 from orderfsm.audit import audit
 from orderfsm.audit.keeping.state_file import load
 from orderfsm.trace import Line
+from orderfsm.trace.tables import tables_of
 
 CREATE = Line(time=moment(0), order_id=7, trigger=Operation.CREATE)
 
@@ -213,14 +214,14 @@ def a_state(tmp_path):
 
 def test_one_flipped_bit_anywhere_in_a_state_is_noticed(a_state):
     whole = a_state.read_bytes()
-    assert load(a_state, ORDER_LIFECYCLE).files
+    assert load(a_state, tables_of(None))["orders"].files
     with a_state.open("r+b", buffering=0) as stream:
         for at, byte in enumerate(whole):
             os.pwrite(stream.fileno(), bytes([byte ^ 1 << at % 8]), at)
             with pytest.raises(InvalidValue, match="state"):
-                load(a_state, ORDER_LIFECYCLE)
+                load(a_state, tables_of(None))
             os.pwrite(stream.fileno(), bytes([byte]), at)
-    assert load(a_state, ORDER_LIFECYCLE).files
+    assert load(a_state, tables_of(None))["orders"].files
 
 
 def test_a_state_that_is_cut_off_grown_or_of_zeros_is_noticed(a_state):
@@ -229,12 +230,12 @@ def test_a_state_that_is_cut_off_grown_or_of_zeros_is_noticed(a_state):
         for size in range(len(whole) - 1, -1, -1):
             stream.truncate(size)
             with pytest.raises(InvalidValue, match=r"state.*orderfsm audit wrote"):
-                load(a_state, ORDER_LIFECYCLE)
+                load(a_state, tables_of(None))
     spoiled = [whole + b"x", whole + whole, b"x" + whole, bytes(len(whole)), whole[:4] + bytes(8) + whole[12:]]
     for each in spoiled:
         a_state.write_bytes(each)
         with pytest.raises(InvalidValue, match=r"state.*(orderfsm audit wrote|rescan of all lines)"):
-            load(a_state, ORDER_LIFECYCLE)
+            load(a_state, tables_of(None))
 
 
 @pytest.mark.parametrize(
@@ -258,7 +259,7 @@ def test_a_state_that_was_edited_or_is_of_another_version_is_one_clear_error(key
 
 def test_a_state_of_another_edition_of_the_table_is_one_clear_error(a_state):
     with pytest.raises(InvalidValue, match=f"state of edition '{ORDER_LIFECYCLE.edition} .*expected next .*rescan"):
-        load(a_state, attrs.evolve(ORDER_LIFECYCLE, edition="next"))
+        load(a_state, tables_of(attrs.evolve(ORDER_LIFECYCLE, edition="next")))
 
 
 def test_what_fails_in_the_middle_leaves_the_files_as_they_were(tmp_path, monkeypatch):

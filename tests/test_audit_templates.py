@@ -13,6 +13,8 @@ pytest.importorskip("pyarrow", reason="the extra `audit` is not installed")
 from orderfsm import Event
 from orderfsm.audit.reading import templates
 from orderfsm.trace import Line, loads
+from orderfsm.trace.files import line_in
+from orderfsm.trace.tables import tables_of
 
 DAYS = ["2026-08-05", "2024-02-29", "2026-02-29", "0001-01-01", "1969-12-31"]
 CLOCKS = ["06:10:01", "00:00:00", "23:59:59", "23:59:60", "24:00:00", "06:60:00"]
@@ -44,7 +46,7 @@ TEXTS = [
 def read(monkeypatch):
     """What the core is asked to read."""
     asked = []
-    monkeypatch.setattr(templates, "loads", lambda text, *where: asked.append(text) or loads(text, *where))
+    monkeypatch.setattr(templates, "line_in", lambda text, *where: asked.append(text) or line_in(text, *where))
     return asked
 
 
@@ -70,13 +72,15 @@ def test_each_line_says_what_the_core_says_of_it(some, values):
     pairs = [(text, *each) for each in [*SURE, *values] for text in some]
     texts = [(at, filled(*each)) for at, each in enumerate(pairs, 1)]
     expected = [row(loads(text, "a.jsonl", at)) for at, text in texts]
-    assert list(templates.read_by_template(texts, "a.jsonl", row)) == expected
+    assert list(templates.read_by_template(texts, "a.jsonl", row, tables_of(None))) == expected
 
 
 @pytest.mark.parametrize("text", TEXTS[:3])
 def test_the_core_reads_the_first_two_of_a_template_and_tries_two_more(text, read):
     texts = [(at, filled(text, f"2026-08-05T06:10:{at:02}Z", str(at))) for at in range(1, 60)]
-    found = [(order, number) for _, order, number, _ in templates.read_by_template(texts, "a.jsonl", row)]
+    found = [
+        (order, number) for _, order, number, _ in templates.read_by_template(texts, "a.jsonl", row, tables_of(None))
+    ]
     assert found == [(at, at) for at in range(1, 60)]
     times = ["2026-08-05T06:10:01Z", "2026-08-05T06:10:02Z", "2001-02-03T04:05:06Z", "2007-08-09T10:11:12Z"]
     assert [json.loads(text)["time"] for text in read] == times
@@ -88,5 +92,7 @@ def test_only_so_many_texts_are_remembered(read, monkeypatch):
         (at, f'{{"time": "2026-08-05T06:10:01Z", "order_id": 7, "event": "{each}"}}'.encode())
         for at, each in enumerate([*list(Event)[:4], *list(Event)[:1]], 1)
     ]
-    assert list(templates.read_by_template(texts, "a", row)) == [row(loads(text, "a", at)) for at, text in texts]
+    assert list(templates.read_by_template(texts, "a", row, tables_of(None))) == [
+        row(loads(text, "a", at)) for at, text in texts
+    ]
     assert read == [text for _, text in texts]

@@ -23,6 +23,8 @@ from orderfsm.audit import audit, simulate
 from orderfsm.audit.reporting.page import page
 from orderfsm.cli import main
 from orderfsm.trace import Events, Line, Outcome, read, replay
+from orderfsm.trace.files import line_in
+from orderfsm.trace.tables import tables_of
 
 IDS = ["pa-1", "PA-1", "7", 'q"u\\o', "x" * 128]
 CODES = [None, "WrongPhase", "NotMoving", "OutOfReach", "NoSuchParcel", "EraseFailed", "TooManyRequests", "Surprise"]
@@ -115,9 +117,9 @@ def test_of_lines_that_differ_in_time_and_id_alone_the_core_reads_the_first_two_
     ]
     expected = [trace.loads(text, "a", n, LIFECYCLE) for n, text in texts]
     asked = []
-    monkeypatch.setattr(templates, "loads", lambda *given: asked.append(given) or trace.loads(*given))
+    monkeypatch.setattr(templates, "line_in", lambda *given: asked.append(given) or line_in(*given))
     rows = templates.read_by_template(
-        texts, "a", lambda one: (0, getattr(one, "order_id", None), 0, type(one)), LIFECYCLE
+        texts, "a", lambda one: (0, getattr(one, "order_id", None), 0, type(one)), tables_of(LIFECYCLE)
     )
     assert [(each[1], each[3]) for each in rows] == [(getattr(x, "order_id", None), type(x)) for x in expected]
     assert len(asked) == 2 + 2 + len([each for each in ids if not re.fullmatch(r"[!#-\[\]-~]{1,128}", each)])
@@ -223,8 +225,11 @@ def test_the_log_of_another_table_is_bad_input_and_never_a_pass(tmp_path):
             audit(file)
     orders = tmp_path / "orders.jsonl"
     orders.write_text('{"time": "2026-08-05T06:10:01Z", "order_id": 7, "event": "submitted"}\n')
-    with pytest.raises(InvalidValue, match=r"lines of .*orders.jsonl': expected one that can be read; line 1"):
+    with pytest.raises(
+        InvalidValue, match=r"lines of .*orders.jsonl': expected one of .*: they are all of other table"
+    ):
         audit(orders, lifecycle=LIFECYCLE)
+    assert audit([orders, parcels[0]], lifecycle=LIFECYCLE).other == 1
 
 
 @pytest.mark.parametrize("engine", ENGINES)

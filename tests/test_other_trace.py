@@ -158,20 +158,36 @@ def test_a_parcel_among_orders_is_a_bad_line_that_says_so(tmp_path):
     assert "operation 'ListParcels': expected CancelOrderRequest" in report.bad_lines[1].reason
 
 
+def test_lines_of_another_table_than_one_that_is_asked_for_are_counted_and_never_a_pass():
+    order = Line(time=TIME.format(0), order_id=7, operation="DescribeCertificateState")
+    report = t.replay([line(Operation.TRACK), order], lifecycle=LIFECYCLE)
+    assert (report.orders, report.lines, report.other_lines) == (1, 2, 1)
+    assert report.as_json()["other"] == 1
+    for given, table in (([order], LIFECYCLE), ([line(Operation.TRACK)], ORDER_LIFECYCLE)):
+        with pytest.raises(InvalidValue, match=f"expected one of {table.name}: they are all of other tables"):
+            t.replay(given, lifecycle=table)
+
+
 def test_lines_of_another_table_than_the_judges_are_an_error_that_names_both():
     order = Line(time=TIME.format(0), order_id=7, operation="DescribeCertificateState")
     wrong = (
         "table of the line 'orders': expected other_table:LIFECYCLE, by which it is judged here: lifecycle= takes an"
     )
-    for ask in (t.judge, t.replay):
-        with pytest.raises(InvalidValue, match=wrong):
-            ask([line(Operation.TRACK), order], lifecycle=LIFECYCLE)
-        with pytest.raises(InvalidValue, match="table of the line 'other_table:LIFECYCLE': expected orders"):
-            ask([line(Operation.TRACK)])
+    with pytest.raises(InvalidValue, match=wrong):
+        t.judge([line(Operation.TRACK), order], lifecycle=LIFECYCLE)
+    with pytest.raises(InvalidValue, match="table of the line 'other_table:LIFECYCLE': expected orders"):
+        t.judge([line(Operation.TRACK)], lifecycle=ORDER_LIFECYCLE)
+    with pytest.raises(InvalidValue, match=r"tables of the lines .*: expected one; replay takes many"):
+        t.judge([line(Operation.TRACK), order])
     with pytest.raises(InvalidValue, match="table of the line"):
         t.readings(order, 7, LIFECYCLE)
-    with pytest.raises(InvalidValue, match="table of the line"):
-        t.only_order([line(Operation.TRACK)])
+
+
+def test_lines_say_themselves_of_which_table_they_are():
+    order = Line(time=TIME.format(0), order_id=7, operation="DescribeCertificateState")
+    assert t.judge(history(Operation.ANNOUNCE, Operation.DESTROY), events="complete").possible == (State.ANNOUNCED,)
+    report = t.replay([line(Operation.TRACK), order])
+    assert [(part.lifecycle.name, part.orders) for part in report.parts] == [("orders", 1), (LIFECYCLE.name, 1)]
 
 
 def test_what_is_about_the_account_is_the_tables_to_say():

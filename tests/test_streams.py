@@ -40,6 +40,7 @@ WRITTEN = {
     "lines ended by CR alone": ('{"a":1}\r{"a":2}\r\r{"a":3}\r', [(1, ONE), (2, TWO), (4, THREE)]),
     "without anything between them": ('{"a":1}{"a":2}\n{"a":3}', [(1, ONE), (2, TWO), (3, THREE)]),
     "with commas behind them": ('{"a":1},\n{"a":2},\n', [(1, ONE), (2, TWO)]),
+    "as lines that separators end": ('{"a":1}\x1e\n{"a":2}\ufeff\n{"a":3}\x1e', [(1, ONE), (2, TWO), (3, THREE)]),
     "as JSON text sequences": ('\x1e{"a":1}\n\x1e{"a":2}\n', [(1, ONE), (2, TWO)]),
     "with marks of byte order": ('\ufeff{"a":1}\n\ufeff{"a":2}\n', [(1, ONE), (2, TWO)]),
     "printed over lines": ('{\n  "a": 1\n}\n{\n  "a": 2\n}\n{"a":3}\n', [(1, ONE), (4, TWO), (7, THREE)]),

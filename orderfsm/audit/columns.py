@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyarrow import compute
 
-if TYPE_CHECKING:
-    from orderfsm.identity import Identity
+from orderfsm.trace.tables import keys_of
 
-SAID = ("operation", "event", "outcome", "code", "state")
-"""What a line says, as text: these five together decide what it means."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from orderfsm.identity import Identity
+    from orderfsm.lifecycle import Lifecycle
+
+SECOND = "certificate_state"
+"""The column of the second word, so called here whatever a table's own key is."""
+
+SAID = ("operation", "event", "outcome", "code", "state", SECOND)
+"""What a line says, as text: these together decide what it means."""
 
 INTERVAL = ("started", "ended")
 
@@ -37,9 +45,6 @@ CONTEXT = (
 )
 """What a line may say besides: who was behind it, from where, and what the service called it. It is not judged."""
 
-REQUIRED = ("time", "order_id")
-"""The columns that no log lacks; of `operation` and `event` it has one, with `operation` also `outcome`."""
-
 ABSENT = "\0null\0"
 """Stands for null where columns are compared."""
 
@@ -62,6 +67,13 @@ the second's fraction; `event_id`: what ActionTrail calls it; `bad`: why it is a
 a reader found that out; `timed`: the call has an interval; `whole`: its time is a whole second, within which anything
 may have been first."""
 
+OF_SEVERAL = ("table", "text_id", "new_text_id")
+"""What stands besides where lines of several tables are together: the place of the table among those that are judged,
+-1 if the line is of none of them; and ids that are texts, while `order_id` has those that are numbers."""
+
+BESIDE = "beside"
+"""What else has an id in a line that an engine reads: see `Layout`."""
+
 TYPES = {**dict.fromkeys(("instant", "place", "finer"), pa.int64()), **dict.fromkeys(("timed", "whole"), pa.bool_())}
 """The types of those columns that are neither ids nor texts."""
 
@@ -76,16 +88,30 @@ def type_of_ids(identity: Identity) -> pa.DataType:
     return pa.string() if identity.is_text else pa.int64()
 
 
+def id_columns(tables: Iterable[Lifecycle]) -> dict[str, pa.DataType]:
+    """The columns in which files of ours have the ids of these tables, each under its own key."""
+    return {table.identity.key: type_of_ids(table.identity) for table in tables}
+
+
 @lru_cache(maxsize=32)
-def schema_of(identity: Identity) -> pa.Schema:
-    """The columns `LINES`, for a table with ids of this kind."""
-    types = TYPES | dict.fromkeys(IDS, type_of_ids(identity))
-    return pa.schema([(name, types.get(name, pa.string())) for name in LINES])
+def schema_of(judged: tuple[Lifecycle, ...]) -> pa.Schema:
+    """The columns `LINES` for lines of these tables; if there are several, and `OF_SEVERAL`."""
+    ids = type_of_ids(judged[0].identity) if len(judged) == 1 else pa.int64()
+    types = TYPES | dict.fromkeys(IDS, ids) | {"table": pa.int8()}
+    names = LINES if len(judged) == 1 else (*LINES, *OF_SEVERAL)
+    return pa.schema([(name, types.get(name, pa.string())) for name in names])
 
 
-def key_of(column: str, identity: Identity) -> str:
-    """What the trace format calls a column: `new_order_id` of parcels is `new_parcel_id`."""
-    return column.removesuffix("order_id") + identity.key if column in IDS else column
+def key_of(column: str, lifecycle: Lifecycle) -> str:
+    """What the trace format calls a column: `new_order_id` of parcels is `new_parcel_id`; empty if it has no such."""
+    keys = keys_of(lifecycle)
+    return {"order_id": keys.order, "new_order_id": keys.new_order, SECOND: keys.apart}.get(column, column)
+
+
+def keys_in(judged: Sequence[Lifecycle]) -> list[str]:
+    """What the trace format calls all columns of lines of these tables."""
+    keys = (key_of(column, table) for column in FORMAT for table in judged)
+    return list(dict.fromkeys(filter(None, keys)))
 
 
 def place(file: int, line: int) -> int:

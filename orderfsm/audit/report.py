@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -13,7 +14,7 @@ from orderfsm.trace import Finding, Judged, Reading
 from .columns import CONTEXT, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
@@ -169,7 +170,8 @@ class Report(Judged):
     lines say which one; `unclear`: how often they took one of several. `errors`: how often each operation met each
     error code, `unknown` answers counted in. `first` and `last`: when the first and the last line was, in microseconds
     since 1970. `bad_lines_file`: where the bad lines were put. `new`: what the last audit of the state did not know.
-    `lifecycle`: the table.
+    `lifecycle`: the table. In a log of several tables all that is listed goes by table first, and `parts` are the
+    reports on each; lines that are about no order are those of any of them.
     """
 
     orders: int
@@ -197,6 +199,17 @@ class Report(Judged):
     unclear: int = 0
     bad_lines_file: str | None = None
     lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, eq=False, repr=False)
+    parts: tuple[Report, ...] = ()
+
+    @property
+    def by_table(self) -> tuple[Report, ...]:
+        """The report on each table: itself, if there is but one."""
+        return self.parts or (self,)
+
+    @property
+    def nouns(self) -> str:
+        """How many orders there are, and what they are called: `3 orders and 2 instances`."""
+        return " and ".join(f"{part.orders:,} {part.lifecycle.noun}s" for part in self.by_table)
 
     @property
     def verdict(self) -> Finding:
@@ -205,17 +218,16 @@ class Report(Judged):
 
     def __str__(self) -> str:
         counts = f"{self.violates:,} violate the table and {self.undecided:,} are undecided"
-        noun = self.lifecycle.noun
-        lines = [f"{self.verdict}: of {self.orders:,} {noun}s {counts}"]
-        lines += [f"{noun} {each.order_id}: {each.said}" for each in self.violations[:_NAMED]]
+        lines = [f"{self.verdict}: of {self.nouns} {counts}"]
+        lines += [f"{each.lifecycle.noun} {each.order_id}: {each.said}" for each in self.violations[:_NAMED]]
         if len(self.violations) > _NAMED:
             lines.append(f"... {len(self.violations) - _NAMED:,} more")
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
-        """The document of `orderfsm audit`."""
-        return {
-            "table": self.lifecycle.name,
+        """The document of `orderfsm audit`; of a log of several tables it also says how each of them came out."""
+        document = {
+            "table": ",".join(part.lifecycle.name for part in self.by_table),
             "verdict": str(self.verdict),
             "orders": self.orders,
             "events": self.events,
@@ -239,3 +251,59 @@ class Report(Judged):
             "last": moment(self.last),
             "bad_lines_file": self.bad_lines_file,
         }
+        if self.parts:
+            document["tables"] = {part.lifecycle.name: part.counts for part in self.parts}
+        return document
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """How the orders came out, in numbers."""
+        return {
+            "verdict": str(self.verdict),
+            "orders": self.orders,
+            "events": self.events,
+            "conforms": self.conforms,
+            "violates": self.violates,
+            "undecided": self.undecided,
+        }
+
+
+_SUMS = ("orders", "conforms", "with_unseen_events", "violates", "undecided", "distinct", "longer")
+_SUMS_OF_LINES = ("events", "other", "bad_lines", "holding_quota", "unclear")
+_CHAINS = ("undecided_orders", "violations")
+
+
+def merged(reports: Sequence[Report], top: int) -> Report:
+    """The report on a log of several tables, of the reports on each; those without an order are not `parts`."""
+    parts = [each for each in reports if each.orders] or reports[:1]
+    every = {name: sum(getattr(each, name) for each in reports) for name in (*_SUMS, *_SUMS_OF_LINES)}
+    errors = {name: codes for each in reports for name, codes in each.errors.items()}
+    new = New(
+        goes_on=any(each.new.goes_on for each in reports),
+        **{
+            name: sum(getattr(each.new, name) for each in reports)
+            for name in ("violates", "undecided", "events", "other", "bad_lines")
+        },
+    )
+    if len(parts) == 1:
+        return attrs.evolve(parts[0], **every, errors=errors, new=new)
+    firsts = [each.first for each in parts if each.first is not None]
+    lasts = [each.last for each in parts if each.last is not None]
+    chains: dict[str, Any] = {
+        name: tuple(chain.from_iterable(getattr(each, name) for each in parts)) for name in _CHAINS
+    }
+    return Report(
+        **every,
+        **chains,
+        histories=tuple(sorted(chain(*(each.histories for each in parts)), key=lambda one: -one.orders)[:top]),
+        longest=parts[0].longest,
+        held=tuple(sorted(chain(*(each.held for each in parts)), key=lambda one: one.last)[:top]),
+        refusals={name: refused for each in parts for name, refused in each.refusals.items()},
+        errors=dict(sorted(errors.items())),
+        first=min(firsts, default=None),
+        last=max(lasts, default=None),
+        new=new,
+        flow={row: count for each in parts for row, count in each.flow.items()},
+        lifecycle=parts[0].lifecycle,
+        parts=tuple(parts),
+    )

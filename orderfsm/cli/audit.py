@@ -14,7 +14,7 @@ from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events
 
-from .choice import in_table
+from .choice import in_table, only_table
 from .printing import as_json, print_json
 from .progress import Progress, bar
 from .replay import EXIT_OF
@@ -71,7 +71,7 @@ def _columns(_context: click.Context, _option: click.Parameter, given: tuple[str
 )
 @click.option("--bad-lines", metavar="FILE", help="Where to put bad lines. [default: orderfsm-bad-lines.jsonl, if any]")
 @click.option("--memory-limit", metavar="SIZE", help="Such as 4GB; what does not fit goes to disk.")
-@in_table
+@only_table
 @as_json
 def audit(
     *,
@@ -87,7 +87,8 @@ def audit(
     """Hold a whole company's history against the table.
 
     PATHs are files, directories and globs, - is standard input: the trace format as JSON Lines, also compressed, or
-    Parquet; or what ActionTrail delivers. Exit 0 if every order conforms, 1 if one violates the table, 3 if one is
+    Parquet; or what ActionTrail delivers. Orders and instances may be mixed: each line is judged by the table under
+    whose key its id stands. Exit 0 if every order conforms, 1 if one violates the table, 3 if one is
     undecided, 2 if nothing in a file can be read; if a state goes on, what earlier audits found does not count.
     """
     form = "json" if as_json else format_
@@ -134,22 +135,23 @@ def _deliver(report: Report, *, form: str, output: str | None, progress: Progres
 
 
 def _text(report: Report) -> str:
-    noun = report.lifecycle.noun
+    nouns = " and ".join(f"{part.lifecycle.noun}s" for part in report.by_table)
     lines = _violations(report)
-    if report.undecided_orders:
-        more = ", ..." if report.undecided > SHOWN else ""
-        lines += ["", f"Undecided {noun}s: {', '.join(map(str, report.undecided_orders[:SHOWN]))}{more}"]
+    for part in report.by_table:
+        if part.undecided_orders:
+            more = ", ..." if part.undecided > SHOWN else ""
+            shown = ", ".join(map(str, part.undecided_orders[:SHOWN]))
+            lines += ["", f"Undecided {part.lifecycle.noun}s: {shown}{more}"]
     if report.histories:
         lines += ["", f"The commonest of {report.distinct:,} histories:"]
         lines += [f"{each.orders:>12,}  {each.verdict}: {'; '.join(map(str, each.said))}" for each in report.histories]
     if report.longer:
-        lines.append(f"{report.longer:>12,}  {noun}s have more than {report.longest} lines")
-    if report.holding_quota:
-        lines += [
-            "",
-            f"{noun.capitalize()}s that hold a unit of quota: {report.holding_quota:,}. The longest without a line:",
-        ]
-        lines += [f"{each.days:>12,.1f}  days: {noun} {each.order_id}" for each in report.held]
+        lines.append(f"{report.longer:>12,}  {nouns} have more than {report.longest} lines")
+    for part in report.by_table:
+        if part.holding_quota:
+            noun, many = part.lifecycle.noun, f"{part.holding_quota:,}"
+            lines += ["", f"{noun.capitalize()}s that hold a unit of quota: {many}. The longest without a line:"]
+            lines += [f"{each.days:>12,.1f}  days: {noun} {each.order_id}" for each in part.held]
     if report.refusals:
         lines += ["", "Refusals, and how many a check before the call would have saved:"]
         lines += [f"{each.refusals:>12,}  {name}, {each.foreseeable:,} saved" for name, each in report.refusals.items()]
@@ -162,7 +164,7 @@ def _text(report: Report) -> str:
     bad = f" (in {report.bad_lines_file})" if report.bad_lines and report.bad_lines_file else ""
     lines += [
         "",
-        f"{report.verdict}: of {report.orders:,} {noun}s {report.conforms:,} conform{unseen}, {report.violates:,} "
+        f"{report.verdict}: of {report.nouns} {report.conforms:,} conform{unseen}, {report.violates:,} "
         f"violate the table, {report.undecided:,} are undecided; lines: {report.events:,} about them, "
         f"{report.other:,} others, {report.bad_lines:,} bad{bad}",
     ]
@@ -170,7 +172,7 @@ def _text(report: Report) -> str:
     if since.goes_on:
         lines.append(
             f"since the last audit: {since.violates:,} new violations, {since.undecided:,} newly undecided; lines: "
-            f"{since.events:,} about {noun}s, {since.other:,} others, {since.bad_lines:,} bad"
+            f"{since.events:,} about {nouns}, {since.other:,} others, {since.bad_lines:,} bad"
         )
     return "\n".join(lines).lstrip("\n") + "\n"
 

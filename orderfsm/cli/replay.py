@@ -9,7 +9,7 @@ import click
 
 from orderfsm import trace
 
-from .choice import in_table
+from .choice import only_table
 from .printing import as_json, print_json
 from .progress import bar
 
@@ -30,12 +30,13 @@ EXIT_OF = {trace.Finding.CONFORMS: 0, trace.Finding.VIOLATES: 1, trace.Finding.U
     type=click.Choice([each.value for each in trace.Events]),
     help="Whether all events are in the trace; default: what the files' headers say.",
 )
-@in_table
+@only_table
 @as_json
-def replay(files: tuple[str, ...], events: str | None, lifecycle: Lifecycle, *, as_json: bool) -> int:
+def replay(files: tuple[str, ...], events: str | None, lifecycle: Lifecycle | None, *, as_json: bool) -> int:
     """Say whether recorded histories obey the table.
 
-    FILEs are in the trace format, as JSON Lines, also compressed; - is standard input. Exit 0 if every order conforms,
+    FILEs are in the trace format, as JSON Lines, also compressed; - is standard input. Orders and instances may be
+    mixed: each line is judged by the table under whose key its id stands. Exit 0 if every order conforms,
     1 if one violates the table, 3 if one is undecided, 2 if nothing in a file can be read.
     """
     report = trace.replay(
@@ -48,7 +49,7 @@ def replay(files: tuple[str, ...], events: str | None, lifecycle: Lifecycle, *, 
     return EXIT_OF[report.verdict]
 
 
-def _entries(files: tuple[str, ...], lifecycle: Lifecycle) -> Iterator[trace.Entry]:
+def _entries(files: tuple[str, ...], lifecycle: Lifecycle | None) -> Iterator[trace.Entry]:
     """What stands in the files, with a bar."""
     size = sum(Path(file).stat().st_size for file in files if Path(file).is_file())
     with bar("reading", size) as shown:

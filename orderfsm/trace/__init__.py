@@ -7,11 +7,16 @@ are kept and ignored.
 
 * `time`: RFC 3339, with any offset, also in hours alone (`+00`); or an integer of milliseconds since 1970.
 * `order_id`: an integer, a string of digits, or a float that is exactly one integer below 2**53 (`7.0`, as pandas
-  writes ids). Only account lines may lack it. Another table has its ids under its own key, and they may be texts.
+  writes ids). Only account lines may lack it. Another table has its ids under its own key, and they may be texts:
+  `instance_id`. A line has one of these keys, and is of the table whose key it is; without any, of the one that has its
+  operation. A file may mix lines of several tables.
 * `operation` or `event`, exactly one of them: an API action name, or an Event's value, of the table.
 * `outcome` of an operation: `accepted`, `refused`, or `unknown` (no answer came); `code` of a refusal: the error code.
 * `state`: what a read answered: a State's value, or a word of the table's vocabularies (a `Type` or a `Status`), in any
   case. It means every state that it means as one of these.
+* `certificate_state`, of instances: the second word of the same answer, a `CertificateStatus`. `state` is then a
+  State's value or a `Status`, and the two mean the states that both may mean. Null says nothing, as everywhere; an
+  answer without a certificate is an empty text, or `absent`.
 * `new_order_id` (`new_` and the table's key) of an accepted renewal: the second order, which begins here.
 * `client`, `started`, `ended`: who called, and the call's interval, in a history of concurrent calls.
 
@@ -20,8 +25,9 @@ of several files, all must say so. Otherwise events may be missing, and may have
 Operations are never missing. Lines are ordered by time; those of equal times by file as given, then by line.
 
 *Account lines* are counted, not judged: reads of the account (DescribePackageState), unless an `order_id` and a `state`
-make one that answers words for states, a list, a read of that order; creates that were refused or not answered. *Bad
-lines*, which are not as said above or are of another table, are counted, reported and skipped.
+make one that answers words for states, a list, a read of that order; creates that were refused or not answered. So are
+the lines of other tables, if those of one table alone are to be judged. *Bad lines*, which are not as said above or are
+of a table that nobody knows, are counted, reported and skipped.
 
 What explains a line
 --------------------
@@ -34,7 +40,8 @@ any state, or as no order. A *run* is a beginning and a path through the table t
   an order that is not deleted. That there is none (`NotFoundOrder`): there is no order, or it is deleted. That it was
   not carried out (`DeleteFail`): the table allows it, and has such an error for it; nothing changes. That it perhaps
   was (`Error`, and what a gateway answers instead, `ServiceUnavailable`): as an unknown outcome. Any other code that
-  the table's `codes` know: anywhere; nothing changes.
+  the table's `codes` know: anywhere; nothing changes. Such a one says that the time of a row is over
+  (`CouldNotRefund.OverTime`).
 * unknown: it was accepted there, or nothing changed. In a history with `started` or `ended` it may also happen later.
 * a read with a `state`: one of the states that the word may mean.
 * where the table's sources are silent, anything: accepted, it may have led to any state; refused, nothing changes. That
@@ -45,7 +52,7 @@ Three sorts of lines are *vague*: they can be read strictly, or in the order's f
 * a refusal without a code: strictly `OrderStateError` or `NotFoundOrder`; in favour any refusal, `Error` included.
 * a refusal with a code that nobody knows: strictly nothing explains it; in favour as any other known code.
 * a read that answered a word that nobody knows: strictly nothing explains it; in favour it is any state, unless the
-  table's vocabularies are all closed: then nothing explains it.
+  table's vocabularies are all closed: then nothing explains it. Of two words, the one that is known still counts.
 
 An order CONFORMS if some run explains every line read strictly. It VIOLATES the table if none does, not even with the
 vague lines read in its favour; named is the first line after which no run is left. Else it is UNDECIDED.
@@ -55,7 +62,7 @@ from __future__ import annotations
 
 from .automata import Automaton, Possible, Run, automaton, covers
 from .files import batches, dumps, header, line_of, loads, read, texts, write
-from .judging import judge, judge_end, judge_readings, only_order, replay
+from .judging import judge, judge_end, judge_readings, only_order, only_table, replay
 from .lines import BadLine, Entry, Events, Header, Instant, Line, Outcome, all_or_some, instant_of, unreadable
 from .reading import Answer, Reading, readings
 from .verdicts import SHOWN, Finding, Judged, Judgement, Report, Violation
@@ -92,6 +99,7 @@ __all__ = [
     "line_of",
     "loads",
     "only_order",
+    "only_table",
     "read",
     "readings",
     "replay",

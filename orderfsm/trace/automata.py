@@ -18,7 +18,7 @@ from orderfsm.errors import Meaning
 from orderfsm.rows import Actor, State, Trigger
 
 from .lines import Events, events_of
-from .reading import IN_FAVOUR, STRICTLY, UNKNOWN_WORD, Answer, Reading, meanings_of
+from .reading import IN_FAVOUR, STRICTLY, Answer, Reading, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -45,10 +45,10 @@ class Possible:
 
 
 class _Way(NamedTuple):
-    """A way of reading vague lines: the plain `answers` that a vague one stands for, and the `meanings` of words."""
+    """A way of reading vague lines: the plain `answers` that a vague one stands for; what an `unknown` word means."""
 
     answers: Mapping[Answer, tuple[Answer, ...]]
-    meanings: Mapping[str, frozenset[State | None]]
+    unknown: frozenset[State | None]
 
 
 class Automaton:
@@ -69,9 +69,10 @@ class Automaton:
         self._moving = silent | {row.trigger for row in rows if row.target != row.source}
         self._holding = {row.source for row in rows if row.gives_back(age=None)}
         self._without_unit = {row.trigger for row in rows if row.creates is not None and not row.holds}
-        words, closed = meanings_of(lifecycle), {vocabulary.closed for vocabulary in lifecycle.vocabularies} == {True}
-        self._strictly = _Way(STRICTLY, {**words, UNKNOWN_WORD: frozenset()})
-        self._in_favour = _Way(IN_FAVOUR, {**words, UNKNOWN_WORD: frozenset() if closed else self._states})
+        self._words = words_of(lifecycle)
+        closed = {vocabulary.closed for vocabulary in lifecycle.vocabularies} == {True}
+        self._strictly = _Way(STRICTLY, frozenset())
+        self._in_favour = _Way(IN_FAVOUR, frozenset() if closed else self._states)
         self._known: dict[tuple[frozenset[Run], frozenset[Run]], Possible] = {}
         self._closed: dict[frozenset[Run], list[Run]] = {}
         self._may_be_lost = [rule.trigger for rule in lifecycle.triggers if late and rule.trigger in self._moving]
@@ -141,7 +142,8 @@ class Automaton:
             for after in self._explained(run, trigger, plain)
         }
         if word is not None:
-            found = {run for run in found if run.state in way.meanings[word]}
+            states = self._words.states(word, way.unknown)
+            found = {run for run in found if run.state in states}
         return found
 
     def _if_silent(self, run: Run, trigger: Trigger) -> tuple[Answer, ...]:

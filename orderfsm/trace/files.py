@@ -11,10 +11,22 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from orderfsm import streams
 from orderfsm.invalid import InvalidValue
-from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.streams import Readable, Value, is_parquet, name_of, opened
 
-from .lines import BadLine, Entry, Events, Header, Line, Outcome, events_of, id_of, none_if_absent, trigger_of
+from .lines import (
+    BadLine,
+    Entry,
+    Events,
+    Header,
+    Line,
+    Outcome,
+    events_of,
+    id_of,
+    none_if_absent,
+    trigger_of,
+    word_or_none,
+)
+from .tables import Tables, keys_of, tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,11 +40,12 @@ def read(
     paths: Readable | Iterable[Readable],
     *,
     progress: Callable[[int], object] | None = None,
-    lifecycle: Lifecycle = ORDER_LIFECYCLE,
+    lifecycle: Lifecycle | None = None,
 ) -> Iterator[Entry]:
     """What stands in the trace files `paths` (or in the one), file by file: a `Header`, then line after line.
 
-    The lines are those of the table `lifecycle`; one of another table is a bad line.
+    The lines are each of the table of this package under whose key its id stands, or of `lifecycle`, which comes before
+    one of them with the same key; one of another table is a bad line.
 
     They are paths, `-` for standard input, or open files; compressed by gzip, bzip2, xz or zstd, or not, whatever they
     are called. Objects may also follow each other otherwise than line by line, or stand in an array: see `streams`. Bad
@@ -48,8 +61,9 @@ def read(
             raise InvalidValue("trace file", file, ["a path, - for standard input, or an open file"])
         if isinstance(file, str | os.PathLike) and Path(file).is_file() and is_parquet(os.fspath(file)):
             raise InvalidValue("trace file", os.fspath(file), ["JSON Lines; Parquet is for orderfsm.audit"])
+    known = tables_of(lifecycle)
     return (
-        entry if isinstance(entry, Header | BadLine) else loads(entry[1], name_of(file), entry[0], lifecycle)
+        entry if isinstance(entry, Header | BadLine) else line_in(entry[1], name_of(file), entry[0], known)
         for file in files
         for entry in texts(file, progress=progress)
     )
@@ -88,21 +102,17 @@ def batches(
             progress(taken)
 
 
-def loads(text: str | Value, file: str = "", number: int = 0, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Line | BadLine:
-    """The line of the table `lifecycle` that `text` is, or that the object is.
+def loads(text: str | Value, file: str = "", number: int = 0, lifecycle: Lifecycle | None = None) -> Line | BadLine:
+    """The line that `text` is, or that the object is: of a table of this package, or of `lifecycle` alone.
 
     `file` and `number` say where it stands.
     """
-    if isinstance(text, dict):
-        return line_of(text, file, number, lifecycle)
-    try:
-        return _line(_json_object(text), file, number, lifecycle)
-    except InvalidValue as error:
-        return BadLine(file, number, str(error), _excerpt(text))
+    known = tables_of(lifecycle)
+    return _judged(line_in(text, file, number, known), text, known)
 
 
 def line_of(
-    fields: Mapping[str, Any], file: str = "", number: int = 0, lifecycle: Lifecycle = ORDER_LIFECYCLE
+    fields: Mapping[str, Any], file: str = "", number: int = 0, lifecycle: Lifecycle | None = None
 ) -> Line | BadLine:
     """The line that has these `fields`, as `loads` gives it: for lines that are not JSON text.
 
@@ -110,15 +120,43 @@ def line_of(
     >>> line_of({"time": "2026-08-05T06:10:01Z", "order_id": 7, "event": "review_passed"}).trigger
     <Event.REVIEW_PASSED: 'review_passed'>
     """
+    known = tables_of(lifecycle)
+    return _judged(fields_in(fields, file, number, known), fields, known)
+
+
+def _judged(line: Line | BadLine, said: str | bytes | Mapping[str, Any], tables: Tables) -> Line | BadLine:
+    """`line`; a bad one if it is of a table by which it shall not be judged."""
+    if isinstance(line, BadLine) or line.lifecycle in tables.judged:
+        return line
+    key = line.lifecycle.identity.key
+    wrong = InvalidValue("table of the line with", key, tables.accepted)
+    if line.order_id is None:
+        wrong = InvalidValue("operation", str(line.trigger), tables.operations)
+    return BadLine(line.file, line.number, str(wrong), _excerpt(said))
+
+
+def line_in(text: str | Value, file: str, number: int, tables: Tables) -> Line | BadLine:
+    """The line that `text` is, or that the object is, of one of these tables."""
+    if isinstance(text, dict):
+        return fields_in(text, file, number, tables)
     try:
-        return _line(_without_nulls(fields), file, number, lifecycle)
+        return _line(_json_object(text), file, number, tables)
     except InvalidValue as error:
-        return BadLine(file, number, str(error), _excerpt(json.dumps(fields, default=str)))
+        return BadLine(file, number, str(error), _excerpt(text))
+
+
+def fields_in(fields: Mapping[str, Any], file: str, number: int, tables: Tables) -> Line | BadLine:
+    """The line that has these `fields`, of one of these tables."""
+    try:
+        return _line(_without_nulls(fields), file, number, tables)
+    except InvalidValue as error:
+        return BadLine(file, number, str(error), _excerpt(fields))
 
 
 def dumps(line: Line) -> str:
     """`line` as JSON, without a newline."""
     key, is_operation = line.lifecycle.identity.key, line.lifecycle.by_client(line.trigger)
+    second = {} if line.certificate_state is None else {keys_of(line.lifecycle).apart: line.certificate_state}
     fields = {
         "time": line.time,
         key: line.order_id,
@@ -126,6 +164,7 @@ def dumps(line: Line) -> str:
         "outcome": line.outcome if is_operation else None,
         "code": line.code,
         "state": line.state,
+        **second,
         f"new_{key}": line.new_order_id,
         "client": line.client,
         "started": line.started,
@@ -195,9 +234,10 @@ def _looks_like_a_header(fields: Mapping[str, Any]) -> bool:
     return "trace" in fields and "operation" not in fields and "event" not in fields
 
 
-def _line(fields: dict[str, Any], file: str, number: int, lifecycle: Lifecycle) -> Line:
+def _line(fields: dict[str, Any], file: str, number: int, tables: Tables) -> Line:
     if _looks_like_a_header(fields):
         raise InvalidValue("header", fields, [f'{header()}, or "partial", as first line'])
+    lifecycle, order, new_order, apart = tables.of(fields)
     take, identity = fields.pop, lifecycle.identity
     operation, event = none_if_absent(take("operation", None)), none_if_absent(take("event", None))
     if (operation is None) == (event is None):
@@ -206,20 +246,23 @@ def _line(fields: dict[str, Any], file: str, number: int, lifecycle: Lifecycle) 
     try:
         trigger = trigger_of("event", event, lifecycle) if is_event else trigger_of("operation", operation, lifecycle)
     except InvalidValue:
-        _check_table(fields, lifecycle)
-        raise
+        _check_table(fields, tables)
+        if is_event or order in fields:
+            raise
+        raise InvalidValue("operation", operation, tables.operations) from None
     outcome = none_if_absent(take("outcome", None))
     if outcome is None and is_event:
         outcome = Outcome.ACCEPTED
     line: Line = Line.__new__(Line)
     line.__attrs_init__(  # its trigger is known  # pyright: ignore[reportAttributeAccessIssue]
         time=take("time", None),
-        order_id=id_of(take(identity.key, None), identity),
+        order_id=id_of(take(order, None), identity),
         trigger=trigger,
         outcome=outcome,
         code=take("code", None),
         state=take("state", None),
-        new_order_id=id_of(take(f"new_{identity.key}", None), identity),
+        certificate_state=word_or_none(take(apart, None)) if apart else None,
+        new_order_id=id_of(take(new_order, None), identity),
         client=take("client", None),
         started=take("started", None),
         ended=take("ended", None),
@@ -231,12 +274,12 @@ def _line(fields: dict[str, Any], file: str, number: int, lifecycle: Lifecycle) 
     return line
 
 
-def _check_table(fields: Mapping[str, Any], lifecycle: Lifecycle) -> None:
-    """An `InvalidValue` if a line, whose trigger `lifecycle` does not know, has an id under another table's key."""
-    own = lifecycle.identity.key
+def _check_table(fields: Mapping[str, Any], tables: Tables) -> None:
+    """An `InvalidValue` if a line, whose trigger nobody knows, has an id under another table's key."""
+    keys = {table.identity.key for table in tables.known}
     others = [key for key in fields if key.endswith(("_id", "_url")) and not key.startswith("new_")]
-    if others and own not in fields:
-        raise InvalidValue("table of the line with", others[0], [f"{lifecycle.name}, whose lines have {own}"])
+    if others and keys.isdisjoint(fields):
+        raise InvalidValue("table of the line with", others[0], tables.accepted)
 
 
 def _json_object(text: str | bytes) -> dict[str, Any]:
@@ -262,6 +305,7 @@ _encode = json.JSONEncoder().encode
 _decode = json.JSONDecoder(parse_constant=_no_such_number).decode
 
 
-def _excerpt(text: str | bytes) -> str:
+def _excerpt(said: str | bytes | Mapping[str, Any]) -> str:
+    text = said if isinstance(said, str | bytes) else json.dumps(said, default=str)
     start = text[:_EXCERPT]
     return (start if isinstance(start, str) else start.decode("utf-8", "replace")).strip()

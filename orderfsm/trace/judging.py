@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
@@ -13,24 +13,25 @@ from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 
 from .automata import Automaton, Possible, automaton
-from .lines import BadLine, Entry, Events, Header, Instant, Line, Roles, all_or_some, roles_of, unreadable
+from .lines import BadLine, Entry, Events, Header, Instant, Line, all_or_some, roles_of, unreadable
 from .reading import Answer, Reading, reading_of
+from .tables import tables_of
 from .verdicts import Finding, Judgement, Report, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import Trigger
 
 
-def judge(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Judgement:
-    """The verdict on the history of one order, whose `lines` may come in any order.
+def judge(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: Lifecycle | None = None) -> Judgement:
+    """The verdict on the history of one order, whose `lines` may come in any order, by the table that they are of.
 
     The renewal that names the order may be among them. `events` says whether all events are; if None, the headers of
-    `read` say it, and without those they are partial. Lines of several orders, or of another table than `lifecycle`,
-    are an `InvalidValue`.
+    `read` say it, and without those they are partial. Lines of several orders, or of another table than `lifecycle` if
+    that is given, are an `InvalidValue`.
 
     >>> from orderfsm.trace import Line, judge
     >>> create = Line(time="2026-08-05T06:10:01Z", order_id=7, trigger="CreateCertificateRequest")
@@ -41,13 +42,18 @@ def judge(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: Li
     Judgement(verdict=<Finding.VIOLATES: 'violates'>, index=1, possible=(<State.PENDING_REVIEW: 'pending_review'>,), ...
     """
     entries = list(_entries(lines))
+    lifecycle = only_table(entries, lifecycle)
     trace = _Trace.of(entries, lifecycle)
-    history = trace.histories[only_order(entries, lifecycle)] if trace.histories else _History()
-    return trace.judgement(history, trace.automaton(events, late=history.timed))
+    table = trace.tables[0]
+    history = table.histories[only_order(entries, lifecycle)] if table.histories else _History()
+    return table.judgement(history, table.automata(trace.events(events)))
 
 
-def replay(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Report:
-    """Judge every order of a trace: `lines` as `read` gives them; `events` and `lifecycle` as for `judge`.
+def replay(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: Lifecycle | None = None) -> Report:
+    """Judge every order of a trace, each by the table that its lines are of: `lines` as `read` gives them.
+
+    With `lifecycle` only the lines of that table are judged, and the others counted; if all are others, it is an
+    `InvalidValue`. `events` as for `judge`.
 
     >>> from orderfsm.trace import loads, replay
     >>> lines = ['{"time": "2026-08-05T06:10:01Z", "order_id": 7, "event": "review_passed"}', "not a line"]
@@ -56,28 +62,24 @@ def replay(lines: Iterable[Entry], *, events: Events | None = None, lifecycle: L
     """
     trace = _Trace.of(_entries(lines), lifecycle)
     trace.check_files()
-    automata = {late: trace.automaton(events, late=late) for late in (False, True)}
-    violations, undecided, holding = [], [], []
-    for order, history in sorted(trace.histories.items()):
-        found = trace.judgement(history, automata[history.timed])
-        if found.index is not None:
-            at = history.moments[found.index]
-            violations.append(
-                Violation(order, found.index, at.file, at.number, at.reading, found.possible, found.legal, lifecycle)
-            )
-        elif found.verdict is Finding.UNDECIDED:
-            undecided.append(order)
-        elif found.holds_quota:
-            holding.append(order)
+    all_events = trace.events(events)
+    parts = [table.report(all_events) for table in trace.tables if table.histories] or [_Table(trace.first).report()]
+    counts: dict[str, Any] = {
+        "lines": trace.lines,
+        "account_lines": trace.account_lines,
+        "other_lines": trace.other_lines,
+        "bad_lines": tuple(trace.bad_lines),
+    }
+    if len(parts) == 1:
+        return attrs.evolve(parts[0], **counts)
     return Report(
-        orders=len(trace.histories),
-        lines=trace.lines,
-        account_lines=trace.account_lines,
-        bad_lines=tuple(trace.bad_lines),
-        violations=tuple(violations),
-        undecided=tuple(undecided),
-        holding_quota=tuple(holding),
-        lifecycle=lifecycle,
+        orders=sum(part.orders for part in parts),
+        violations=tuple(violation for part in parts for violation in part.violations),
+        undecided=tuple(order for part in parts for order in part.undecided),
+        holding_quota=tuple(order for part in parts for order in part.holding_quota),
+        lifecycle=parts[0].lifecycle,
+        parts=tuple(parts),
+        **counts,
     )
 
 
@@ -110,29 +112,80 @@ class _History:
             self.timed = True
 
 
-@attrs.define
-class _Trace:
-    """The lines of a trace, counted and sorted into histories."""
+class _Table:
+    """The lines that one table judges, sorted into histories."""
 
-    lifecycle: Lifecycle
-    headers: set[Events] = attrs.field(factory=set)
-    lines: int = 0
-    account_lines: int = 0
-    bad_lines: list[BadLine] = attrs.field(factory=list)
-    files: set[str] = attrs.field(factory=set)
-    """Those of which a line could be read."""
-    histories: defaultdict[Id, _History] = attrs.field(factory=lambda: defaultdict(_History))
-    creates: frozenset[Trigger] = frozenset()
-    """The creates of the table, and those of the lines' own, of which it may be a variant."""
-    _own: Lifecycle | None = None
-    """The table of the line before."""
-    _roles: Roles = attrs.field(init=False)
-    _said: dict[Lifecycle, dict[tuple[object, ...], Reading | None]] = attrs.field(factory=dict)
-    _readings: dict[tuple[object, ...], Reading | None] = attrs.field(init=False)
-    """What was said before, by the fields of the line that say it; None: it is of the account."""
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self.lifecycle = lifecycle
+        self.histories: defaultdict[Id, _History] = defaultdict(_History)
+        self.creates: frozenset[Trigger] = frozenset()
+        """The creates of the table, and those of the lines' own, of which it may be a variant."""
+
+    def automata(self, events: Events) -> dict[bool, Automaton]:
+        """What leads orders through their lines: by whether calls have intervals, so that they may happen late."""
+        return {late: automaton(self.lifecycle, events, late=late) for late in (False, True)}
+
+    def judgement(self, history: _History, automata: Mapping[bool, Automaton]) -> Judgement:
+        history.moments.sort(key=attrgetter("instant"))
+        readings = [moment.reading for moment in history.moments]
+        return judge_readings(readings, automata[history.timed], self.creates)
+
+    def report(self, events: Events = Events.PARTIAL) -> Report:
+        """What its orders come to."""
+        violations, undecided, holding = [], [], []
+        automata = self.automata(events)
+        for order, history in sorted(self.histories.items()):
+            found = self.judgement(history, automata)
+            if found.index is not None:
+                at = history.moments[found.index]
+                seen = (order, found.index, at.file, at.number, at.reading)
+                violations.append(Violation(*seen, found.possible, found.legal, self.lifecycle))
+            elif found.verdict is Finding.UNDECIDED:
+                undecided.append(order)
+            elif found.holds_quota:
+                holding.append(order)
+        return Report(
+            orders=len(self.histories),
+            lines=0,
+            account_lines=0,
+            bad_lines=(),
+            violations=tuple(violations),
+            undecided=tuple(undecided),
+            holding_quota=tuple(holding),
+            lifecycle=self.lifecycle,
+        )
+
+
+class _Kind:
+    """The lines whose own table is `own`: what they say to the table that judges them, and of whom."""
+
+    def __init__(self, own: Lifecycle, line: Line, table: _Table) -> None:
+        self.own, self.table, self.roles = own, table, roles_of(line, table.lifecycle)
+        self.readings: dict[tuple[object, ...], Reading | None] = {}
+        """What was said before, by the fields of the line that say it; None: it is of the account."""
+        table.creates |= self.roles.creates
+
+
+class _Trace:
+    """The lines of a trace, counted, and sorted by the tables that judge them: by `lifecycle` alone, if it is given."""
+
+    def __init__(self, lifecycle: Lifecycle | None) -> None:
+        known = tables_of(lifecycle)
+        self.first = known.first
+        self.headers: set[Events] = set()
+        self.lines = self.account_lines = self.other_lines = 0
+        self.bad_lines: list[BadLine] = []
+        self.files: set[str] = set()
+        """Those of which a line could be read."""
+        self._only = lifecycle
+        self._tables = {table.identity.key: _Table(table) for table in known.judged}
+        self._kinds: dict[int, _Kind | None] = {}
+        self._own: Lifecycle | None = None
+        """The table of the line before."""
+        self._kind: _Kind | None = None
 
     @classmethod
-    def of(cls, entries: Iterable[Entry], lifecycle: Lifecycle) -> _Trace:
+    def of(cls, entries: Iterable[Entry], lifecycle: Lifecycle | None) -> _Trace:
         trace = cls(lifecycle)
         for entry in entries:
             if isinstance(entry, Line):
@@ -145,8 +198,16 @@ class _Trace:
                 raise InvalidValue("line", entry, ["a Line, a BadLine or a Header, as read gives them"])
         if trace.bad_lines and not trace.lines:
             raise unreadable(trace.bad_lines[0].file, trace.bad_lines[0])
+        if trace.lines and trace.lines == trace.other_lines:
+            others = ", ".join(sorted(trace.files))
+            raise InvalidValue("lines of", others, [f"one of {trace.first.name}: they are all of other tables"])
         trace.lines += len(trace.bad_lines)
         return trace
+
+    @property
+    def tables(self) -> list[_Table]:
+        """The tables by which lines are judged."""
+        return list(self._tables.values())
 
     def check_files(self) -> None:
         """An `InvalidValue` if of one of several files no line could be read."""
@@ -154,41 +215,62 @@ class _Trace:
             if bad.file not in self.files:
                 raise unreadable(bad.file, bad)
 
+    def events(self, events: Events | None) -> Events:
+        """Whether all events are in the trace: as `events` says, or the headers."""
+        return all_or_some(events, self.headers)
+
     def _add(self, line: Line) -> None:
         if line.lifecycle is not self._own:
             self._turn_to(line)
         self.lines += 1
         self.files.add(line.file)
-        said = line.order_id is None, line.trigger, line.outcome, line.code, line.state
+        kind = self._kind
+        if kind is None:
+            self.other_lines += 1
+            return
+        said = line.order_id is None, line.trigger, line.outcome, line.code, line.state, line.certificate_state
         try:
-            reading = self._readings[said]
+            reading = kind.readings[said]
         except KeyError:
-            reading = self._readings[said] = (
-                None if self._roles.of_the_account(line) else reading_of(line, self.lifecycle)
+            reading = kind.readings[said] = (
+                None if kind.roles.of_the_account(line) else reading_of(line, kind.table.lifecycle)
             )
         if line.order_id is None or reading is None:
             self.account_lines += 1
             return
-        self.histories[line.order_id].add(line, reading)
-        if line.new_order_id is not None and (begun := self._roles.begins(line)) is not None:
-            self.histories[begun].add(line, Reading(line.trigger, Answer.BEGUN))
+        kind.table.histories[line.order_id].add(line, reading)
+        if line.new_order_id is not None and (begun := kind.roles.begins(line)) is not None:
+            kind.table.histories[begun].add(line, Reading(line.trigger, Answer.BEGUN))
 
     def _turn_to(self, line: Line) -> None:
-        """Take up the table of `line`; `InvalidValue` if it has nothing to do with that of the trace."""
-        self._own, self._roles = line.lifecycle, roles_of(line, self.lifecycle)
-        self._readings = self._said.setdefault(line.lifecycle, {})
-        self.creates |= self._roles.creates
-
-    def judgement(self, history: _History, automaton: Automaton) -> Judgement:
-        history.moments.sort(key=attrgetter("instant"))
-        return judge_readings([moment.reading for moment in history.moments], automaton, self.creates)
-
-    def automaton(self, events: Events | None, *, late: bool) -> Automaton:
-        return automaton(self.lifecycle, all_or_some(events, self.headers), late=late)
+        """Take up the table of `line`, and the one that judges it; none if that is not to be done."""
+        self._own = own = line.lifecycle
+        if id(own) not in self._kinds:
+            table = self._tables.get(own.identity.key)
+            if table is None and self._only is None:
+                table = self._tables[own.identity.key] = _Table(own)
+            self._kinds[id(own)] = None if table is None else _Kind(own, line, table)
+        self._kind = self._kinds[id(own)]
 
 
-def only_order(entries: Iterable[Entry], lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Id:
+def only_table(entries: Iterable[Entry], lifecycle: Lifecycle | None) -> Lifecycle:
+    """`lifecycle`, or if that is None the table by which the lines are judged; `InvalidValue` if they are of others."""
+    kinds = {id(entry.lifecycle): entry for entry in entries if isinstance(entry, Line)}.values()
+    if lifecycle is not None:
+        for line in kinds:
+            roles_of(line, lifecycle)
+        return lifecycle
+    own = {line.lifecycle.identity.key: line.lifecycle for line in kinds}
+    if len(own) > 1:
+        raise InvalidValue("tables of the lines", [table.name for table in own.values()], ["one; replay takes many"])
+    built_in = {table.identity.key: table for table in tables_of(None).judged}
+    return next((built_in.get(key, table) for key, table in own.items()), ORDER_LIFECYCLE)
+
+
+def only_order(entries: Iterable[Entry], lifecycle: Lifecycle | None = None) -> Id:
     """The order that every line to be judged is about, or names; `InvalidValue` if there are several."""
+    entries = list(entries)
+    lifecycle = only_table(entries, lifecycle)
     orders = [
         [order for order in (entry.order_id, roles.begins(entry)) if order is not None]
         for entry in entries
@@ -222,7 +304,7 @@ def judge_readings(
     )
     possible = automaton.no_order if named or created else automaton.anywhere
     for index, reading in enumerate(history):
-        after = automaton.step(possible, reading)
+        after = possible.after.get(reading) or automaton.step(possible, reading)
         if not after.favour:
             states = automaton.states_before_next(possible.favour)
             legal = automaton.legal(states)

@@ -15,6 +15,8 @@ from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import DAY, Actor, Event, Operation, Trigger
 from orderfsm.verdict import Uncertain
 
+from .tables import absent, keys_of, tables_of
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -71,23 +73,23 @@ def events_of(value: Events) -> Events:
     return _member_of("events", _ALL_OR_SOME, value)
 
 
-def _absent(value: Any) -> bool:
-    """Whether a value says nothing: None, an empty text, or what is not even equal to itself (NaN, NaT)."""
-    return value is None or value == "" or value != value  # noqa: PLR0124
-
-
 def id_of(value: Any, identity: Identity) -> Id | None:
     """The id that `value` is, as logs write it; None if it says nothing; else `InvalidValue`."""
-    return None if value is None or _absent(value) else identity.read(value)
+    return None if value is None or absent(value) else identity.read(value)
 
 
 def none_if_absent(value: Any) -> Any:
     """A value; None if it says nothing."""
-    return None if value is None or _absent(value) else value
+    return None if value is None or absent(value) else value
 
 
 def _word(value: Any) -> str | None:
-    return None if value is None or _absent(value) else str(value)
+    return None if value is None or absent(value) else str(value)
+
+
+def word_or_none(value: Any) -> str | None:
+    """A word that may be empty, which says that there is none."""
+    return "" if isinstance(value, str) and not value else _word(value)
 
 
 # -- times -------------------------------------------------------------------------------------------------------------
@@ -155,7 +157,9 @@ class Roles(NamedTuple):
             return line.outcome is not Outcome.ACCEPTED
         if line.trigger not in self.account_reads:
             return False
-        return line.trigger not in self.answered_by_words or line.order_id is None or line.state is None
+        if line.trigger not in self.answered_by_words or line.order_id is None:
+            return True
+        return line.state is None and line.certificate_state is None
 
     def begins(self, line: Line) -> Id | None:
         """The order that begins with `line` because an accepted renewal names it."""
@@ -172,7 +176,10 @@ def roles(*tables: Lifecycle) -> Roles:
                 (table.creates for table in tables),
                 (table.renewals for table in tables),
                 (table.account_reads for table in tables),
-                ({vocabulary.operation for vocabulary in table.vocabularies} for table in tables),
+                (
+                    {operation for vocabulary in table.vocabularies for operation in vocabulary.operations}
+                    for table in tables
+                ),
             )
         )
     )
@@ -197,8 +204,9 @@ class Line:
     """One thing that happened: a call and its outcome, or an event.
 
     `time` is RFC 3339 text, an aware datetime, or an int of milliseconds since 1970. The trigger may be given as
-    `operation` or `event` as well, as the format calls them; it is one of `lifecycle`. `order_id` (or `id`) and
-    `new_order_id` are ids of that table, and may be given under the table's own keys too. `code` and `state` are the
+    `operation` or `event` as well, as the format calls them; it is one of `lifecycle`, which is the table that the key
+    of the id names unless it is given, that of the orders if none does. `order_id` (or `id`) and `new_order_id` are ids
+    of that table, and may be given under the table's own keys too. `code`, `state` and `certificate_state` are the
     trace's own words. `extra` holds the keys that the format does not name; `file` and `number` (from 1) say where the
     line stands. What the format does not allow is an `InvalidValue`.
 
@@ -213,6 +221,9 @@ class Line:
     outcome: Outcome = attrs.field(default=Outcome.ACCEPTED, converter=_outcome)
     code: str | None = attrs.field(default=None, converter=_word)
     state: str | None = attrs.field(default=None, converter=_word)
+    certificate_state: str | None = None
+    """The word of the field that the table tells `apart`, so called here whatever the table's own key is; empty or
+    `absent` where the answer had none."""
     new_order_id: Id | None = None
     client: Any = None
     started: Any = attrs.field(default=None, converter=none_if_absent)
@@ -235,6 +246,7 @@ class Line:
         outcome: Outcome | str = Outcome.ACCEPTED,
         code: str | None = None,
         state: str | None = None,
+        certificate_state: str | None = None,
         new_order_id: int | str | None = None,
         client: Any = None,
         started: Any = None,
@@ -242,18 +254,24 @@ class Line:
         extra: Mapping[str, Any] | None = None,
         file: str = "",
         number: int = 0,
-        lifecycle: Lifecycle = ORDER_LIFECYCLE,
-        **own: int | str | None,
+        lifecycle: Lifecycle | None = None,
+        **own: Any,
     ) -> None:
         given = {"trigger": trigger, "operation": operation, "event": event}
         named = {kind: value for kind, value in given.items() if value is not None}
         if len(named) != 1:
             raise InvalidValue("trigger, operation and event", tuple(given.values()), ["exactly one of them"])
         ((kind, value),) = named.items()
+        if lifecycle is None:
+            lifecycle = tables_of(None).of(own).lifecycle if own else ORDER_LIFECYCLE
         identity = lifecycle.identity
         if id is not None or own:
             order_id = _only(identity.words, order_id, id, own.pop(identity.key, None))
             new_order_id = _only(identity.words, new_order_id, own.pop(f"new_{identity.key}", None))
+            second = keys_of(lifecycle).apart
+            certificate_state = _only("second word", certificate_state, own.pop(second, None) if second else None)
+        if certificate_state is not None and not keys_of(lifecycle).apart:
+            raise InvalidValue("second word", certificate_state, [f"none: {lifecycle.name} have no such word"])
         if own:
             raise TypeError(f"Line() got an unexpected keyword argument {next(iter(own))!r}")
         self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue]
@@ -263,6 +281,7 @@ class Line:
             outcome=_outcome(outcome),
             code=code,
             state=state,
+            certificate_state=word_or_none(certificate_state),
             new_order_id=id_of(new_order_id, identity),
             client=client,
             started=started,

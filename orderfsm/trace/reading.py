@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from orderfsm import words
 from orderfsm.errors import Meaning
 from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.rows import ABSENT
 from orderfsm.verdict import Uncertain
 
 from .lines import Line, Outcome, roles_of
@@ -36,7 +37,10 @@ class Answer(Uncertain, StrEnum):
 
 
 class Reading(NamedTuple):
-    """What a line says of one order; `word` is what a read answered: in lower case, or `?` if nobody knows it."""
+    """What a line says of one order; `word` is what a read answered: in lower case, or `?` if nobody knows it.
+
+    Two words stand as `normal/issued`, `normal/-` if the answer had no second one.
+    """
 
     trigger: Trigger
     answer: Answer
@@ -48,7 +52,7 @@ class Reading(NamedTuple):
     @property
     def vague(self) -> bool:
         """Whether it can be read strictly, or in the order's favour."""
-        return self.answer in STRICTLY or self.word == UNKNOWN_WORD
+        return self.answer in STRICTLY or (self.word is not None and UNKNOWN_WORD in self.word.split(BETWEEN))
 
     @property
     def named(self) -> bool:
@@ -79,16 +83,80 @@ IN_FAVOUR: Mapping[Answer, tuple[Answer, ...]] = {
 UNKNOWN_WORD = "?"
 
 
+BETWEEN = "/"
+"""Stands between the words of a line that has two."""
+NO_WORD = "-"
+"""The second word where the answer had none."""
+_NONE = {ABSENT, "absent"}
+"""How a line says so."""
+
+
+class Words:
+    """What the words of reads mean, by a table: the states that one may mean as a state's value or in any vocabulary.
+
+    Of a line with two words, the second is of the vocabulary that is told apart, and the first of another one, or a
+    state's value: the states are those that both may mean.
+    """
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self.words: dict[str, frozenset[State | None]] = {}
+        self._first: dict[str, frozenset[State | None]] = {}
+        self._second: dict[str, frozenset[State | None]] = {}
+        self._anywhere = frozenset(lifecycle.state_rules) - {None}
+        for state in lifecycle.state_rules:
+            if state is not None:
+                self.words[state.lower()] = self._first[state.lower()] = frozenset([state])
+        for vocabulary in lifecycle.vocabularies:
+            for each, states in words.meanings(lifecycle, vocabulary).items():
+                word = each.lower()
+                own = self._second if vocabulary.apart else self._first
+                own[word] = own.get(word, frozenset()) | states
+                if word != ABSENT:
+                    self.words[word] = self.words.get(word, frozenset()) | states
+
+    def said(self, state: str | None, second: str | None) -> str | None:
+        """The word, or the two, that a line says: in lower case, `?` for each that nobody knows."""
+        if second is None:
+            word = None if state is None else state.lower()
+            return word if word is None or word in self.words else UNKNOWN_WORD
+        first, other = "" if state is None else state.lower(), second.lower()
+        if other == ABSENT or other not in self._second:
+            is_none = other in _NONE and ABSENT in self._second
+            other = NO_WORD if is_none else UNKNOWN_WORD
+        return f"{first if not first or first in self._first else UNKNOWN_WORD}{BETWEEN}{other}"
+
+    def first(self, text: str) -> str | None:
+        """The word that means the same as `text`, as a line's `state`; None if nobody knows it."""
+        word = text.lower()
+        return word if word in self.words or word in self._first else None
+
+    def second(self, text: str) -> str | None:
+        """The same of a line's second word."""
+        word = text.lower()
+        return word if word in self._second or word in _NONE else None
+
+    def states(self, word: str, unknown: frozenset[State | None]) -> frozenset[State | None]:
+        """The states that a word, or two as `said`, may mean; what is unknown may mean these."""
+        if word in self.words:
+            return self.words[word]
+        if BETWEEN not in word:
+            return unknown
+        first, _, second = word.rpartition(BETWEEN)
+        possible = unknown if UNKNOWN_WORD in {first, second} else self._anywhere
+        if first and first != UNKNOWN_WORD:
+            possible &= self._first[first]
+        return possible if second == UNKNOWN_WORD else possible & self._second[ABSENT if second == NO_WORD else second]
+
+
 @lru_cache(maxsize=8)
+def words_of(lifecycle: Lifecycle) -> Words:
+    """What the words of reads mean by this table."""
+    return Words(lifecycle)
+
+
 def meanings_of(lifecycle: Lifecycle) -> Mapping[str, frozenset[State | None]]:
     """The states that a read's word may mean, as a state's value or in any vocabulary; by the word in lower case."""
-    known: dict[str, frozenset[State | None]] = {
-        state.lower(): frozenset([state]) for state in lifecycle.state_rules if state is not None
-    }
-    for vocabulary in lifecycle.vocabularies:
-        for word, states in words.meanings(lifecycle, vocabulary).items():
-            known[word.lower()] = known.get(word.lower(), frozenset()) | states
-    return known
+    return words_of(lifecycle).words
 
 
 def reading_of(line: Line, lifecycle: Lifecycle) -> Reading:
@@ -96,10 +164,9 @@ def reading_of(line: Line, lifecycle: Lifecycle) -> Reading:
     trigger, own = line.trigger, line.lifecycle
     if line.outcome is not Outcome.ACCEPTED:
         return Reading(trigger, Answer.PERHAPS if line.outcome is Outcome.UNKNOWN else _answer(line.code, lifecycle))
-    if line.state is None or not (trigger in own.reads or trigger in own.account_reads):
+    if not (trigger in own.reads or trigger in own.account_reads):
         return Reading(trigger, Answer.ACCEPTED)
-    word = line.state.lower()
-    return Reading(trigger, Answer.ACCEPTED, word if word in meanings_of(lifecycle) else UNKNOWN_WORD)
+    return Reading(trigger, Answer.ACCEPTED, words_of(lifecycle).said(line.state, line.certificate_state))
 
 
 def readings(line: Line, order: Id, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> list[Reading]:

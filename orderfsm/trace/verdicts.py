@@ -118,9 +118,10 @@ class Violation:
 class Report(Judged):
     """What a trace of many orders comes to.
 
-    `orders`: how many were judged. `lines`: how many there are, without headers and empty ones; `account_lines` and
-    `bad_lines` are among them. `violations`, and the ids of the orders that are `undecided` or are `holding_quota`
-    (see `Judgement`), go by order id.
+    `orders`: how many were judged. `lines`: how many there are, without headers and empty ones; `account_lines`,
+    `other_lines`, of tables by which nothing was judged, and `bad_lines` are among them. `violations`, and the ids of
+    the orders that are `undecided` or are `holding_quota` (see `Judgement`), go by order id. In a trace of several
+    tables they go by table first, and `parts` are the reports on each, without its lines.
     """
 
     orders: int
@@ -131,6 +132,8 @@ class Report(Judged):
     undecided: tuple[Id, ...]
     holding_quota: tuple[Id, ...]
     lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, eq=False, repr=False)
+    other_lines: int = 0
+    parts: tuple[Report, ...] = ()
 
     @property
     def conforms(self) -> int:
@@ -144,32 +147,58 @@ class Report(Judged):
 
     def __str__(self) -> str:
         """What `orderfsm replay` prints: the first violations, undecided orders and bad lines, then the counts."""
-        noun = self.lifecycle.noun
+        parts = self.parts or (self,)
+        what = ", ".join(f"{part.orders} {part.lifecycle.noun}s" for part in parts)
+        other = f", {self.other_lines} of other tables" if self.other_lines else ""
         counts = (
-            f"{self.verdict}: {self.orders} {noun}s, {self.conforms} conform, {len(self.violations)} violate the "
-            f"table, {len(self.undecided)} are undecided; {self.lines} lines, {len(self.bad_lines)} of them bad"
+            f"{self.verdict}: {what}, {self.conforms} conform, {len(self.violations)} violate the "
+            f"table, {len(self.undecided)} are undecided; {self.lines} lines, {len(self.bad_lines)} of them bad{other}"
         )
-        undecided = [f"{noun} {order} is undecided: a line of it can be read in two ways" for order in self.undecided]
+        undecided = [
+            f"{part.lifecycle.noun} {order} is undecided: a line of it can be read in two ways"
+            for part in parts
+            for order in part.undecided
+        ]
         bad = [f"bad line: {line}" for line in self.bad_lines]
         return "\n".join(
             [
                 *_first(list(map(str, self.violations)), "violations"),
-                *_first(undecided, f"undecided {noun}s"),
+                *_first(undecided, f"undecided {parts[0].lifecycle.noun if len(parts) == 1 else 'order'}s"),
                 *_first(bad, "bad lines"),
                 counts,
             ]
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The document of `orderfsm replay`."""
-        return {
-            "table": self.lifecycle.name,
+        """The document of `orderfsm replay`.
+
+        Of a trace of several tables it also says how the orders of each of them came out, or how many lines are `other`
+        ones: of the account, or of a table by which nothing was judged.
+        """
+        document: dict[str, Any] = {
+            "table": ",".join(part.lifecycle.name for part in self.parts or (self,)),
             "verdict": str(self.verdict),
             "orders": self.orders,
             "lines": self.lines,
             "bad_lines": len(self.bad_lines),
             "violations": [violation.as_json() for violation in self.violations],
             "undecided": list(self.undecided),
+        }
+        if self.parts or self.other_lines:
+            document["other"] = self.account_lines + self.other_lines
+        if self.parts:
+            document["tables"] = {part.lifecycle.name: part.counts for part in self.parts}
+        return document
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """How the orders came out, in numbers."""
+        return {
+            "verdict": str(self.verdict),
+            "orders": self.orders,
+            "conforms": self.conforms,
+            "violates": len(self.violations),
+            "undecided": len(self.undecided),
         }
 
 

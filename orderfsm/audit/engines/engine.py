@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import attrs
 import pyarrow as pa
@@ -45,23 +46,35 @@ class Source:
 class Parsed:
     """What was read of a file besides its lines.
 
-    `events`: what its header says; `whole`: its times are whole seconds; `finer`: one is finer than microseconds;
-    `error`: why it could not be read, if another process tried.
+    `tables`: the places of the judged tables of which there are lines; `events`: what its header says; `whole`: its
+    times are whole seconds; `finer`: one is finer than microseconds; `error`: why it could not be read, if another
+    process tried.
     """
 
     source: Source
+    tables: set[int] = attrs.field(factory=set)
     events: Events = Events.PARTIAL
     whole: bool = False
     finer: bool = False
     error: InvalidValue | None = None
 
 
-@attrs.frozen
-class Layout:
-    """How lines in the trace format stand in a table: the `names` of its columns, by the format's keys.
+class Beside(IntEnum):
+    """Which table an id of another one is of: one that is judged, earlier or later among them, or none of these."""
+
+    NOTHING = 0
+    EARLIER = 1
+    LATER = 2
+    OTHER = 3
+
+
+class Layout(NamedTuple):
+    """How lines in the trace format stand in a table: the `names` of its columns, by the columns of `LINES`.
 
     `kinds` are the types of these columns; ids are integers, or texts if `text_ids`, what is said is text. `unit` is
-    that of the times: `s`, `ms`, `us` or `ns`. `too_large`: there may be ids that no int64 holds.
+    that of the times: `s`, `ms`, `us` or `ns`. `too_large`: there may be ids that no int64 holds. `beside`: the columns
+    of other tables' ids, whether they are texts, and what it means if one stands there; the first one decides what is
+    in the column `BESIDE`, which lines have only if there are any.
     """
 
     names: Mapping[str, str]
@@ -69,6 +82,7 @@ class Layout:
     unit: str
     too_large: bool
     text_ids: bool
+    beside: tuple[tuple[str, bool, Beside], ...] = ()
 
     @property
     def intervals(self) -> dict[str, bool]:
@@ -107,8 +121,8 @@ class Engine(ABC):
         """The lines of Parquet files that all have this layout."""
 
     @abstractmethod
-    def given(self, frame: Any, layout: Layout) -> Frame:
-        """The lines of a user's own frame, in its order."""
+    def given(self, frame: Any, layouts: Sequence[Layout]) -> list[Frame]:
+        """The lines of a user's own frame, in its order, once by each layout."""
 
     def rows(
         self,

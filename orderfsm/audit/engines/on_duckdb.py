@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import narwhals as nw
 
-from orderfsm.audit.columns import LINE_BITS, LINES, SAID
+from orderfsm.audit.columns import BESIDE, LINE_BITS, LINES, SAID
 from orderfsm.invalid import InvalidValue
 from orderfsm.quantities import size
 
@@ -67,12 +67,12 @@ class DuckDBEngine(Engine):
         place = f"(({number}::BIGINT << {LINE_BITS}) + file_row_number + 1) * 2"
         return self._lines(f"read_parquet([{names}], file_row_number = true, hive_partitioning = false)", layout, place)
 
-    def given(self, frame: pa.RecordBatchReader, layout: Layout) -> Frame:
+    def given(self, frame: pa.RecordBatchReader, layouts: Sequence[Layout]) -> list[Frame]:
         self._connection.register("given_by_the_user", frame)
         self._connection.execute(
             "CREATE TABLE lines_given AS SELECT *, row_number() OVER () - 1 AS row_of_the_table FROM given_by_the_user"
         )
-        return self._lines("lines_given", layout, "(row_of_the_table + 1) * 2")
+        return [self._lines("lines_given", layout, "(row_of_the_table + 1) * 2") for layout in layouts]
 
     def _lines(self, source: str, layout: Layout, place: str) -> Frame:
         names = {key: _name(name) for key, name in layout.names.items()}
@@ -92,7 +92,10 @@ class DuckDBEngine(Engine):
             **dict.fromkeys(("event_id", "bad"), "NULL::VARCHAR"),
             "place": place,
         }
-        chosen = ", ".join(f"{columns[key]} AS {key}" for key in LINES)
+        if layout.beside:
+            cases = (f"WHEN {_has_id(name, is_text)} THEN {int(means)}" for name, is_text, means in layout.beside)
+            columns[BESIDE] = f"CASE {' '.join(cases)} ELSE 0 END"
+        chosen = ", ".join(f"{columns[key]} AS {key}" for key in (*LINES, BESIDE) if key in columns)
         return nw.from_native(self._connection.sql(f"SELECT {chosen} FROM {source}")).lazy()  # noqa: S608
 
     def small(self, table: pa.Table) -> Frame:
@@ -155,6 +158,10 @@ def _name(text: str) -> str:
 def _is_there(name: str, is_float: bool) -> str:
     present = f"{_name(name)} IS NOT NULL"
     return f"({present} AND NOT isnan({_name(name)}))" if is_float else present
+
+
+def _has_id(name: str, is_text: bool) -> str:
+    return f"({_name(name)} <> '')" if is_text else f"({_name(name)} IS NOT NULL)"
 
 
 def _id(name: str, layout: Layout) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 
-from orderfsm.audit.columns import FIRST, LAST, LINE_BITS, LINES, SAID
+from orderfsm.audit.columns import BESIDE, FIRST, LAST, LINE_BITS, LINES, SAID
 
 from .engine import Engine, Frame, Layout, Source
 
@@ -37,9 +37,10 @@ class PolarsEngine(Engine):
             frames.append(self._lines(frame, layout, file.number))
         return nw.from_native(pl.concat(frames))
 
-    def given(self, frame: pl.LazyFrame, layout: Layout) -> Frame:
+    def given(self, frame: pl.LazyFrame, layouts: Sequence[Layout]) -> list[Frame]:
         """The lines of a user's frame, whose rows are in order."""
-        return nw.from_native(self._lines(frame.with_row_index("row_of_the_table"), layout, 0))
+        numbered = frame.with_row_index("row_of_the_table")
+        return [nw.from_native(self._lines(numbered, layout, 0)) for layout in layouts]
 
     def _lines(self, frame: pl.LazyFrame, layout: Layout, number: int) -> pl.LazyFrame:
         names = layout.names
@@ -63,7 +64,8 @@ class PolarsEngine(Engine):
             nothing.alias("event_id"),
             nothing.alias("bad"),
             ((pl.col("row_of_the_table").cast(pl.Int64) + ((number << LINE_BITS) + 1)) * 2).alias("place"),
-        ).select(*LINES)
+            *([_beside(layout).alias(BESIDE)] if layout.beside else []),
+        ).select(*LINES, *([BESIDE] if layout.beside else []))
 
     def small(self, table: pa.Table) -> Frame:
         return nw.from_native(pl.DataFrame(table).lazy())
@@ -85,6 +87,15 @@ class PolarsEngine(Engine):
 def _is_there(name: str, is_float: bool) -> pl.Expr:
     present = pl.col(name).is_not_null()
     return present & pl.col(name).is_not_nan() if is_float else present
+
+
+def _beside(layout: Layout) -> pl.Expr:
+    """What else has an id."""
+    means = pl.lit(0)
+    for name, is_text, each in reversed(layout.beside):
+        has_id = pl.col(name).cast(pl.String) != "" if is_text else pl.col(name).is_not_null()
+        means = pl.when(has_id.fill_null(value=False)).then(pl.lit(int(each))).otherwise(means)
+    return means
 
 
 def _id(name: str | None, layout: Layout) -> pl.Expr:

@@ -17,7 +17,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from orderfsm.audit.columns import IDS, LINE_BITS, LINES, SAID, TYPES
+from orderfsm.audit.columns import BESIDE, IDS, LINE_BITS, LINES, SAID, TYPES
 from orderfsm.invalid import InvalidValue
 from orderfsm.quantities import size
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 
-_KINDS = {pa.int64(): "bigint", pa.string(): "string", pa.bool_(): "boolean"}
+_KINDS = {pa.int64(): "bigint", pa.int8(): "tinyint", pa.string(): "string", pa.bool_(): "boolean"}
 
 _SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.legacy.parquet.nanosAsLong": "true"}
 """Times are compared as numbers; those of nanoseconds, which Spark has not, are read as numbers."""
@@ -96,8 +96,8 @@ class SparkEngine(Engine):
             frames.append(self._lines(frame, layout, f.lit(file.number)))
         return nw.from_native(reduce(DataFrame.unionAll, frames)).lazy()
 
-    def given(self, frame: DataFrame, layout: Layout) -> Frame:
-        return nw.from_native(self._lines(_numbered(frame), layout, f.lit(0))).lazy()
+    def given(self, frame: DataFrame, layouts: Sequence[Layout]) -> list[Frame]:
+        return [nw.from_native(self._lines(_numbered(frame), layout, f.lit(0))).lazy() for layout in layouts]
 
     def rows(
         self, frame: DataFrame, names: Mapping[str, str], wanted: Collection[int]
@@ -131,7 +131,8 @@ class SparkEngine(Engine):
         }
         ids = {key: _id(columns[key], layout) for key in IDS}
         others = {key: column.cast(_KINDS[TYPES.get(key, pa.string())]) for key, column in columns.items()}
-        return frame.select(*((others | ids)[key].alias(key) for key in LINES))
+        beside = [_beside(layout).alias(BESIDE)] if layout.beside else []
+        return frame.select(*((others | ids)[key].alias(key) for key in LINES), *beside)
 
     def parsed(
         self,
@@ -231,6 +232,16 @@ def _told(parsed: Parsed, parse: Parse, schema: pa.Schema) -> Iterator[pa.Record
 
 def _is_there(column: Column, *, is_float: bool) -> Column:
     return column.isNotNull() & ~f.isnan(column) if is_float else column.isNotNull()
+
+
+def _beside(layout: Layout) -> Column:
+    """What else has an id."""
+    means = f.lit(0)
+    for name, is_text, each in reversed(layout.beside):
+        column = f.col(f"`{name}`")
+        has_id = f.coalesce(column.cast("string") != "", f.lit(False)) if is_text else column.isNotNull()
+        means = f.when(has_id, f.lit(int(each))).otherwise(means)
+    return means
 
 
 def _id(column: Column, layout: Layout) -> Column:

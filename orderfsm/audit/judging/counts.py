@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from heapq import nsmallest
+from heapq import nlargest, nsmallest
 from typing import TYPE_CHECKING, NamedTuple
 
 from orderfsm.audit.report import Common, Refused
@@ -54,11 +54,13 @@ class Counts:
 
         Ties go by what is said, not by its number: so they are the same on every engine, whatever was read first.
         """
+        least = min(nlargest(top, (listed.orders for listed in self._listed.values())), default=0)
         chosen = nsmallest(
             top,
             (
                 (-listed.orders, [str(reading) for reading in self._judge.readings(codes)], codes)
                 for codes, listed in self._listed.items()
+                if listed.orders >= least
             ),
         )
         return tuple(
@@ -68,11 +70,14 @@ class Counts:
 
     def flow(self) -> dict[Transition | None, int]:
         """How often orders took each row of the table; None: their lines do not say which one."""
-        flow: Counter[Transition | None] = Counter()
+        rows: dict[int, Transition | None] = {}
+        flow: Counter[int] = Counter()
         for codes, listed in self._listed.items():
             for step in self._judge.steps(codes, listed.ruling):
-                flow[step] += listed.orders
-        return dict(flow)
+                # A row is the same object wherever it is taken; what is in it costs more to hash.
+                flow[id(step)] += listed.orders
+                rows[id(step)] = step
+        return {rows[key]: count for key, count in flow.items()}
 
     def refusals(self) -> dict[str, Refused]:
         """How often each operation was refused by the state of the order, or because there is none."""

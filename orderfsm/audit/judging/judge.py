@@ -120,9 +120,15 @@ class Judge:
     """Judges histories, whose codes are of these `symbols`."""
 
     def __init__(self, symbols: Sequence[Symbol], events: Events, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> None:
-        self._symbols, self._events = symbols, events
+        self._events = events
         self.lifecycle = lifecycle
-        self._taken: dict[tuple[Possible, Reading], list[Transition | None]] = {}
+        numbered = [(code, symbols[code // 2 - 1]) for code in range(2, 2 * len(symbols) + 2)]
+        self._said = {code: symbol.reading for code, symbol in numbered}
+        self._tied = frozenset(filter(is_tied, self._said))
+        self._with_interval = frozenset(code for code, symbol in numbered if symbol.timed)
+        self._naming = frozenset(code for code, said in self._said.items() if said.named)
+        self._refusing = frozenset(code for code, said in self._said.items() if said.answer in _REFUSED)
+        self._taken: dict[tuple[Possible, Reading], tuple[Possible, list[Transition | None]]] = {}
         self._automata = {
             (each, late): automaton(lifecycle, each, late=late) for each in Events for late in (False, True)
         }
@@ -133,7 +139,7 @@ class Judge:
 
     def readings(self, codes: Sequence[int]) -> list[Reading]:
         """What each line says."""
-        return [self._symbols[code // 2 - 1].reading for code in codes]
+        return [self._said[code] for code in codes]
 
     def __call__(self, history: History) -> Ruling:
         """The ruling on a history."""
@@ -150,23 +156,22 @@ class Judge:
         if whole is not None:
             way = whole.ways[Assumption(events, whole.named, whole.timed)]
             return _end(way, self._automata[events, whole.timed], without_unit=whole.without_unit)
-        readings, ties = self.readings(history.codes), _ties(history.codes)
+        readings = self.readings(history.codes)
         machine = self._automata[events, self._timed(history)]
-        if not any(ties):
+        if self._tied.isdisjoint(history.codes):
             judgement = judge_readings(readings, machine)
             at = judgement.index
             return Ruling(judgement, at, None if at is None else readings[at])
-        named = any(reading.named for reading in readings)
+        ties, named = _ties(history.codes), not self._naming.isdisjoint(history.codes)
         front = (_start(machine, begun=named or _created(machine, readings, ties)),)
         without_unit = any(map(machine.begins_without_unit, readings))
         return _end(follow(machine, front, readings, ties), machine, without_unit=without_unit)
 
     def _refused(self, history: History) -> Mapping[tuple[Trigger, bool], int]:
-        readings = self.readings(history.codes)
-        if not any(reading.answer in _REFUSED for reading in readings):
+        if self._refusing.isdisjoint(history.codes):
             return {}
         plain = self._automata[self._events, False]
-        return _foreseen((plain.anywhere,), readings, _ties(history.codes), plain)
+        return _foreseen((plain.anywhere,), self.readings(history.codes), _ties(history.codes), plain)
 
     def steps(self, codes: Sequence[int], ruling: Ruling) -> Iterator[Transition | None]:
         """The rows of the table that an order took by its lines, up to a violation; None where these do not say which.
@@ -178,11 +183,10 @@ class Judge:
         for reading in self.readings(codes)[: ruling.judgement.index]:
             key = possible, reading
             if key not in self._taken:
-                self._taken[key] = self._rows(possible, reading)
-            rows = self._taken[key]
+                self._taken[key] = machine.step(possible, reading), self._rows(possible, reading)
+            possible, rows = self._taken[key]
             if rows:
                 yield rows[0] if len(rows) == 1 else None
-            possible = machine.step(possible, reading)
 
     def _rows(self, possible: Possible, reading: Reading) -> list[Transition | None]:
         """The rows that a line may have taken; None for a step of which the table says nothing."""
@@ -194,7 +198,7 @@ class Judge:
         return [row for row in rows if row is not None and row.changes] + [None] * silent
 
     def _timed(self, history: History) -> bool:
-        return (history.summary or _NOTHING).timed or any(self._symbols[code // 2 - 1].timed for code in history.codes)
+        return (history.summary or _NOTHING).timed or not self._with_interval.isdisjoint(history.codes)
 
     def summary(self, history: History) -> Summary:
         """The summary of a history."""
@@ -214,7 +218,7 @@ class Judge:
             ways[way] = front if isinstance(front, Stuck) else follow(machine, front, readings, ties, earlier.lines)
         return Summary(
             lines=history.lines,
-            named=earlier.named or any(reading.named for reading in readings),
+            named=earlier.named or not self._naming.isdisjoint(history.codes),
             without_unit=earlier.without_unit or any(map(plain.begins_without_unit, readings)),
             timed=self._timed(history),
             ways=ways,

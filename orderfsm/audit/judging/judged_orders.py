@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from orderfsm.audit.engines.engine import Engine, Frame
     from orderfsm.identity import Id
+    from orderfsm.lifecycle import Lifecycle
 
     from .counts import Counts
 
@@ -114,6 +115,11 @@ class JudgedOrders:
         if by_order.rows:
             found = nw.concat([found, by_order.join(orders.frame, orders.engine)])
         return cls(variants, found, orders, judge)
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """The table of the orders."""
+        return self._judge.lifecycle
 
     def rows(self) -> Iterator[pa.RecordBatch]:
         """The orders by their ids: id, number of the variant, when the first and the last line was."""

@@ -13,7 +13,7 @@ from orderfsm.audit.columns import moment
 from orderfsm.invalid import InvalidValue
 
 from .judge import History
-from .packing import Packing, in_pieces, judged_lines, numbered, packed
+from .packing import Packing, judged_lines, numbered, packed, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +41,7 @@ class Orders:
     log: Log
     how: Packing
     frame: Frame
+    _pieces: Frame
     _meanings: Meanings
     _known: Sequence[History]
 
@@ -62,14 +63,15 @@ class Orders:
         """
         how = Packing(meanings.bits + log.whole, log.whole)
         with engine.watch(lambda share: tell(int(share * meanings.lines))):
-            new = engine.keep(packed(numbered(judged_lines(engine, log, meanings), log), how))
+            pieces = engine.keep(packed(numbered(judged_lines(engine, log, meanings), log), how))
         tell(meanings.lines)
+        new = whole(engine, pieces).select("order_id", *how.words, "lines", "first", "last")
         if state_file is None:
             nothing = {key: nw.lit(None, nw.Int64 if key in {"wrong", "line"} else nw.String) for key in KNOWN}
             frame = new.with_columns(known=nw.lit(0, nw.Int64), **nothing)
         else:
             frame = engine.keep(_with_known(engine, log, new, engine.scan([str(state_file)]), how))
-        return cls(engine, log, how, frame, meanings, (History(), *known))
+        return cls(engine, log, how, frame, pieces, meanings, (History(), *known))
 
     def lines(self, only: Frame) -> Frame:
         """The new lines of the orders in `only`, numbered in the order of each order's history."""
@@ -96,8 +98,9 @@ class Orders:
         known_of = {order: known for batch in self.engine.stream(longer) for order, known in _rows(batch)}
         if not known_of:
             return
-        pieces = self.engine.stream(in_pieces(self.lines(longer), self.how))
-        for order, found in groupby((row for batch in pieces for row in _rows(batch)), itemgetter(0)):
+        pieces = self._pieces.join(longer.select("order_id"), on="order_id", how="semi").sort("order_id", "piece")
+        batches = self.engine.stream(pieces.select("order_id", "piece", *self.how.words))
+        for order, found in groupby((row for batch in batches for row in _rows(batch)), itemgetter(0)):
             codes = tuple(code for _, _, *words in found for code in self.how.codes(words))
             yield order, known_of[order], self.history(known_of[order]).and_then(codes)
 
@@ -120,7 +123,7 @@ def _rows(table: Any) -> Iterator[tuple[Any, ...]]:
 
 
 def _with_known(engine: Engine, log: Log, new: Frame, state: Frame, how: Packing) -> Frame:
-    rows = state.select(
+    rows = state.filter(~nw.col(log.lifecycle.identity.key).is_null()).select(
         *KNOWN, order_id=log.lifecycle.identity.key, known="history", first_known="first", last_known="last"
     )
     joined = new.join(rows, on="order_id", how="left")

@@ -14,13 +14,13 @@ import json
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orderfsm.audit.columns import pc, type_of_ids
+from orderfsm.audit.columns import id_columns, pc, type_of_ids
 from orderfsm.audit.judging.judge import History, Judge
 from orderfsm.audit.reading.symbols import Meanings, Symbol
 from orderfsm.audit.reporting.outputs import written_whole
@@ -31,14 +31,17 @@ from .digest import DIGEST_KEY, NO_DIGEST, digest_in, seal
 from .histories import history_as_json, history_from_json, reading_of, said_of, witness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from os import PathLike
 
     from orderfsm.audit.judging.judged_orders import JudgedOrders
     from orderfsm.audit.report import Violation
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.trace.tables import Tables
 
-VERSION = 2
+VERSION, OF_SEVERAL = VERSIONS = 2, 3
+"""Of a state of one table, and of one that has several."""
+
 _KEY = b"orderfsm.audit"
 
 MOST_FILES = 10_000
@@ -88,35 +91,47 @@ class Knowledge:
         self.answers.update(found.answers)
 
 
-def load(file: str | PathLike[str], lifecycle: Lifecycle) -> Knowledge:
-    """The state in `file`; an `InvalidValue` if that is none, or a damaged one, or of another table or edition."""
+def load(file: str | PathLike[str], tables: Tables) -> dict[str, Knowledge]:
+    """The state in `file`, of each table by its name.
+
+    An `InvalidValue` if that is none, or a damaged one, or of a table that is not judged, or of another edition.
+    """
     with _ours(file):
         with Path(file).open("rb") as stream:
             found = digest_in(stream)
         if found is not None and found.kept != found.is_:
             raise _Damaged
         said = json.loads((pq.read_metadata(file).metadata or {})[_KEY])
-        version, edition, table = said["version"], said["edition"], said.get("table", "orders")
-        if found is None and version == VERSION:
+        version = said["version"]
+        every = said.get("tables", [said])
+        editions = {each.get("table", "orders"): each["edition"] for each in every}
+        if found is None and version in VERSIONS:
             raise _Damaged
-    if table != lifecycle.name:
-        raise InvalidValue("state of table", table, [f"one of {lifecycle.name!r}: each table has a state of its own"])
-    if (version, edition) != (VERSION, lifecycle.edition):
-        expected = f"{lifecycle.edition} (version {VERSION}); rescan all lines"
-        raise InvalidValue("state of edition", f"{edition} (version {version})", [expected])
+    judged = {table.name: table for table in tables.judged}
+    for table, edition in editions.items():
+        if table not in judged:
+            names = ", ".join(map(repr, judged))
+            raise InvalidValue("state of table", table, [f"one of {names}: each table has a state of its own"])
+        if version not in VERSIONS or edition != judged[table].edition:
+            expected = f"{judged[table].edition} (version {VERSION}); rescan all lines"
+            raise InvalidValue("state of edition", f"{edition} (version {version})", [expected])
     with _ours(file):
-        symbols = [Symbol(reading_of(each[:3], lifecycle), each[3]) for each in said["symbols"]]
-        judge = Judge(symbols, Events.PARTIAL, lifecycle)
-        return Knowledge(
-            symbols=symbols,
-            histories=[history_from_json(each, judge) for each in said["histories"]],
-            headers={Events(each) for each in said["headers"]},
-            events=said["events"],
-            other=said["other"],
-            bad_lines=said["bad_lines"],
-            answers=Counter({(operation, answer): count for operation, answer, count in said["answers"]}),
-            files=dict(said["files"]),
-        )
+        return {name: _knowledge(each, judged[name]) for name, each in zip(editions, every, strict=True)}
+
+
+def _knowledge(said: Mapping[str, Any], lifecycle: Lifecycle) -> Knowledge:
+    symbols = [Symbol(reading_of(each[:3], lifecycle), each[3]) for each in said["symbols"]]
+    judge = Judge(symbols, Events.PARTIAL, lifecycle)
+    return Knowledge(
+        symbols=symbols,
+        histories=[history_from_json(each, judge) for each in said["histories"]],
+        headers={Events(each) for each in said["headers"]},
+        events=said["events"],
+        other=said["other"],
+        bad_lines=said["bad_lines"],
+        answers=Counter({(operation, answer): count for operation, answer, count in said["answers"]}),
+        files=dict(said["files"]),
+    )
 
 
 class _Damaged(Exception):
@@ -134,14 +149,40 @@ def _ours(file: str | PathLike[str]) -> Iterator[None]:
         raise InvalidValue("state file", str(file), ["one that orderfsm audit wrote"]) from error
 
 
-def save(
-    so_far: Knowledge,
-    judged_orders: JudgedOrders,
-    violations: Iterable[Violation],
-    file: str | PathLike[str],
-    judge: Judge,
-) -> None:
-    """Write what is known `so_far`, and what all orders came to; at once or not at all."""
+class Kept(NamedTuple):
+    """What a state keeps of one table: what is known `so_far`, and what all orders came to."""
+
+    so_far: Knowledge
+    judged_orders: JudgedOrders
+    violations: Sequence[Violation]
+    judge: Judge
+
+
+def save(tables: Sequence[Kept], file: str | PathLike[str]) -> None:
+    """Write what is known of these tables; at once or not at all."""
+    ids = id_columns(each.judge.lifecycle for each in tables)
+    schema = pa.schema([*ids.items(), *_ROWS.items()])
+    every = []
+    with written_whole(file) as path:
+        # Statistics would stand in the footer as texts of any kind.
+        with pq.ParquetWriter(path, schema, compression="zstd", store_schema=False, write_statistics=False) as writer:
+            for table in tables:
+                said, history_of = _said(table)
+                every.append(said)
+                key = table.judge.lifecycle.identity.key
+                for orders, *others in _rows(table, history_of):
+                    none = {name: pa.nulls(len(orders), kind) for name, kind in ids.items()}
+                    arrays = [*(none | {key: orders}).values(), *others]
+                    writer.write_batch(pa.record_batch(arrays, schema=schema))
+            alone = len(every) == 1
+            document = {"version": VERSION, **every[0]} if alone else {"version": OF_SEVERAL, "tables": every}
+            writer.add_key_value_metadata({_KEY.decode(): json.dumps(document), DIGEST_KEY: NO_DIGEST})
+        seal(path)
+
+
+def _said(table: Kept) -> tuple[dict[str, Any], list[int]]:
+    """What is kept of a table besides its rows, and the number of each variant's history."""
+    so_far, judged_orders, _, judge = table
     numbers: dict[object, int] = {}
     kept = []
     history_of = []
@@ -152,7 +193,6 @@ def save(
             numbers[key] = len(kept)
         history_of.append(numbers[key])
     said = {
-        "version": VERSION,
         "table": judge.lifecycle.name,
         "edition": judge.lifecycle.edition,
         "symbols": [[*said_of(symbol.reading), symbol.timed] for symbol in so_far.symbols],
@@ -164,29 +204,26 @@ def save(
         "answers": [[*key, count] for key, count in sorted(so_far.answers.items())],
         "files": list(so_far.files.items())[-MOST_FILES:],
     }
+    return said, history_of
+
+
+def _rows(table: Kept, history_of: Sequence[int]) -> Iterator[list[pa.Array]]:
+    """A table's ids, and the columns `_ROWS`."""
+    _, judged_orders, found, judge = table
     columns = [
         pa.array(history_of, pa.int64()),
         pa.array([each.history.lines for each in judged_orders.variants], pa.int64()),
         pa.array([str(each.ruling.finding) for each in judged_orders.variants], pa.string()),
         pa.array([each.ruling.line for each in judged_orders.variants], pa.int64()),
     ]
-    found = list(violations)
-    identity = judge.lifecycle.identity
-    schema = pa.schema([(identity.key, type_of_ids(identity)), *_ROWS.items()])
-    wrong_orders = pa.array([each.order_id for each in found], schema.types[0])
+    wrong_orders = pa.array([each.order_id for each in found], type_of_ids(judge.lifecycle.identity))
     seen = [
         pa.array([each.file for each in found], pa.string()),
         pa.array([each.line for each in found], pa.int64()),
         pa.array([witness(each) for each in found], pa.string()),
     ]
-    with written_whole(file) as path:
-        # Statistics would stand in the footer as texts of any kind.
-        with pq.ParquetWriter(path, schema, compression="zstd", store_schema=False, write_statistics=False) as writer:
-            for batch in judged_orders.rows():
-                orders, which, first, last = batch.columns
-                history, lines, verdict, wrong = (column.take(which) for column in columns)
-                its = pc.index_in(orders, value_set=wrong_orders)
-                arrays = [orders, history, lines, first, last, verdict, wrong, *(column.take(its) for column in seen)]
-                writer.write_batch(pa.record_batch(arrays, schema=schema))
-            writer.add_key_value_metadata({_KEY.decode(): json.dumps(said), DIGEST_KEY: NO_DIGEST})
-        seal(path)
+    for batch in judged_orders.rows():
+        orders, which, first, last = batch.columns
+        history, lines, verdict, wrong = (column.take(which) for column in columns)
+        its = pc.index_in(orders, value_set=wrong_orders)
+        yield [orders, history, lines, first, last, verdict, wrong, *(column.take(its) for column in seen)]

@@ -2,31 +2,44 @@
 
 Deliveries are JSON: one event a line, or arrays of events, each perhaps wrapped as `event` (as the log service does),
 or what queries answer: see `streams`. `null` fields and empty texts are absent. An event says nothing of an order if it
-is another service's, or an operation of the service that the table does not know.
+is another service's, or an operation of the service that no table knows. The operation says which table's it is.
+
+A purchase is an event of the billing service, which sells everything: it is one of an instance if what it answered has
+the form of such an id. Of the reads of a submission the id is called after the task.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.invalid import InvalidValue
 from orderfsm.streams import values
+from orderfsm.trace.tables import keys_of
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Iterator, Mapping
 
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.trace.tables import Tables
 
-SERVICES = {"OrderId": "Cas"}
+SERVICES = {"OrderId": "Cas", "InstanceId": "Cas"}
 """The service whose events are about the orders of a table, by the parameter in which it has their ids."""
 
+SOLD = {"InstanceId": re.compile(r"cas(?:_[a-z]+)?-cn-[0-9a-z]+").fullmatch}
+"""By the same: how the ids look of what another service sells."""
 
-def check(name: str, lifecycle: Lifecycle) -> None:
-    """An `InvalidValue`, for the delivery of this `name`, if ActionTrail has no events of such a table."""
-    if lifecycle.identity.parameter not in SERVICES:
-        accepted = f"lines in the trace format; this is a delivery of ActionTrail, which has no {lifecycle.noun}s"
+ALSO_CALLED = {"InstanceId": "TaskId"}
+"""By the same: another parameter of a request that is an id."""
+
+
+def check(name: str, tables: Tables) -> None:
+    """An `InvalidValue`, for the delivery of this `name`, if ActionTrail has no events of these tables."""
+    if not any(table.identity.parameter in SERVICES for table in tables.judged):
+        nouns = " and ".join(f"{table.noun}s" for table in tables.judged)
+        accepted = f"lines in the trace format; this is a delivery of ActionTrail, which has no {nouns}"
         raise InvalidValue("file", name, [accepted])
 
 
@@ -54,15 +67,17 @@ def _value(text: bytes) -> object:
         return text
 
 
-def of_the_service(event: object, lifecycle: Lifecycle) -> bool:
-    """Whether it is an event of the table's service about an operation that the table knows; else it is `other`.
-
-    What is no event at all is an `InvalidValue`.
-    """
-    inner = unwrapped(event)
-    name = inner.get("eventName")
-    known = isinstance(name, str) and name in lifecycle.operations
-    return known and inner.get("serviceName") == SERVICES[lifecycle.identity.parameter]
+def table_of(event: Mapping[str, Any], tables: Tables) -> Lifecycle | None:
+    """The table of what an event is about; None if it is none that any of them knows: the event is `other`."""
+    name = event.get("eventName")
+    table = tables.with_operation(name)
+    if table is None or (service := SERVICES.get(table.identity.parameter)) is None:
+        return None
+    if event.get("serviceName") == service:
+        return table
+    is_sold = SOLD.get(table.identity.parameter)
+    given = _given(event, table) if name in table.creates else None
+    return table if is_sold is not None and isinstance(given, str) and is_sold(given) else None
 
 
 def unwrapped(event: object) -> Mapping[str, Any]:
@@ -79,20 +94,33 @@ def unwrapped(event: object) -> Mapping[str, Any]:
 
 def fields(event: Mapping[str, Any], lifecycle: Lifecycle) -> dict[str, Any]:
     """The fields of the trace format that an event of the service says; those that it does not say are None."""
-    identity = lifecycle.identity
+    keys, parameter = keys_of(lifecycle), lifecycle.identity.parameter
     asked, answered = (_object(event, side) for side in ("requestParameters", "responseElements"))
     operation, code = event["eventName"], event.get("errorCode") or None
-    asked_for, given = asked.get(identity.parameter), answered.get(identity.parameter)
-    words = (answered.get(vocabulary.field) for vocabulary in lifecycle.vocabularies)
-    return {
+    asked_for, given = asked.get(parameter), _given(event, lifecycle)
+    if asked_for is None and parameter in ALSO_CALLED:
+        asked_for = asked.get(ALSO_CALLED[parameter])
+    first, second = (
+        [answered.get(vocabulary.field) for vocabulary in lifecycle.vocabularies if bool(vocabulary.apart) is apart]
+        for apart in (False, True)
+    )
+    said = {
         "time": event.get("eventTime"),
         "operation": operation,
         "outcome": "accepted" if code is None else "refused",
         "code": code,
-        identity.key: given if asked_for is None and operation in lifecycle.creates else asked_for,
-        f"new_{identity.key}": given if operation in lifecycle.renewals and asked_for is not None else None,
-        "state": next((word for word in words if word is not None), None),
+        keys.order: given if asked_for is None and operation in lifecycle.creates else asked_for,
+        keys.new_order: given if operation in lifecycle.renewals and asked_for is not None else None,
+        "state": next((word for word in first if word is not None), None),
     }
+    return said | ({keys.apart: second[0] or None} if second else {})
+
+
+def _given(event: Mapping[str, Any], lifecycle: Lifecycle) -> Any:
+    """The id that an event answered, by itself or among the data of a purchase."""
+    answered, parameter = _object(event, "responseElements"), lifecycle.identity.parameter
+    given = answered.get(parameter)
+    return _object(answered, "Data").get(parameter) if given is None else given
 
 
 def _object(event: Mapping[str, Any], key: str) -> Mapping[str, Any]:

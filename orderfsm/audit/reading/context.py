@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from orderfsm.audit.columns import CONTEXT, at_place, row_at
 from orderfsm.streams import opened
-from orderfsm.trace import Line, loads, texts
+from orderfsm.trace import Line, texts
+from orderfsm.trace.files import line_in
 
 from . import actiontrail
 from .layouts import context_named
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from orderfsm.audit.engines.engine import Source
-    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.trace.tables import Tables
 
 Who: TypeAlias = "Mapping[str, str]"
 """What is known of `CONTEXT`."""
@@ -38,7 +39,7 @@ _LONGEST = 256
 
 
 def of_files(
-    sources: Sequence[Source], columns: Mapping[str, str] | None, delivered: Collection[int], lifecycle: Lifecycle
+    sources: Sequence[Source], columns: Mapping[str, str] | None, delivered: Collection[int], tables: Tables
 ) -> Contexts:
     """The contexts of the lines of files; `columns` are those that have names of their own in Parquet.
 
@@ -56,7 +57,7 @@ def of_files(
             for line, fields in (
                 _delivered(sources[number], lines)
                 if number in delivered
-                else _in_file(sources[number], lines, columns, lifecycle)
+                else _in_file(sources[number], lines, columns, tables)
             )
             for place in lines[line]
         )
@@ -90,7 +91,7 @@ def rows_of(batches: Iterable[pa.RecordBatch], wanted: Collection[int]) -> Itera
 
 
 def _in_file(
-    source: Source, wanted: Collection[int], columns: Mapping[str, str] | None, lifecycle: Lifecycle
+    source: Source, wanted: Collection[int], columns: Mapping[str, str] | None, tables: Tables
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """What the lines of these numbers say of `CONTEXT`."""
     if source.is_parquet:
@@ -100,7 +101,7 @@ def _in_file(
     for entry in texts(source.path, name=source.name):
         if not isinstance(entry, tuple) or entry[0] not in wanted:
             continue
-        line = loads(entry[1], lifecycle=lifecycle)
+        line = line_in(entry[1], source.name, entry[0], tables)
         if isinstance(line, Line):
             yield entry[0], {**line.extra, "client": line.client}
         if entry[0] == last:

@@ -15,10 +15,11 @@ from orderfsm.audit.engines.engine import Engine, Frame, Layout, Parsed, Source
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events
+from orderfsm.trace.tables import tables_of
 
 from .context import Contexts, of_rows, rows_of
-from .layouts import context_named, layout, named
-from .log import Log, fields_of
+from .layouts import context_named, layouts, named
+from .log import Frames, Log, fields_of
 from .parsing import parse_rows
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.trace.tables import Tables
 
 
 _BATCH = 100_000
@@ -33,9 +35,9 @@ _BATCH = 100_000
 
 @contextmanager
 def read_frame(
-    given: Any, folder: Path, columns: Mapping[str, str] | None, memory_limit: str | None, lifecycle: Lifecycle
-) -> Iterator[tuple[Engine, Log]]:
-    """The engine that works on the frame, and its lines: a frame of Polars or PySpark stays where it is.
+    given: Any, folder: Path, columns: Mapping[str, str] | None, memory_limit: str | None, lifecycle: Lifecycle | None
+) -> Iterator[tuple[Engine, list[Log]]]:
+    """The engine that works on the frame, and its lines by tables: a frame of Polars or PySpark stays where it is.
 
     What is no frame is an `InvalidValue`. A frame has no header: its events are partial, unless the audit is told else.
     """
@@ -47,28 +49,28 @@ def read_frame(
     except (TypeError, nw.exceptions.NarwhalsError) as error:
         accepted = "paths, or a frame of Polars, pandas, PyArrow, DuckDB or PySpark"
         raise InvalidValue("log", type(given).__name__, [accepted]) from error
-    names = named(frame.columns, columns, "the frame", lifecycle.identity)
+    tables = tables_of(lifecycle)
+    names = named(frame.columns, columns, "the frame", tables)
     chosen = frame.select(*dict.fromkeys(names.values()))
     engine = _engine_of(frame, folder, memory_limit)
     with engine.at_work():
         native, head = _native(chosen)
-        found = layout(head.schema, names, lifecycle.identity)
-        if found is not None:
-            lines, finer = engine.given(_in_microseconds(native, found), found), found.unit == "ns"
+        parts, frames = layouts(head.schema, names, tables), Frames(engine, tables)
+        if parts:
+            alike = [part.layout for part in parts]
+            for part, lines in zip(parts, engine.given(_in_microseconds(native, alike[0]), alike), strict=True):
+                frames.add(part, lines)
+            finer = alike[0].unit == "ns"
         else:
-            lines, finer = _parsed(engine, native, names, lifecycle)
-        yield (
-            engine,
-            Log(
-                lines=lines,
-                lifecycle=lifecycle,
-                headers=frozenset([Events.PARTIAL]),
-                names=[],
-                finer=finer,
-                typed=frozenset([0]),
-                contexts=_contexts(engine, frame, columns),
-            ),
+            finer = _parsed(engine, native, names, tables, frames)
+        found = frames.logs(
+            headers=frozenset([Events.PARTIAL]),
+            names=[],
+            finer=finer,
+            typed=frozenset([0]),
+            contexts=_contexts(engine, frame, columns),
         )
+        yield engine, found
 
 
 def _contexts(engine: Engine, frame: Frame, columns: Mapping[str, str] | None) -> Contexts:
@@ -155,28 +157,28 @@ def _in_microseconds(native: Any, layout: Layout) -> Any:
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _parsed(engine: Engine, native: Any, names: Mapping[str, str], lifecycle: Lifecycle) -> tuple[Frame, bool]:
-    """The lines of a frame that the core must read, and whether there are times finer than microseconds."""
-    schema = schema_of(lifecycle.identity)
+def _parsed(engine: Engine, native: Any, names: Mapping[str, str], tables: Tables, frames: Frames) -> bool:
+    """Add the lines of a frame that the core must read; whether there are times finer than microseconds."""
+    schema = schema_of(tables.judged)
     if isinstance(native, pa.RecordBatchReader):
         batches: Iterable[pa.RecordBatch] = native
     elif (parsed_frame := getattr(engine, "parsed_frame", None)) is not None:
-        lines, every = parsed_frame(native, partial(_parse_part, names, lifecycle), schema)
-        return lines, any(parsed.finer for parsed in every)
+        lines, every = parsed_frame(native, partial(_parse_part, names, tables), schema)
+        frames.add_parsed(lines, every)
+        return any(parsed.finer for parsed in every)
     else:
         batches = native.collect().to_arrow().to_batches(_BATCH)
     lines, (found,) = engine.parsed(
-        [Source("", 0)],
-        lambda parsed: parse_rows(parsed, fields_of(batches, names, lifecycle.identity), lifecycle, part=True),
-        schema,
+        [Source("", 0)], lambda parsed: parse_rows(parsed, fields_of(batches, names), tables, part=True), schema
     )
-    return engine.small(schema.empty_table()) if lines is None else lines, found.finer
+    if lines is not None:
+        frames.add_parsed(lines, [found])
+    return found.finer
 
 
 def _parse_part(
-    names: Mapping[str, str], lifecycle: Lifecycle, parsed: Parsed, batches: Iterable[pa.RecordBatch]
+    names: Mapping[str, str], tables: Tables, parsed: Parsed, batches: Iterable[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         numbers = [row + 1 for row in batch.column("row_of_the_table").to_pylist()]
-        fields = fields_of([batch], names, lifecycle.identity)
-        yield from parse_rows(parsed, fields, lifecycle, numbers, part=True)
+        yield from parse_rows(parsed, fields_of([batch], names), tables, numbers, part=True)

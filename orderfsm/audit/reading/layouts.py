@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
-from orderfsm.audit.columns import CONTEXT, FORMAT, IDS, INTERVAL, REQUIRED, SAID, key_of
-from orderfsm.audit.engines.engine import Layout
+from orderfsm.audit.columns import CONTEXT, FORMAT, IDS, INTERVAL, SAID, key_of, keys_in
+from orderfsm.audit.engines.engine import Beside, Layout
 from orderfsm.invalid import InvalidValue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from orderfsm.identity import Identity
+    from orderfsm.lifecycle import Lifecycle
+    from orderfsm.trace.tables import Tables
 
 _OF_ENGINES = {"file_index", "file_row_number", "filename", "row_of_the_table", "number_of_the_file", "_metadata"}
 """Names that mean something else to one of the engines, none of which tells them apart from a column's."""
 
 
-def named(present: list[str], columns: Mapping[str, str] | None, kind: str, identity: Identity) -> dict[str, str]:
-    """Which column of those `present` holds which of `FORMAT`, whose keys `columns` may give other names.
+def named(present: list[str], columns: Mapping[str, str] | None, kind: str, tables: Tables) -> dict[str, str]:
+    """Which column of those `present` holds which key of the format, to which `columns` may give other names.
 
     A column that is missing, or a key of `columns` that the format does not have, is an `InvalidValue`.
     """
-    keys = {key_of(column, identity): column for column in FORMAT}
+    keys = keys_in(tables.judged)
     given = dict(columns or {})
     for name in present:
         if present.count(name) > 1:
@@ -32,12 +33,16 @@ def named(present: list[str], columns: Mapping[str, str] | None, kind: str, iden
     for key in given:
         if key not in {*keys, *CONTEXT}:
             raise InvalidValue("column of the trace format", key, [*keys, *CONTEXT])
-    names = {column: given.get(key, key) for key, column in keys.items() if key in given or key in present}
-    wanted = [*REQUIRED, *(() if "event" in names else ("operation",)), *(("outcome",) if "operation" in names else ())]
-    for key in [*(key_of(column, identity) for column in wanted), *given]:
-        if given.get(key, key) not in present:
-            raise InvalidValue(f"columns of {kind}", present, [f"{given.get(key, key)}, which holds the {key}"])
-    return names
+    names = {key: given.get(key, key) for key in keys if key in given or key in present}
+    ids = [key_of("order_id", table) for table in tables.judged]
+    missing = [] if any(key in names for key in ids) else ids
+    wanted = ["time", *(() if "event" in names else ("operation",)), *(("outcome",) if "operation" in names else ())]
+    wrong = [key for key in [*wanted, *given] if given.get(key, key) not in present]
+    if wrong or missing:
+        accepted = [f"{given.get(key, key)}, which holds the {key}" for key in wrong[:1] or missing]
+        raise InvalidValue(f"columns of {kind}", present, [" or ".join(accepted)])
+    others = (key_of("order_id", table) for table in tables.others)
+    return names | {key: key for key in others if key in present and key not in names.values()}
 
 
 def context_named(present: list[str], columns: Mapping[str, str] | None) -> dict[str, str]:
@@ -46,28 +51,75 @@ def context_named(present: list[str], columns: Mapping[str, str] | None) -> dict
     return {key: name for key, name in names.items() if name in present}
 
 
-def layout(schema: pa.Schema, names: Mapping[str, str], identity: Identity) -> Layout | None:
-    """The layout of a table of this schema; None if its times are text, say, so that the core must read them."""
-    fits_id = pa.types.is_string if identity.is_text else pa.types.is_integer
+class Part(NamedTuple):
+    """The lines of one of the judged tables in a file or a frame; `home`: those without an id are among them."""
+
+    table: Lifecycle
+    layout: Layout
+    home: bool
+
+
+def layouts(schema: pa.Schema, names: Mapping[str, str], tables: Tables) -> list[Part]:
+    """The layout of the lines of each judged table in a file of this schema.
+
+    There is none if its times are text, say, so that the core must read them.
+    """
     types = {key: _plain(schema.field(name).type) for key, name in names.items()}
+    present = {key: name for key, name in names.items() if not pa.types.is_null(types[key])}
+    there = [table for table in tables.known if key_of("order_id", table) in present]
+    judged = [table for table in there if table in tables.judged]
+    if not all(_fits(types[key], table) for table in there for key in _ids(table) if key in present):
+        return []
+    found = [_layout(schema, {key: types[key] for key in present}, present, table) for table in judged]
+    parts = [
+        Part(table, layout._replace(beside=tuple(_beside(table, there, judged, present))), home=table is judged[0])
+        for table, layout in zip(judged, found, strict=True)
+        if layout is not None
+    ]
+    return parts if len(parts) == len(judged) else []
+
+
+def _ids(table: Lifecycle) -> list[str]:
+    return [key_of(column, table) for column in IDS]
+
+
+def _fits(kind: pa.DataType, table: Lifecycle) -> bool:
+    return bool(pa.types.is_string(kind) if table.identity.is_text else pa.types.is_integer(kind))
+
+
+def _beside(
+    table: Lifecycle, there: Sequence[Lifecycle], judged: Sequence[Lifecycle], names: Mapping[str, str]
+) -> Iterator[tuple[str, bool, Beside]]:
+    """The columns of other tables' ids, and what it means if one stands there."""
+    at = there.index(table)
+    for place, other in enumerate(there):
+        if other is not table:
+            means = Beside.EARLIER if place < at else Beside.LATER if other in judged else Beside.OTHER
+            yield names[key_of("order_id", other)], other.identity.is_text, means
+
+
+def _layout(
+    schema: pa.Schema, types: Mapping[str, pa.DataType], names: Mapping[str, str], table: Lifecycle
+) -> Layout | None:
+    columns = {column: key for column in FORMAT if (key := key_of(column, table)) in names}
+    kinds = {column: types[key] for column, key in columns.items()}
     fits = (
-        pa.types.is_timestamp(types["time"])
-        and all(fits_id(types[key]) for key in IDS if not _empty(types, key))
-        and all(pa.types.is_string(types[key]) for key in SAID if not _empty(types, key))
-        and not any(pa.types.is_string(types[key]) for key in INTERVAL if not _empty(types, key))
+        "time" in kinds
+        and pa.types.is_timestamp(kinds["time"])
+        and all(pa.types.is_string(kinds[column]) for column in SAID if column in kinds)
+        and not any(pa.types.is_string(kinds[column]) for column in INTERVAL if column in kinds)
     )
     folded = [name.casefold() for name in schema.names]
-    if len(set(folded)) < len(folded) or not _OF_ENGINES.isdisjoint(folded):
+    if not fits or len(set(folded)) < len(folded) or not _OF_ENGINES.isdisjoint(folded):
         return None
-    present = {key: name for key, name in names.items() if not _empty(types, key)}
-    large = any(pa.types.is_uint64(types[key]) for key in IDS if key in present)
-    if not fits or "order_id" not in present:
-        return None
-    return Layout(present, tuple(str(types[key]) for key in present), types["time"].unit, large, identity.is_text)
-
-
-def _empty(types: Mapping[str, pa.DataType], key: str) -> bool:
-    return key not in types or pa.types.is_null(types[key])
+    large = any(pa.types.is_uint64(kinds[column]) for column in IDS if column in kinds)
+    return Layout(
+        {column: names[key] for column, key in columns.items()},
+        tuple(map(str, kinds.values())),
+        kinds["time"].unit,
+        large,
+        table.identity.is_text,
+    )
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

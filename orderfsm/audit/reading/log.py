@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,34 +13,52 @@ import narwhals as nw
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orderfsm.audit.columns import EVENTS_KEY, FIRST, LAST, UNITS, at_place, key_of, row_at, schema_of
+from orderfsm.audit.columns import (
+    BESIDE,
+    EVENTS_KEY,
+    FIRST,
+    LAST,
+    LINES,
+    SAID,
+    UNITS,
+    at_place,
+    key_of,
+    row_at,
+    schema_of,
+)
+from orderfsm.audit.engines.engine import Beside
 from orderfsm.invalid import InvalidValue
-from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events
+from orderfsm.trace.tables import ids_under_several, tables_of
 
 from .context import Contexts, of_files
-from .layouts import layout, named
+from .layouts import layouts, named
 from .parsing import parse, parse_rows
+from .symbols import no_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from orderfsm.audit.engines.engine import Engine, Frame, Layout, Parsed, Source
-    from orderfsm.identity import Identity
+    from orderfsm.audit.engines.engine import Engine, Frame, Parsed, Source
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.trace.tables import Tables
+
+    from .layouts import Part
 
 
 @attrs.frozen(kw_only=True)
 class Log:
-    """The `lines`, which are of the table `lifecycle`, and what the readers found besides them.
+    """The `lines` of the table `lifecycle`, one of the `tables` of a log, and what the readers found besides them.
 
-    `headers`: what the files say of their events; `names`: of the files, by their numbers; `finer`: times may be finer
-    than microseconds; `whole`: some files are deliveries of ActionTrail; `typed`: the numbers of those that an engine
-    reads itself, or 0 for a frame; `contexts`: who was behind lines.
+    Lines without an id are among those of the first of the tables. `headers`: what the files say of their events;
+    `names`: of the files, by their numbers; `finer`: times may be finer than microseconds; `whole`: some files are
+    deliveries of ActionTrail; `typed`: the numbers of those that an engine reads itself, or 0 for a frame; `contexts`:
+    who was behind lines.
     """
 
     lines: Frame
     lifecycle: Lifecycle
+    tables: Tables
     headers: frozenset[Events]
     names: Sequence[str]
     finer: bool = False
@@ -60,14 +79,15 @@ def read_files(
     sources: Sequence[Source],
     columns: Mapping[str, str] | None = None,
     progress: Callable[[int], object] = lambda _lines: None,
-    lifecycle: Lifecycle = ORDER_LIFECYCLE,
-) -> Log:
-    """The lines of files: typed Parquet as the engine reads it, everything else as the core does, once.
+    lifecycle: Lifecycle | None = None,
+) -> list[Log]:
+    """The lines of files, by tables: typed Parquet as the engine reads it, everything else as the core does, once.
 
-    `progress` is told how many lines more the core has read.
+    There is a log for each table of which there may be lines, and at least one. Of `lifecycle` alone, if it is given;
+    lines of others are among those without an id. `progress` is told how many lines more the core has read.
     """
-    identity, schema_of_lines = lifecycle.identity, schema_of(lifecycle.identity)
-    layouts: list[tuple[Layout, list[Source]]] = []
+    tables = tables_of(lifecycle)
+    parts: list[tuple[Part, list[Source]]] = []
     to_parse: list[Source] = []
     headers: set[Events] = set()
     mapped: dict[int, Mapping[str, str]] = {}
@@ -80,52 +100,117 @@ def read_files(
         if said not in set(Events):
             raise InvalidValue(f"{EVENTS_KEY.decode()} of {source.name}", said, Events)
         headers.add(Events(said))
-        mapped[source.number] = names = named(schema.names, columns, source.name, identity)
-        found = layout(schema, names, identity)
-        if found is None or not _is_safe(source, names["time"], found.unit):
+        mapped[source.number] = names = named(schema.names, columns, source.name, tables)
+        found = layouts(schema, names, tables)
+        if not found or not _is_safe(source, names["time"], found[0].layout.unit):
             to_parse.append(source)
-        else:
-            alike = next((files for other, files in layouts if other == found), None)
+            continue
+        for part in found:
+            alike = next((files for other, files in parts if other == part), None)
             if alike is None:
-                layouts.append((found, [source]))
+                parts.append((part, [source]))
             else:
                 alike.append(source)
-    frames = [engine.typed(files, found) for found, files in layouts]
+    frames = Frames(engine, tables)
+    for part, files in parts:
+        frames.add(part, engine.typed(files, part.layout))
     parsed: list[Parsed] = []
     if to_parse:
-        lines, parsed = engine.parsed(to_parse, partial(_parse, mapped, lifecycle), schema_of_lines, progress)
-        frames += [] if lines is None else [lines]
+        lines, parsed = engine.parsed(to_parse, partial(_parse, mapped, tables), schema_of(tables.judged), progress)
         headers |= {each.events for each in parsed if each.source.number not in mapped}
-    if not frames:
-        frames = [engine.small(schema_of_lines.empty_table())]
-    return Log(
-        lines=nw.concat(frames) if len(frames) > 1 else frames[0],
-        lifecycle=lifecycle,
+        if lines is not None:
+            whole = any(each.whole for each in parsed)
+            frames.add_parsed(_without_duplicates(engine, lines) if whole else lines, parsed)
+    return frames.logs(
         headers=frozenset(headers),
         names=[source.name for source in sources],
-        finer=any(each.finer for each in parsed) or any(found.unit == "ns" for found, _ in layouts),
+        finer=any(each.finer for each in parsed) or any(part.layout.unit == "ns" for part, _ in parts),
         whole=any(each.whole for each in parsed),
-        typed=frozenset(source.number for _, files in layouts for source in files),
-        contexts=of_files(sources, columns, {each.source.number for each in parsed if each.whole}, lifecycle),
+        typed=frozenset(source.number for _, files in parts for source in files),
+        contexts=of_files(sources, columns, {each.source.number for each in parsed if each.whole}, tables),
     )
 
 
-def without_duplicates(engine: Engine, log: Log) -> Log:
+class Frames:
+    """The frames of each table's lines, in the columns `LINES`."""
+
+    def __init__(self, engine: Engine, tables: Tables) -> None:
+        self._engine, self._tables = engine, tables
+        self._frames: dict[str, list[Frame]] = {}
+
+    def add(self, part: Part, lines: Frame) -> None:
+        """Lines that an engine reads itself."""
+        self._frames.setdefault(part.table.identity.key, []).append(_own(part, lines) if part.layout.beside else lines)
+
+    def add_parsed(self, lines: Frame, parsed: Iterable[Parsed]) -> None:
+        """Lines that the core read, of all tables."""
+        judged = self._tables.judged
+        if len(judged) == 1:
+            self._frames.setdefault(judged[0].identity.key, []).append(lines)
+            return
+        there = sorted(set().union(*(each.tables for each in parsed))) or [0]
+        for place in there:
+            identity = judged[place].identity
+            its = nw.col("table") == place
+            chosen = (
+                lines if len(there) == 1 else lines.filter(its | (nw.col("table") < 0) if place == there[0] else its)
+            )
+            if identity.is_text:
+                chosen = chosen.with_columns(order_id=nw.col("text_id"), new_order_id=nw.col("new_text_id"))
+            self._frames.setdefault(identity.key, []).append(chosen.select(*LINES))
+
+    def logs(self, **found: Any) -> list[Log]:
+        """A log for each table of which there may be lines."""
+        tables = [table for table in self._tables.judged if table.identity.key in self._frames]
+        if not tables:
+            tables = [self._tables.first]
+            empty = pa.schema([schema_of((tables[0],)).field(name) for name in LINES]).empty_table()
+            self._frames[tables[0].identity.key] = [self._engine.small(empty)]
+        joined = ((table, self._frames[table.identity.key]) for table in tables)
+        return [
+            Log(
+                lines=nw.concat(frames) if len(frames) > 1 else frames[0],
+                lifecycle=table,
+                tables=self._tables,
+                **found,
+            )
+            for table, frames in joined
+        ]
+
+
+def _own(part: Part, lines: Frame) -> Frame:
+    """The lines of one table among those of a file in which others have ids as well.
+
+    A line with two ids is a bad line of the first of their tables; one of a table that is not judged is another line.
+    """
+    beside, has_id = nw.col(BESIDE), ~no_id("order_id", part.table.identity)
+    own = has_id & (beside != int(Beside.EARLIER))
+    elsewhere = ~has_id & ((beside == int(Beside.NOTHING)) | (beside == int(Beside.OTHER)))
+    lines = lines.filter(own | elsewhere if part.home else own)
+    keys = [key_of("order_id", part.table), *(name for name, _, _ in part.layout.beside)]
+    several = json.dumps([str(ids_under_several(keys)), json.dumps(dict.fromkeys(keys, "..."))])
+    unsaid = beside != int(Beside.NOTHING)
+    return lines.with_columns(
+        *(nw.when(~unsaid).then(nw.col(key)).alias(key) for key in SAID),
+        bad=nw.when(unsaid & has_id).then(nw.lit(several)).otherwise(nw.col("bad")),
+        whole=nw.col("whole") | (unsaid & ~has_id),
+    ).select(*LINES)
+
+
+def _without_duplicates(engine: Engine, lines: Frame) -> Frame:
     """One line for each `event_id`: the first."""
-    if not log.whole:
-        return log
-    lines = engine.keep(log.lines)
+    lines = engine.keep(lines)
     known = lines.filter(~nw.col("event_id").is_null())
     first = known.group_by("event_id").agg(place=nw.col("place").min()).select("place")
     alone = lines.filter(nw.col("event_id").is_null())
-    return attrs.evolve(log, lines=nw.concat([known.join(first, on="place", how="semi"), alone]))
+    return nw.concat([known.join(first, on="place", how="semi"), alone])
 
 
-def _parse(mapped: Mapping[int, Mapping[str, str]], lifecycle: Lifecycle, parsed: Parsed) -> Iterator[pa.RecordBatch]:
+def _parse(mapped: Mapping[int, Mapping[str, str]], tables: Tables, parsed: Parsed) -> Iterator[pa.RecordBatch]:
     names = mapped.get(parsed.source.number)
     if names is None:
-        return parse(parsed, lifecycle)
-    return parse_rows(parsed, fields_of(_batches(parsed.source, names), names, lifecycle.identity), lifecycle)
+        return parse(parsed, tables)
+    return parse_rows(parsed, fields_of(_batches(parsed.source, names), names), tables)
 
 
 def _batches(source: Source, names: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
@@ -133,14 +218,11 @@ def _batches(source: Source, names: Mapping[str, str]) -> Iterator[pa.RecordBatc
         yield from pq.ParquetFile(source.path).iter_batches(columns=list(names.values()))
 
 
-def fields_of(
-    batches: Iterable[pa.RecordBatch], names: Mapping[str, str], identity: Identity
-) -> Iterator[dict[str, Any]]:
+def fields_of(batches: Iterable[pa.RecordBatch], names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """The rows of a table as fields of the trace format."""
-    keys = [key_of(column, identity) for column in names]
     for batch in batches:
         for row in zip(*(_values(batch.column(name)) for name in names.values()), strict=True):
-            yield dict(zip(keys, row, strict=True))
+            yield dict(zip(names, row, strict=True))
 
 
 def _values(column: pa.Array) -> list[Any]:

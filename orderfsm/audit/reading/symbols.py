@@ -10,18 +10,20 @@ import narwhals as nw
 import pyarrow as pa
 
 from orderfsm.audit.columns import ABSENT, FIRST, IDS, LAST, LINES, SAID, key_of
-from orderfsm.trace import BadLine, Outcome, Reading, line_of, readings
-from orderfsm.trace.reading import meanings_of
+from orderfsm.trace import BadLine, Outcome, Reading, readings
+from orderfsm.trace.files import fields_in
+from orderfsm.trace.reading import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from orderfsm.audit.engines.engine import Engine, Frame
     from orderfsm.identity import Identity
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.trace.tables import Tables
 
 _Key: TypeAlias = tuple[str | bool | None, ...]
-"""The five texts, and whether the call has an interval."""
+"""The texts, and whether the call has an interval."""
 
 _TIME = "2026-08-05T06:10:01Z"
 _ORDER, _OTHER_ORDER = 1, 2
@@ -33,7 +35,8 @@ _KEYS = (*SAID, "timed")
 KINDS = ("ordered", "names", "dated")
 """What decides, besides the texts, whether a line is a bad one."""
 _FLAGS = (*KINDS, "timed", "whole")
-
+NOTHING, FITTING, UNFIT = range(3)
+"""What `KINDS` tell apart: nothing stands there, what is to stand there, or something else."""
 
 MOST = 10_000
 """So many combinations are told apart whatever stands in them."""
@@ -48,10 +51,10 @@ class Symbol(NamedTuple):
 
 
 class Combination(NamedTuple):
-    """Lines that say the same: the five texts, and what else decides what a line means.
+    """Lines that say the same: their texts, and what else decides what a line means.
 
-    `ordered`: whether there is an id (0 none, 1 yes, 2 one that is none); `names`: likewise of a new order; `dated`: of
-    a time; `timed`: an interval; `whole`: of a whole second. `times`: how many there are.
+    `ordered`: whether there is an id (`NOTHING`, `FITTING` or `UNFIT`); `names`: likewise of a new order; `dated`: of a
+    time; `timed`: an interval; `whole`: of a whole second. `times`: how many there are.
     """
 
     operation: str | None
@@ -59,6 +62,7 @@ class Combination(NamedTuple):
     outcome: str | None
     code: str | None
     state: str | None
+    certificate_state: str | None
     ordered: int
     names: int
     dated: int
@@ -68,17 +72,18 @@ class Combination(NamedTuple):
 
     @property
     def said(self) -> tuple[str | None, ...]:
-        """The five texts."""
-        return self[:5]
+        """The texts."""
+        return self[:6]
 
-    def fields(self, identity: Identity) -> dict[str, Any]:
-        """A line of this kind, as fields of the trace format."""
-        times = (None, _TIME, OUT_OF_RANGE)
+    def fields(self, lifecycle: Lifecycle) -> dict[str, Any]:
+        """A line of this kind and table, as fields of the trace format."""
+        times, identity = (None, _TIME, OUT_OF_RANGE), lifecycle.identity
         ids = zip(IDS, (self.ordered, self.names), (_ORDER, _OTHER_ORDER), strict=True)
+        said = {key: text for column, text in zip(SAID, self.said, strict=True) if (key := key_of(column, lifecycle))}
         return {
-            **dict(zip(SAID, self.said, strict=True)),
+            **said,
             "time": times[self.dated],
-            **{key_of(key, identity): (None, identity.new(number), _NO_ID)[kind] for key, kind, number in ids},
+            **{key_of(key, lifecycle): (None, identity.new(number), _NO_ID)[kind] for key, kind, number in ids},
             "started": 0 if self.timed else None,
         }
 
@@ -87,11 +92,12 @@ class Combination(NamedTuple):
 class Meanings:
     """What the lines of a log mean.
 
-    `symbols`: what is said of orders, numbered from 1. `codes`: the symbol's number, by the five texts and `timed`;
+    `symbols`: what is said of orders, numbered from 1. `codes`: the symbol's number, by the texts and `timed`;
     `begun` likewise, for what a line says of the order that it names. `bad`: combinations that are bad lines. `events`,
-    `other`, `lines`: how many lines are about orders, about none, and there are at all. `answers`: how often each
+    `other`, `others`, `lines`: how many lines are about orders, about none, among these of tables that are not judged
+    or of other services, and there are at all. `answers`: how often each
     operation met each outcome (`accepted`, `unknown`, or the refusal's code, empty if it has none). `keys`: the columns
-    in which lines differ.
+    in which lines differ; `kinds`: what there is of each of `KINDS`.
     """
 
     symbols: Sequence[Symbol]
@@ -100,9 +106,11 @@ class Meanings:
     bad: list[Combination]
     events: int
     other: int
+    others: int
     lines: int
     answers: dict[tuple[str, str], int]
     keys: tuple[str, ...]
+    kinds: Mapping[str, frozenset[int]]
 
     @property
     def bits(self) -> int:
@@ -155,8 +163,9 @@ def _general(key: str, text: str, lifecycle: Lifecycle) -> str | None:
         case "code":
             return lifecycle.codes.general(text)
         case "state":
-            word = text.lower()
-            return word if word in meanings_of(lifecycle) else None
+            return words_of(lifecycle).first(text)
+        case "certificate_state":
+            return words_of(lifecycle).second(text)
         case "outcome":
             known: Collection[str] = tuple(Outcome)
         case _:
@@ -191,28 +200,30 @@ def no_id(column: str, identity: Identity) -> nw.Expr:
 
 
 def _kind(absent: nw.Expr, fits: nw.Expr) -> nw.Expr:
-    """0 where there is nothing, 1 of what fits, else 2."""
-    valid = nw.when(fits).then(nw.lit(1, nw.Int64)).otherwise(nw.lit(2, nw.Int64))
-    return nw.when(absent).then(nw.lit(0, nw.Int64)).otherwise(valid)
+    valid = nw.when(fits).then(nw.lit(FITTING, nw.Int64)).otherwise(nw.lit(UNFIT, nw.Int64))
+    return nw.when(absent).then(nw.lit(NOTHING, nw.Int64)).otherwise(valid)
 
 
-def meanings(found: Sequence[Combination], known: Sequence[Symbol], lifecycle: Lifecycle) -> Meanings:
-    """What these combinations mean; the symbols that are `known` keep their numbers."""
+def meanings(found: Sequence[Combination], known: Sequence[Symbol], lifecycle: Lifecycle, tables: Tables) -> Meanings:
+    """What these combinations of a log of one of the `tables` mean; the symbols that are `known` keep their numbers."""
     identity = lifecycle.identity
     symbols = {symbol: number for number, symbol in enumerate(known, 1)}
     codes: dict[_Key, int] = {}
     begun: dict[_Key, int] = {}
-    bad, events, other = [], 0, 0
+    bad, events, other, others = [], 0, 0, 0
     answers: dict[tuple[str, str], int] = {}
     for each in sorted(found, key=lambda one: tuple(map(repr, one))):
         if each.whole and each.operation is None and each.event is None:
-            other += each.times  # of another service
+            others += each.times
             continue
-        line = line_of(each.fields(identity), lifecycle=lifecycle)
+        line = fields_in(each.fields(lifecycle), "", 0, tables)
         if isinstance(line, BadLine):
             bad.append(each)
             continue
-        if lifecycle.by_client(line.trigger):
+        if line.lifecycle is not lifecycle and line.lifecycle not in tables.judged:
+            others += each.times
+            continue
+        if line.lifecycle.by_client(line.trigger):
             answer = (line.code or "") if line.outcome is Outcome.REFUSED else str(line.outcome)
             operation = str(line.trigger)
             answers[operation, answer] = answers.get((operation, answer), 0) + each.times
@@ -230,10 +241,12 @@ def meanings(found: Sequence[Combination], known: Sequence[Symbol], lifecycle: L
         begun=begun,
         bad=bad,
         events=events,
-        other=other,
+        other=other + others,
+        others=others,
         lines=sum(each.times for each in found),
         answers=answers,
         keys=tuple(key for key in _KEYS if len({getattr(each, key) for each in found}) > 1) or ("operation",),
+        kinds={kind: frozenset(getattr(each, kind) for each in found) for kind in KINDS},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ import pyarrow as pa
 
 from orderfsm.audit.columns import ABSENT, IDS, LINE_BITS, SAID, key_of, moment
 from orderfsm.audit.reading.symbols import KINDS, Combination, kinds
-from orderfsm.trace import BadLine, line_of, unreadable
+from orderfsm.trace import BadLine, unreadable
+from orderfsm.trace.files import fields_in
 
 from .outputs import written_whole
 
@@ -24,22 +26,34 @@ if TYPE_CHECKING:
     from orderfsm.audit.reading.log import Log
 
 
-def check_files(engine: Engine, log: Log, bad: Sequence[Combination]) -> None:
-    """An `InvalidValue` if of a file (or of the frame) that the engine reads itself all lines are bad."""
-    if not (log.typed and bad):
+def check_files(engine: Engine, logs: Sequence[tuple[Log, Sequence[Combination]]]) -> None:
+    """An `InvalidValue` if of a file (or of the frame) that the engine reads itself all lines are bad.
+
+    `logs`: of each table, with the combinations that are bad.
+    """
+    log = logs[0][0]
+    if not (log.typed and any(bad for _, bad in logs)):
         return
     number = nw.col("place") // (2 << LINE_BITS) if log.names else nw.lit(0, nw.Int64)
-    counts = [
-        dict(zip(*engine.table(counted).to_pydict().values(), strict=True))
-        for counted in (
-            lines.with_columns(number=number).group_by("number").agg(count=nw.len()).select("number", "count")
-            for lines in (log.lines, _bad(engine, log, bad))
-        )
-    ]
+
+    def counted(frames: Iterable[Frame]) -> Counter[int]:
+        found: Counter[int] = Counter()
+        for lines in frames:
+            counts = lines.with_columns(number=number).group_by("number").agg(count=nw.len()).select("number", "count")
+            found.update(dict(zip(*engine.table(counts).to_pydict().values(), strict=True)))
+        return found
+
+    of_all = counted(log.lines for log, _ in logs)
+    of_bad = counted(_bad(engine, log, bad) for log, bad in logs if bad)
     for file in sorted(log.typed):
-        if file in counts[0] and counts[0][file] == counts[1].get(file):
-            only = attrs.evolve(log, lines=log.lines.filter(number == file)) if log.names else log
-            raise unreadable(log.names[file] if log.names else "the frame", next(bad_lines_of(engine, only, bad)))
+        if of_all[file] and of_all[file] == of_bad[file]:
+            only = [
+                (attrs.evolve(log, lines=log.lines.filter(number == file)) if log.names else log, bad)
+                for log, bad in logs
+                if bad
+            ]
+            first = next(line for each, bad in only for line in bad_lines_of(engine, each, bad))
+            raise unreadable(log.names[file] if log.names else "the frame", first)
 
 
 def bad_lines_of(engine: Engine, log: Log, bad: Sequence[Combination]) -> Iterator[BadLine]:
@@ -72,10 +86,10 @@ def _bad_line(row: dict[str, Any], log: Log) -> BadLine:
     bad = row.pop("bad")
     if bad is not None:
         return BadLine(file, line, *json.loads(bad))
-    identity = log.lifecycle.identity
     time = moment(row.pop("instant"))
-    fields = {"time": time, **{key_of(column, identity): value for column, value in row.items()}}
-    found = line_of(fields, file, line, log.lifecycle)
+    said = {key: value for column, value in row.items() if (key := key_of(column, log.lifecycle))}
+    fields = {"time": time, **said}
+    found = fields_in(fields, file, line, log.tables)
     text = json.dumps({key: value for key, value in fields.items() if value is not None})
     reason = found.reason if isinstance(found, BadLine) else "not as the format says"
     return BadLine(file, line, reason, text[:80])

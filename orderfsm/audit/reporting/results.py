@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orderfsm.audit.columns import CONTEXT, pc, type_of_ids
+from orderfsm.audit.columns import CONTEXT, id_columns, pc, type_of_ids
 
 from .outputs import written_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Sequence
     from os import PathLike
 
     from orderfsm.audit.judging.judged_orders import JudgedOrders
     from orderfsm.audit.report import Seen, Violation
-    from orderfsm.identity import Identity
 
 _LINE = {
     "said": pa.string(),
@@ -44,12 +43,21 @@ _FOUND = {
 """From `said` on: the line of the violation, if there is one, and the lines before it."""
 
 
-def write_results(
-    file: str | PathLike[str], judged_orders: JudgedOrders, violations: Iterable[Violation], identity: Identity
-) -> None:
-    """Write one row for each order into `file`; the ids stand under the table's own key."""
-    schema, wrong = pa.schema([(identity.key, type_of_ids(identity)), *_FOUND.items()]), list(violations)
-    ids = pa.array([each.order_id for each in wrong], schema.types[0])
+def write_results(file: str | PathLike[str], found: Sequence[tuple[JudgedOrders, Sequence[Violation]]]) -> None:
+    """Write one row for each order into `file`; the ids of each table stand under its own key."""
+    ids = id_columns(orders.lifecycle for orders, _ in found)
+    schema = pa.schema([*ids.items(), *_FOUND.items()])
+    with written_whole(file) as path, pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for judged_orders, violations in found:
+            key = judged_orders.lifecycle.identity.key
+            for batch in _batches(judged_orders, violations):
+                others = {name: pa.nulls(len(batch[0]), kind) for name, kind in ids.items()}
+                writer.write_batch(pa.record_batch([*(others | {key: batch[0]}).values(), *batch[1:]], schema=schema))
+
+
+def _batches(judged_orders: JudgedOrders, wrong: Sequence[Violation]) -> Iterator[list[pa.Array]]:
+    """The columns of one table's orders."""
+    ids = pa.array([each.order_id for each in wrong], type_of_ids(judged_orders.lifecycle.identity))
     lines = [*map(_line, wrong), {}]
     # The last of each is for the orders that have none.
     of_violations = [
@@ -66,14 +74,12 @@ def write_results(
         pa.array([each.holds_quota for each in judged], pa.bool_()),
         pa.array([each.history.lines for each in judged_orders.variants], pa.int64()),
     ]
-    with written_whole(file) as path, pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for batch in judged_orders.rows():
-            found = [column.take(batch.column(1)) for column in columns]
-            times = [batch.column(at).cast(pa.timestamp("us", "UTC")) for at in (2, 3)]
-            its = pc.index_in(batch.column(0), value_set=ids).fill_null(len(wrong))
-            new, *seen = (column.take(its) for column in of_violations)
-            arrays = [batch.column(0), found[0], new, *found[1:], *times, *seen]
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
+    for batch in judged_orders.rows():
+        found = [column.take(batch.column(1)) for column in columns]
+        times = [batch.column(at).cast(pa.timestamp("us", "UTC")) for at in (2, 3)]
+        its = pc.index_in(batch.column(0), value_set=ids).fill_null(len(wrong))
+        new, *seen = (column.take(its) for column in of_violations)
+        yield [batch.column(0), found[0], new, *found[1:], *times, *seen]
 
 
 def _line(seen: Seen) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import attrs
 
 from orderfsm.errors import Meaning
 from orderfsm.invalid import InvalidValue
-from orderfsm.rows import DAY, Actor, State, StateRule, Transition, Trigger, TriggerRule
+from orderfsm.rows import DAY, Actor, State, StateRule, Term, Transition, Trigger, TriggerRule
 from orderfsm.trace import Events, Finding, Line, Outcome, judge
 
 if TYPE_CHECKING:
@@ -40,6 +40,15 @@ _BY_ACTOR = {
 }
 _GRAVE = 0.2
 """How likely a call is that cannot be taken back, or costs money."""
+
+_ADVERSE = 0.05
+"""How likely what nobody hopes for is, as a share of what the same actor does else."""
+
+_UNASKED = _Usual(1, 60)
+"""What the service does without completing a call."""
+
+_SUBSCRIPTION = _Usual(4, 240 * DAY)
+"""That its time comes to an end."""
 
 _KNOWN = {
     "review_failed": _Usual(2, 9 * HOUR),
@@ -70,14 +79,15 @@ class Step(NamedTuple):
     outcome: Outcome = Outcome.ACCEPTED
     code: str | None = None
     state: str | None = None
+    certificate_state: str | None = None
     begins: bool = False
     second: bool = False
     after: float = 6 * HOUR
 
     @property
-    def said(self) -> tuple[Trigger, Outcome, str | None, str | None]:
+    def said(self) -> tuple[Trigger, Outcome, str | None, str | None, str | None]:
         """What the line says, whenever and of whichever order it is."""
-        return self[:4]
+        return self[:5]
 
     def line(self, number: int, lifecycle: Lifecycle) -> Line:
         """The line, the `number`-th of its history; all are of one time."""
@@ -89,6 +99,7 @@ class Step(NamedTuple):
             outcome=self.outcome,
             code=self.code,
             state=self.state,
+            certificate_state=self.certificate_state,
             new_order_id=second if self.begins else None,
             number=number,
             lifecycle=lifecycle,
@@ -156,18 +167,30 @@ class Author:
         rule = self._random.choice(self._lifecycle.states)
         words = self._words(rule)
         if trigger in words:
-            return Step(trigger, state=self._random.choice(words[trigger]))
+            return self._read(trigger, rule, words)
         if self._lifecycle.by_client(trigger) and self._random.random() < 0.25:
             return Step(trigger, Outcome.REFUSED, self._lifecycle.service_refusal(rule.state, trigger).error.code)
         return Step(trigger)
 
     def _words(self, rule: StateRule) -> dict[Trigger, list[str]]:
-        """What the reads of an order that is in that state may answer."""
+        """What the reads of an order that is in that state may answer, second words aside."""
         words: dict[Trigger, list[str]] = {}
         for at, vocabulary in enumerate(self._lifecycle.vocabularies):
-            if vocabulary.operation in self._lifecycle.reads and rule.readings(at):
+            if vocabulary.operation in self._lifecycle.reads and rule.readings(at) and not vocabulary.apart:
                 words.setdefault(vocabulary.operation, []).extend(rule.readings(at))
         return words
+
+    def _read(self, read: Trigger, rule: StateRule, words: dict[Trigger, list[str]], *, second: bool = False) -> Step:
+        """A read of an order that is in that state; it answers a second word as well, if the table tells one apart."""
+        state = self._random.choice(words[read])
+        beside = [
+            rule.readings(at)
+            for at, vocabulary in enumerate(self._lifecycle.vocabularies)
+            if vocabulary.apart and read in vocabulary.operations and rule.readings(at)
+        ]
+        return Step(
+            read, state=state, certificate_state=self._random.choice(beside[0]) if beside else None, second=second
+        )
 
     def _walk(self, state: State | None, steps: list[Step], *, second: bool) -> State | None:
         """Go on from `state` until the order ends or is given up; a first order is renewed once at most.
@@ -211,7 +234,7 @@ class Author:
             reads = [read for read in words if rows.get(read) is not None]
             if reads:
                 read = self._random.choice(reads)
-                steps.append(Step(read, state=self._random.choice(words[read]), second=second))
+                steps.append(self._read(read, self._lifecycle.state_rules[state], words, second=second))
         elif chance > 1 - _REFUSED and self._calls:
             call = self._random.choice(self._calls)
             if rows.get(call, ...) is None:
@@ -223,8 +246,13 @@ def _usual(rule: TriggerRule) -> _Usual:
     known = _KNOWN.get(rule.trigger)
     if known is not None:
         return known
-    weight, seconds = _BY_ACTOR[rule.actor]
-    return _Usual(_GRAVE if rule.grave else weight, seconds if rule.takes is None else sum(rule.takes) / 2)
+    usual = _BY_ACTOR[rule.actor]
+    if rule.actor is Actor.SERVICE and rule.follows is None:
+        usual = _UNASKED
+    elif rule.before_end is not None and rule.term is Term.SUBSCRIPTION:
+        usual = _SUBSCRIPTION
+    weight = usual.weight * (_ADVERSE if rule.adverse else 1)
+    return _Usual(_GRAVE if rule.grave else weight, usual.seconds if rule.takes is None else sum(rule.takes) / 2)
 
 
 def _codes(lifecycle: Lifecycle, meaning: Meaning) -> Iterator[str]:

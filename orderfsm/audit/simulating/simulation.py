@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orderfsm.audit.columns import EVENTS_KEY, SAID, pc, type_of_ids
+from orderfsm.audit.columns import EVENTS_KEY, SAID, SECOND, key_of, pc, type_of_ids
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import DAY, Trigger
@@ -264,9 +264,11 @@ class _Writer:
         self._file: Any = None
         self.lines = 0
         self.files: list[str] = []
-        said = [_fields(*word, is_event=not lifecycle.by_client(word[0])) for word in words]
+        apart = key_of(SECOND, lifecycle)
+        said = [_fields(*word, apart=apart, is_event=not lifecycle.by_client(word[0])) for word in words]
         self._texts = pa.array([json.dumps(fields)[1:-1] for fields in said])
-        self._columns = {key: pa.array([fields.get(key) for fields in said], pa.string()) for key in SAID}
+        keys = [key for column in SAID if (key := key_of(column, lifecycle))]
+        self._columns = {key: pa.array([fields.get(key) for fields in said], pa.string()) for key in keys}
 
     def add(self, lines: _Lines) -> None:
         if not len(lines.time):
@@ -348,13 +350,21 @@ class _Writer:
 
 
 def _fields(
-    trigger: Trigger, outcome: Outcome, code: str | None, state: str | None, *, is_event: bool
+    trigger: Trigger,
+    outcome: Outcome,
+    code: str | None,
+    state: str | None,
+    second: str | None,
+    *,
+    apart: str,
+    is_event: bool,
 ) -> dict[str, str]:
-    """A line's keys and what stands there; an event has no outcome."""
+    """A line's keys and what stands there, the second word as `apart`; an event has no outcome."""
     fields = {
         "event" if is_event else "operation": str(trigger),
         "outcome": None if is_event else str(outcome),
         "code": code,
         "state": state,
+        apart: second,
     }
     return {key: value for key, value in fields.items() if value is not None}
