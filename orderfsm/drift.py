@@ -1,7 +1,7 @@
 """Whether the official SDK still says what the spec says: an alarm for changes of the API.
 
-The SDK's models are generated from the API's documents, and their comments are those documents' words. So a new value
-of `Type` or `Status`, a new operation on orders or a new parameter shows in a new release of the SDK. The source is
+The SDK's models are generated from the API's documents, and their comments are those documents' words. So a new word
+for a state, a new operation on orders or instances or a new parameter shows in a new release of the SDK. The source is
 read, not imported.
 """
 
@@ -17,8 +17,8 @@ import attrs
 
 from .extras import needs
 from .invalid import InvalidValue
-from .questions import ORDER_LIFECYCLE
-from .tables.api import PARAMETERS
+from .tables import NAMES, named
+from .tables.api import PARAMETERS, PURCHASES
 from .verdict import Uncertain
 from .words import meanings
 
@@ -27,21 +27,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from .lifecycle import Lifecycle
+    from .rows import Vocabulary
 
 PACKAGE = "alibabacloud_cas20200407"
 
 OUTSIDE = {
     "ListTrusteeOrder": "hosting, not the life of an order",
-    "GetUserCertificateDetail": "about a certificate; it names the order that the certificate came from",
+    "GetUserCertificateDetail": "about a certificate; it names the order, or the instance, that it came from",
+    "GetCertificateDetail": "about a certificate; it names the instance that it came from",
+    "ListCertWarehouse": "certificates of private CAs",
+    "DescribeDeploymentJob": "where certificates are used",
+    "ListDeploymentJob": "where certificates are used",
 }
-"""Operations that take or answer an OrderId and are not in the spec, and why."""
-
-WORDS = (
-    ("DescribeCertificateStateResponseBody", "Type"),
-    ("ListUserCertificateOrderRequest", "Status"),
-    ("ListUserCertificateOrderResponseBodyCertificateOrderList", "Status"),
-)
-"""The fields, with the models in which they are, whose documented values are the spec's vocabularies."""
+"""Operations that take or answer the id of an order or an instance and are in no table, and why."""
 
 
 @attrs.frozen
@@ -58,46 +56,65 @@ class Difference:
 
 @attrs.frozen
 class Drift(Uncertain):
-    """What the SDK of `version` says otherwise than the spec."""
+    """What the SDK of `version` says otherwise than the `tables`, which are named here."""
 
     _instead: ClassVar[str] = "ask its `.differences`"
     version: str
     differences: tuple[Difference, ...]
+    tables: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The same, as `orderfsm drift --json` prints it."""
-        return {"sdk": self.version, "drift": [attrs.asdict(each) for each in self.differences]}
+        return {
+            "sdk": self.version,
+            "tables": [*self.tables],
+            "drift": [attrs.asdict(each) for each in self.differences],
+        }
 
 
-def drift(folder: str | os.PathLike[str] | None = None, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Drift:
-    """Compare the SDK whose package is in `folder` (None: the installed one) with the spec.
+def drift(folder: str | os.PathLike[str] | None = None, lifecycle: Lifecycle | None = None) -> Drift:
+    """Compare the SDK whose package is in `folder` (None: the installed one) with the table `lifecycle`.
 
-    Compared are the values of `Type` and `Status`, the operations that take or answer an OrderId, and the parameters of
-    the spec's operations, with whether they are required. Raises `MissingExtra` if no SDK is installed, and
-    `InvalidValue` if there is none in `folder`, or one whose comments do not list the values (before 3.x), and for a
-    `lifecycle` that is not about orders of the CAS API.
+    None: with every table of this package of which the SDK knows anything. Compared are the words of the fields that
+    are read, the operations that take or answer an id, and the parameters of the table's operations, with whether they
+    are required. Raises `MissingExtra` if no SDK is installed, and `InvalidValue` if there is none in `folder`, or one
+    whose comments do not list the words (before 3.x), and for a `lifecycle` that is not of the CAS API.
     """
-    if foreign := [operation for operation in lifecycle.operations if operation not in set(PARAMETERS)]:
-        accepted = f"a table of the CAS API, whose SDK is compared; that has no {foreign[0]}"
-        raise InvalidValue("lifecycle", lifecycle.name, [accepted])
     sdk = _SDK.read(_installed() if folder is None else Path(folder))
-    differences = [*_values(sdk, lifecycle), *_operations(sdk, lifecycle), *_parameters(sdk, lifecycle)]
-    return Drift(sdk.version, tuple(differences))
+    tables = [lifecycle] if lifecycle is not None else [each for each in map(named, NAMES) if any(sdk.read_in(each))]
+    for table in tables:
+        if not any(operation in sdk.actions for operation in table.operations):
+            accepted = f"a table of the CAS API, whose SDK is compared; that has no {table.operations[0]}"
+            raise InvalidValue("lifecycle", table.name, [accepted])
+    if not any(sdk.fields(model)[each.field].values for table in tables for each, model in sdk.read_in(table)):
+        wanted = "version 3.x, whose comments list the words of what is read"
+        raise InvalidValue("SDK", str(folder), [wanted])
+    parts = (_values, _operations, _parameters)
+    differences = tuple(each for table in tables for part in parts for each in part(sdk, table))
+    return Drift(sdk.version, differences, tuple(table.name for table in tables))
 
 
 # -- comparing ---------------------------------------------------------------------------------------------------------
 
 
 def _values(sdk: _SDK, lifecycle: Lifecycle) -> Iterator[Difference]:
-    for model, field in WORDS:
-        documented = sdk.fields(model).get(field, _Field()).values
-        for vocabulary in lifecycle.vocabularies:
-            if vocabulary.field == field and model.startswith(vocabulary.operation):
-                yield from _compared("value", f"{model}.{field}", meanings(lifecycle, vocabulary), documented)
+    known = list(sdk.read_in(lifecycle))
+    for vocabulary in lifecycle.vocabularies:
+        words = filter(None, meanings(lifecycle, vocabulary))  # that a field is absent is no word of it
+        ours = list(words)
+        models = [model for each, model in known if each is vocabulary]
+        for model in models:
+            yield from _compared(
+                "value", f"{model}.{vocabulary.field}", ours, sdk.fields(model)[vocabulary.field].values
+            )
+        for operation in vocabulary.operations:
+            if not any(model.startswith(f"{operation}ResponseBody") for model in models):
+                yield Difference("vanished field", operation, vocabulary.field)
 
 
 def _operations(sdk: _SDK, lifecycle: Lifecycle) -> Iterator[Difference]:
-    ours, parameter = lifecycle.operations, lifecycle.identity.parameter
+    ours = [operation for operation in lifecycle.operations if operation not in PURCHASES]
+    parameter = lifecycle.identity.parameter
     theirs = [action for action in sdk.actions if action in ours or sdk.is_about(parameter, action)]
     yield from _compared("operation", "client", ours, [action for action in theirs if action not in OUTSIDE])
 
@@ -153,10 +170,16 @@ class _SDK:
         models = {name: fields for source in sources for name, fields in _models(source.read_text(encoding="utf-8"))}
         version = re.search(r"__version__ = '(.*)'", (folder / "__init__.py").read_text(encoding="utf-8"))
         actions = re.findall(r"\baction ?= ?'(\w+)'", client.read_text(encoding="utf-8"))
-        sdk = cls(version[1] if version else "unknown", models, tuple(dict.fromkeys(actions)))
-        if not any(sdk.fields(model).get(field, _Field()).values for model, field in WORDS):
-            raise InvalidValue("SDK", str(folder), ["version 3.x, whose comments list the values of Type and Status"])
-        return sdk
+        return cls(version[1] if version else "unknown", models, tuple(dict.fromkeys(actions)))
+
+    def read_in(self, lifecycle: Lifecycle) -> Iterator[tuple[Vocabulary, str]]:
+        """The vocabularies of a table, each with the models that have its field: answers, and what is asked for."""
+        for vocabulary in lifecycle.vocabularies:
+            for model, fields in self.models.items():
+                if vocabulary.field in fields and model.startswith(
+                    tuple(f"{each}{part}" for each in vocabulary.operations for part in ("Request", "ResponseBody"))
+                ):
+                    yield vocabulary, model
 
     def fields(self, model: str) -> Mapping[str, _Field]:
         return self.models.get(model, {})

@@ -7,12 +7,14 @@ site.
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.export import divergences, exported
+from orderfsm.export import divergences, exported, words_of_states
+from orderfsm.tables import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +36,9 @@ FORMS = {
     "lifecycle.html": "html",
 }
 """The table's forms by the name of their file in the site; the SVG is under docs/, where the README shows it."""
+
+TABLES = {"": "orders", "instances.": "instances"}
+"""What the names of a table's files begin with; the interactive page shows every table."""
 
 REFERENCE = {
     "the questions": ["orderfsm.lifecycle", "orderfsm.explanation", "orderfsm.paths", "orderfsm.order"],
@@ -57,15 +62,19 @@ LOADED = re.compile(
 
 def drifted(root: Path = ROOT) -> list[str]:
     """The generated parts of pages that are not what the table generates now, as sentences."""
+    instances = named("instances")
+
+    def text(name: str) -> str:
+        return (root / name).read_text("utf-8")
+
     parts = {
-        "docs/lifecycle.svg": ([(root / "docs/lifecycle.svg").read_text("utf-8")], exported("svg")),
-        "the diagram in README.md": (MERMAID.findall((root / "README.md").read_text("utf-8")), exported("mermaid")),
-        "the list in docs/divergences.md": (
-            GENERATED.findall((root / "docs/divergences.md").read_text("utf-8")),
-            divergences(),
-        ),
+        "docs/lifecycle.svg": ([text("docs/lifecycle.svg")], [exported("svg")]),
+        "docs/instances.svg": ([text("docs/instances.svg")], [exported("svg", instances)]),
+        "the diagram in README.md": (MERMAID.findall(text("README.md")), [exported("mermaid")]),
+        "the list in docs/divergences.md": (GENERATED.findall(text("docs/divergences.md")), [divergences()]),
+        "the states in docs/instances.md": (GENERATED.findall(text("docs/instances.md")), [words_of_states(instances)]),
     }
-    return [f"{name} is not what the table generates now" for name, (found, now) in parts.items() if found != [now]]
+    return [f"{name} is not what the table generates now" for name, (found, now) in parts.items() if found != now]
 
 
 def on_pre_build(config: MkDocsConfig) -> None:
@@ -82,8 +91,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     from mkdocs.structure.files import File
 
     root = Path(config.config_file_path).parent
-    for name, form in FORMS.items():
-        files.append(File.generated(config, name, content=exported(form)))
+    for (beginning, table), (name, form) in itertools.product(TABLES.items(), FORMS.items()):
+        files.append(File.generated(config, beginning + name, content=exported(form, named(table))))
     for title, modules in REFERENCE.items():
         text = "\n".join([f"# Reference: {title}", *(f"\n::: {module}" for module in modules)])
         files.append(File.generated(config, f"reference/{title.replace(' ', '-').replace(',', '')}.md", content=text))

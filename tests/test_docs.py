@@ -6,8 +6,11 @@ import doctest
 import re
 from pathlib import Path
 
+import pytest
+
 from orderfsm import ORDER_LIFECYCLE, Basis
-from orderfsm.export import divergences
+from orderfsm.export import divergences, words_of_states
+from orderfsm.tables import named
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -27,6 +30,16 @@ def test_every_inferred_rule_is_a_divergence():
     assert len(divergences().splitlines()) == count + 2
 
 
-def test_the_examples_of_the_machine_run():
+@pytest.mark.parametrize("page", ["machine.md", "instances.md"])
+def test_the_examples_of_a_page_run(page):
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    assert doctest.testfile(str(DOCS / "machine.md"), module_relative=False, optionflags=options).failed == 0
+    done = doctest.testfile(str(DOCS / page), module_relative=False, optionflags=options)
+    assert (done.failed, done.attempted > 0) == (0, True)
+
+
+def test_the_states_of_an_instance_stand_there_with_both_words():
+    (generated,) = re.findall(
+        r"<!-- generated: .*? -->\n(.*?)<!-- end -->", (DOCS / "instances.md").read_text(), re.DOTALL
+    )
+    assert generated == words_of_states(named("instances"))
+    assert "| `refunding` | refund under way | `inactive` or `normal` | absent or `revoked` |" in generated

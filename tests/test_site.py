@@ -35,10 +35,12 @@ def test_nothing_generated_has_drifted():
         ("docs/lifecycle.svg", "(ca) review passed", "(ca) review done", "docs/lifecycle.svg"),
         ("README.md", "[*] --> pending_review : CreateCertificateRequest", "[*] --> issued : Create", "README.md"),
         ("docs/divergences.md", "| that it is allowed |", "| nothing |", "docs/divergences.md"),
+        ("docs/instances.svg", "(ca) review failed", "(ca) review done", "docs/instances.svg"),
+        ("docs/instances.md", "| `idle` | nothing applied", "| `idle` | something applied", "docs/instances.md"),
     ],
 )
 def test_what_has_drifted_is_named(tmp_path, file, old, new, named):
-    for name in ("docs/lifecycle.svg", "README.md", "docs/divergences.md"):
+    for name in ("docs/lifecycle.svg", "docs/instances.svg", "README.md", "docs/divergences.md", "docs/instances.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         text = (ROOT / name).read_text(encoding="utf-8")
         assert name != file or old in text

@@ -11,17 +11,17 @@ import orderfsm as api
 from orderfsm.explanation import explain as explain_states
 from orderfsm.export import document
 from orderfsm.invalid import OrderFSMError, Unreachable
-from orderfsm.paths import Plan
+from orderfsm.paths import Plan, time_taken
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.rows import Actor, State, Trigger
+from orderfsm.rows import Actor, State, Transition, Trigger
 from orderfsm.verdict import Verdict
 
+from .account import instances, orders
 from .audit import audit, simulate
-from .choice import STATES, TRIGGER, in_table, union
+from .choice import STATES, TRIGGER, in_table, notes, union
 from .conform import conform
 from .export import diff, drift, export
-from .orders import orders
-from .printing import as_json, print_columns, print_json
+from .printing import DURATION, as_json, print_columns, print_json
 from .replay import replay
 from .serve import serve
 
@@ -51,11 +51,18 @@ in_states = click.option(
     callback=union,
     help="State, Type, Status, or none; if given again, any of them is possible.",
 )
+at_age = click.option(
+    "--age",
+    type=DURATION,
+    metavar="DURATION",
+    help="How long ago it began, such as 8d; else every call counts as in time.",
+)
 _STATES = ", ".join(_name(state) for state in ORDER_LIFECYCLE.state_rules)
 _OPERATIONS = ", ".join(trigger.name.lower() for trigger in ORDER_LIFECYCLE.operations)
 WORDS = f"""TRIGGER is an operation ({_OPERATIONS}), by its name or API action, or an event
 ({", ".join(ORDER_LIFECYCLE.events)}). A state is one of {_STATES}, or what the API or its documents call it (process,
-CHECKING, "pending review"). With --table they are those of the other table."""
+CHECKING, "pending review"), or FIELD=WORD, also of several fields of one answer (Status=normal,CertificateStatus=, of
+which the second is absent). With --table they are those of the other table."""
 
 
 def run(arguments: Sequence[str] | None) -> int:
@@ -81,7 +88,7 @@ def cli() -> None:
     """The life cycle of an Alibaba Cloud certificate order: what is allowed, why, and how to reach another state."""
 
 
-for _command in serve, orders, replay, conform, export, diff, drift, audit, simulate:
+for _command in serve, orders, instances, replay, conform, export, diff, drift, audit, simulate:
     cli.add_command(_command)
 
 
@@ -96,6 +103,7 @@ def table(lifecycle: Lifecycle, *, as_json: bool) -> int:
     rows: list[tuple[str, ...]] = [("FROM", "TRIGGER", "TO", *["QUOTA"] * quota, "BASIS", "REFERENCE", "NOTE")]
     for row in lifecycle.transitions:
         target = _name(row.target) + (f", creates {row.creates}" if row.creates else "")
+        target += ("" if row.within is None else f", {row.within}") + (", edited" if row.edits else "")
         effect = [row.quota_text] * quota
         rows.append((_name(row.source), row.trigger, target, *effect, row.basis, row.reference, row.note))
     return print_columns(rows)
@@ -104,37 +112,55 @@ def table(lifecycle: Lifecycle, *, as_json: bool) -> int:
 @cli.command(epilog=WORDS)
 @click.argument("trigger", type=TRIGGER)
 @in_states
+@at_age
 @in_table
 @as_json
-def check(trigger: Trigger, states: frozenset[State | None], lifecycle: Lifecycle, *, as_json: bool) -> int:
+def check(
+    trigger: Trigger, states: frozenset[State | None], age: float | None, lifecycle: Lifecycle, *, as_json: bool
+) -> int:
     """Say whether TRIGGER is allowed.
 
     Exit 0 if it is, 1 if it is not, 3 if it is in some of the states that --state may mean, or if nobody says.
     """
-    why = explain_states(lifecycle, states, trigger)
+    why = explain_states(lifecycle, states, trigger, age)
     if as_json:
-        print_json(why.as_json())
+        print_json(_noted(why.as_json()))
     else:
         click.echo(str(why.verdict))
         for state in why.states:
-            click.echo(f"  {explain_states(lifecycle, [state], trigger)}")
+            click.echo(f"  {explain_states(lifecycle, [state], trigger, age)}")
+        _print_notes()
     return EXIT_OF[why.verdict]
+
+
+def _noted(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer, with what the words that were asked for may mean as well, if they may."""
+    said = "; ".join(filter(None, [answer.get("note", ""), *notes()]))
+    return answer | {"note": said} if said else answer
+
+
+def _print_notes() -> None:
+    for note in notes():
+        click.echo(f"note: {note}")
 
 
 @cli.command(epilog=WORDS)
 @click.argument("trigger", type=TRIGGER)
 @in_states
+@at_age
 @in_table
 @as_json
-def explain(trigger: Trigger, states: frozenset[State | None], lifecycle: Lifecycle, *, as_json: bool) -> int:
+def explain(
+    trigger: Trigger, states: frozenset[State | None], age: float | None, lifecycle: Lifecycle, *, as_json: bool
+) -> int:
     """Say why TRIGGER is allowed or refused, and what to do instead.
 
     For every state that --state may mean, with the source of the rule. Exit 0 whatever the answer.
     """
     if as_json:
-        return print_json(explain_states(lifecycle, states, trigger).as_json())
+        return print_json(_noted(explain_states(lifecycle, states, trigger, age).as_json()))
     for state in _ordered(states, lifecycle):
-        why = explain_states(lifecycle, [state], trigger)
+        why = explain_states(lifecycle, [state], trigger, age)
         click.echo(f"{_name(state)}: {why.verdict}")
         click.echo(f"  why:      {why.reason}")
         click.echo(f"  source:   {why.basis}, {why.reference}")
@@ -143,6 +169,7 @@ def explain(trigger: Trigger, states: frozenset[State | None], lifecycle: Lifecy
         click.echo(f"  allowed:  {', '.join(why.allowed) or 'nothing that changes anything'}")
         if why.instead is not None:
             click.echo(f"  instead:  {why.instead}")
+    _print_notes()
     return 0
 
 
@@ -151,6 +178,7 @@ def explain(trigger: Trigger, states: frozenset[State | None], lifecycle: Lifecy
 @click.option("--to", "goals", type=STATES, required=True, help="State, Type or Status.")
 @click.option("--events", is_flag=True, help="Also wait for what others do.")
 @click.option("--grave", is_flag=True, help="Also calls that cannot be taken back, or cost money.")
+@at_age
 @in_table
 @as_json
 def plan(
@@ -168,15 +196,17 @@ def plan(
     path = found[0] if same else None
     if as_json:
         rows = path.steps if path is not None else ()
-        steps = [{"source": row.source, "trigger": row.trigger, "target": row.target} for row in rows]
+        steps = [_step(row, lifecycle) for row in rows]
         start, goal = map(_one_or_all, (list(plans), ends)) if path is None else (path.start, path.goal)
-        print_json({"table": lifecycle.name, "from": start, "to": goal, "steps": steps})
+        print_json(_noted({"table": lifecycle.name, "from": start, "to": goal, "steps": steps}))
     elif path is not None:
         _print_path(path, lifecycle)
     else:
         for start, plan_or_error in plans.items():
             text = str(plan_or_error)
             click.echo(f"from {_name(start)}: {text}" if isinstance(plan_or_error, Plan) else text)
+    if not as_json:
+        _print_notes()
     return 0 if path is not None else 3 if found else 1
 
 
@@ -194,11 +224,19 @@ def _nearest(plan: Callable[..., Plan], start: State | None, goals: list[State |
 
 def _print_path(path: Plan, lifecycle: Lifecycle) -> None:
     for number, step in enumerate(path.steps, 1):
-        actor = lifecycle.actor(step)
-        who = "" if actor is Actor.CLIENT else f"  (wait: {actor})"
+        rule = lifecycle.trigger_rules[step.trigger]
+        time = f", {time_taken(*rule.takes)}" if rule.takes else ""
+        who = "" if rule.actor is Actor.CLIENT else f"  (wait: {rule.actor}{time})"
         click.echo(f"{number}. {step.trigger}: {_name(step.source)} -> {step.target}{who}")
     if not path.steps:
         click.echo("nothing to do")
+
+
+def _step(row: Transition, lifecycle: Lifecycle) -> dict[str, Any]:
+    """A step of a plan; what the service completes says how many seconds that takes, the least and the most."""
+    takes = lifecycle.trigger_rules[row.trigger].takes
+    step = {"source": row.source, "trigger": row.trigger, "target": row.target}
+    return step | ({"takes": [*takes]} if takes else {})
 
 
 def _one_or_all(states: list[State | None]) -> Any:

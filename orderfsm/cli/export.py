@@ -11,7 +11,7 @@ from orderfsm.drift import drift as compare_sdk
 from orderfsm.export import FORMATS, exported, read
 from orderfsm.export import diff as compare
 
-from .choice import in_table
+from .choice import in_any_table, in_table
 from .printing import as_json, print_columns, print_json
 
 if TYPE_CHECKING:
@@ -74,14 +74,15 @@ def diff(old: str, new: str, *, as_json: bool) -> int:
 @click.option(
     "--sdk", metavar="FOLDER", type=click.Path(file_okay=False), help="The SDK's package; default: installed."
 )
+@in_any_table
 @as_json
-def drift(sdk: str | None, *, as_json: bool) -> int:
-    """Say what the official SDK documents otherwise than the table.
+def drift(sdk: str | None, lifecycle: Lifecycle | None, *, as_json: bool) -> int:
+    """Say what the official SDK documents otherwise than the tables.
 
-    Values of Type and Status, operations on orders, and their parameters: what is new, and what is gone. Exit 1 if
-    anything is.
+    The words of what is read, operations on orders and instances, and their parameters: what is new, and what is gone.
+    Exit 1 if anything is.
     """
-    found = compare_sdk(sdk)
+    found = compare_sdk(sdk, lifecycle)
     if as_json:
         print_json(found.as_json())
     else:

@@ -5,9 +5,21 @@
 
 from __future__ import annotations
 
-from .labels import fields_of, mark, state_name, text_width
+from .labels import fields_of, mark, state_name, text_width, time_of
 from .layout import WIDTH
 from .picture import STYLE, Step, svg
 from .text import dot, mermaid
 
-__all__ = ["STYLE", "WIDTH", "Step", "dot", "fields_of", "mark", "mermaid", "state_name", "svg", "text_width"]
+__all__ = [
+    "STYLE",
+    "WIDTH",
+    "Step",
+    "dot",
+    "fields_of",
+    "mark",
+    "mermaid",
+    "state_name",
+    "svg",
+    "text_width",
+    "time_of",
+]

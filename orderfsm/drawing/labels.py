@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from orderfsm.paths import time_taken
 from orderfsm.rows import DAY, Basis
+from orderfsm.words import named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, StateRule, Transition
+    from orderfsm.rows import State, StateRule, Transition, Window
 
 _WIDTHS = (
     dict.fromkeys("fijlt.,:;|'!()[] -I/", 0.32)
@@ -22,7 +25,7 @@ _WIDTHS = (
 
 def text_width(text: str, size: float = 12, *, bold: bool = False) -> float:
     """About how wide `text` is in Arial or a face like it; rather a little too much than too little."""
-    ems = sum(_WIDTHS.get(character, 0.56 if character < "\u2e80" else 1) for character in text)
+    ems = math.fsum(_WIDTHS.get(character, 0.56 if character < "\u2e80" else 1) for character in text)
     return ems * size * (1.09 if bold else 1.02)
 
 
@@ -31,9 +34,10 @@ LEADING = 15
 
 
 class Text(NamedTuple):
-    """A line of a label: what it says, of which row, and whether that is a client's operation."""
+    """A line of a label: what it says, and as a tooltip, of which row, and whether that is a client's operation."""
 
     words: str
+    title: str
     row: Transition
     by_client: bool
     note: bool = False
@@ -66,7 +70,13 @@ def state_name(state: State | None, lifecycle: Lifecycle) -> str:
 def fields_of(rule: StateRule, lifecycle: Lifecycle) -> list[str]:
     """What a state is read as, field by field: `Type payed`, `Phase moving or waiting`."""
     fields = ((each.field, rule.readings(at)) for at, each in enumerate(lifecycle.vocabularies))
-    return [f"{field} {' or '.join(words)}" for field, words in fields if words]
+    return [f"{field} {' or '.join(map(named, words))}" for field, words in fields if words]
+
+
+def time_of(row: Transition, lifecycle: Lifecycle) -> str:
+    """How long after which call an event completes it, if the table says so: `3 to 6 seconds after CreateInstance`."""
+    rule = lifecycle.trigger_rules[row.trigger]
+    return "" if rule.takes is None else f"{time_taken(*rule.takes)} after {rule.follows}"
 
 
 def texts_of(row: Transition, lifecycle: Lifecycle, flow: Mapping[Transition, int]) -> list[Text]:
@@ -78,13 +88,25 @@ def texts_of(row: Transition, lifecycle: Lifecycle, flow: Mapping[Transition, in
         words.append(f"{row.quota:+d}".replace("-", "\N{MINUS SIGN}"))
     if row.quota_within is not None:
         words.append(within_days(row.quota_within))
+    if row.within is not None:
+        words.append(first_days(row.within))
     words += filter(None, [mark(row.basis)])
     count = f": {flow[row]:,}" if row in flow else ""
-    texts = [Text(" ".join(words) + count, row, by_client)]
+    said = ", ".join(filter(None, [row.trigger, time_of(row, lifecycle)]))
+    title = f"{said} ({row.basis}: {row.reference})"
+    texts = [Text(" ".join(words) + count, title, row, by_client)]
     if row.creates is not None:
-        texts.append(Text(f"new {lifecycle.noun}: {state_name(row.creates, lifecycle)}", row, by_client, note=True))
+        texts.append(
+            Text(f"new {lifecycle.noun}: {state_name(row.creates, lifecycle)}", title, row, by_client, note=True)
+        )
     return texts
 
 
 def within_days(seconds: int) -> str:
+    """How long after issuance a unit is given back: `<= 30 d`, with the sign for it."""
     return f"\N{LESS-THAN OR EQUAL TO} {seconds / DAY:g} d"
+
+
+def first_days(window: Window) -> str:
+    """How long from its beginning an order may be treated so: `first 7 d`."""
+    return f"first {window.seconds / DAY:g} d"

@@ -2,12 +2,14 @@
 
 Boxes stand where the table's `places` puts them (states that it does not know: in layers below), every pair of states
 with rows between them is one line of right angles, and of all lines and all places for its label the cheapest is taken
-(short, straight, crossing nothing).
+(short, straight, crossing nothing). A line that cannot but cross something is cut short: it ends at the name of the
+state to which it leads.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -65,6 +67,10 @@ class Rect(NamedTuple):
     def length(self) -> float:
         return self.right - self.left + self.bottom - self.top
 
+    def joined(self, other: Rect) -> Rect:
+        """The smallest rectangle around both."""
+        return Rect(*map(min, self[:2], other[:2]), *map(max, self[2:], other[2:]))
+
     def grown(self, by: float) -> Rect:
         return Rect(self.left - by, self.top - by, self.right + by, self.bottom + by)
 
@@ -83,11 +89,19 @@ class _Label(NamedTuple):
 
 @attrs.frozen(eq=False)
 class _Line:
-    """A way on which an edge may go: its corners, its legs, and what it costs by itself."""
+    """A way on which an edge may go: its corners, its legs, and what it costs by itself.
+
+    `stub` is where the name of its target stands, if it is cut short.
+    """
 
     points: tuple[Point, ...]
     legs: list[Rect]
     cost: float
+    stub: Rect | None = None
+
+
+NOWHERE = _Line((), [], 0)
+"""The line of an edge that is not drawn yet."""
 
 
 @attrs.define(eq=False)
@@ -97,19 +111,16 @@ class Edge:
     source: State | None
     target: State | None
     texts: list[Text]
-    line: _Line = _Line((), [], 0)
+    line: _Line = NOWHERE
     label: _Label | None = None
+    broad: float = 1
+    """How far the line reaches to either side."""
 
     @property
     def kinds(self) -> list[tuple[bool, Basis]]:
         """The strands of the line, one for each kind of row, operations first."""
         kinds = {text.kind for text in self.texts}
         return sorted(kinds, key=lambda kind: (kind[0], tuple(Basis).index(kind[1])), reverse=True)
-
-    @property
-    def broad(self) -> float:
-        """How far the line reaches to either side."""
-        return (len(self.kinds) - 1) * STRAND / 2 + 1
 
 
 class _Port(NamedTuple):
@@ -124,8 +135,9 @@ class _Port(NamedTuple):
 
 def _ports(box: Rect) -> Iterator[_Port]:
     x, y = box.middle
-    for off in (0, -22, 22, -44, 44):
-        if abs(off) < (box.right - box.left) / 2 - 8:
+    reach = (box.right - box.left) / 2 - 8
+    for off in (0, -22, 22, -44, 44, -66, 66, -88, 88):
+        if abs(off) < reach and (abs(off) <= 44 or reach > 72):
             yield _Port(x + off, box.top, 0, -1, abs(off))
             yield _Port(x + off, box.bottom, 0, 1, abs(off))
     for off in (0, -11, 11):
@@ -156,6 +168,9 @@ def _beside(edge: Edge, line: _Line) -> Iterator[tuple[float, _Label]]:
     """The places for a label along a line, and what each costs."""
     width, height = max(text.width for text in edge.texts), LEADING * len(edge.texts)
     gap = edge.broad + 6
+    if line.stub is not None:
+        yield from _around(line.stub.joined(line.legs[0]).grown(3), width, height)
+        return
     for leg in line.legs:
         for share in (0.5, 0.35, 0.65, 0.2, 0.8):
             x = leg.left + (leg.right - leg.left) * share
@@ -168,6 +183,29 @@ def _beside(edge: Edge, line: _Line) -> Iterator[tuple[float, _Label]]:
                 yield cost, _Label(Rect(x - width / 2, y - gap - height + 2, x + width / 2, y - gap + 2), "middle")
                 yield cost + 1, _Label(Rect(x - width / 2, y + gap - 2, x + width / 2, y + gap + height - 2), "middle")
 
+
+def _around(stub: Rect, width: float, height: float) -> Iterator[tuple[float, _Label]]:
+    """The places for a label around a line that is cut short."""
+    x, y = stub.middle
+    yield 0, _Label(Rect(stub.right, y - height / 2, stub.right + width, y + height / 2), "start")
+    yield 1, _Label(Rect(stub.left - width, y - height / 2, stub.left, y + height / 2), "end")
+    for cost, top in ((2, stub.top - height), (3, stub.bottom)):
+        yield cost, _Label(Rect(stub.left, top, stub.left + width, top + height), "start")
+        yield cost, _Label(Rect(stub.right - width, top, stub.right, top + height), "end")
+        yield cost, _Label(Rect(x - width / 2, top, x + width / 2, top + height), "middle")
+
+
+STUB_SIZE = 11
+"""The size of the letters at the end of a line that is cut short."""
+
+_ROUNDS = 3
+"""How often the lines that run into others are laid anew, once some are cut short."""
+
+_FAR = 480
+"""What a line may cost by itself where others are cut short: whoever reads a longer one loses it."""
+
+_ACROSS = 3_000
+"""What it costs to cross another line where lines are cut short: less than to have no place for a label."""
 
 _NEVER = 10_000
 """What it costs to run into a box or a label: more than any detour."""
@@ -182,13 +220,14 @@ class Layout:
 
     boxes: dict[State | None, Rect]
     edges: list[Edge]
+    names: dict[State | None, str]
 
     @property
     def bottom(self) -> float:
         """Below everything that is drawn."""
         labels = [edge.label.rect for edge in self.edges if edge.label is not None]
-        legs = [leg for edge in self.edges for leg in edge.line.legs]
-        return max(rect.bottom for rect in [*self.boxes.values(), *labels, *legs])
+        lines = [rect for edge in self.edges for rect in _taken(edge)]
+        return max(rect.bottom for rect in [*self.boxes.values(), *labels, *lines])
 
     def route(self) -> None:
         """Lay the lines, short ones first and loops last; then each anew, a few times, with the others as they are."""
@@ -196,6 +235,58 @@ class Layout:
         for price in _PRICES:
             for edge, possible in lines.items():
                 self._lay(edge, possible, price)
+        self._cut(lines)
+
+    def _cut(self, lines: dict[Edge, list[_Line]]) -> None:
+        """If lines run into one another, lay them anew, near ends first: what then finds no free way is cut short.
+
+        A line for whose label there is no place then goes all its way nevertheless, unless it runs into much.
+        """
+        if all(self._met(edge) is None for edge in lines):
+            return
+        for edge in lines:
+            edge.line, edge.label = NOWHERE, None
+        ways = {edge: [line for line in possible if line.cost < _FAR] for edge, possible in lines.items()}
+        near_first = sorted(
+            lines, key=lambda edge: (edge.source != edge.target, self._distance(edge), -len(edge.texts))
+        )
+        short: set[Edge] = set()
+        for edge in near_first:
+            self._lay(edge, ways[edge], _NEVER, across=_ACROSS)
+            if edge.line is NOWHERE or (edge.source != edge.target and self._met(edge) is not None):
+                edge.line, edge.label = NOWHERE, None
+                ways[edge] = self._stubs(edge)
+                short.add(edge)
+        widest_first = sorted(short, key=lambda edge: (-max(text.width for text in edge.texts), near_first.index(edge)))
+        for round_ in range(_ROUNDS):
+            for edge in (*widest_first, *(near_first if round_ else ())):
+                if self._met(edge) is not None:
+                    self._lay(edge, ways[edge] or lines[edge], _NEVER, across=_ACROSS)
+        for edge in (edge for edge in near_first if edge in short and edge.label is None):
+            cut = edge.line
+            self._lay(edge, lines[edge], _NEVER)
+            if edge.label is None or edge.line.cost >= _NEVER or len(self._met(edge) or ()) > 2:
+                edge.line, edge.label = cut, None
+
+    def _met(self, edge: Edge) -> list[Edge] | None:
+        """The edges into which `edge` runs, with its line or its label; None if it runs into nothing at all."""
+        met = [
+            other for other in self.edges if other is not edge and (_runs_into(edge, other) or _runs_into(other, edge))
+        ]
+        return met if met or edge.line.cost >= _NEVER or edge.label is None else None
+
+    def _stubs(self, edge: Edge) -> list[_Line]:
+        """Every line on which an edge might go if it is cut short, the cheapest first."""
+        width, height = text_width(self.names[edge.target], STUB_SIZE) + 14, STUB_SIZE + 7
+        lines = []
+        for port, length in itertools.product(_ports(self.boxes[edge.source]), (34, 56, 80)):
+            end = Point(port.x + port.dx * length, port.y + port.dy * length)
+            stub = Rect.around((end.x + port.dx * width / 2, end.y + port.dy * height / 2), width, height)
+            leg = Rect.along(Point(port.x, port.y), end)
+            astray = self._astray(edge, [leg], stub)
+            lines.append(_Line((Point(port.x, port.y), end), [leg], length + port.off + _NEVER * astray, stub))
+        free = [line for line in lines if line.cost < _NEVER] or lines
+        return sorted(free, key=lambda line: (line.cost, line.points))
 
     def _distance(self, edge: Edge) -> float:
         one, other = self.boxes[edge.source].middle, self.boxes[edge.target].middle
@@ -207,43 +298,57 @@ class Layout:
         for start, end in itertools.product(*map(_ports, (self.boxes[edge.source], self.boxes[edge.target]))):
             for points in _ways(start, end):
                 legs = [Rect.along(*ends) for ends in itertools.pairwise(points)]
-                cost = sum(leg.length for leg in legs) + 30 * len(legs) + start.off + end.off
+                cost = math.fsum(leg.length for leg in legs) + 30 * len(legs) + start.off + end.off
                 lines.append(_Line(points, legs, cost + _NEVER * self._astray(edge, legs)))
         return sorted(lines, key=lambda line: (line.cost, line.points))
 
-    def _astray(self, edge: Edge, legs: list[Rect]) -> int:
+    def _astray(self, edge: Edge, legs: list[Rect], stub: Rect | None = None) -> int:
         """How often a line runs into a box or off the paper."""
         count = 0
+        if stub is not None:
+            count += stub.left < 6 or stub.right > WIDTH - 6 or stub.top < 6
+            count += sum(stub.meets(box.grown(9)) for box in self.boxes.values())
         for at, leg in enumerate(legs):
             wide = leg.grown(edge.broad)
             count += wide.left < 4 or wide.right > WIDTH - 4 or wide.top < 4
             for state, box in self.boxes.items():
-                begins, ends = state == edge.source and at == 0, state == edge.target and at == len(legs) - 1
+                begins = state == edge.source and at == 0
+                ends = stub is None and state == edge.target and at == len(legs) - 1
                 count += not begins and not ends and wide.meets(box.grown(9))
         return count
 
-    def _lay(self, edge: Edge, lines: list[_Line], price: float) -> None:
+    def _lay(self, edge: Edge, lines: list[_Line], price: float, *, across: float = 150) -> None:
         """Give `edge` the cheapest of `lines` and place for its label, as the others are now."""
         others = [other for other in self.edges if other is not edge]
-        upright, flat = (list(_in_the_way(edge, others, price, upright=side)) for side in (True, False))
+        upright, flat = (list(_in_the_way(edge, others, price, across, upright=side)) for side in (True, False))
+        taken = [rect.grown(4) for other in others for rect in _taken(other)]
         best = float("inf")
         for line in lines:
             cost = line.cost
+            if cost >= best:
+                break
+            if line.stub is not None:
+                cost += _NEVER * sum(map(line.stub.meets, taken))
             for leg in line.legs:
                 if cost < best:
-                    cost += sum(toll for rect, toll in (upright if leg.upright else flat) if leg.meets(rect))
+                    cost += math.fsum(toll for rect, toll in (upright if leg.upright else flat) if leg.meets(rect))
             if cost < best:
-                label_cost, label = self._place(edge, line, others, price)
+                label_cost, label = self._place(
+                    edge, line, others, price, max(min(across, _NEVER / 4), min(price, 800))
+                )
                 if cost + label_cost < best:
                     best = cost + label_cost
                     edge.line, edge.label = line, label
 
-    def _place(self, edge: Edge, line: _Line, others: list[Edge], price: float) -> tuple[float, _Label | None]:
+    def _place(
+        self, edge: Edge, line: _Line, others: list[Edge], price: float, crossing: float
+    ) -> tuple[float, _Label | None]:
         """The best place for the label beside a line, and what it costs; None if there is none."""
         best: tuple[float, _Label | None] = (_NEVER / 2, None)
         crossed = [leg.grown(edge.broad) for leg in line.legs]
         crossed += [leg.grown(other.broad + 2) for other in others for leg in other.line.legs]
         labels = [other.label.rect.grown(5) for other in others if other.label is not None]
+        labels += [stub.grown(2) for stub in (line.stub, *(other.line.stub for other in others)) if stub is not None]
         for cost, label in sorted(_beside(edge, line)):
             if cost >= best[0]:
                 break
@@ -251,22 +356,46 @@ class Layout:
             off_paper = rect.left < 6 or rect.right > WIDTH - 6 or rect.top < 6
             if off_paper or any(rect.meets(box.grown(5)) for box in self.boxes.values()):
                 continue
-            tolls = min(price, 800) * sum(map(rect.meets, crossed)) + price * sum(map(rect.meets, labels))
+            tolls = crossing * sum(map(rect.meets, crossed)) + price * sum(map(rect.meets, labels))
             if cost + tolls < best[0]:
                 best = cost + tolls, label
         return best
 
 
-def _in_the_way(edge: Edge, others: list[Edge], price: float, *, upright: bool) -> Iterator[tuple[Rect, float]]:
+def _taken(edge: Edge) -> list[Rect]:
+    """Where an edge is: its line, and what is written at it."""
+    return [*edge.line.legs, *_written(edge)]
+
+
+def _written(edge: Edge) -> list[Rect]:
+    """The label of an edge, and the name at which it ends if it is cut short."""
+    written = [None if edge.label is None else edge.label.rect, edge.line.stub]
+    return [rect for rect in written if rect is not None]
+
+
+def _runs_into(edge: Edge, other: Edge) -> bool:
+    """Whether the line of `edge` runs into anything of another."""
+    ways = [leg.grown(other.broad) for leg in other.line.legs]
+    return _blots(edge, other) or any(leg.grown(edge.broad).meets(way) for leg in edge.line.legs for way in ways)
+
+
+def _blots(edge: Edge, other: Edge) -> bool:
+    """Whether the line of `edge` runs over what is written at another."""
+    return any(leg.grown(edge.broad).meets(rect) for leg in edge.line.legs for rect in _written(other))
+
+
+def _in_the_way(
+    edge: Edge, others: list[Edge], price: float, across: float, *, upright: bool
+) -> Iterator[tuple[Rect, float]]:
     """What a leg of `edge` should not meet, and what it costs if it does: labels, lines across, lines alongside."""
     for other in others:
-        if other.label is not None:
-            yield other.label.rect.grown(edge.broad + 2), price
+        for rect in _written(other):
+            yield rect.grown(edge.broad + 2), price
         for leg in other.line.legs:
             if leg.upright is upright:
                 yield leg.grown(edge.broad + other.broad + 9), 2_000
             else:
-                yield leg.grown(edge.broad + other.broad), 150
+                yield leg.grown(edge.broad + other.broad), across
 
 
 @lru_cache(maxsize=32)
@@ -277,10 +406,11 @@ def layout_of(
 ) -> Layout:
     """The same for the same rows, in whatever order they come."""
     taken = dict(flow)
+    pairs = {(row.source, row.target) for row in lifecycle.transitions if row.changes}
     boxes: dict[State | None, Rect] = {}
     for state, place in _placed(lifecycle, dict(places)).items():
         width = text_width(state_name(state, lifecycle), 13.5, bold=True) + 30
-        boxes[state] = Rect.around(place, max(width, 100), BOX_HEIGHT)
+        boxes[state] = Rect.around(place, max(width, 100, 13 * sum(state in pair for pair in pairs)), BOX_HEIGHT)
     edges: dict[tuple[State | None, State | None], Edge] = {}
     for row in sorted(lifecycle.transitions, key=lambda row: (state_name(row.source, lifecycle), row.trigger)):
         if row.changes:
@@ -288,7 +418,8 @@ def layout_of(
             edge.texts.extend(texts_of(row, lifecycle, taken))
     for edge in edges.values():
         edge.texts.sort(key=lambda text: not text.by_client)
-    layout = Layout(boxes, [*edges.values()])
+        edge.broad = (len(edge.kinds) - 1) * STRAND / 2 + 1
+    layout = Layout(boxes, [*edges.values()], {state: state_name(state, lifecycle) for state in boxes})
     layout.route()
     return layout
 
@@ -314,7 +445,7 @@ def _placed(
 
     def order(state: State | None) -> tuple[float, str]:
         near = [placed[other][0] for pair in pairs if state in pair for other in pair if other in placed]
-        return sum(near) / len(near) if near else WIDTH / 2, state_name(state, lifecycle)
+        return math.fsum(near) / len(near) if near else WIDTH / 2, state_name(state, lifecycle)
 
     y = max((y for _, y in placed.values()), default=36 - _PITCH)
     for depth in sorted({depths.get(state, len(states)) for state in states - placed.keys()}):

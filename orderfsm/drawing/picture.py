@@ -11,7 +11,7 @@ import attrs
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import Basis
 
-from .labels import LEADING, classes_of, fields_of, mark, state_name, within_days
+from .labels import LEADING, classes_of, fields_of, first_days, mark, state_name, within_days
 from .layout import BOX_HEIGHT, STRAND, WIDTH, Point, Rect, layout_of
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ STYLE = """
 .orderfsm .box { fill: var(--box); stroke: var(--ink); stroke-width: 1.4; }
 .orderfsm .inner { fill: none; stroke: var(--ink); stroke-width: 1.2; }
 .orderfsm .start .box { fill: none; stroke-dasharray: 2 3; }
+.orderfsm .end { fill: var(--box); stroke: var(--soft); stroke-dasharray: 3 2; }
+.orderfsm .stub text { font-size: 11px; }
 .orderfsm .name { font-size: 13.5px; font-weight: bold; text-anchor: middle; }
 .orderfsm .strand { fill: none; stroke-width: var(--orderfsm-breadth, 1.7); }
 .orderfsm .strand.operation { stroke: var(--operation); }
@@ -130,9 +132,9 @@ def svg(
 
     A client's operation is a solid line with a filled head, what others do a dashed one with an open head and who does
     it in brackets; a ring at the tail and `?` mark an inferred rule, a dot and `*` an observed one; `+1` and `-1` are
-    units of quota. A terminal state has a double border. API names, references and states' words are tooltips. It is
-    light or dark as the reader prefers; a page sets `--orderfsm-paper`, `-ink`, `-soft`, `-box`, `-operation`,
-    `-event`, `-lit` and `-on-lit` to decide for itself.
+    units of quota, `first 7 d` is how long a row holds. A terminal state has a double border. API names, times,
+    references and states' words are tooltips. It is light or dark as the reader prefers; a page sets
+    `--orderfsm-paper`, `-ink`, `-soft`, `-box`, `-operation`, `-event`, `-lit` and `-on-lit` to decide for itself.
 
     Raises `InvalidValue` for a state that the table does not know.
     """
@@ -143,7 +145,8 @@ def svg(
     light = _Light(lifecycle.state(current), visited, frozenset(steps), tried, flow or {})
     layout = layout_of(lifecycle, frozenset(lifecycle.places.items()), frozenset(light.flow.items()))
     edges = sorted(layout.edges, key=lambda edge: [state_name(end, lifecycle) for end in (edge.source, edge.target)])
-    below, bottom = _legend(lifecycle, light, layout.bottom + 34)
+    cut_short = any(edge.line.stub is not None for edge in edges)
+    below, bottom = _legend(lifecycle, light, layout.bottom + 34, cut_short=cut_short)
     unplaced = [text for edge in edges if edge.label is None for text in edge.texts]
     feet = [_foot(text, lifecycle, light, bottom + LEADING * at) for at, text in enumerate(unplaced, 1)]
     height = round(bottom + LEADING * len(unplaced) + 12)
@@ -158,6 +161,7 @@ def svg(
             f"<style>{STYLE}</style>",
             *(_strands(edge, light) for edge in edges),
             *(_box(state, box, lifecycle, light) for state, box in boxes),
+            *(_stub(edge, edge.line.stub, lifecycle) for edge in edges if edge.line.stub is not None),
             *(_label(edge, *edge.label, light) for edge in edges if edge.label is not None),
             *below,
             *feet,
@@ -278,6 +282,15 @@ def _label(edge: Edge, rect: Rect, anchor: str, light: _Light) -> str:
     return f'<g class="label" {_ends(edge)}>{"".join(lines)}</g>'
 
 
+def _stub(edge: Edge, rect: Rect, lifecycle: Lifecycle) -> str:
+    """The name of the state at which a line ends that is cut short."""
+    name, (x, y) = escape(state_name(edge.target, lifecycle)), rect.middle
+    return (
+        f'<g class="stub" {_ends(edge)}>{_rounded("end", rect, 6)}'
+        f'<text class="note" x="{x:g}" y="{y + 4:g}" text-anchor="middle">{name}</text></g>'
+    )
+
+
 def _foot(text: Text, lifecycle: Lifecycle, light: _Light, y: float) -> str:
     """A line of a label for which there is no place in the picture."""
     ends = f"{state_name(text.row.source, lifecycle)} \N{RIGHTWARDS ARROW} {state_name(text.row.target, lifecycle)}: "
@@ -288,14 +301,14 @@ def _line(text: Text, light: _Light, place: tuple[float, float], anchor: str, be
     x, y = place
     row = text.row
     classes = ("note" if text.note else classes_of(*text.kind)) + light.classes([text])
-    title = f"<title>{escape(f'{row.trigger} ({row.basis}: {row.reference})')}</title>"
+    title = f"<title>{escape(text.title)}</title>"
     return (
         f'<text class="{classes}" x="{x:g}" y="{y:g}" text-anchor="{anchor}" data-trigger="{escape(row.trigger)}">'
         f"{title}{escape(before + text.words)}</text>"
     )
 
 
-def _legend(lifecycle: Lifecycle, light: _Light, top: float) -> tuple[list[str], float]:
+def _legend(lifecycle: Lifecycle, light: _Light, top: float, *, cut_short: bool) -> tuple[list[str], float]:
     """What the marks mean, in two columns, and where that ends."""
 
     def sample(by_client: bool, basis: Basis = Basis.DOCUMENTED, more: str = "") -> str:
@@ -311,8 +324,13 @@ def _legend(lifecycle: Lifecycle, light: _Light, top: float) -> tuple[list[str],
         units = '<text class="note" x="6" y="4">+1 \N{MINUS SIGN}1</text>'
         items.append((units, "takes, gives back a unit of quota"))
     limits = {within_days(row.quota_within) for row in lifecycle.transitions if row.quota_within is not None}
-    days = "only so many days after issuance"
-    items += [(f'<text class="note" x="6" y="4">{limit}</text>', days) for limit in sorted(limits)]
+    windows = {first_days(row.within) for row in lifecycle.transitions if row.within is not None}
+    for marks, means in ((limits, "only so many days after issuance"), (windows, "only so many days after it began")):
+        items += [(f'<text class="note" x="6" y="4">{each}</text>', means) for each in sorted(marks)]
+    if cut_short:
+        items.append(
+            (f'<g class="stub">{_rounded("end", Rect(4, -8, 42, 8), 6)}</g>', "leads to the state of that name")
+        )
     if light.current is not None:
         current = f'<g class="current">{_rounded("box", Rect(4, -8, 42, 8), 5)}</g>'
         items.append((current, f"where the {lifecycle.noun} is now"))

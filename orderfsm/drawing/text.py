@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import Basis
 
-from .labels import mark, state_name
+from .labels import mark, state_name, time_of
 
 if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
@@ -19,7 +19,8 @@ def mermaid(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     """The rows that change something as a mermaid `stateDiagram-v2`: sorted, the same for the same table.
 
     An operation is labelled by its API name alone, an event by its name and who makes it happen; `?` marks an inferred
-    rule, `*` an observed one, `+1` and `-1` what the row does to quota. Terminal states lead to the final point.
+    rule, `*` an observed one, `+1` and `-1` what the row does to quota, `within 7 days` how long it holds. Terminal
+    states lead to the final point.
     """
     edges = [
         f"    {row.source or '[*]'} --> {row.target or '[*]'} : {', '.join(_words(row, lifecycle))}"
@@ -31,11 +32,13 @@ def mermaid(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
 
 
 def _words(row: Transition, lifecycle: Lifecycle) -> list[str]:
-    """What a label says of a row: the trigger and who fires it, quota, a second order, and the mark of its basis."""
+    """What a label says of a row: trigger and who fires it, quota, how long it holds, a second order, its mark."""
     by_client = lifecycle.by_client(row.trigger)
     words = [str(row.trigger) if by_client else f"({lifecycle.actor(row)}) {row.trigger}"]
     if row.quota:
         words.append(row.quota_text)
+    if row.within is not None:
+        words.append(str(row.within))
     if row.creates is not None:
         words.append(f"a new {lifecycle.noun} in {row.creates}")
     return [*words, *filter(None, [mark(row.basis)])]
@@ -54,7 +57,7 @@ def dot(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
 
     A client's operation is a solid line with a filled head, what others do a dashed one with an open head; a ring at
     the tail marks an inferred rule, a dot an observed one, and a terminal state has a double border. Labels are as in
-    `mermaid`; basis and reference are tooltips. `none` is no order.
+    `mermaid`; times, basis and reference are tooltips. `none` is no order.
     """
     states, triggers = [*lifecycle.state_rules], [*lifecycle.trigger_rules]
     unknown = {row.target for row in lifecycle.transitions}.difference(states)
@@ -82,7 +85,7 @@ def _dot_edge(row: Transition, lifecycle: Lifecycle) -> str:
     name, *more = _words(row, lifecycle)
     attributes = {
         "label": "\n".join(filter(None, [name, ", ".join(more)])),
-        "tooltip": f"{row.basis}: {row.reference}",
+        "tooltip": "; ".join(filter(None, [time_of(row, lifecycle), f"{row.basis}: {row.reference}"])),
         "style": "solid" if by_client else "dashed",
         "arrowhead": "normal" if by_client else "vee",
         "color": color,

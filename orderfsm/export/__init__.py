@@ -10,7 +10,7 @@ from orderfsm.questions import ORDER_LIFECYCLE
 
 from .diff import Diff, diff
 from .document import as_json, document, read, schema
-from .markdown import divergences, markdown
+from .markdown import divergences, markdown, words_of_states
 from .page import html
 from .statecharts import scxml, xstate
 from .vectors import as_text, vectors
@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
     from orderfsm.lifecycle import Lifecycle
 
-__all__ = ["FORMATS", "Diff", "diff", "divergences", "document", "exported", "read", "schema", "vectors"]
+__all__ = [
+    "FORMATS",
+    "Diff",
+    "diff",
+    "divergences",
+    "document",
+    "exported",
+    "read",
+    "schema",
+    "vectors",
+    "words_of_states",
+]
 
 FORMATS: Mapping[str, Callable[[Lifecycle], str]] = {
     "json": as_json,

@@ -18,6 +18,7 @@ import attrs
 from orderfsm.explanation import listed
 from orderfsm.rows import DAY
 from orderfsm.verdict import Uncertain
+from orderfsm.words import named
 
 from .document import completed
 
@@ -122,6 +123,8 @@ def _whole(old: _Edition, new: _Edition) -> Iterator[Change]:
     ours, theirs = old.document, new.document
     yield from _compared("the whole", ("table", "title", "noun"), ours, theirs, NOBODY)
     yield from _compared("ids", ("key", "parameter", "form", "longest"), ours["identity"], theirs["identity"], BOTH)
+    was, now = (each["identity"].get("others", []) for each in (ours, theirs))
+    yield from _field("ids", "others", was, now, BOTH)
 
 
 def _states(old: _Edition, new: _Edition) -> Iterator[Change]:
@@ -134,7 +137,8 @@ def _states(old: _Edition, new: _Edition) -> Iterator[Change]:
         else:
             ours, theirs = old.states[state], new.states[state]
             for field in (field for field in old.document["vocabularies"] if field in new.document["vocabularies"]):
-                yield from _field(where, f"its {field}", ours[field.lower()], theirs[field.lower()], BOTH)
+                was, now = (_words_said(each[field.lower()]) for each in (ours, theirs))
+                yield from _field(where, f"its {field}", was, now, BOTH)
             yield from _compared(where, ("found",), ours, theirs, BOTH)
             yield from _compared(where, ("terminal", "certified", "words", "basis", "reference"), ours, theirs, NOBODY)
 
@@ -148,9 +152,9 @@ def _triggers(old: _Edition, new: _Edition) -> Iterator[Change]:
             yield _only_one_knows(where, "in", states, gone=known is old)
         else:
             ours, theirs = old.triggers[trigger], new.triggers[trigger]
-            seen_by_both = ("kind", "actor", "before_end", "follows", "takes", "fails")
+            seen_by_both = ("kind", "actor", "before_end", "term", "follows", "takes", "fails", "certifies")
             yield from _compared(where, seen_by_both, ours, theirs, BOTH)
-            yield from _compared(where, ("name", "account", "abandons", "grave"), ours, theirs, NOBODY)
+            yield from _compared(where, ("name", "account", "abandons", "grave", "adverse"), ours, theirs, NOBODY)
             for field in ("basis", "reference"):
                 yield from _field(where, f"{field} of its refusal", ours[field], theirs[field], NOBODY)
 
@@ -205,6 +209,13 @@ def _row(where: str, before: _Edition, after: _Edition, key: Key) -> Iterator[Ch
     if ours != theirs:
         said = f"its effect on quota was {_quota(old)}, is {_quota(new)} now"
         yield Change(where, said, _breaks(better=theirs > ours))
+    lasted, lasts = _seconds(old), _seconds(new)
+    if lasted != lasts:
+        said = f"it was allowed {_time(lasted)}, is allowed {_time(lasts)} now"
+        yield Change(where, said, _breaks(better=lasts > lasted))
+    elif old.get("within"):
+        yield from _field(where, "the error of who is late", old["within"]["code"], new["within"]["code"], BOTH)
+    yield from _field(where, "edits", old.get("edits", False), new.get("edits", False), BOTH)
     held, holds = old.get("holds", 0), new.get("holds", 0)
     yield from _field(where, "the units that the second order holds", held, holds, _breaks(better=holds < held))
     for field in ("basis", "reference", "note"):
@@ -215,6 +226,16 @@ def _units(row: Mapping[str, Any]) -> tuple[int, float]:
     """What a row does to the units that are free: the more, and the longer, the better for a client."""
     within = row.get("quota_within")
     return -row.get("quota", 0), float("inf") if within is None else within
+
+
+def _seconds(row: Mapping[str, Any]) -> float:
+    """How long a row holds."""
+    window = row.get("within")
+    return float("inf") if window is None else float(window["seconds"])
+
+
+def _time(seconds: float) -> str:
+    return "always" if seconds == float("inf") else f"within {seconds / DAY:g} days"
 
 
 def _quota(row: Mapping[str, Any]) -> str:
@@ -228,6 +249,7 @@ def _refusal(where: str, before: _Edition, after: _Edition, key: Key) -> Iterato
         ours, theirs = (f"{each[f'{prefix}code']} {each[f'{prefix}http_status']}" for each in (old, new))
         yield from _field(where, f"the error of {owner}", ours, theirs, breaks)
     yield from _compared(where, ("passes",), old, new, (Broken.CLIENT,) if old["passes"] else NOBODY)
+    yield from _compared(where, ("because",), old, new, NOBODY)
     for name in ("basis", "reference"):
         if any(edition.refusals[key][name] != edition.triggers[key[1]][name] for edition in (before, after)):
             yield from _field(where, name, old[name], new[name], NOBODY)
@@ -248,14 +270,18 @@ def _words(old: _Edition, new: _Edition) -> Iterator[Change]:
             yield from _words_of(field, old, new)
     known = [{each["field"]: each for each in edition.document.get("fields", ())} for edition in (old, new)]
     for field in (field for field in known[0] if field in known[1]):
-        names = ("operation", "unspecific", "closed")
+        names = ("operation", "unspecific", "closed", "apart")
         yield from _compared(f"field {field}", names, known[0][field], known[1][field], BOTH)
+        lost = {*known[0][field]["elsewhere"]} - {*known[1][field]["elsewhere"]}
+        yield from _compared(
+            f"field {field}", ("elsewhere",), known[0][field], known[1][field], BOTH if lost else (Broken.MOCK,)
+        )
 
 
 def _words_of(field: str, old: _Edition, new: _Edition) -> Iterator[Change]:
     ours, theirs = (edition.document["vocabularies"][field] for edition in (old, new))
     for word in _either(ours, theirs):
-        where = f"{field} {word}"
+        where = f"{field} {named(word)}"
         if word not in theirs:
             yield Change(where, "is gone: a mock must not answer it any more", (Broken.MOCK,))
         elif word not in ours:
@@ -303,12 +329,19 @@ def _field(where: str, name: str, old: object, new: object, breaks: tuple[Broken
         yield Change(where, f"{name} was {_said(old)}, is {_said(new)} now", breaks)
 
 
+def _words_said(words: str | list[str] | None) -> str | list[str] | None:
+    """The words of a field as a text has them: a field that is absent is not one that says nothing."""
+    if words is None:
+        return None
+    return [*map(named, words)] if isinstance(words, list) else named(words)
+
+
 def _said(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, list):
+    if isinstance(value, list) and value:
         return " or ".join(map(str, value))
-    return "none" if value is None or value == "" else str(value)
+    return "none" if value in (None, "", []) else str(value)
 
 
 def _either(one: Iterable[Any], other: Iterable[Any]) -> list[Any]:

@@ -20,8 +20,9 @@ from orderfsm.words import meanings
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from orderfsm.identity import Identity
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, StateRule, Trigger, TriggerRule, Vocabulary
+    from orderfsm.rows import State, StateRule, Transition, Trigger, TriggerRule, Vocabulary
 
 
 def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
@@ -30,17 +31,18 @@ def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
     * `table` (its name), `edition`, `title`, `noun` (what an order is called), `identity` (what ids are), `states` (by
       value), `transitions` (the rows);
     * `state_rules`: what the API calls each state, under the name of each vocabulary in small letters (`type`,
-      `status`: the word, a list if it may be one of several, or null), and with which error everything is refused
-      there, null where that depends on the trigger; `triggers`: who fires each, and whether it concerns the account
-      alone, in which case it is allowed in every state and in no row;
+      `status`: the word, a list if it may be one of several, or null; an empty word: the answer has not that field),
+      and with which error everything is refused there, null where that depends on the trigger; `triggers`: who fires
+      each, and whether it concerns the account alone, in which case it is allowed in every state and in no row;
     * `refusals`: every state and trigger that no row allows, with the error that the model raises and the one that the
-      service answers, and whether the same call `passes` later; `silences`: every state and trigger of which the
-      sources say nothing;
-    * `fields`: which operation answers the words of each vocabulary; `vocabularies`: the states that each word may
+      service answers, whether the same call `passes` later, and why it is refused, if the state does not say that;
+      `silences`: every state and trigger of which the sources say nothing;
+    * `fields`: which operations answer the words of each vocabulary; `vocabularies`: the states that each word may
       mean; `error_codes`; `quota`: what the rows do to a package, in units.
 
-    `quota_within`, `within`, `before_end` and `takes` are in seconds. `note` is empty, or the part of a documented rule
-    that is inferred. `InvalidValue` for a table that has not all this under different names.
+    `quota_within`, `within`, `before_end` and `takes` are in seconds; a row that holds only `within` a time says with
+    which `code` it is refused later. `note` is empty, or the part of a documented rule that is inferred.
+    `InvalidValue` for a table that has not all this under different names.
     """
     fields = _fields(lifecycle)
     return {
@@ -48,14 +50,14 @@ def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
         "edition": lifecycle.edition,
         "title": lifecycle.title,
         "noun": lifecycle.noun,
-        "identity": lifecycle.identity._asdict(),
+        "identity": _identity(lifecycle.identity),
         "states": [rule.state for rule in lifecycle.states if rule.state is not None],
-        "transitions": [attrs.asdict(row) for row in lifecycle.transitions],
+        "transitions": [row_said(row) for row in lifecycle.transitions],
         "state_rules": [_state(rule, lifecycle) for rule in lifecycle.states],
         "triggers": [_trigger(rule, lifecycle) for rule in lifecycle.triggers],
         "refusals": list(_refusals(lifecycle)),
         "silences": list(_silences(lifecycle)),
-        "fields": [said(each, "field", "key", "operation", "unspecific", "closed") for each in fields.values()],
+        "fields": [_field(each) for each in fields.values()],
         "vocabularies": {
             field: {word: ordered(states, lifecycle) for word, states in meanings(lifecycle, each).items()}
             for field, each in fields.items()
@@ -192,6 +194,25 @@ def errors(state: State | None, trigger: Trigger, lifecycle: Lifecycle) -> dict[
     }
 
 
+def _identity(identity: Identity) -> dict[str, Any]:
+    """What ids are; with how those of other tables begin, if the same lists have such."""
+    said = identity._asdict()
+    others = [*said.pop("others")]
+    return said | ({"others": others} if others else {})
+
+
+def row_said(row: Transition) -> dict[str, Any]:
+    """Everything that a row says."""
+    window = row.within
+    within = None if window is None else {"seconds": window.seconds, "code": window.error.code}
+    return attrs.asdict(row) | {"within": within}
+
+
+def _field(vocabulary: Vocabulary) -> dict[str, Any]:
+    read = said(vocabulary, "field", "key", "operation", "unspecific", "closed", "apart")
+    return read | {"elsewhere": [*vocabulary.elsewhere]}
+
+
 def _state(rule: StateRule, lifecycle: Lifecycle) -> dict[str, Any]:
     refused = [trigger for trigger, row in lifecycle.table[rule.state].items() if row is None]
     return {
@@ -217,12 +238,28 @@ def _trigger(rule: TriggerRule, lifecycle: Lifecycle) -> dict[str, Any]:
         "trigger": rule.trigger,
         "name": rule.trigger.name.lower(),
         "kind": "operation" if lifecycle.by_client(rule.trigger) else "event",
-        **said(rule, "actor", "account", "abandons", "grave", "before_end", "follows"),
-        "takes": None if rule.takes is None else [*rule.takes],
-        "fails": None if rule.fails is None else rule.fails.code,
+        **said(rule, "actor", "account"),
+        **_nature(rule),
         "basis": rule.basis,
         "reference": rule.reference,
     }
+
+
+def _nature(rule: TriggerRule) -> dict[str, Any]:
+    """What kind of a call or an event a trigger is."""
+    return {
+        **said(rule, "abandons", "grave", "adverse", "certifies", "before_end", "term", "follows"),
+        "takes": None if rule.takes is None else [*rule.takes],
+        "fails": None if rule.fails is None else rule.fails.code,
+    }
+
+
+def trigger_said(rule: TriggerRule) -> dict[str, Any]:
+    """What is peculiar to a trigger: what most have not is left out."""
+    said = _nature(rule)
+    if rule.before_end is None:
+        del said["term"]
+    return {key: value for key, value in said.items() if value is not None and value is not False}
 
 
 def _refusals(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
@@ -233,6 +270,7 @@ def _refusals(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
                 "state": state,
                 "trigger": trigger,
                 **errors(state, trigger, lifecycle),
+                "because": refusal.because,
                 "basis": refusal.basis or rule.basis,
                 "reference": refusal.reference or rule.reference,
             }

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orderfsm.explanation import listed, with_article
+from orderfsm.paths import time_taken
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.rows import Basis
+from orderfsm.rows import DAY, Basis
+from orderfsm.words import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, StateRule, Trigger
+    from orderfsm.rows import State, StateRule, Transition, Trigger, TriggerRule
 
 
 def markdown(lifecycle: Lifecycle) -> str:
@@ -24,6 +26,7 @@ def markdown(lifecycle: Lifecycle) -> str:
         ("States", _states(lifecycle)),
         (f"Which operations change {with_article(lifecycle.noun)}, and to which state", _matrix(lifecycle)),
         ("Every transition", _transitions(lifecycle)),
+        ("What is peculiar to some triggers", _triggers(lifecycle)),
         ("Of this the sources say nothing", _silences(lifecycle)),
         ("Everything else is refused", _refusals(lifecycle)),
         ("Error codes", _errors(lifecycle)),
@@ -52,7 +55,7 @@ def _cell(lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> str:
     if lifecycle.is_silent(state, trigger):
         return "?"
     row = lifecycle.table[state][trigger]
-    return "" if row is None else f"→ {_code(row.target)} {row.quota_text}".rstrip()
+    return "" if row is None else f"→ {_code(row.target)} {row.quota_text} {row.within or ''}".rstrip()
 
 
 def _states(lifecycle: Lifecycle) -> str:
@@ -75,6 +78,17 @@ def _states(lifecycle: Lifecycle) -> str:
     return f"{_table(heading, rows)}\n\n{listed(unspecific)} {mean} may mean any that has a word."
 
 
+def words_of_states(lifecycle: Lifecycle) -> str:
+    """A table of the states of an order: what each is called, and the words of every field at once."""
+    fields = lifecycle.vocabularies
+    rows = [
+        [_code(rule.state), rule.words, *(_words(rule, at) for at, _ in enumerate(fields))]
+        for rule in lifecycle.states
+        if rule.found
+    ]
+    return _table(["state", "what it is", *(_code(each.field) for each in fields)], rows) + "\n"
+
+
 def _transitions(lifecycle: Lifecycle) -> str:
     quota = any(row.quota for row in lifecycle.transitions)
     first_state = next(iter(lifecycle.table.values()))  # the account's reads have the same rows in every other
@@ -84,13 +98,51 @@ def _transitions(lifecycle: Lifecycle) -> str:
             _name(row.source, lifecycle),
             _code(row.trigger),
             lifecycle.actor(row),
-            _code(row.target) + (f", creates another {lifecycle.noun} in {_code(row.creates)}" if row.creates else ""),
+            _code(row.target) + _effects(row, lifecycle),
             *([row.quota_text] if quota else []),
             f"{row.basis}: {_short(row.reference)}" + (f" ({row.note})" if row.note else ""),
         ]
         for row in (*lifecycle.transitions, *reads_of_the_account)
     ]
     return _table(["from", "trigger", "by", "to", *(["quota"] if quota else []), "source"], rows)
+
+
+def _effects(row: Transition, lifecycle: Lifecycle) -> str:
+    creates = f", creates another {lifecycle.noun} in {_code(row.creates)}" if row.creates else ""
+    edits = f", changes what the {lifecycle.noun} says" if row.edits else ""
+    late = "" if row.within is None else f", {row.within}, later {_code(row.within.error.code)}"
+    return creates + edits + late
+
+
+def _triggers(lifecycle: Lifecycle) -> str:
+    """A line for each trigger of which more is known than who fires it; nothing at all if there is none."""
+    rows = [
+        [_code(rule.trigger), rule.actor, "; ".join(remarks)]
+        for rule in lifecycle.triggers
+        if (remarks := [*_remarks(rule, lifecycle)])
+    ]
+    return _table(["trigger", "by", "what"], rows) if rows else ""
+
+
+def _remarks(rule: TriggerRule, lifecycle: Lifecycle) -> Iterator[str]:
+    if rule.abandons:
+        yield f"gives the {lifecycle.noun} up"
+    if rule.grave:
+        yield "no plan takes it unasked"
+    if rule.fails is not None:
+        yield f"may be allowed and fail, with {_code(rule.fails.code)}"
+    if rule.follows is not None:
+        yield f"completes {_code(rule.follows)}" + (f", {time_taken(*rule.takes)} later" if rule.takes else "")
+    if rule.before_end is not None:
+        yield (
+            f"{rule.before_end / DAY:g} days before the end of the {rule.term}"
+            if rule.before_end
+            else f"at the end of the {rule.term}"
+        )
+    if rule.certifies:
+        yield "brings a certificate, also where there was one"
+    if rule.adverse:
+        yield "nobody hopes for it: plans wait for it only if there is no other way"
 
 
 def _silences(lifecycle: Lifecycle) -> str:
@@ -120,7 +172,8 @@ def _codes_in(state: State | None, lifecycle: Lifecycle) -> str:
     said: dict[str, list[Trigger]] = {}
     for trigger in refused:
         rule = lifecycle.refusal(state, trigger)
-        passes = " (the same call succeeds later, by itself)" if rule.passes else ""
+        because = f"{rule.because}; " if rule.because else ""
+        passes = f" ({because}the same call succeeds later, by itself)" if rule.passes else ""
         said.setdefault(f"`{rule.error.code}`{passes}", []).append(trigger)
     if not said:
         return ""
@@ -202,7 +255,7 @@ def _name(state: State | None, lifecycle: Lifecycle) -> str:
 
 
 def _words(rule: StateRule, at: int) -> str:
-    return " or ".join(map(_code, rule.readings(at)))
+    return " or ".join(_code(word) if word else named(word) for word in rule.readings(at))
 
 
 def _code(word: str | None) -> str:

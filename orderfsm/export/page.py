@@ -1,4 +1,4 @@
-"""The table as one interactive page, which needs no network: everything that it can answer stands in it."""
+"""The tables as one interactive page, which needs no network: everything that it can answer stands in it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,37 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.drawing import fields_of, mark, state_name, svg
+from orderfsm.drawing import fields_of, mark, state_name, svg, time_of
+from orderfsm.tables import NAMES, named
 
 from .document import said
 from .vectors import plan_or_none
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Trigger
+    from orderfsm.rows import State, Transition, Trigger
 
 
 def html(lifecycle: Lifecycle) -> str:
     """A page on which to click a state: what is allowed there and why, what leads out, the shortest plan to any other.
 
-    Every answer was worked out by the table's own questions; the page's script only shows it. Its content security
-    policy forbids to load anything.
+    With a table of this package it shows the others too, one at a time, and that one first; a table of one's own stands
+    alone. Every answer was worked out by the table's own questions; the page's script only shows it. Its content
+    security policy forbids to load anything.
     """
     static = files("orderfsm.export").joinpath("static")
     style, script, page = (static.joinpath(f"page.{suffix}").read_text("utf-8") for suffix in ("css", "js", "html"))
-    answers = json.dumps(_answers(lifecycle), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    others = [named(name) for name in NAMES if name != lifecycle.name] if lifecycle.name in NAMES else []
+    tables = [_answers(each) for each in (lifecycle, *others)]
+    answers = json.dumps(tables, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     parts = {
         "title": escape(lifecycle.title),
         "edition": escape(lifecycle.edition),
         "style": style,
         "drawing": svg(lifecycle),
+        "other drawings": "".join(f"<template>{svg(each)}</template>\n" for each in others),
         "answers": answers,
         "script": script,
     }
@@ -41,7 +48,7 @@ def html(lifecycle: Lifecycle) -> str:
 def _answers(lifecycle: Lifecycle) -> dict[str, Any]:
     states = [*lifecycle.state_rules]
     return {
-        "noun": lifecycle.noun,
+        **said(lifecycle, "name", "title", "edition", "noun"),
         "states": {_key(state): _state(lifecycle, state) for state in states},
         "rules": {
             _key(state): [_rule(lifecycle, state, trigger) for trigger in lifecycle.trigger_rules] for state in states
@@ -76,6 +83,9 @@ def _rule(lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> dict[s
         "changes": row is not None and row.changes,
         "target": None if row is None else _key(row.target),
         "quota": "" if row is None else row.quota_text,
+        "within": "" if row is None or row.within is None else str(row.within),
+        "edits": row is not None and row.edits,
+        "passes": why.passes,
         "creates": None if row is None or row.creates is None else state_name(row.creates, lifecycle),
         "reason": why.reason,
         "instead": None if why.instead is None else str(why.instead),
@@ -87,17 +97,20 @@ def _rule(lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> dict[s
 
 
 def _plan(lifecycle: Lifecycle, state: State | None, goal: State | None) -> list[dict[str, Any]] | None:
-    """The shortest plan by operations alone; if there is none, with what others do; null if there is none either."""
-    plan = plan_or_none(lifecycle, state, goal, events=False) or plan_or_none(lifecycle, state, goal, events=True)
-    if plan is None:
-        return None
-    return [
-        {
-            "source": _key(row.source),
-            "trigger": row.trigger,
-            "target": _key(row.target),
-            "actor": lifecycle.actor(row),
-            "by_client": lifecycle.by_client(row.trigger),
-        }
-        for row in plan.steps
-    ]
+    """The shortest plan by operations; else also with what others do; else with what no plan takes unasked; or null."""
+    ways: Iterable[dict[str, bool]] = ({"events": False}, {"events": True}, {"events": True, "grave": True})
+    plans = (plan_or_none(lifecycle, state, goal, **by) for by in ways)
+    plan = next((each for each in plans if each is not None), None)
+    return None if plan is None else [_step(lifecycle, row) for row in plan.steps]
+
+
+def _step(lifecycle: Lifecycle, row: Transition) -> dict[str, Any]:
+    return {
+        "source": _key(row.source),
+        "trigger": row.trigger,
+        "target": _key(row.target),
+        "actor": lifecycle.actor(row),
+        "by_client": lifecycle.by_client(row.trigger),
+        "time": time_of(row, lifecycle),
+        "grave": lifecycle.trigger_rules[row.trigger].grave,
+    }

@@ -13,13 +13,15 @@ import json
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
-from .document import read_as, said
+from orderfsm.words import named
+
+from .document import read_as, row_said, said, trigger_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Transition
+    from orderfsm.rows import State, StateRule, Transition, Trigger
 
 NONE = "none"
 """The name of the state in which there is no order."""
@@ -28,8 +30,9 @@ NONE = "none"
 def xstate(lifecycle: Lifecycle) -> str:
     """The config that XState's `createMachine` takes, as JSON.
 
-    A state's `meta` has the API's words for it (a list where it may be one of several), its `tags` are `terminal` and
-    `certified`; a transition's `meta` has the row's basis, reference, quota and the rest.
+    A state's `meta` has the API's words for it (a list where it may be one of several), what the sources are `silent`
+    about, and what is refused and `passes` later by itself, with why; its `tags` are `terminal`, `certified` and `gone`
+    (no more found). A transition's `meta` has what the row says, and what is peculiar to its trigger.
     """
     config = {
         "id": _machine_name(lifecycle),
@@ -45,17 +48,22 @@ def _xstate_state(lifecycle: Lifecycle, state: State | None) -> dict[str, Any]:
         "description": rule.words,
         "meta": read_as(rule, lifecycle)
         | said(rule, "basis", "reference")
-        | ({"silent": silent} if (silent := _silent(lifecycle, state)) else {}),
-        "tags": [tag for tag, holds in (("terminal", rule.terminal), ("certified", rule.certified)) if holds],
+        | ({"silent": silent} if (silent := _silent(lifecycle, state)) else {})
+        | ({"passes": passing} if (passing := _passing(lifecycle, state)) else {}),
+        "tags": [tag for tag, holds in _tags(rule).items() if holds],
         "on": {
             row.trigger: {
                 "target": row.target or NONE,
-                "meta": {"actor": lifecycle.actor(row)}
-                | said(row, "basis", "reference", "quota", "quota_within", "creates", "holds", "note"),
+                "meta": _trigger(lifecycle, row)
+                | {key: value for key, value in row_said(row).items() if key not in {"source", "trigger", "target"}},
             }
             for row in _rows(lifecycle, state)
         },
     }
+
+
+def _tags(rule: StateRule) -> dict[str, bool]:
+    return {"terminal": rule.terminal, "certified": rule.certified, "gone": not rule.found}
 
 
 def scxml(lifecycle: Lifecycle) -> str:
@@ -78,31 +86,60 @@ def scxml(lifecycle: Lifecycle) -> str:
 
 def _scxml_state(lifecycle: Lifecycle, state: State | None) -> Iterator[str]:
     rule = lifecycle.state_rules[state]
-    read_as, silent = " ".join(rule.readings(0)), " ".join(_silent(lifecycle, state))
-    remarks = _remarks(words=rule.words, read_as=read_as, terminal=rule.terminal, silent=silent)
+    remarks = _remarks(
+        words=rule.words,
+        **{_read_as(at, each.key): [*map(named, rule.readings(at))] for at, each in enumerate(lifecycle.vocabularies)},
+        **_tags(rule),
+        **said(rule, "basis", "reference"),
+        silent=_silent(lifecycle, state),
+        passes=[*_passing(lifecycle, state)],
+    )
     yield f"  <state id={quoteattr(state or NONE)}{remarks}>"
     for row in _rows(lifecycle, state):
+        row_says = row_said(row) | {"quota": row.quota_text, "quota_within": None, "holds": row.holds or None}
+        if row.within is not None:
+            row_says |= {"within": row.within.seconds, "late_code": row.within.error.code}
         remarks = _remarks(
-            actor=lifecycle.actor(row),
-            basis=row.basis,
-            reference=row.reference,
-            quota=row.quota_text,
-            creates=row.creates,
-            note=row.note,
+            **_trigger(lifecycle, row),
+            **{key: value for key, value in row_says.items() if key not in {"source", "trigger", "target"}},
         )
         yield f"    <transition event={quoteattr(row.trigger)} target={quoteattr(row.target or NONE)}{remarks}/>"
     yield "  </state>"
 
 
-def _remarks(**remarks: str | bool | None) -> str:
-    """Attributes of our own namespace, without those that say nothing."""
-    said = {name: "true" if value is True else value for name, value in remarks.items() if value}
-    return "".join(f" orderfsm:{name}={quoteattr(value)}" for name, value in said.items())
+def _read_as(at: int, key: str) -> str:
+    """What the words of a field are called in SCXML: `read_as` those of the first, `read_as.place` those of another."""
+    return f"read_as.{key}" if at else "read_as"
+
+
+def _remarks(**remarks: Any) -> str:
+    """Attributes of our own namespace, without those that say nothing; lists are separated by spaces."""
+    return "".join(f" orderfsm:{name}={quoteattr(_remark(value))}" for name, value in remarks.items() if _says(value))
+
+
+def _says(value: Any) -> bool:
+    return value is not None and value is not False and value not in ("", [])
+
+
+def _remark(value: Any) -> str:
+    return "true" if value is True else " ".join(map(_remark, value)) if isinstance(value, list) else str(value)
+
+
+def _trigger(lifecycle: Lifecycle, row: Transition) -> dict[str, Any]:
+    """Who fires the trigger of a row, and what else there is to say of it."""
+    return {"actor": lifecycle.actor(row)} | trigger_said(lifecycle.trigger_rules[row.trigger])
 
 
 def _rows(lifecycle: Lifecycle, state: State | None) -> list[Transition]:
     """What is allowed in `state`, in the order of the triggers; the account's reads among it."""
     return [row for row in lifecycle.table[state].values() if row is not None]
+
+
+def _passing(lifecycle: Lifecycle, state: State | None) -> dict[Trigger, str]:
+    """What is refused in `state`, and succeeds later by itself: the triggers, and why."""
+    refused = [trigger for trigger, row in lifecycle.table[state].items() if row is None]
+    rules = {trigger: lifecycle.refusal(state, trigger) for trigger in refused}
+    return {trigger: rule.because for trigger, rule in rules.items() if rule.passes}
 
 
 def _silent(lifecycle: Lifecycle, state: State | None) -> list[str]:

@@ -15,7 +15,7 @@ from orderfsm.words import meanings
 from .document import errors, ordered, said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.paths import Plan
@@ -35,13 +35,19 @@ def vectors(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
     * `updates`: for every word of every field of the API, the `states` that it may mean; with every trigger the
       `verdict` on that set, and what is possible after it was `accepted`, or `refused`. Where the sources are silent
       it may have been either, and may have led anywhere.
+    * `readings`: the same for the words that the fields of one `answer` may have together; an empty word: the answer
+      has not that field. There are none in a table of which every answer has one field.
+    * `windows`: a trigger at the last `age`, in seconds since the order began, at which it is `accepted`, and a second
+      later, when it is `late` and refused with that `code`.
     * `plans`: for every two states the shortest plan `steps`, over operations and the events that complete them, or
       also over all `events`; without operations that are `grave`; null if there is none. Of equally short ones it is
       the first, breadth first: in each state the client's operations come before the events, each in the order of the
-      table's rows.
+      table's rows. Before length counts how much of it nobody hopes for (`adverse`): first how many
+      failures, then how many ends that the calendar brings.
     * `traces`: recorded histories of one order in the trace format, with the judge's `verdict`, and for a violation the
       `index` of the first line that nothing explains, counted from 0, the states `possible` just before it and the
-      triggers that are `legal` in one of them. `events` says whether events may be missing.
+      triggers that are `legal` in one of them. `events` says whether events may be missing. A read that shows two
+      words has the second under the key that its field has `apart`.
     """
     return {
         "vectors": 1,
@@ -53,6 +59,8 @@ def vectors(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
         ],
         "histories": list(_histories(lifecycle)),
         "updates": list(_updates(lifecycle)),
+        "readings": list(_readings(lifecycle)),
+        "windows": list(_windows(lifecycle)),
         "plans": list(_plans(lifecycle)),
         "traces": list(_traces(lifecycle)),
     }
@@ -97,14 +105,38 @@ def _histories(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
 def _updates(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
     for vocabulary in lifecycle.vocabularies:
         for word, states in meanings(lifecycle, vocabulary).items():
-            for trigger in lifecycle.trigger_rules if states else ():
-                after = {
-                    outcome: ordered(lifecycle.narrow(states, trigger, accepted=outcome == "accepted"), lifecycle)
-                    for outcome in ("accepted", "refused")
-                }
-                verdict = lifecycle.judge(states, trigger)
-                known = {"vocabulary": vocabulary.field, "word": word, "states": ordered(states, lifecycle)}
-                yield known | {"trigger": trigger, "verdict": verdict} | after
+            yield from _judgements(lifecycle, {"vocabulary": vocabulary.field, "word": word}, states)
+
+
+def _readings(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
+    answers: dict[Trigger, dict[str, Iterable[str]]] = {}
+    for vocabulary in lifecycle.vocabularies:
+        answers.setdefault(vocabulary.operation, {})[vocabulary.field] = meanings(lifecycle, vocabulary)
+    for fields in (fields for fields in answers.values() if len(fields) > 1):
+        for words in itertools.product(*fields.values()):
+            answer = dict(zip(fields, words, strict=True))
+            yield from _judgements(lifecycle, {"answer": answer}, lifecycle.reading(answer))
+
+
+def _judgements(
+    lifecycle: Lifecycle, said: dict[str, Any], states: frozenset[State | None]
+) -> Iterator[dict[str, Any]]:
+    """Of every trigger, what is true of an order of which that was said; nothing if it cannot be said of any."""
+    for trigger in lifecycle.trigger_rules if states else ():
+        after = {
+            outcome: ordered(lifecycle.narrow(states, trigger, accepted=outcome == "accepted"), lifecycle)
+            for outcome in ("accepted", "refused")
+        }
+        verdict = lifecycle.judge(states, trigger)
+        yield said | {"states": ordered(states, lifecycle), "trigger": trigger, "verdict": verdict} | after
+
+
+def _windows(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
+    for row in lifecycle.transitions:
+        if row.within is not None:
+            known, last = {"state": row.source, "trigger": row.trigger}, row.within.seconds
+            yield known | {"age": last, "outcome": "accepted"}
+            yield known | {"age": last + 1, "outcome": "late", "code": row.within.error.code}
 
 
 def _plans(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
@@ -142,9 +174,12 @@ def _last_lines(lifecycle: Lifecycle, events: trace.Events) -> Iterator[dict[str
     triggers = [trigger for trigger in lifecycle.trigger_rules if trigger not in lifecycle.account_reads]
     yield from (_step(lifecycle, trigger) for trigger in triggers)
     fields = ((each.operation, meanings(lifecycle, each)) for each in lifecycle.vocabularies)
-    for operation, word in dict.fromkeys((read, word) for read, words in fields for word in (*words, "a new word")):
+    for operation, word in dict.fromkeys(
+        (read, word) for read, words in fields for word in (*filter(None, words), "a new word")
+    ):
         yield {"operation": operation, "outcome": "accepted", "state": word}
     if events is trace.Events.COMPLETE:
+        yield from _two_words(lifecycle)
         codes = lifecycle.codes
         throttled = [f"{code}.User" for code, means in codes.gateway if means is Meaning.THROTTLED][:1]
         of_any = [error.code for error in codes.errors if error.means.of_the_state]
@@ -156,6 +191,17 @@ def _last_lines(lifecycle: Lifecycle, events: trace.Events) -> Iterator[dict[str
                 yield {"operation": trigger, "outcome": "refused"} | ({"code": code} if code else {})
         for trigger in (trigger for trigger in on_an_order if trigger not in lifecycle.reads):
             yield {"operation": trigger, "outcome": "unknown"}
+
+
+def _two_words(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
+    """Reads that show the words of two fields, one of which lines of traces have apart: known ones, or one is new."""
+    for second in (each for each in lifecycle.vocabularies if each.apart):
+        others = [each for each in lifecycle.vocabularies if each.operation == second.operation and not each.apart]
+        for first in others:
+            known = [*meanings(lifecycle, first)], [*meanings(lifecycle, second)]
+            new = [(known[0][0], "a new word"), ("a new word", known[1][-1])]
+            for word, word_apart in (*itertools.product(*known), *new):
+                yield {"operation": first.operation, "outcome": "accepted", "state": word, second.apart: word_apart}
 
 
 def _judged(lifecycle: Lifecycle, steps: list[dict[str, Any]], events: trace.Events) -> dict[str, Any]:

@@ -1,8 +1,11 @@
 "use strict";
-// Shows the answers that stand in the page. It knows no rule: every answer was worked out from the table.
-const answers = JSON.parse(document.getElementById("answers").textContent);
+// Shows the answers that stand in the page. It knows no rule: every answer was worked out from the tables.
+const tables = JSON.parse(document.getElementById("answers").textContent);
 const panel = document.getElementById("state");
-const drawing = document.querySelector("svg.orderfsm");
+const drawings = [document.querySelector("svg.orderfsm")];
+for (const template of document.querySelectorAll("template")) drawings.push(template.content.querySelector("svg"));
+let answers = tables[0];
+let drawing = drawings[0];
 let chosen = "";
 let goal = null;
 
@@ -28,6 +31,9 @@ function stateButton(state) {
 function ruleItem(rule) {
   const summary = element("summary", {}, element("b", {}, rule.trigger), rule.by_client ? "" : ` (${rule.actor})`);
   if (rule.changes) summary.append(" \u2192 ", stateButton(rule.target));
+  if (rule.edits) summary.append(`, changes what the ${answers.noun} says`);
+  if (rule.within) summary.append(`, ${rule.within}`);
+  if (rule.passes) summary.append(" (too early: passes later)");
   if (rule.quota) summary.append(`, quota ${rule.quota}`);
   if (rule.creates) summary.append(`, creates another ${answers.noun} in ${rule.creates}`);
   if (rule.mark) summary.append(` ${rule.mark}`);
@@ -62,6 +68,7 @@ function planList() {
   if (steps !== null) way.append(element("ol", {}, ...steps.map((step) => element(
     "li", { class: step.by_client ? "client" : "others", "data-trigger": step.trigger },
     step.by_client ? "" : `wait for the ${step.actor}: `, element("b", {}, step.trigger), " \u2192 ", stateButton(step.target),
+    step.time ? ` (${step.time})` : "", step.grave ? " (cannot be taken back, or costs money)" : "",
   ))));
   return way;
 }
@@ -111,24 +118,54 @@ function light() {
 function choose(state) {
   chosen = state;
   if (goal === state) goal = null;
-  history.replaceState(null, "", `#${state}`);
+  history.replaceState(null, "", answers === tables[0] ? `#${state}` : `#${answers.name}/${state}`);
   show();
 }
 
-drawing.setAttribute("role", "group");
-for (const group of drawing.querySelectorAll(".state")) {
-  group.setAttribute("tabindex", "0");
-  group.setAttribute("role", "button");
-  group.addEventListener("click", () => choose(group.dataset.state));
+function press(group, act) {
+  group.addEventListener("click", act);
   group.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
-    choose(group.dataset.state);
+    act();
   });
 }
+
+for (const each of drawings) {
+  each.setAttribute("role", "group");
+  for (const group of each.querySelectorAll(".state")) {
+    group.setAttribute("tabindex", "0");
+    group.setAttribute("role", "button");
+    press(group, () => choose(group.dataset.state));
+  }
+  for (const group of each.querySelectorAll(".stub")) group.addEventListener("click", () => choose(group.dataset.target));
+}
+
+/** Shows another table, from its first state on. */
+function use(table) {
+  const shown = drawings[tables.indexOf(table)];
+  drawing.replaceWith(shown);
+  if (answers !== table) goal = null;
+  [answers, drawing] = [table, shown];
+  document.title = document.querySelector("h1").textContent = table.title;
+  document.getElementById("edition").textContent = `Edition ${table.edition} of the table`;
+  for (const button of document.querySelectorAll("#tables button")) button.setAttribute("aria-pressed", String(button.dataset.table === table.name));
+}
+
+for (const table of tables.length > 1 ? tables : []) {
+  const button = element("button", { type: "button", "data-table": table.name }, table.title);
+  button.addEventListener("click", () => {
+    use(table);
+    choose(Object.keys(table.states)[0]);
+  });
+  document.getElementById("tables").append(button);
+}
+
 function begin() {
   const asked = decodeURIComponent(location.hash.slice(1));
-  choose(asked in answers.states ? asked : Object.keys(answers.states)[0]);
+  const [name, state] = asked.includes("/") ? asked.split("/") : [tables[0].name, asked];
+  use(tables.find((table) => table.name === name) ?? tables[0]);
+  choose(state in answers.states ? state : Object.keys(answers.states)[0]);
 }
 addEventListener("hashchange", begin);
 begin();
