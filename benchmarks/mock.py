@@ -39,13 +39,21 @@ import sys, uvicorn
 from orderfsm.mock import Service, SQLStore, MemoryStore, Request
 from orderfsm.mock.http.app import create_app
 from orderfsm.mock.http.server import configured
-kind, orders, path = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+kind, orders, path, table = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 store = MemoryStore() if kind == "memory" else SQLStore(f"sqlite:///{path}")
-maker = Service(store=store)
+maker = Service(store=store, completions="manual")
 maker.put_package("p", orders)
 headers = {"x-acs-version": "2020-04-07", "x-acs-action": "CreateCertificateForPackageRequest"}
 query = {"Domain": "example.com", "ProductCode": "p"}
-ids = [maker.handle(Request("POST", "/", query, headers)).json["OrderId"] for _ in range(orders)]
+if table == "orders":
+    ids = [maker.handle(Request("POST", "/", query, headers)).json["OrderId"] for _ in range(orders)]
+else:
+    ids = [maker.begin_instance(None, {"Domain": "example.com"}).id for _ in range(orders)]
+    apply = {"x-acs-version": "2020-04-07", "x-acs-action": "ApplyCertificate"}
+    for each in ids:
+        assert maker.handle(Request("POST", "/", {"InstanceId": each}, apply)).status == 200
+        maker.instances.happen(each, "submission_accepted")
+    ids = [each.rpartition("-")[2] for each in ids]
 print(ids[0], ids[-1], flush=True)
 import socket
 listener = socket.create_server(("127.0.0.1", 0))
@@ -82,10 +90,10 @@ local calls = io.open(arg_file(), "r")
 request = function()
   local line = calls:read("*l")
   if not line then return wrk.format("POST", "/?OrderId=1") end
-  local order, nonce, signature = line:match("(%S+) (%S+) (%S+)")
+  local query, nonce, signature = line:match("(%S+) (%S+) (%S+)")
   wrk.headers["x-acs-signature-nonce"] = nonce
   wrk.headers["Authorization"] = AUTHORIZATION .. signature
-  return wrk.format("POST", "/?OrderId=" .. order)
+  return wrk.format("POST", "/?" .. query)
 end
 """
 
@@ -122,13 +130,21 @@ def requests_a_second(url: str, script: Path, seconds: int = SECONDS) -> tuple[f
     return float(rate[1]), int(failed[1]) if failed else 0
 
 
-def signed_calls(orders: range, host: str, folder: Path) -> Path:
-    """A wrk script that cancels each of `orders` once, with a signature made here and now."""
+CANCELS = {
+    "orders": ("CancelOrderRequest", "OrderId={}"),
+    "instances": ("CancelPendingCertificate", "InstanceId=cas-cn-{}"),
+}
+"""How a client withdraws what it applied for, by table: the action, and its query."""
+
+
+def signed_calls(orders: range, host: str, folder: Path, table: str) -> Path:
+    """A wrk script that cancels each of `orders` of a table once, with a signature made here and now."""
     empty = hashlib.sha256(b"").hexdigest()
     date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    action, query = CANCELS[table]
     fixed = {
         "host": host,
-        "x-acs-action": "CancelOrderRequest",
+        "x-acs-action": action,
         "x-acs-content-sha256": empty,
         "x-acs-date": date,
         "x-acs-version": "2020-04-07",
@@ -140,10 +156,11 @@ def signed_calls(orders: range, host: str, folder: Path) -> Path:
             nonce = uuid.uuid4().hex
             headers = sorted({**fixed, "x-acs-signature-nonce": nonce}.items())
             lines = "".join(f"{name}:{value}\n" for name, value in headers)
-            canonical = f"POST\n/\nOrderId={order_id}\n{lines}\n{names}\n{empty}"
+            asked = query.format(order_id)
+            canonical = f"POST\n/\n{asked}\n{lines}\n{names}\n{empty}"
             to_sign = f"ACS3-HMAC-SHA256\n{hashlib.sha256(canonical.encode()).hexdigest()}"
             signature = hmac.new(SECRET.encode(), to_sign.encode(), hashlib.sha256).hexdigest()
-            file.write(f"{order_id} {nonce} {signature}\n")
+            file.write(f"{asked} {nonce} {signature}\n")
     authorization = f"ACS3-HMAC-SHA256 Credential={KEY},SignedHeaders={names},Signature="
     script = folder / "calls.lua"
     header_lines = "".join(f'wrk.headers["{name}"] = "{value}"\n' for name, value in fixed.items() if name != "host")
@@ -153,11 +170,11 @@ def signed_calls(orders: range, host: str, folder: Path) -> Path:
     return script
 
 
-def ours(kind: str, folder: Path) -> tuple[float, int]:
+def ours(kind: str, folder: Path, table: str = "orders") -> tuple[float, int]:
     """State changes a second of our server on a store."""
     path = folder / f"{uuid.uuid4().hex}.db"
-    with running(OURS, kind, str(ORDERS_A_ROUND[kind]), str(path)) as (orders, url):
-        return requests_a_second(url, signed_calls(orders, url.removeprefix("http://"), folder))
+    with running(OURS, kind, str(ORDERS_A_ROUND[kind]), str(path), table) as (orders, url):
+        return requests_a_second(url, signed_calls(orders, url.removeprefix("http://"), folder, table))
 
 
 def bare(folder: Path) -> tuple[float, int]:

@@ -254,6 +254,28 @@ def test_the_demo_agrees_everywhere_and_exits_0(run):
     assert [step["held"] for step in report["plan"]][1:] == [report["plan"][0]["held"] + n for n in (1, 1, 0)]
 
 
+def test_the_demo_leads_an_instance_from_purchase_to_deletion(run):
+    pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
+    models = pytest.importorskip("alibabacloud_cas20200407.models", reason="the extra `client` is not installed")
+    if not hasattr(models, "GetInstanceDetailRequest"):
+        pytest.skip("this SDK knows no instances")
+    life = json.loads(run("demo --json")[1])["instance"]
+    assert [(step["call"], step["server"], step["words"]) for step in life] == [
+        ("UpdateInstance", "accepted", "inactive/-"),
+        ("ApplyCertificate", "accepted", "inactive/-"),
+        ("CancelPendingCertificate", "OperationDenied.StatusNotSupport", "pending/-"),
+        ("DeleteInstance", "InvalidStatus.DeleteProtection", "pending/-"),
+        ("CancelPendingCertificate", "accepted", "pending/-"),
+        ("RefundInstance", "CouldNotRefund.NotSupport", "pending/-"),
+        ("RefundInstance", "accepted", "normal/-"),
+        ("DeleteInstance", "InvalidStatus.DeleteProtection", "normal/-"),
+        ("DeleteInstance", "accepted", "refund/-"),
+        ("GetInstanceDetail", "NotFound", "NotFound"),
+    ]
+    assert {step["agree"] for step in life} == {True}
+    assert [step["call"] for step in life if step["guard"] == "stops it"] == ["DeleteInstance"]
+
+
 def test_the_demo_exits_1_when_guard_and_server_disagree(run, monkeypatch):
     pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
     demo = pytest.importorskip("orderfsm.cli.demo", reason="the extra `client` is not installed")

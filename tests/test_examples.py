@@ -76,6 +76,15 @@ def test_preflight_client():
             ],
         ),
         (
+            "retire_instance.py",
+            [
+                "plan: CancelPendingCertificate withdrawal_completed RefundInstance refund_completed DeleteInstance",
+                "done: CancelPendingCertificate RefundInstance DeleteInstance",
+                "kept: from issued only with RevokeCertificate, which is not called unless asked for (grave=True)",
+                "left: issued",
+            ],
+        ),
+        (
             "httpx_client.py",
             [
                 "not now: DeleteCertificateRequest; to delete it: CancelOrderRequest, then DeleteCertificateRequest",

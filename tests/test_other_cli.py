@@ -50,7 +50,7 @@ def test_a_word_of_two_fields_means_what_it_may_mean_in_either(run):
 
 def test_an_explanation_is_of_parcels(run):
     out = run("explain redirect --state redirecting")[1]
-    assert "succeeds later, by itself" in out
+    assert "the same call passes when redirected has happened" in out
     assert "observed, 2026-08" in out
     assert "do not say whether WithdrawParcel is allowed" in run("explain withdraw --state in_transit")[1]
 
@@ -112,10 +112,11 @@ def test_a_log_of_another_table_is_bad_input(run, tmp_path, capsys):
     log.write_text('{"time": "2026-08-05T06:10:00Z", "parcel_id": "pa-1", "operation": "AnnounceParcel"}\n')
     assert main(["replay", str(log)]) == 2
     assert "whose lines have order_id" in capsys.readouterr().err
-    log.write_text('{"time": "2026-08-05T06:10:00Z", "order_id": 7, "operation": "CreateCertificateRequest"}\n')
+    created = '{"time": "2026-08-05T06:10:00Z", "order_id": 7, "operation": "CreateCertificateRequest", '
+    log.write_text(created + '"outcome": "accepted"}\n')
     status, out, err = run(f"replay {log}")
     assert (status, out) == (2, "")
-    assert "parcel_id" in err
+    assert "they are all of other tables" in err
 
 
 def test_what_is_simulated_is_audited(run, tmp_path):

@@ -1,7 +1,7 @@
 """`orderfsm demo`: the official SDK client against the mock over HTTP, with the guard and without it.
 
 It moves two orders to each state of the table and tries to delete both, one through the guard and one without it. Both
-must get the same answer.
+must get the same answer. Then it leads two instances from purchase to deletion (`demo_instance`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from orderfsm.extras import needs
 from orderfsm.mock import Server, mock_cas
 from orderfsm.questions import ORDER_LIFECYCLE as TABLE
 from orderfsm.tables.orders import Operation, State
+
+from . import demo_instance
 
 with needs("client"):
     from cryptography import x509
@@ -51,9 +53,19 @@ def run(say: Callable[[str], Any] = print) -> dict[str, Any]:
         for step in steps:
             say(f"{step['did']:<28} state {step['state']:<20} units held {step['held']}")
         returned = steps[-1]["held"] == steps[0]["held"]
-        agreed = returned and all(attempt["agree"] for attempt in attempts)
+        life = demo_instance.lives(server)
+        say("\nThe life of a V2.0 instance: bought, applied for, withdrawn, refunded, deleted\n")
+        if life:
+            say(f"{'Status/CertificateStatus':<26} {'call':<26} {'the guard':<11} {'the server':<34} agree")
+        else:
+            say("(the official SDK that is installed knows no instances)")
+        for step in life:
+            agree = "yes" if step["agree"] else "NO"
+            line = f"{step['words']:<26} {step['call']:<26} {step['guard']:<11} {step['server']:<34} {agree:<5}"
+            say(f"{line} {step['remark']}".rstrip())
+        agreed = returned and all(each["agree"] for each in (*attempts, *life))
         say("\nGuard and server agree everywhere, and the unit came back." if agreed else "\nThey do NOT agree.")
-        return {"agreed": agreed, "attempts": attempts, "plan": steps}
+        return {"agreed": agreed, "attempts": attempts, "plan": steps, "instance": life}
 
 
 class _Demo:
