@@ -396,6 +396,8 @@ def test_an_age_that_is_none_is_said_to_be_none(age):
         ("MissingInstanceId", Meaning.MALFORMED),
         ("InvalidParameter", Meaning.MALFORMED),
         ("AlreadyExistsTry", Meaning.NOT_CREATED),
+        ("InvalidVersion", Meaning.NOT_OFFERED),
+        ("InvalidAction.NotFound", Meaning.NOT_OFFERED),
         ("FlowControlError", Meaning.THROTTLED),
         ("Throttling.User", Meaning.THROTTLED),
         ("Rejected.Throttling", Meaning.THROTTLED),

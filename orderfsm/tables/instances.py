@@ -678,6 +678,7 @@ LIFECYCLE = Lifecycle(
         ("InsufficientQuota", Meaning.NO_UNIT),
         ("DomainAndProductNotMatch", Meaning.MALFORMED),
         ("AlreadyExistsTry", Meaning.NOT_CREATED),
+        ("InvalidVersion", Meaning.NOT_OFFERED),  # as where there is no billing API
         ("NotApplicable", Meaning.NOT_CREATED),
         ("PermissionDenied", Meaning.KEPT_OUT),
         ("OperationDenied.SystemUpgrading", Meaning.PERHAPS),

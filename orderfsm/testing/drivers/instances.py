@@ -143,5 +143,4 @@ def _entry(each: Mapping[str, Any], fields: Sequence[str]) -> Entry:
 
 def _is_not_offered(answer: Answer, driver: CASDriver) -> bool:
     """Whether a server has no purchases: it does not know the action, or not the version."""
-    meaning = driver.lifecycle.codes.meaning_of(answer.code)
-    return meaning is Meaning.NOT_OFFERED or answer.code == "InvalidVersion"
+    return driver.lifecycle.codes.meaning_of(answer.code) is Meaning.NOT_OFFERED
