@@ -16,7 +16,7 @@ class Codes:
 
     `gateway` says what a code means by how it begins: another word may follow (`Throttling.User`, `ThrottlingUser`).
     `parameters` are beginnings that the name of a parameter follows, with the general code of each. A code of a
-    parameter stands in `gateway` too.
+    parameter stands in `gateway` too. `prefix` is what codes begin with on the wire; without it they mean the same.
 
     >>> from orderfsm.tables.orders import LIFECYCLE
     >>> codes = LIFECYCLE.codes
@@ -29,8 +29,9 @@ class Codes:
     errors: tuple[type[ServiceError], ...] = ()
     gateway: tuple[tuple[str, Meaning], ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
+    prefix: str = ""
     by_code: dict[str, type[ServiceError]] = attrs.field(
-        default=attrs.Factory(lambda self: {error.code: error for error in self.errors}, takes_self=True),
+        default=attrs.Factory(lambda self: {error.code: error for error in self.errors if error.code}, takes_self=True),
         init=False,
         eq=False,
     )
@@ -46,6 +47,8 @@ class Codes:
 
     def general(self, code: str | None) -> str | None:
         """The code that means the same, without what it adds; of those there are few. None if nobody knows it."""
+        if code is not None and self.prefix:
+            code = code.removeprefix(self.prefix)
         if code is None or code in self.by_code:
             return code
         if not code.isascii() or not code.replace(".", "").isalnum():

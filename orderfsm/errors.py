@@ -61,6 +61,8 @@ class Meaning(StrEnum):
     NOT_OFFERED = "not_offered"
     """The server has no such operation."""
     MALFORMED = "malformed"
+    TURNED_AWAY = "turned_away"
+    """Nothing was done, for a reason that is not the order's state."""
 
     @property
     def of_the_state(self) -> bool:
@@ -120,6 +122,8 @@ class Unspecified(OrderFSMError):
 
 class ServiceError(OrderFSMError):
     """An error that the service documents: its `code`, what that `means`, its `http_status` and documented `text`.
+
+    An empty `code` says that the documents name none, so that any will do.
 
     It takes at most one argument: the message, if it is not to be the documented text.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from .paths import Plan, shortest
-from .rows import Basis
+from .rows import Basis, Strength
 from .verdict import Uncertain
 
 if TYPE_CHECKING:
@@ -100,6 +100,20 @@ class Explanation(Uncertain):
         return "; ".join(dict.fromkeys(reference for _, reference in self._sources))
 
     @property
+    def strength(self) -> Strength | None:
+        """The word by which the documents state the rule, if they use one; of several rules, the weakest.
+
+        None also if one of several is stated without.
+        """
+        said = list(self._strengths)
+        return None if None in said else max(said, key=tuple(Strength).index, default=None)
+
+    @property
+    def source(self) -> str:
+        """Basis, strength and reference, as a text has them in brackets."""
+        return f"{standing(self.basis, self.strength)}: {self.reference}"
+
+    @property
     def note(self) -> str:
         """Which part of a documented rule is inferred; else empty."""
         return "; ".join(dict.fromkeys(row.note for row in self._rows.values() if row is not None and row.note))
@@ -145,6 +159,7 @@ class Explanation(Uncertain):
             "next": [state for state in self.lifecycle.state_rules if state in next_states],
             "allowed": list(self.allowed),
             "basis": self.basis,
+            "strength": self.strength,
             "reference": self.reference,
             "reason": self.reason,
             "note": self.note,
@@ -162,7 +177,7 @@ class Explanation(Uncertain):
             first = "First" if instead.triggers[-1] == self.trigger else "Instead"
             sentences.append(f"{first}: {instead}.")
         note = f" Note: {self.note}." if self.note else ""
-        return f"{' '.join(sentences)} ({self.basis}: {self.reference}){note}"
+        return f"{' '.join(sentences)} ({self.source}){note}"
 
     @property
     def _more(self) -> Iterator[str]:
@@ -209,6 +224,11 @@ class Explanation(Uncertain):
                 yield refusal.basis or rule.basis, refusal.reference or rule.reference
 
     @property
+    def _strengths(self) -> Iterator[Strength | None]:
+        for state, row in self._rows.items():
+            yield self._refusals[state].strength if row is None else row.strength
+
+    @property
     def _only(self) -> str:
         sources = [state for state, rows in self.lifecycle.table.items() if rows.get(self.trigger) is not None]
         return f"only {self._where(sources, 'and')}" if sources else "nor anywhere else"
@@ -234,9 +254,15 @@ class Explanation(Uncertain):
 
     def _leads(self, row: Transition) -> str:
         leads = f"leads to {row.target}" if row.changes else "changes nothing"
+        at_once = [str(state) for state in self.lifecycle.targets(row) - {row.target}]
+        leads += f", or at once to {listed(sorted(at_once), 'or')}" if at_once else ""
         begins = f" and creates another {self.lifecycle.noun} in {row.creates}" if row.creates is not None else ""
         within = "" if row.within is None else f" {row.within} of its beginning"
-        return f"{row.trigger} is allowed {self._where([row.source], 'and')}{within}: it {leads}{begins}."
+        may_refuse = "; the service may refuse it" if row.optional else ""
+        if row.optional_after:
+            may_refuse = f"; after {listed([*map(str, row.optional_after)], 'or')} the service may refuse it"
+        where = self._where([row.source], "and")
+        return f"{row.trigger} is allowed {where}{within}: it {leads}{begins}{may_refuse}."
 
     def _is_over(self, row: Transition) -> str:
         where, code = self._where([row.source], "and"), row.within.error.code  # type: ignore[union-attr]
@@ -262,6 +288,11 @@ def explain(
     members = lifecycle.members(states)
     ordered = tuple(state for state in lifecycle.state_rules if state in members)
     return Explanation(lifecycle.plain, ordered, lifecycle.trigger(trigger), age)
+
+
+def standing(basis: Basis, strength: Strength | None) -> str:
+    """What a rule stands on, and the word by which it is stated: `documented`, `documented MUST`."""
+    return str(basis) if strength is None else f"{basis} {strength}"
 
 
 def listed(words: Sequence[str], conjunction: str = "and") -> str:

@@ -25,7 +25,8 @@ class Identity(NamedTuple):
 
     An id is an int in 1 .. 2**63-1; with `form` it is a text instead: 1 to `longest` printable ASCII characters without
     spaces, and `form` says how one is made of a number (`book-{}`). `parameter` is the API's name for it. `others` are
-    how the ids begin of what the API's lists have besides, and what lives by another table.
+    how the ids begin of what the API's lists have besides, and what lives by another table. `opaque`: an id is an
+    address that the server gave, so that no other can be asked for.
 
     >>> from orderfsm.identity import Identity
     >>> Identity("order_id").read("0007"), Identity("shelf_mark", form="qa-{}").new(7)
@@ -39,6 +40,7 @@ class Identity(NamedTuple):
     form: str = ""
     longest: int = LONGEST
     others: tuple[str, ...] = ()
+    opaque: bool = False
 
     @property
     def is_text(self) -> bool:

@@ -60,7 +60,7 @@ class Lifecycle(_Asked):
       `noun` and `title`: for texts, what one of its orders is called, and what is drawn here;
     * `identity`: what ids are; `vocabularies`: the fields that are read, each with its words in the states' rules;
     * `refusal_rules`: how what no row allows is refused, `OrderStateError` where none of them holds; `not_found`: the
-      error where there is no order; `errors`, `gateway`, `parameters`: all codes, see `Codes`;
+      error where there is no order; `errors`, `gateway`, `parameters`, `code_prefix`: all codes, see `Codes`;
     * `silences`: the pairs of which the sources say nothing;
     * `places`: where the middle of a state's box is in a drawing, which else finds its own.
 
@@ -83,6 +83,7 @@ class Lifecycle(_Asked):
     errors: tuple[type[ServiceError], ...] = attrs.field(default=(), kw_only=True)
     gateway: tuple[tuple[str, Meaning], ...] = attrs.field(default=(), kw_only=True)
     parameters: tuple[tuple[str, str], ...] = attrs.field(default=(), kw_only=True)
+    code_prefix: str = attrs.field(default="", kw_only=True)
     silences: tuple[Silence, ...] = attrs.field(default=(), kw_only=True)
     places: Mapping[str | None, tuple[int, int]] = attrs.field(factory=dict, eq=False, kw_only=True)
 
@@ -154,7 +155,7 @@ class Lifecycle(_Asked):
         """The error codes, and what they mean."""
         from .codes import Codes
 
-        return Codes(self._errors(), self.gateway, self.parameters)
+        return Codes(self._errors(), self.gateway, self.parameters, self.code_prefix)
 
     @cached_property
     def _outgoing(self) -> Mapping[State | None, tuple[Transition, ...]]:
@@ -338,15 +339,23 @@ class Lifecycle(_Asked):
     def narrow(self, states: Collection[State | None], trigger: Trigger, *, accepted: bool) -> frozenset[State | None]:
         """The states possible after `trigger` was accepted, or refused, in one of `states`; perhaps none.
 
-        Where the sources are silent either may have happened: accepted, it may have led to any state.
+        Where the sources are silent either may have happened: accepted, it may have led to any state. What may have
+        happened already when it was accepted, has or has not.
         """
         possible, trigger = self.members(states), self.trigger(trigger)
         silent = frozenset(state for state in possible if self.is_silent(state, trigger))
         rows = [(state, self.table[state][trigger]) for state in possible if state not in silent]
         if not accepted:
-            return silent | frozenset(state for state, row in rows if row is None)
+            return silent | frozenset(state for state, row in rows if row is None or row.may_be_refused)
         anywhere = self.state_rules.keys() - {None} if silent else ()
-        return frozenset(row.target for _, row in rows if row is not None).union(anywhere)
+        return frozenset().union(*(self.targets(row) for _, row in rows if row is not None), anywhere)
+
+    def targets(self, row: Transition) -> frozenset[State | None]:
+        """Where an order may be when the trigger of `row` is answered as accepted: events may have happened at once."""
+        found = {row.target}
+        for event in row.at_once:
+            found |= {after.target for state in set(found) if (after := self.table[state].get(event)) is not None}
+        return frozenset(found)
 
     def reading(self, answer: Mapping[str, str | None]) -> frozenset[State | None]:
         """The states in which the fields of `answer` may all have these words; perhaps none.

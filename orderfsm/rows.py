@@ -58,6 +58,13 @@ class Term(StrEnum):
     SUBSCRIPTION = "subscription"
 
 
+class Strength(StrEnum):
+    """The word of RFC 2119 by which a document states a rule."""
+
+    MUST = "MUST"
+    SHOULD = "SHOULD"
+
+
 class Window(NamedTuple):
     """How long a row allows its trigger: `seconds` from when the order began and was paid, the end included.
 
@@ -86,6 +93,10 @@ class Transition:
     creates one, and `holds` the units of quota that the second order holds. `within` is the time in which the row
     holds, if not always. `edits`: it changes what the order says of itself, whatever the state. `note` says which part
     of a documented rule is inferred.
+
+    `at_once` are events that may have happened already when the call is answered. `optional`: the service may refuse it
+    as it likes, and then nothing changes; it may do so once one of `optional_after` has happened to the order.
+    `strength` is the word by which the document states the rule, if it is one of these.
     """
 
     source: State | None
@@ -100,6 +111,15 @@ class Transition:
     holds: int = 0
     within: Window | None = None
     edits: bool = False
+    at_once: tuple[Trigger, ...] = ()
+    optional: bool = False
+    optional_after: tuple[Trigger, ...] = ()
+    strength: Strength | None = None
+
+    @property
+    def may_be_refused(self) -> bool:
+        """Whether the service may refuse what the row allows, perhaps only after something else has happened."""
+        return self.optional or bool(self.optional_after)
 
     @property
     def changes(self) -> bool:
@@ -157,7 +177,10 @@ class TriggerRule(NamedTuple):
     that says that the call was allowed, and could not be carried out. `grave`: no plan takes it unless it is asked to,
     since it cannot be taken back, or costs money. `follows`: the operation that an event of the service completes, and
     `takes`: how many seconds later, the least and the most. `adverse`: nobody hopes for it, so a plan waits for it only
-    if there is no other way. `certifies`: it brings a certificate, also where there was one.
+    if there is no other way. `certifies`: it brings a certificate, also where there was one. `seen`: it does not happen
+    unseen, so that only what tells of it, or a later read that shows it, says that it has. `fails_strength` is the word
+    by which the document states that nothing changes where a call `fails`. `due`: the field of answers that show an
+    order that says from when on it may happen, in RFC 3339.
     """
 
     trigger: Trigger
@@ -174,6 +197,9 @@ class TriggerRule(NamedTuple):
     adverse: bool = False
     certifies: bool = False
     term: Term = Term.CERTIFICATE
+    seen: bool = False
+    fails_strength: Strength | None = None
+    due: str = ""
 
 
 class RefusalRule(NamedTuple):
@@ -181,7 +207,7 @@ class RefusalRule(NamedTuple):
 
     It holds for `triggers` in `states`; empty: for all. Of several that hold, the first decides. `passes`: the same
     call succeeds later, by itself. `because` says why it is refused, where that is not clear from the state. `basis`
-    and `reference` are those of the trigger's rule, unless given.
+    and `reference` are those of the trigger's rule, unless given; `strength` is the word by which it is stated.
     """
 
     error: Any
@@ -191,6 +217,7 @@ class RefusalRule(NamedTuple):
     basis: Basis | None = None
     reference: str = ""
     because: str = ""
+    strength: Strength | None = None
 
     def holds(self, state: State | None, trigger: Trigger) -> bool:
         """Whether it is about that pair."""
@@ -213,8 +240,10 @@ class Vocabulary(NamedTuple):
 
     `unspecific` is the word that names none of them: it may mean any state that has a word here. `closed`: the API
     promises that there are no other words, so another one is an error of the server, and not merely unknown.
-    `elsewhere` are other operations whose answers have the same field with the same words. `apart` is the key under
+    `elsewhere` are other operations whose answers have the same field with the same words; where they change the order,
+    it says what state that is in afterwards. `apart` is the key under
     which a line of a trace has this field's word by itself, beside a `state` that then is a word of another field.
+    `reference` is where the words are documented.
     """
 
     operation: Trigger
@@ -223,6 +252,7 @@ class Vocabulary(NamedTuple):
     closed: bool = False
     elsewhere: tuple[Trigger, ...] = ()
     apart: str = ""
+    reference: str = ""
 
     @property
     def operations(self) -> tuple[Trigger, ...]:

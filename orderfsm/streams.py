@@ -237,7 +237,10 @@ _LINE_END = re.compile(r"[\r\n]")
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 _OF_SEVERAL = (b",", b"]", b"\x1e", codecs.BOM_UTF8)
 _LISTS = ("Events", "Records", "events", "records")
-_OWN = ("time", "operation", "event", "order_id", "instance_id", "trace", "eventName", "eventId", "eventTime")
+_OWN = (
+    *("time", "operation", "event", "order_id", "instance_id", "order_url", "trace"),
+    *("eventName", "eventId", "eventTime"),
+)
 """Keys of what is no envelope, whatever else is in it."""
 _SCALAR = r'(?:"[^"\\]*"|-?\d[\d.eE+-]*|true|false|null)'
 _OTHER = rf'"(?!(?:{"|".join(_OWN)})")\w+"\s*:\s*{_SCALAR}\s*,\s*'

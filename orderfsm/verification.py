@@ -19,6 +19,7 @@ def problems(lifecycle: Table) -> Iterator[str]:
     """Everything that keeps a table from being consistent; see `Lifecycle.verify`."""
     yield from _bad_rows(lifecycle)
     yield from _bad_states(lifecycle)
+    yield from _bad_triggers(lifecycle)
     yield from _bad_values(lifecycle)
     yield from _bad_silences(lifecycle)
     yield from _bad_words(lifecycle)
@@ -32,6 +33,12 @@ def _bad_rows(lifecycle: Table) -> Iterator[str]:
             yield f"{named}: {row.target!r} is not a state"
         if row.creates is not None and row.creates not in lifecycle.table:
             yield f"{named}: {row.creates!r}, in which it creates an order, is not a state"
+        for event in (*row.at_once, *row.optional_after):
+            if event not in lifecycle.trigger_rules:
+                yield f"{named}: {event!r} is not a trigger"
+        for event in row.at_once:
+            if lifecycle.table.get(row.target, {}).get(event) is None:
+                yield f"{named}: {event} may follow at once, but no row allows it there"
         if not row.reference:
             yield f"{named}: no reference"
 
@@ -46,6 +53,14 @@ def _bad_states(lifecycle: Table) -> Iterator[str]:
             yield f"{state} is a dead end that is not marked terminal"
         if left and rule.terminal:
             yield f"{state} is marked terminal, but a transition leaves it"
+
+
+def _bad_triggers(lifecycle: Table) -> Iterator[str]:
+    for rule in lifecycle.triggers:
+        if rule.seen and rule.actor is Actor.CLIENT:
+            yield f"{rule.trigger} is marked seen, but a client's own call is never unseen"
+        if rule.fails_strength is not None and rule.fails is None:
+            yield f"{rule.trigger} {rule.fails_strength} change nothing where it fails, but no error says that it does"
 
 
 def _reached(lifecycle: Table) -> set[State | None]:
@@ -90,8 +105,9 @@ def _bad_words(lifecycle: Table) -> Iterator[str]:
             fields = ", ".join(vocabulary.field for vocabulary in lifecycle.vocabularies) or "nothing"
             yield f"{lifecycle.name_of(rule.state)}: it is read as {rule.read_as}, but what is read is {fields}"
     for vocabulary in lifecycle.vocabularies:
-        if vocabulary.operation not in lifecycle.trigger_rules:
-            yield f"{vocabulary.field} is read by {vocabulary.operation!r}, which is no operation"
+        for operation in vocabulary.operations:
+            if operation not in lifecycle.trigger_rules:
+                yield f"{vocabulary.field} is read by {operation!r}, which is no operation"
 
 
 def _missing_references(lifecycle: Table) -> Iterator[str]:

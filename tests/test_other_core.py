@@ -416,7 +416,7 @@ def test_a_table_is_found_by_its_name():
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("invoices", "expected orders, instances, package.module:ATTRIBUTE"),
+        ("invoices", "expected orders, instances, acme, package.module:ATTRIBUTE"),
         ("no_such_module:LIFECYCLE", "No module named 'no_such_module'"),
         ("other_table:NOTHING", "has no attribute 'NOTHING'"),
         ("other_table:STATES", "expected a Lifecycle; this is a tuple"),

@@ -15,7 +15,7 @@ from orderfsm.invalid import InvalidValue
 if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
 
-NAMES = ("orders", "instances")
+NAMES = ("orders", "instances", "acme")
 """The tables of this package: each is a module here, with its `LIFECYCLE`."""
 
 
