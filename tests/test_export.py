@@ -44,10 +44,10 @@ def test_another_table_is_valid_too(table):
 def test_it_says_everything_that_the_table_says():
     assert (DOCUMENT["table"], DOCUMENT["noun"], DOCUMENT["edition"]) == ("orders", "order", ORDER_LIFECYCLE.edition)
     identity = ORDER_LIFECYCLE.identity._asdict()
-    assert identity.pop("others") == ()
+    assert (identity.pop("others"), identity.pop("opaque")) == ((), False)
     assert DOCUMENT["identity"] == identity
     assert DOCUMENT["states"] == [*State]
-    assert DOCUMENT["transitions"] == [attrs.asdict(row) for row in TRANSITIONS]
+    assert DOCUMENT["transitions"] == [attrs.asdict(row) | {"at_once": [], "optional_after": []} for row in TRANSITIONS]
     for said, rule in zip(DOCUMENT["state_rules"], STATES, strict=True):
         gone = rule.state in {None, State.DELETED}
         codes = {
@@ -126,9 +126,10 @@ def damaged(path, damage):
 PATHS = [path for path in leaves(DOCUMENT) if path[:1] != ("vocabularies",) or len(path) < 3]
 
 
-WHOLE = {"table", "title", "noun", "identity", "silences", "fields"}
+WHOLE = {"table", "title", "noun", "identity", "code_prefix", "silences", "fields"}
 RULES = {"holds", "found", "grave", "follows", "takes", "fails", "passes", "means"}
 RULES |= {"within", "edits", "adverse", "certifies", "term", "because", "apart", "elsewhere"}
+RULES |= {"at_once", "optional", "optional_after", "strength", "seen", "fails_strength", "due"}
 
 
 def is_new(path):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .labels import fields_of, mark, state_name, text_width, time_of
+from .labels import fields_of, mark, state_name, states_at_once, text_width, time_of
 from .layout import WIDTH
 from .picture import STYLE, Step, svg
 from .text import dot, mermaid
@@ -19,6 +19,7 @@ __all__ = [
     "mark",
     "mermaid",
     "state_name",
+    "states_at_once",
     "svg",
     "text_width",
     "time_of",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from orderfsm.explanation import standing
 from orderfsm.paths import time_taken
 from orderfsm.rows import DAY, Basis
 from orderfsm.words import named
@@ -79,6 +80,17 @@ def time_of(row: Transition, lifecycle: Lifecycle) -> str:
     return "" if rule.takes is None else f"{time_taken(*rule.takes)} after {rule.follows}"
 
 
+def states_at_once(row: Transition, lifecycle: Lifecycle) -> list[State | None]:
+    """In table order, where else than at its target an order may be when the call is answered."""
+    others = lifecycle.targets(row) - {row.target}
+    return [state for state in lifecycle.state_rules if state in others]
+
+
+def source_of(row: Transition) -> str:
+    """What the rule stands on, and the word by which it is stated: `documented MUST: RFC 8555, section 7.6`."""
+    return f"{standing(row.basis, row.strength)}: {row.reference}"
+
+
 def texts_of(row: Transition, lifecycle: Lifecycle, flow: Mapping[Transition, int]) -> list[Text]:
     """The lines of a label that are about `row`; `flow`: how often each row was taken."""
     by_client = lifecycle.by_client(row.trigger)
@@ -92,9 +104,14 @@ def texts_of(row: Transition, lifecycle: Lifecycle, flow: Mapping[Transition, in
         words.append(first_days(row.within))
     words += filter(None, [mark(row.basis)])
     count = f": {flow[row]:,}" if row in flow else ""
-    said = ", ".join(filter(None, [row.trigger, time_of(row, lifecycle)]))
-    title = f"{said} ({row.basis}: {row.reference})"
+    refusable = "the service may refuse it" if row.may_be_refused else ""
+    said = ", ".join(filter(None, [row.trigger, time_of(row, lifecycle), refusable]))
+    title = f"{said} ({source_of(row)})"
     texts = [Text(" ".join(words) + count, title, row, by_client)]
+    texts += [
+        Text(f"or {state_name(state, lifecycle)} at once", title, row, by_client, note=True)
+        for state in states_at_once(row, lifecycle)
+    ]
     if row.creates is not None:
         texts.append(
             Text(f"new {lifecycle.noun}: {state_name(row.creates, lifecycle)}", title, row, by_client, note=True)

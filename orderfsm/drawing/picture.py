@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
+from orderfsm.explanation import standing
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import Basis
 
@@ -174,7 +175,7 @@ def svg(
 def _in_sentences(lifecycle: Lifecycle) -> str:
     def said(row: Transition) -> str:
         source, target = state_name(row.source, lifecycle), state_name(row.target, lifecycle)
-        return f"{source} to {target}: {row.trigger} by {lifecycle.actor(row)}, {row.basis}."
+        return f"{source} to {target}: {row.trigger} by {lifecycle.actor(row)}, {standing(row.basis, row.strength)}."
 
     return " ".join(sorted(said(row) for row in lifecycle.transitions if row.changes))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import Basis
 
-from .labels import mark, state_name, time_of
+from .labels import mark, source_of, state_name, states_at_once, time_of
 
 if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
@@ -19,8 +19,8 @@ def mermaid(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     """The rows that change something as a mermaid `stateDiagram-v2`: sorted, the same for the same table.
 
     An operation is labelled by its API name alone, an event by its name and who makes it happen; `?` marks an inferred
-    rule, `*` an observed one, `+1` and `-1` what the row does to quota, `within 7 days` how long it holds. Terminal
-    states lead to the final point.
+    rule, `*` an observed one, `+1` and `-1` what the row does to quota, `within 7 days` how long it holds, `or ready at
+    once` where else an order may be when the call is answered. Terminal states lead to the final point.
     """
     edges = [
         f"    {row.source or '[*]'} --> {row.target or '[*]'} : {', '.join(_words(row, lifecycle))}"
@@ -32,9 +32,10 @@ def mermaid(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
 
 
 def _words(row: Transition, lifecycle: Lifecycle) -> list[str]:
-    """What a label says of a row: trigger and who fires it, quota, how long it holds, a second order, its mark."""
+    """What a label says of a row: trigger and who fires it, where else it leads, quota, how long it holds, its mark."""
     by_client = lifecycle.by_client(row.trigger)
     words = [str(row.trigger) if by_client else f"({lifecycle.actor(row)}) {row.trigger}"]
+    words += [f"or {state} at once" for state in states_at_once(row, lifecycle)]
     if row.quota:
         words.append(row.quota_text)
     if row.within is not None:
@@ -85,7 +86,7 @@ def _dot_edge(row: Transition, lifecycle: Lifecycle) -> str:
     name, *more = _words(row, lifecycle)
     attributes = {
         "label": "\n".join(filter(None, [name, ", ".join(more)])),
-        "tooltip": "; ".join(filter(None, [time_of(row, lifecycle), f"{row.basis}: {row.reference}"])),
+        "tooltip": "; ".join(filter(None, [time_of(row, lifecycle), source_of(row)])),
         "style": "solid" if by_client else "dashed",
         "arrowhead": "normal" if by_client else "vee",
         "color": color,

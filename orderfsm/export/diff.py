@@ -125,6 +125,9 @@ def _whole(old: _Edition, new: _Edition) -> Iterator[Change]:
     yield from _compared("ids", ("key", "parameter", "form", "longest"), ours["identity"], theirs["identity"], BOTH)
     was, now = (each["identity"].get("others", []) for each in (ours, theirs))
     yield from _field("ids", "others", was, now, BOTH)
+    was, now = (each["identity"].get("opaque", False) for each in (ours, theirs))
+    yield from _field("ids", "opaque", was, now, BOTH)
+    yield from _compared("error codes", ("code_prefix",), ours, theirs, BOTH)
 
 
 def _states(old: _Edition, new: _Edition) -> Iterator[Change]:
@@ -152,9 +155,11 @@ def _triggers(old: _Edition, new: _Edition) -> Iterator[Change]:
             yield _only_one_knows(where, "in", states, gone=known is old)
         else:
             ours, theirs = old.triggers[trigger], new.triggers[trigger]
-            seen_by_both = ("kind", "actor", "before_end", "term", "follows", "takes", "fails", "certifies")
+            seen_by_both = ("kind", "actor", "before_end", "term", "follows", "takes", "fails", "certifies", "due")
             yield from _compared(where, seen_by_both, ours, theirs, BOTH)
             yield from _compared(where, ("name", "account", "abandons", "grave", "adverse"), ours, theirs, NOBODY)
+            yield from _field(where, "seen", ours["seen"], theirs["seen"], _breaks(better=theirs["seen"]))
+            yield from _compared(where, ("fails_strength",), ours, theirs, NOBODY)
             for field in ("basis", "reference"):
                 yield from _field(where, f"{field} of its refusal", ours[field], theirs[field], NOBODY)
 
@@ -216,10 +221,20 @@ def _row(where: str, before: _Edition, after: _Edition, key: Key) -> Iterator[Ch
     elif old.get("within"):
         yield from _field(where, "the error of who is late", old["within"]["code"], new["within"]["code"], BOTH)
     yield from _field(where, "edits", old.get("edits", False), new.get("edits", False), BOTH)
+    for name in ("at_once", "optional_after"):
+        yield from _events(where, name, old.get(name, []), new.get(name, []))
+    might, may = old.get("optional", False), new.get("optional", False)
+    yield from _field(where, "optional", might, may, _breaks(better=might))
     held, holds = old.get("holds", 0), new.get("holds", 0)
     yield from _field(where, "the units that the second order holds", held, holds, _breaks(better=holds < held))
-    for field in ("basis", "reference", "note"):
+    for field in ("basis", "reference", "note", "strength"):
         yield from _field(where, field, old.get(field), new.get(field), NOBODY)
+
+
+def _events(where: str, name: str, old: list[str], new: list[str]) -> Iterator[Change]:
+    """What may have happened to an order: a client must reckon with more of it, a mock may do no more than that."""
+    breaks = [_breaks(better=better) for better, some in ((False, {*new} - {*old}), (True, {*old} - {*new})) if some]
+    yield from _field(where, name, old, new, tuple(itertools.chain(*breaks)))
 
 
 def _units(row: Mapping[str, Any]) -> tuple[int, float]:
@@ -246,13 +261,17 @@ def _quota(row: Mapping[str, Any]) -> str:
 def _refusal(where: str, before: _Edition, after: _Edition, key: Key) -> Iterator[Change]:
     old, new = before.refusals[key], after.refusals[key]
     for owner, prefix, breaks in (("the service", "service_", BOTH), ("the model", "", (Broken.CLIENT,))):
-        ours, theirs = (f"{each[f'{prefix}code']} {each[f'{prefix}http_status']}" for each in (old, new))
+        ours, theirs = (_error(each[f"{prefix}code"], each[f"{prefix}http_status"]) for each in (old, new))
         yield from _field(where, f"the error of {owner}", ours, theirs, breaks)
     yield from _compared(where, ("passes",), old, new, (Broken.CLIENT,) if old["passes"] else NOBODY)
-    yield from _compared(where, ("because",), old, new, NOBODY)
+    yield from _compared(where, ("because", "strength"), old, new, NOBODY)
     for name in ("basis", "reference"):
         if any(edition.refusals[key][name] != edition.triggers[key[1]][name] for edition in (before, after)):
             yield from _field(where, name, old[name], new[name], NOBODY)
+
+
+def _error(code: str, http_status: int | None) -> str:
+    return f"{code} {http_status}" if code else "any code"
 
 
 # -- words, error codes, order -----------------------------------------------------------------------------------------

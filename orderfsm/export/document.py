@@ -20,6 +20,7 @@ from orderfsm.words import meanings
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from orderfsm.errors import ServiceError
     from orderfsm.identity import Identity
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, StateRule, Transition, Trigger, TriggerRule, Vocabulary
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
     """Everything that `lifecycle` says, in table order, ready for JSON; no order is `null`.
 
-    * `table` (its name), `edition`, `title`, `noun` (what an order is called), `identity` (what ids are), `states` (by
-      value), `transitions` (the rows);
+    * `table` (its name), `edition`, `title`, `noun` (what an order is called), `identity` (what ids are), `code_prefix`
+      (with which codes mean the same as without), `states` (by value), `transitions` (the rows);
     * `state_rules`: what the API calls each state, under the name of each vocabulary in small letters (`type`,
       `status`: the word, a list if it may be one of several, or null; an empty word: the answer has not that field),
       and with which error everything is refused there, null where that depends on the trigger; `triggers`: who fires
@@ -39,6 +40,9 @@ def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
       `silences`: every state and trigger of which the sources say nothing;
     * `fields`: which operations answer the words of each vocabulary; `vocabularies`: the states that each word may
       mean; `error_codes`; `quota`: what the rows do to a package, in units.
+
+    An empty code, whose HTTP status is null: the documents name none there, so any will do. `strength` is MUST or
+    SHOULD, where the documents use that word.
 
     `quota_within`, `within`, `before_end` and `takes` are in seconds; a row that holds only `within` a time says with
     which `code` it is refused later. `note` is empty, or the part of a documented rule that is inferred.
@@ -51,6 +55,7 @@ def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
         "title": lifecycle.title,
         "noun": lifecycle.noun,
         "identity": _identity(lifecycle.identity),
+        "code_prefix": lifecycle.code_prefix,
         "states": [rule.state for rule in lifecycle.states if rule.state is not None],
         "transitions": [row_said(row) for row in lifecycle.transitions],
         "state_rules": [_state(rule, lifecycle) for rule in lifecycle.states],
@@ -62,7 +67,9 @@ def document(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
             field: {word: ordered(states, lifecycle) for word, states in meanings(lifecycle, each).items()}
             for field, each in fields.items()
         },
-        "error_codes": [said(error, "code", "http_status", "text", "means") for error in lifecycle.codes.errors],
+        "error_codes": [
+            said(error, "code", "http_status", "text", "means") for error in lifecycle.codes.errors if error.code
+        ],
         "quota": [
             {"source": row.source, "trigger": row.trigger, "units": row.quota, "within": row.quota_within}
             for row in lifecycle.transitions
@@ -187,25 +194,33 @@ def read_as(rule: StateRule, lifecycle: Lifecycle) -> dict[str, str | list[str] 
 def errors(state: State | None, trigger: Trigger, lifecycle: Lifecycle) -> dict[str, Any]:
     """With which error the model refuses a trigger, and with which the service does."""
     model, service = lifecycle.refusal(state, trigger), lifecycle.service_refusal(state, trigger).error
-    return said(model.error, "code", "http_status") | {
+    return {
+        "code": model.error.code,
+        "http_status": _status(model.error),
         "service_code": service.code,
-        "service_http_status": service.http_status,
+        "service_http_status": _status(service),
         "passes": model.passes,
     }
 
 
+def _status(error: type[ServiceError]) -> int | None:
+    """The HTTP status of an error; None if the documents do not even name its code."""
+    return error.http_status if error.code else None
+
+
 def _identity(identity: Identity) -> dict[str, Any]:
-    """What ids are; with how those of other tables begin, if the same lists have such."""
+    """What ids are; what most are not is left out."""
     said = identity._asdict()
-    others = [*said.pop("others")]
-    return said | ({"others": others} if others else {})
+    rare = {"others": [*said.pop("others")], "opaque": said.pop("opaque")}
+    return said | {key: value for key, value in rare.items() if value}
 
 
 def row_said(row: Transition) -> dict[str, Any]:
     """Everything that a row says."""
     window = row.within
     within = None if window is None else {"seconds": window.seconds, "code": window.error.code}
-    return attrs.asdict(row) | {"within": within}
+    happened = {"at_once": [*row.at_once], "optional_after": [*row.optional_after]}
+    return attrs.asdict(row) | {"within": within} | happened
 
 
 def _field(vocabulary: Vocabulary) -> dict[str, Any]:
@@ -248,9 +263,10 @@ def _trigger(rule: TriggerRule, lifecycle: Lifecycle) -> dict[str, Any]:
 def _nature(rule: TriggerRule) -> dict[str, Any]:
     """What kind of a call or an event a trigger is."""
     return {
-        **said(rule, "abandons", "grave", "adverse", "certifies", "before_end", "term", "follows"),
+        **said(rule, "abandons", "grave", "adverse", "certifies", "seen", "due", "before_end", "term", "follows"),
         "takes": None if rule.takes is None else [*rule.takes],
         "fails": None if rule.fails is None else rule.fails.code,
+        "fails_strength": rule.fails_strength,
     }
 
 
@@ -273,6 +289,7 @@ def _refusals(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
                 "because": refusal.because,
                 "basis": refusal.basis or rule.basis,
                 "reference": refusal.reference or rule.reference,
+                "strength": refusal.strength,
             }
 
 

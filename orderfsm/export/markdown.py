@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orderfsm.explanation import listed, with_article
+from orderfsm.drawing import states_at_once
+from orderfsm.explanation import listed, standing, with_article
 from orderfsm.paths import time_taken
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import DAY, Basis
@@ -13,8 +14,9 @@ from orderfsm.words import named
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from orderfsm.errors import ServiceError
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, StateRule, Transition, Trigger, TriggerRule
+    from orderfsm.rows import State, StateRule, Strength, Transition, Trigger, TriggerRule
 
 
 def markdown(lifecycle: Lifecycle) -> str:
@@ -55,7 +57,10 @@ def _cell(lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> str:
     if lifecycle.is_silent(state, trigger):
         return "?"
     row = lifecycle.table[state][trigger]
-    return "" if row is None else f"→ {_code(row.target)} {row.quota_text} {row.within or ''}".rstrip()
+    if row is None:
+        return ""
+    at_once = [f"or {_code(target)}" for target in states_at_once(row, lifecycle)]
+    return " ".join(filter(None, [f"→ {_code(row.target)}", *at_once, row.quota_text, str(row.within or "")]))
 
 
 def _states(lifecycle: Lifecycle) -> str:
@@ -100,7 +105,7 @@ def _transitions(lifecycle: Lifecycle) -> str:
             lifecycle.actor(row),
             _code(row.target) + _effects(row, lifecycle),
             *([row.quota_text] if quota else []),
-            f"{row.basis}: {_short(row.reference)}" + (f" ({row.note})" if row.note else ""),
+            _source(row.basis, row.reference, row.strength) + (f" ({row.note})" if row.note else ""),
         ]
         for row in (*lifecycle.transitions, *reads_of_the_account)
     ]
@@ -111,7 +116,11 @@ def _effects(row: Transition, lifecycle: Lifecycle) -> str:
     creates = f", creates another {lifecycle.noun} in {_code(row.creates)}" if row.creates else ""
     edits = f", changes what the {lifecycle.noun} says" if row.edits else ""
     late = "" if row.within is None else f", {row.within}, later {_code(row.within.error.code)}"
-    return creates + edits + late
+    targets = [*map(_code, states_at_once(row, lifecycle))]
+    at_once = f", or at once {listed(targets, 'or')}" if targets else ""
+    refusable = ", but the service may refuse it" if row.may_be_refused else ""
+    after = f" after {listed([*map(_code, row.optional_after)], 'or')}" if row.optional_after else ""
+    return at_once + creates + edits + late + refusable + after
 
 
 def _triggers(lifecycle: Lifecycle) -> str:
@@ -130,7 +139,8 @@ def _remarks(rule: TriggerRule, lifecycle: Lifecycle) -> Iterator[str]:
     if rule.grave:
         yield "no plan takes it unasked"
     if rule.fails is not None:
-        yield f"may be allowed and fail, with {_code(rule.fails.code)}"
+        unmoved = "" if rule.fails_strength is None else f", which {rule.fails_strength} change nothing"
+        yield f"may be allowed and fail, with {_code(rule.fails.code)}{unmoved}"
     if rule.follows is not None:
         yield f"completes {_code(rule.follows)}" + (f", {time_taken(*rule.takes)} later" if rule.takes else "")
     if rule.before_end is not None:
@@ -139,8 +149,12 @@ def _remarks(rule: TriggerRule, lifecycle: Lifecycle) -> Iterator[str]:
             if rule.before_end
             else f"at the end of the {rule.term}"
         )
+    if rule.due:
+        yield f"when {_code(rule.due)} of the answers says"
     if rule.certifies:
         yield "brings a certificate, also where there was one"
+    if rule.seen:
+        yield "does not happen unseen"
     if rule.adverse:
         yield "nobody hopes for it: plans wait for it only if there is no other way"
 
@@ -160,7 +174,9 @@ def _refusals(lifecycle: Lifecycle) -> str:
     for rule in (rule for rule in lifecycle.triggers if not rule.account):
         states = [state for state, answers in lifecycle.table.items() if answers.get(rule.trigger, ...) is None]
         where = ", ".join(_name(state, lifecycle) for state in states)
-        rows.append([_code(rule.trigger), where, f"{rule.basis}: {_short(rule.reference)}"])
+        strengths = {lifecycle.refusal(state, rule.trigger).strength for state in states if state is not None}
+        strength = strengths.pop() if len(strengths) == 1 else None
+        rows.append([_code(rule.trigger), where, _source(rule.basis, rule.reference, strength)])
     codes = "; in ".join(filter(None, (_codes_in(state, lifecycle) for state in lifecycle.state_rules)))
     how = f"A refused trigger changes nothing. The error is, in {codes}."
     return f"{_table(['trigger', 'refused in', 'source'], rows)}\n\n{how}"
@@ -174,20 +190,22 @@ def _codes_in(state: State | None, lifecycle: Lifecycle) -> str:
         rule = lifecycle.refusal(state, trigger)
         because = f"{rule.because}; " if rule.because else ""
         passes = f" ({because}the same call succeeds later, by itself)" if rule.passes else ""
-        said.setdefault(f"`{rule.error.code}`{passes}", []).append(trigger)
+        said.setdefault(f"{_error(rule.error)}{passes}", []).append(trigger)
     if not said:
         return ""
     first, *others = sorted(said, key=lambda error: -len(said[error]))
     errors = [first, *(f"but {error} for {listed([*map(_code, said[error])])}" for error in others)]
-    service = {lifecycle.service_refusal(state, trigger).error.code for trigger in refused}
-    if service != {lifecycle.refusal(state, trigger).error.code for trigger in refused}:
-        errors.append(f"and the service answers {listed([*map(_code, sorted(service))])}")
+    service = {_error(lifecycle.service_refusal(state, trigger).error) for trigger in refused}
+    if service != {_error(lifecycle.refusal(state, trigger).error) for trigger in refused}:
+        errors.append(f"and the service answers {listed(sorted(service))}")
     return f"{_code(state) or lifecycle.name_of(None)}: {', '.join(errors)}"
 
 
 def _errors(lifecycle: Lifecycle) -> str:
-    rows = [[_code(error.code), str(error.http_status), error.text] for error in lifecycle.codes.errors]
-    return _table(["code", "HTTP", "text"], rows)
+    named = [error for error in lifecycle.codes.errors if error.code]
+    table = _table(["code", "HTTP", "text"], [[_code(each.code), str(each.http_status), each.text] for each in named])
+    prefix = f"\n\nOn the wire they begin with {_code(lifecycle.code_prefix)}." if lifecycle.code_prefix else ""
+    return table + prefix
 
 
 # -- what no document says outright ------------------------------------------------------------------------------------
@@ -229,7 +247,7 @@ def _undocumented_refusals(lifecycle: Lifecycle) -> Iterator[tuple[str, str, str
         if each.basis is not None and each.basis is not Basis.DOCUMENTED:
             where = ", ".join(f"`{lifecycle.name_of(state)}`" for state in each.states) or "every state"
             passes = ", and succeeds later by itself" if each.passes else ""
-            refused = f"that it is refused with `{each.error.code}`{passes}{_seen(each.basis)}"
+            refused = f"that it is refused with {_error(each.error)}{passes}{_seen(each.basis)}"
             yield f"{where}: {', '.join(each.triggers) or 'every trigger'}", refused, each.reference
 
 
@@ -239,7 +257,8 @@ def _seen(basis: Basis) -> str:
 
 def _read(rule: StateRule, lifecycle: Lifecycle) -> str:
     words = filter(None, [_words(rule, at) for at, _ in enumerate(lifecycle.vocabularies)])
-    return ", ".join(words) or ("nothing" if rule.found else f"{lifecycle.not_found.code}, and is absent from lists")
+    missing = lifecycle.not_found.code or "any error"
+    return ", ".join(words) or ("nothing" if rule.found else f"{missing}, and is absent from lists")
 
 
 # -- how it is written ------------------------------------------------------------------------------------------------
@@ -256,6 +275,15 @@ def _name(state: State | None, lifecycle: Lifecycle) -> str:
 
 def _words(rule: StateRule, at: int) -> str:
     return " or ".join(_code(word) if word else named(word) for word in rule.readings(at))
+
+
+def _error(error: type[ServiceError]) -> str:
+    """The code of an error, or that the documents name none."""
+    return _code(error.code) if error.code else "any code"
+
+
+def _source(basis: Basis, reference: str, strength: Strength | None) -> str:
+    return f"{standing(basis, strength)}: {_short(reference)}"
 
 
 def _code(word: str | None) -> str:

@@ -8,7 +8,8 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from orderfsm.drawing import fields_of, mark, state_name, svg, time_of
+from orderfsm.drawing import fields_of, mark, state_name, states_at_once, svg, time_of
+from orderfsm.explanation import standing
 from orderfsm.tables import NAMES, named
 
 from .document import said
@@ -89,7 +90,9 @@ def _rule(lifecycle: Lifecycle, state: State | None, trigger: Trigger) -> dict[s
         "creates": None if row is None or row.creates is None else state_name(row.creates, lifecycle),
         "reason": why.reason,
         "instead": None if why.instead is None else str(why.instead),
-        "basis": why.basis,
+        "at_once": [] if row is None else [*map(_key, states_at_once(row, lifecycle))],
+        "refusable": row is not None and row.may_be_refused,
+        "standing": standing(why.basis, why.strength),
         "mark": mark(why.basis),
         "reference": why.reference,
         "note": why.note,

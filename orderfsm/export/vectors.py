@@ -31,10 +31,11 @@ def vectors(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
     * `pairs`: every state with every trigger: the `next` state, or the `code` and `http_status` with which the model
       refuses it, and those with which the service does, and whether that `passes`; or that the sources are `silent`.
     * `histories`: `triggers` that lead from no order through `states`, of all lengths up to `length`; there are no
-      others. Reads are not among them: they change nothing.
+      others. Reads are not among them: they change nothing. Nothing happens at once in them.
     * `updates`: for every word of every field of the API, the `states` that it may mean; with every trigger the
-      `verdict` on that set, and what is possible after it was `accepted`, or `refused`. Where the sources are silent
-      it may have been either, and may have led anywhere.
+      `verdict` on that set, and what is possible after it was `accepted`, where events may have happened at once, or
+      `refused`, which what is optional may be. Where the sources are silent it may have been either, and may have led
+      anywhere.
     * `readings`: the same for the words that the fields of one `answer` may have together; an empty word: the answer
       has not that field. There are none in a table of which every answer has one field.
     * `windows`: a trigger at the last `age`, in seconds since the order began, at which it is `accepted`, and a second
@@ -47,7 +48,8 @@ def vectors(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> dict[str, Any]:
     * `traces`: recorded histories of one order in the trace format, with the judge's `verdict`, and for a violation the
       `index` of the first line that nothing explains, counted from 0, the states `possible` just before it and the
       triggers that are `legal` in one of them. `events` says whether events may be missing. A read that shows two
-      words has the second under the key that its field has `apart`.
+      words has the second under the key that its field has `apart`. The word of a call that changed the order is that
+      of the state after it.
     """
     return {
         "vectors": 1,
@@ -164,6 +166,8 @@ def _traces(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:
             for events in trace.Events:
                 for last in _last_lines(lifecycle, events):
                     yield _judged(lifecycle, [*before, last], events)
+                for end in _last_two(lifecycle, state):
+                    yield _judged(lifecycle, [*before, *end], events)
 
 
 def _step(lifecycle: Lifecycle, trigger: Trigger) -> dict[str, Any]:
@@ -173,17 +177,14 @@ def _step(lifecycle: Lifecycle, trigger: Trigger) -> dict[str, Any]:
 def _last_lines(lifecycle: Lifecycle, events: trace.Events) -> Iterator[dict[str, Any]]:
     triggers = [trigger for trigger in lifecycle.trigger_rules if trigger not in lifecycle.account_reads]
     yield from (_step(lifecycle, trigger) for trigger in triggers)
-    fields = ((each.operation, meanings(lifecycle, each)) for each in lifecycle.vocabularies)
-    for operation, word in dict.fromkeys(
-        (read, word) for read, words in fields for word in (*filter(None, words), "a new word")
-    ):
-        yield {"operation": operation, "outcome": "accepted", "state": word}
+    yield from (_told(operation, word) for operation, word in _words_told(lifecycle))
     if events is trace.Events.COMPLETE:
         yield from _two_words(lifecycle)
         codes = lifecycle.codes
         throttled = [f"{code}.User" for code, means in codes.gateway if means is Meaning.THROTTLED][:1]
-        of_any = [error.code for error in codes.errors if error.means.of_the_state]
-        of_one = [*codes.by_code, *throttled, "SomethingNew", None]
+        of_any = {error.code: None for error in codes.errors if error.means.of_the_state}
+        prefixed = [f"{codes.prefix}{code}" for code in codes.by_code if codes.prefix]
+        of_one = [*codes.by_code, *prefixed, *throttled, "SomethingNew", None]
         # A refused create is about no order.
         on_an_order = [each for each in triggers if lifecycle.by_client(each) and each not in lifecycle.creates]
         for trigger in on_an_order:
@@ -191,6 +192,32 @@ def _last_lines(lifecycle: Lifecycle, events: trace.Events) -> Iterator[dict[str
                 yield {"operation": trigger, "outcome": "refused"} | ({"code": code} if code else {})
         for trigger in (trigger for trigger in on_an_order if trigger not in lifecycle.reads):
             yield {"operation": trigger, "outcome": "unknown"}
+
+
+def _told(operation: Trigger, word: str) -> dict[str, Any]:
+    return {"operation": operation, "outcome": "accepted", "state": word}
+
+
+def _words_told(lifecycle: Lifecycle) -> dict[tuple[Trigger, str], None]:
+    """The operations whose answer says the state of an order, also where they have changed it, with every word."""
+    reads = lifecycle.reads | lifecycle.account_reads
+    return {
+        (operation, word): None
+        for each in lifecycle.vocabularies
+        for operation in (each.operation, *(other for other in each.elsewhere if other not in reads))
+        for word in (*filter(None, meanings(lifecycle, each)), "a new word")
+    }
+
+
+def _last_two(lifecycle: Lifecycle, state: State) -> Iterator[list[dict[str, Any]]]:
+    """What may be refused once something has happened; what a read shows, after one that shows nothing."""
+    for row in filter(None, lifecycle.table[state].values()):
+        for happened, code in itertools.product(row.optional_after, (None, "SomethingNew")):
+            refused = {"operation": row.trigger, "outcome": "refused"} | ({"code": code} if code else {})
+            yield [_step(lifecycle, happened), refused]
+    if any(rule.seen for rule in lifecycle.triggers):
+        for operation, word in _words_told(lifecycle):
+            yield [_step(lifecycle, each.operation) for each in lifecycle.vocabularies] + [_told(operation, word)]
 
 
 def _two_words(lifecycle: Lifecycle) -> Iterator[dict[str, Any]]:

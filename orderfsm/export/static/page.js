@@ -30,8 +30,9 @@ function stateButton(state) {
 /** One trigger in the chosen state: what it does, and behind it why, and who says so. */
 function ruleItem(rule) {
   const summary = element("summary", {}, element("b", {}, rule.trigger), rule.by_client ? "" : ` (${rule.actor})`);
-  if (rule.changes) summary.append(" \u2192 ", stateButton(rule.target));
+  if (rule.changes) summary.append(" \u2192 ", stateButton(rule.target), ...rule.at_once.flatMap((state) => [" or at once ", stateButton(state)]));
   if (rule.edits) summary.append(`, changes what the ${answers.noun} says`);
+  if (rule.refusable) summary.append(", may be refused");
   if (rule.within) summary.append(`, ${rule.within}`);
   if (rule.passes) summary.append(" (too early: passes later)");
   if (rule.quota) summary.append(`, quota ${rule.quota}`);
@@ -41,7 +42,7 @@ function ruleItem(rule) {
   const fact = (name, ...said) => facts.append(element("dt", {}, name), element("dd", { class: name }, ...said));
   fact("why", rule.reason);
   if (rule.instead) fact("instead", rule.instead);
-  fact("source", `${rule.basis}: `, ...reference(rule.reference));
+  fact("source", `${rule.standing}: `, ...reference(rule.reference));
   if (rule.note) fact("note", rule.note);
   const kinds = [rule.by_client ? "client" : "others", rule.silent ? "silent" : rule.allowed ? "allowed" : "refused"];
   return element("li", { class: kinds.join(" "), "data-trigger": rule.trigger }, element("details", {}, summary, facts));
