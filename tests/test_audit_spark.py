@@ -17,7 +17,7 @@ pytest.importorskip("pyspark", reason="the extra `spark` is not installed")
 
 from orderfsm import ORDER_LIFECYCLE, InvalidValue, Operation
 from orderfsm.audit import audit, simulate
-from orderfsm.tables import instances
+from orderfsm.tables import acme, instances
 from orderfsm.trace import Events, Line, read, replay
 
 pytestmark = [
@@ -47,14 +47,15 @@ def log(tmp_path_factory):
     return folder, sorted((each["order_id"], each["index"]) for each in planted)
 
 
-def test_a_log_that_mixes_orders_and_instances_is_judged_as_on_the_other_engines(session, tmp_path):
-    for number, table in enumerate((ORDER_LIFECYCLE, instances.LIFECYCLE)):
+def test_a_log_that_mixes_all_tables_is_judged_as_on_the_other_engines(session, tmp_path):
+    for number, table in enumerate((ORDER_LIFECYCLE, instances.LIFECYCLE, acme.LIFECYCLE)):
         for form in ("jsonl", "parquet"):
             simulate(tmp_path / form / table.name, orders=500, seed=number, bad=0.02, format=form, lifecycle=table)
     for form in ("jsonl", "parquet"):
         report = audit(tmp_path / form, engine="spark")
         assert report.as_json() == audit(tmp_path / form).as_json()
-        assert (report.as_json()["table"], report.orders) == ("orders,instances", 1_000)
+        assert (report.as_json()["table"], report.orders) == ("orders,instances,acme", 1_500)
+        assert all(part.violates for part in report.parts)
 
 
 def test_it_is_a_cluster_of_worker_processes(session):

@@ -96,7 +96,7 @@ class Common:
 
 @attrs.frozen
 class Held:
-    """An order that holds its unit of quota: when its last line was, and how many days before the log's last line.
+    """An order that holds its unit of quota, or waits: when its last line was, and how long before the log's last one.
 
     `key` is what the table calls an id.
     """
@@ -114,6 +114,22 @@ class Held:
     def as_json(self) -> dict[str, Any]:
         """The order in the document of `orderfsm audit`."""
         return {self.key: self.order_id, "last": moment(self.last), "days": round(self.days, 1)}
+
+
+@attrs.frozen
+class Avoidable:
+    """An order, and how many refusals of calls on it a check before the call would have saved.
+
+    `key` is what the table calls an id.
+    """
+
+    order_id: Id
+    refusals: int
+    key: str = attrs.field(default="order_id", eq=False, repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """The order in the document of `orderfsm audit`."""
+        return {self.key: self.order_id, "refusals": self.refusals}
 
 
 @attrs.frozen
@@ -165,8 +181,11 @@ class Report(Judged):
     do so only because events that are not in the log may have happened. `events`: lines about them, duplicates removed;
     `other`: lines about no order; `bad_lines`. `violations` go by order id. `histories`: the commonest, and how many
     `distinct` ones there are, those longer than `longest` lines left out: `longer` is the number of their orders.
-    `holding_quota` orders hold a unit; `held` are those whose last line is the longest ago. `refusals`: of operations,
-    by the state or the existence of the order. `flow`: how often orders took each row of the table, as far as their
+    `holding_quota` orders hold a unit; `held` are those whose last line is the longest ago. `standing`: how many orders
+    that conform stand where after their last line; `waiting` of them get a certificate only if their client goes on,
+    and `left` are those whose last line is the longest ago. `refusals`: of operations,
+    by the state or the existence of the order; `avoidable`: the orders with the most of those that were foreseeable.
+    `flow`: how often orders took each row of the table, as far as their
     lines say which one; `unclear`: how often they took one of several. `errors`: how often each operation met each
     error code, `unknown` answers counted in. `first` and `last`: when the first and the last line was, in microseconds
     since 1970. `bad_lines_file`: where the bad lines were put. `new`: what the last audit of the state did not know.
@@ -190,7 +209,11 @@ class Report(Judged):
     longest: int
     holding_quota: int
     held: tuple[Held, ...]
+    waiting: int
+    left: tuple[Held, ...]
+    standing: Mapping[str, int]
     refusals: Mapping[str, Refused]
+    avoidable: tuple[Avoidable, ...]
     errors: Mapping[str, Mapping[str, int]]
     first: int | None
     last: int | None
@@ -242,10 +265,14 @@ class Report(Judged):
             "violations": [violation.as_json() for violation in self.violations],
             "holding_quota": self.holding_quota,
             "held": [held.as_json() for held in self.held],
+            "standing": {part.lifecycle.name: dict(part.standing) for part in self.by_table},
+            "waiting": self.waiting,
+            "left": [left.as_json() for left in self.left],
             "histories": [history.as_json() for history in self.histories],
             "distinct_histories": self.distinct,
             "longer_histories": {"lines": self.longest, "orders": self.longer},
             "refusals": {name: attrs.asdict(refused) for name, refused in self.refusals.items()},
+            "avoidable": [avoidable.as_json() for avoidable in self.avoidable],
             "errors": {name: dict(codes) for name, codes in self.errors.items()},
             "first": moment(self.first),
             "last": moment(self.last),
@@ -269,7 +296,7 @@ class Report(Judged):
 
 
 _SUMS = ("orders", "conforms", "with_unseen_events", "violates", "undecided", "distinct", "longer")
-_SUMS_OF_LINES = ("events", "other", "bad_lines", "holding_quota", "unclear")
+_SUMS_OF_LINES = ("events", "other", "bad_lines", "holding_quota", "waiting", "unclear")
 _CHAINS = ("undecided_orders", "violations")
 
 
@@ -298,6 +325,9 @@ def merged(reports: Sequence[Report], top: int) -> Report:
         histories=tuple(sorted(chain(*(each.histories for each in parts)), key=lambda one: -one.orders)[:top]),
         longest=parts[0].longest,
         held=tuple(sorted(chain(*(each.held for each in parts)), key=lambda one: one.last)[:top]),
+        left=tuple(sorted(chain(*(each.left for each in parts)), key=lambda one: one.last)[:top]),
+        standing={},
+        avoidable=tuple(sorted(chain(*(each.avoidable for each in parts)), key=lambda one: -one.refusals)[:top]),
         refusals={name: refused for each in parts for name, refused in each.refusals.items()},
         errors=dict(sorted(errors.items())),
         first=min(firsts, default=None),

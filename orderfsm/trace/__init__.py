@@ -8,12 +8,13 @@ are kept and ignored.
 * `time`: RFC 3339, with any offset, also in hours alone (`+00`); or an integer of milliseconds since 1970.
 * `order_id`: an integer, a string of digits, or a float that is exactly one integer below 2**53 (`7.0`, as pandas
   writes ids). Only account lines may lack it. Another table has its ids under its own key, and they may be texts:
-  `instance_id`. A line has one of these keys, and is of the table whose key it is; without any, of the one that has its
-  operation. A file may mix lines of several tables.
+  `instance_id`, `order_url`. A line has one of these keys, and is of the table whose key it is; without any, of the one
+  that has its operation. A file may mix lines of several tables.
 * `operation` or `event`, exactly one of them: an API action name, or an Event's value, of the table.
 * `outcome` of an operation: `accepted`, `refused`, or `unknown` (no answer came); `code` of a refusal: the error code.
 * `state`: what a read answered: a State's value, or a word of the table's vocabularies (a `Type` or a `Status`), in any
-  case. It means every state that it means as one of these.
+  case. It means every state that it means as one of these. Of an accepted call whose answer has the same word (ACME's
+  newOrder and finalize) it is the state after the call; without it only the row's target is meant.
 * `certificate_state`, of instances: the second word of the same answer, a `CertificateStatus`. `state` is then a
   State's value or a `Status`, and the two mean the states that both may mean. Null says nothing, as everywhere; an
   answer without a certificate is an empty text, or `absent`.
@@ -43,7 +44,12 @@ any state, or as no order. A *run* is a beginning and a path through the table t
   the table's `codes` know: anywhere; nothing changes. Such a one says that the time of a row is over
   (`CouldNotRefund.OverTime`).
 * unknown: it was accepted there, or nothing changed. In a history with `started` or `ended` it may also happen later.
-* a read with a `state`: one of the states that the word may mean.
+* a read with a `state`: one of the states that the word may mean. A call that changed the order and has one: that, if
+  the row leads there, or events do that may have happened at once; lines may tell of these events afterwards.
+* a call that the table allows, but that the service may refuse as it likes, perhaps only after something else happened:
+  refused as well, with any code; nothing changes. Where the table refuses and names no code, any code will do.
+* an event that does not happen unseen (an ACME order's authorizations become valid): it stands in the trace; or it may
+  have happened before a read that shows where it led, if nothing changed the order in between.
 * where the table's sources are silent, anything: accepted, it may have led to any state; refused, nothing changes. That
   an event of which they are silent happened unseen is not counted in.
 
@@ -60,7 +66,7 @@ vague lines read in its favour; named is the first line after which no run is le
 
 from __future__ import annotations
 
-from .automata import Automaton, Possible, Run, automaton, covers
+from .automata import Automaton, Possible, Run, automaton, covers, explain
 from .files import batches, dumps, header, line_of, loads, read, texts, write
 from .judging import judge, judge_end, judge_readings, only_order, only_table, replay
 from .lines import BadLine, Entry, Events, Header, Instant, Line, Outcome, all_or_some, instant_of, unreadable
@@ -91,6 +97,7 @@ __all__ = [
     "batches",
     "covers",
     "dumps",
+    "explain",
     "header",
     "instant_of",
     "judge",

@@ -12,7 +12,7 @@ import attrs
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 
-from .automata import Automaton, Possible, automaton
+from .automata import Automaton, Possible, automaton, explain
 from .lines import BadLine, Entry, Events, Header, Instant, Line, all_or_some, roles_of, unreadable
 from .reading import Answer, Reading, reading_of
 from .tables import tables_of
@@ -303,19 +303,28 @@ def judge_readings(
         for reading in history[:1]
     )
     possible = automaton.no_order if named or created else automaton.anywhere
+    unexplained: tuple[int, Possible] | None = None
+    """The line since which no run explains all, and what was possible before it."""
     for index, reading in enumerate(history):
         after = possible.after.get(reading) or automaton.step(possible, reading)
+        if after.explained:
+            unexplained = None
+        elif unexplained is None:
+            unexplained = index, possible
         if not after.favour:
-            states = automaton.states_before_next(possible.favour)
-            legal = automaton.legal(states)
-            return Judgement(Finding.VIOLATES, index, states, legal, lifecycle=automaton.lifecycle)
+            break
         possible = after
+    if unexplained is not None:
+        index, possible = unexplained
+        states = automaton.states_before_next(possible.favour)
+        return Judgement(Finding.VIOLATES, index, states, automaton.legal(states), lifecycle=automaton.lifecycle)
     return judge_end(possible, automaton, named=named and any(map(automaton.begins_without_unit, history)))
 
 
 def judge_end(possible: Possible, automaton: Automaton, *, named: bool) -> Judgement:
     """The verdict on an order all of whose lines some run explains; `named`: it began without a unit of quota."""
-    if not possible.strict:
+    if not explain(possible.strict):
         return Judgement(Finding.UNDECIDED, lifecycle=automaton.lifecycle)
     holds = not named and automaton.holds_quota(possible.strict)
-    return Judgement(Finding.CONFORMS, holds_quota=holds, lifecycle=automaton.lifecycle)
+    ends = automaton.states(possible.strict)
+    return Judgement(Finding.CONFORMS, holds_quota=holds, lifecycle=automaton.lifecycle, ends=ends)

@@ -149,7 +149,9 @@ class Roles(NamedTuple):
     renewals: frozenset[Trigger]
     account_reads: frozenset[Trigger]
     answered_by_words: frozenset[Trigger]
-    """The reads whose answers have a word for the state of an order."""
+    """The operations whose answers have a word for the state of an order."""
+    saying_what_follows: frozenset[Trigger]
+    """Those of them that may have changed the order, and then say what state it is in."""
 
     def of_the_account(self, line: Line) -> bool:
         """Whether `line` is about the account and not about one order: counted, not judged."""
@@ -178,6 +180,10 @@ def roles(*tables: Lifecycle) -> Roles:
                 (table.account_reads for table in tables),
                 (
                     {operation for vocabulary in table.vocabularies for operation in vocabulary.operations}
+                    for table in tables
+                ),
+                (
+                    {operation for vocabulary in table.vocabularies for operation in vocabulary.elsewhere} - table.reads
                     for table in tables
                 ),
             )

@@ -12,7 +12,7 @@ from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import ABSENT
 from orderfsm.verdict import Uncertain
 
-from .lines import Line, Outcome, roles_of
+from .lines import Line, Outcome, roles, roles_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ class Answer(Uncertain, StrEnum):
 
 
 class Reading(NamedTuple):
-    """What a line says of one order; `word` is what a read answered: in lower case, or `?` if nobody knows it.
+    """What a line says of one order; `word` is the state answered: in lower case, or `?` if nobody knows it.
 
     Two words stand as `normal/issued`, `normal/-` if the answer had no second one.
     """
@@ -164,7 +164,7 @@ def reading_of(line: Line, lifecycle: Lifecycle) -> Reading:
     trigger, own = line.trigger, line.lifecycle
     if line.outcome is not Outcome.ACCEPTED:
         return Reading(trigger, Answer.PERHAPS if line.outcome is Outcome.UNKNOWN else _answer(line.code, lifecycle))
-    if not (trigger in own.reads or trigger in own.account_reads):
+    if trigger not in own.reads | own.account_reads | roles(own).saying_what_follows:
         return Reading(trigger, Answer.ACCEPTED)
     return Reading(trigger, Answer.ACCEPTED, words_of(lifecycle).said(line.state, line.certificate_state))
 

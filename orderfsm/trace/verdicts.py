@@ -64,7 +64,8 @@ class Judgement(Judged):
     If it violates the table: `index` of the first line after which no run is left (from 0, in order of time, without
     account lines and bad lines), the states `possible` just before it, unseen events counted in (None: no order), and
     the triggers that are `legal` in one of them. `holds_quota`: the history conforms, no renewal began the order
-    without a unit, and it holds its unit of the package wherever it may stand.
+    without a unit, and it holds its unit of the package wherever it may stand. `ends` are the states, in table order,
+    in which an order that conforms may stand after its last line, unseen events not counted in.
     """
 
     verdict: Finding
@@ -73,6 +74,7 @@ class Judgement(Judged):
     legal: tuple[Trigger, ...] = ()
     holds_quota: bool = False
     lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, eq=False, repr=False)
+    ends: tuple[State | None, ...] = attrs.field(default=(), eq=False, repr=False)
 
     def __str__(self) -> str:
         if self.index is None:

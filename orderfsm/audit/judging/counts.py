@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from orderfsm.audit.report import Common, Refused
 
 if TYPE_CHECKING:
-    from orderfsm.rows import Transition, Trigger
+    from orderfsm.rows import State, Transition, Trigger
     from orderfsm.trace import Finding
 
     from .judge import History, Judge, Ruling
@@ -29,13 +29,17 @@ class Counts:
         self._refused: Counter[tuple[Trigger, bool]] = Counter()
         self._listed: dict[tuple[int, ...], _Listed] = {}
         self.findings: Counter[Finding] = Counter()
-        self.holding = self.longer = self.unseen = 0
+        self._standing: Counter[tuple[State | None, ...]] = Counter()
+        self.holding = self.longer = self.unseen = self.waiting = 0
 
     def add(self, history: History, ruling: Ruling, orders: int) -> None:
         """Count a history that so many `orders` have."""
         self.findings[ruling.finding] += orders
         self.holding += orders * ruling.judgement.holds_quota
         self.unseen += orders * ruling.unseen
+        self.waiting += orders * self._judge.waits(ruling)
+        if ruling.judgement.ends:
+            self._standing[ruling.judgement.ends] += orders
         for key, times in ruling.refused.items():
             self._refused[key] += times * orders
         if history.is_long:
@@ -67,6 +71,12 @@ class Counts:
             Common(tuple(self._judge.readings(codes)), -count, self._listed[codes].ruling.finding)
             for count, _, codes in chosen
         )
+
+    def standing(self) -> dict[str, int]:
+        """How many of the orders that conform stand where after their last line, most first."""
+        name_of = self.lifecycle.name_of
+        named = ((" or ".join(map(name_of, states)), orders) for states, orders in self._standing.items())
+        return dict(sorted(named, key=lambda each: (-each[1], each[0])))
 
     def flow(self) -> dict[Transition | None, int]:
         """How often orders took each row of the table; None: their lines do not say which one."""

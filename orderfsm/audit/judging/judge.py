@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
+from orderfsm.paths import shortest
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import (
     Answer,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from orderfsm.audit.reading.symbols import Symbol
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import Transition, Trigger
+    from orderfsm.rows import State, Transition, Trigger
 
 LONGEST = 20
 """Longer histories are judged like all others, but not listed; and of them a state keeps only what they do."""
@@ -111,6 +112,11 @@ class Ruling:
     unseen: bool = False
 
     @property
+    def foreseeable(self) -> int:
+        """How many refusals a check before the call would have saved."""
+        return sum(times for (_, foreseen), times in self.refused.items() if foreseen)
+
+    @property
     def finding(self) -> Finding:
         """Whether the history conforms, violates the table, or is undecided."""
         return self.judgement.verdict
@@ -128,6 +134,7 @@ class Judge:
         self._with_interval = frozenset(code for code, symbol in numbered if symbol.timed)
         self._naming = frozenset(code for code, said in self._said.items() if said.named)
         self._refusing = frozenset(code for code, said in self._said.items() if said.answer in _REFUSED)
+        self._waiting = {state for state in lifecycle.state_rules if _waits(lifecycle, state)}
         self._taken: dict[tuple[Possible, Reading], tuple[Possible, list[Transition | None]]] = {}
         self._automata = {
             (each, late): automaton(lifecycle, each, late=late) for each in Events for late in (False, True)
@@ -136,6 +143,11 @@ class Judge:
     def machine(self, events: Events, *, late: bool) -> Automaton:
         """The core's automaton that leads orders through their lines."""
         return self._automata[events, late]
+
+    def waits(self, ruling: Ruling) -> bool:
+        """Whether an order of which that is the ruling can only go on to a certificate by a call of its client's."""
+        ends = ruling.judgement.ends
+        return bool(ends) and self._waiting.issuperset(ends)
 
     def readings(self, codes: Sequence[int]) -> list[Reading]:
         """What each line says."""
@@ -212,10 +224,11 @@ class Judge:
             front = earlier.ways.get(way, (_start(machine, begun=way.begun or created),))
             if way[1:] == (False, False):
                 counts = Counter(earlier.refused.get(way.events, {}))
-                if not isinstance(front, Stuck):
-                    counts.update(_foreseen(front, readings, ties, machine))
+                going_on = front.front if isinstance(front, Stuck) else front
+                if going_on:
+                    counts.update(_foreseen(going_on, readings, ties, machine))
                 refused[way.events] = counts
-            ways[way] = front if isinstance(front, Stuck) else follow(machine, front, readings, ties, earlier.lines)
+            ways[way] = follow(machine, front, readings, ties, earlier.lines)
         return Summary(
             lines=history.lines,
             named=earlier.named or not self._naming.isdisjoint(history.codes),
@@ -224,6 +237,15 @@ class Judge:
             ways=ways,
             refused=refused,
         )
+
+
+def _waits(lifecycle: Lifecycle, state: State | None) -> bool:
+    """Whether the way from `state`, of an order without a certificate, to one that has one begins with a call."""
+    rules = lifecycle.state_rules
+    if state is None or rules[state].certified:
+        return False
+    way = shortest(lifecycle, state, lambda other: rules[other].certified, events=True, grave=True)
+    return way is not None and lifecycle.by_client(way[0].trigger)
 
 
 def _start(machine: Automaton, *, begun: bool) -> Possible:
@@ -267,7 +289,7 @@ def _foreseen(
                 found[reading.trigger, all(row is None for row in rows)] += 1
             known = tuple(after for possible in known if (after := machine.step(possible, reading)).favour)
         after_all = known if end == begin + 1 else follow(machine, front, readings[begin:end], tied[begin:end])
-        if isinstance(after_all, Stuck) or not after_all:
+        front = after_all.front if isinstance(after_all, Stuck) else after_all
+        if not front:
             break
-        front = after_all
     return found

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from orderfsm.audit.columns import type_of_ids
 from orderfsm.audit.keeping.histories import witnessed
-from orderfsm.audit.report import BEFORE, WITH_BEFORE, Held, Seen, Violation
+from orderfsm.audit.report import BEFORE, WITH_BEFORE, Avoidable, Held, Seen, Violation
 from orderfsm.trace import Finding, Reading
 
 from .judge import History, Judge, Ruling, is_tied
@@ -57,7 +57,12 @@ class Variant(NamedTuple):
     history: History
 
 
-_FOUND = {"variant": pa.int64(), "at": pa.int64(), "violates": pa.bool_(), "undecided": pa.bool_(), "holds": pa.bool_()}
+_FOUND = {
+    "variant": pa.int64(),
+    "at": pa.int64(),
+    **dict.fromkeys(("violates", "undecided", "holds", "waits"), pa.bool_()),
+    "foreseeable": pa.int64(),
+}
 
 
 class _Table:
@@ -83,7 +88,8 @@ class JudgedOrders:
 
     In the frame `found` there is for each order its id, when its `first` and its `last` line was, `KNOWN`, the number
     of its variant, `at` which of its new lines it violates the table (-1 if at an earlier one, or not at all), whether
-    it does, or is undecided, and whether it holds quota.
+    it does, or is undecided, whether it holds quota, whether it waits for its client, and how many of its refusals were
+    `foreseeable`.
     """
 
     variants: Sequence[Variant]
@@ -93,7 +99,10 @@ class JudgedOrders:
 
     @classmethod
     def of(cls, orders: Orders, judge: Judge, counts: Counts, *, all_orders: bool) -> JudgedOrders:
-        """Judge each history, and count it; if not `all_orders`, those that conform and hold no quota are not found."""
+        """Judge each history, and count it.
+
+        If not `all_orders`, those are not found that conform, of which nothing else is listed.
+        """
         by_words = _Table(dict.fromkeys(["known", *orders.how.words], pa.int64()))
         by_order = _Table({"order_id": type_of_ids(judge.lifecycle.identity)})
         variants: list[Variant] = []
@@ -102,9 +111,11 @@ class JudgedOrders:
             ruling = judge(history)
             counts.add(history, ruling, count)
             violates, undecided = (ruling.finding is each for each in (Finding.VIOLATES, Finding.UNDECIDED))
-            if all_orders or violates or undecided or ruling.judgement.holds_quota:
+            holds, waits = ruling.judgement.holds_quota, judge.waits(ruling)
+            if all_orders or violates or undecided or holds or waits or ruling.foreseeable:
                 at = -1 if ruling.line is None else ruling.line - orders.history(known).lines
-                table.rows.append((*key, len(variants), max(at, -1), violates, undecided, ruling.judgement.holds_quota))
+                found = violates, undecided, holds, waits, ruling.foreseeable
+                table.rows.append((*key, len(variants), max(at, -1), *found))
                 variants.append(Variant(ruling, history))
 
         for key, history, count in orders.distinct():
@@ -120,6 +131,10 @@ class JudgedOrders:
     def lifecycle(self) -> Lifecycle:
         """The table of the orders."""
         return self._judge.lifecycle
+
+    def waits(self, ruling: Ruling) -> bool:
+        """Whether an order that has this ruling waits for its client."""
+        return self._judge.waits(ruling)
 
     def rows(self) -> Iterator[pa.RecordBatch]:
         """The orders by their ids: id, number of the variant, when the first and the last line was."""
@@ -218,7 +233,22 @@ class JudgedOrders:
 
     def held(self, end: int | None, top: int) -> tuple[Held, ...]:
         """The orders that hold quota and whose last line is the longest before the log's `end`."""
-        holding = self.found.filter(nw.col("holds")).select("order_id", "last").sort("last", "order_id").head(top)
-        rows = self._orders.engine.table(holding).to_pylist()
+        return self._oldest("holds", end, top)
+
+    def left(self, end: int | None, top: int) -> tuple[Held, ...]:
+        """The orders that wait for their client, likewise."""
+        return self._oldest("waits", end, top)
+
+    def avoidable(self, top: int) -> tuple[Avoidable, ...]:
+        """The orders with the most refusals that a check before the call would have saved."""
+        count = nw.col("foreseeable")
+        chosen = self.found.filter(count > 0).with_columns(less=-count).sort("less", "order_id").head(top)
+        rows = self._orders.engine.table(chosen.select("order_id", "foreseeable")).to_pylist()
+        key = self._judge.lifecycle.identity.key
+        return tuple(Avoidable(row["order_id"], row["foreseeable"], key) for row in rows)
+
+    def _oldest(self, column: str, end: int | None, top: int) -> tuple[Held, ...]:
+        chosen = self.found.filter(nw.col(column)).select("order_id", "last").sort("last", "order_id").head(top)
+        rows = self._orders.engine.table(chosen).to_pylist()
         key = self._judge.lifecycle.identity.key
         return tuple(Held(row["order_id"], row["last"], (end or 0) - row["last"], key) for row in rows)

@@ -35,28 +35,40 @@ class Stuck:
     """Where no arrangement goes on.
 
     `index` counts in the arrangement that goes furthest, `line` in the lines as given; what that line `said`; the
-    states `possible` just before it.
+    states `possible` just before it. `front`: what goes on all the same, and explains it if a later read shows what
+    happened.
     """
 
     index: int
     line: int
     said: Reading
     possible: tuple[State | None, ...]
+    front: Front = ()
 
 
 def follow(
-    machine: Automaton, front: Front, readings: Sequence[Reading], tied: Sequence[bool], before: int = 0
+    machine: Automaton, way: Front | Stuck, readings: Sequence[Reading], tied: Sequence[bool], before: int = 0
 ) -> Front | Stuck:
-    """Where `front` comes to by these lines, of which a `tied` one may have come before the last one.
+    """Where `way` comes to by these lines, of which a `tied` one may have come before the last one.
 
     `before`: how many lines the order had already.
     """
+    stuck, front = (way, way.front) if isinstance(way, Stuck) else (None, way)
+    if not front:
+        return way
     for begin, end in groups(tied):
         after = _after(machine, front, readings[begin:end])
         if isinstance(after, Stuck):
-            return Stuck(before + begin + after.index, before + begin + after.line, after.said, after.possible)
+            here = Stuck(before + begin + after.index, before + begin + after.line, after.said, after.possible)
+            return attrs.evolve(stuck, front=()) if stuck is not None else here
+        if any(possible.explained for possible in after):
+            stuck = None
+        elif stuck is None:
+            states = {state for possible in front for state in machine.states_before_next(possible.favour)}
+            in_order = tuple(state for state in machine.lifecycle.state_rules if state in states)
+            stuck = Stuck(before + end - 1, before + end - 1, readings[end - 1], in_order)
         front = after
-    return front
+    return front if stuck is None else attrs.evolve(stuck, front=front)
 
 
 def groups(tied: Sequence[bool]) -> Iterator[tuple[int, int]]:

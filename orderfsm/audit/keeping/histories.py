@@ -36,12 +36,19 @@ def history_as_json(history: History) -> Any:
 
 def _way(found: Any) -> Any:
     if isinstance(found, Stuck):
-        return {"index": found.index, "line": found.line, "said": said_of(found.said), "possible": list(found.possible)}
+        said = {"index": found.index, "line": found.line, "said": said_of(found.said), "possible": list(found.possible)}
+        return said | ({"front": _way(found.front)} if found.front else {})
     return [[_runs(possible.strict), _runs(possible.favour)] for possible in found]
 
 
 def _runs(runs: Iterable[Run]) -> list[Any]:
-    return sorted(([run.state, list(run.lost)] for run in runs), key=repr)
+    return sorted((_run(run) for run in runs), key=repr)
+
+
+def _run(run: Run) -> list[Any]:
+    """A run as JSON; what a table without such rules never has is left out."""
+    more = [sorted(run.since), run.owed] if run.since or run.owed else []
+    return [run.state, list(run.lost), *more]
 
 
 def history_from_json(said: Any, judge: Judge) -> History:
@@ -66,13 +73,15 @@ def history_from_json(said: Any, judge: Judge) -> History:
 def _read_way(found: Any, way: Assumption, judge: Judge) -> Any:
     if isinstance(found, dict):
         states = tuple(judge.lifecycle.state(state) for state in found["possible"])
-        return Stuck(found["index"], found["line"], reading_of(found["said"], judge.lifecycle), states)
+        front = _read_way(found.get("front", []), way, judge)
+        return Stuck(found["index"], found["line"], reading_of(found["said"], judge.lifecycle), states, front)
     machine = judge.machine(way.events, late=way.late)
 
+    def run(state: Any, lost: Any, since: Any = (), owed: bool = False) -> Run:
+        return Run(judge.lifecycle.state(state), tuple(lost), frozenset(map(judge.lifecycle.trigger, since)), owed)
+
     def possible(strict: Any, favour: Any) -> Possible:
-        return machine.possible(
-            *([Run(judge.lifecycle.state(s), tuple(lost)) for s, lost in runs] for runs in (strict, favour))
-        )
+        return machine.possible([run(*each) for each in strict], [run(*each) for each in favour])
 
     return tuple(possible(*each) for each in found)
 

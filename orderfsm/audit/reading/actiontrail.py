@@ -38,7 +38,7 @@ ALSO_CALLED = {"InstanceId": "TaskId"}
 def check(name: str, tables: Tables) -> None:
     """An `InvalidValue`, for the delivery of this `name`, if ActionTrail has no events of these tables."""
     if not any(table.identity.parameter in SERVICES for table in tables.judged):
-        nouns = " and ".join(f"{table.noun}s" for table in tables.judged)
+        nouns = " and ".join(f"{table.noun}s of the table {table.name}" for table in tables.judged)
         accepted = f"lines in the trace format; this is a delivery of ActionTrail, which has no {nouns}"
         raise InvalidValue("file", name, [accepted])
 

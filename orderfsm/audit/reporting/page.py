@@ -61,6 +61,7 @@ def page(report: Report) -> str:
             ("violate the table", report.violates),
             ("undecided", report.undecided),
             ("hold quota", report.holding_quota),
+            ("wait for their client", report.waiting),
             (f"lines about {nouns}", report.events),
             ("other lines", report.other),
             ("bad lines", report.bad_lines),

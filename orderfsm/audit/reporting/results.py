@@ -34,6 +34,10 @@ _FOUND = {
     "possible": pa.list_(pa.string()),
     "legal": pa.list_(pa.string()),
     "holds_quota": pa.bool_(),
+    "stands": pa.list_(pa.string()),
+    "waits": pa.bool_(),
+    "refusals": pa.int64(),
+    "foreseeable": pa.int64(),
     "lines": pa.int64(),
     "first": pa.timestamp("us", "UTC"),
     "last": pa.timestamp("us", "UTC"),
@@ -65,13 +69,18 @@ def _batches(judged_orders: JudgedOrders, wrong: Sequence[Violation]) -> Iterato
         *(pa.array([each.get(key) for each in lines], kind) for key, kind in _LINE.items()),
         pa.array([*([_line(seen) for seen in each.before] for each in wrong), []], _BEFORE),
     ]
-    judged = [each.ruling.judgement for each in judged_orders.variants]
+    rulings = [each.ruling for each in judged_orders.variants]
+    judged = [each.judgement for each in rulings]
     columns = [
         pa.array([str(each.verdict) for each in judged], pa.string()),
         pa.array([each.index for each in judged], pa.int64()),
         pa.array([list(each.possible) for each in judged], pa.list_(pa.string())),
         pa.array([list(map(str, each.legal)) for each in judged], pa.list_(pa.string())),
         pa.array([each.holds_quota for each in judged], pa.bool_()),
+        pa.array([list(each.ends) for each in judged], pa.list_(pa.string())),
+        pa.array([judged_orders.waits(each) for each in rulings], pa.bool_()),
+        pa.array([sum(each.refused.values()) for each in rulings], pa.int64()),
+        pa.array([each.foreseeable for each in rulings], pa.int64()),
         pa.array([each.history.lines for each in judged_orders.variants], pa.int64()),
     ]
     for batch in judged_orders.rows():

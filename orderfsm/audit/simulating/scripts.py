@@ -131,8 +131,9 @@ class Author:
         self._lifecycle, self._random = lifecycle, random
         self._events = events
         self._usual = {rule.trigger: _usual(rule) for rule in lifecycle.triggers}
-        told = lifecycle.triggers if events is Events.COMPLETE else ()
-        self._told = [*lifecycle.operations, *(rule.trigger for rule in told if rule.actor is not Actor.CLIENT)]
+        every = events is Events.COMPLETE
+        told = [event for event in lifecycle.events if every or lifecycle.trigger_rules[event].seen]
+        self._told = [*lifecycle.operations, *told]
         moving = {row.trigger for row in lifecycle.transitions if row.changes and row.source is not None}
         self._calls = [trigger for trigger in lifecycle.operations if trigger in moving]
         self._throttled = next(_codes(lifecycle, Meaning.THROTTLED), None)
@@ -143,8 +144,7 @@ class Author:
         second = self._walk(None, steps, second=False)
         if second is not None:
             self._walk(second, steps, second=True)
-        shown = [step for step in steps if self._events is Events.COMPLETE or self._lifecycle.by_client(step.trigger)]
-        return Script(tuple(shown))
+        return Script(tuple(step for step in steps if step.trigger in self._told))
 
     def bad(self) -> Script:
         """A script into which one line was put, or of which one was changed, so that it violates the table."""
@@ -169,8 +169,13 @@ class Author:
         if trigger in words:
             return self._read(trigger, rule, words)
         if self._lifecycle.by_client(trigger) and self._random.random() < 0.25:
-            return Step(trigger, Outcome.REFUSED, self._lifecycle.service_refusal(rule.state, trigger).error.code)
+            return self._refused(rule.state, trigger)
         return Step(trigger)
+
+    def _refused(self, state: State | None, call: Trigger, *, second: bool = False) -> Step:
+        """A call that is refused, with the code that the table names for it, if it names one."""
+        code = self._lifecycle.service_refusal(state, call).error.code or None
+        return Step(call, Outcome.REFUSED, code, second=second)
 
     def _words(self, rule: StateRule) -> dict[Trigger, list[str]]:
         """What the reads of an order that is in that state may answer, second words aside."""
@@ -198,8 +203,10 @@ class Author:
         It gives the state in which the second order begins, None if there is none.
         """
         begun: State | None = None
+        once: set[Trigger] = set()
         while True:
             rows = [row for row in self._lifecycle.outgoing(state) if row.creates is None or not (second or begun)]
+            rows = [row for row in rows if row.trigger not in once]
             if state is None:
                 rows = [row for row in rows if self._lifecycle.by_client(row.trigger)]
             if not rows or (state is not None and self._random.random() < _GIVEN_UP):
@@ -208,6 +215,7 @@ class Author:
                 self._aside(state, steps, second=second)
             row = self._random.choices(rows, [self._usual[row.trigger].weight for row in rows])[0]
             begun = begun or row.creates
+            once.update({row.trigger}.intersection(row.optional_after))
             state = self._take(row, steps, second=second)
 
     def _take(self, row: Transition, steps: list[Step], *, second: bool) -> State | None:
@@ -222,8 +230,20 @@ class Author:
             if self._random.random() < 0.5:
                 return row.target
             after = _RETRY_SECONDS
-        steps.append(Step(row.trigger, begins=row.creates is not None, second=second, after=after))
+        begins = row.creates is not None
+        steps.append(Step(row.trigger, state=self._word_after(row), begins=begins, second=second, after=after))
         return row.target
+
+    def _word_after(self, row: Transition) -> str | None:
+        """The word for the state after `row`, if the answer of its call has one."""
+        rule = self._lifecycle.state_rules[row.target]
+        words = (
+            word
+            for at, vocabulary in enumerate(self._lifecycle.vocabularies)
+            for word in rule.readings(at)
+            if row.trigger in vocabulary.elsewhere and not vocabulary.apart
+        )
+        return next(words, None)
 
     def _aside(self, state: State, steps: list[Step], *, second: bool) -> None:
         """A read, or a call that is refused, before the order goes on."""
@@ -238,8 +258,7 @@ class Author:
         elif chance > 1 - _REFUSED and self._calls:
             call = self._random.choice(self._calls)
             if rows.get(call, ...) is None:
-                code = self._lifecycle.service_refusal(state, call).error.code
-                steps.append(Step(call, Outcome.REFUSED, code, second=second))
+                steps.append(self._refused(state, call, second=second))
 
 
 def _usual(rule: TriggerRule) -> _Usual:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import attrs
 
-from orderfsm.trace import covers
+from orderfsm.trace import covers, explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -88,7 +88,7 @@ class Search:
             coming: dict[Taken, Possible] = {}
             for taken, possible in layer.items():
                 base = taken[0]
-                if base >= furthest:
+                if base >= furthest and explain(self._runs(possible)):
                     runs = self._runs(possible) | (runs if base == furthest else frozenset())
                     furthest = base
                 if time.monotonic() > deadline:
@@ -99,7 +99,10 @@ class Search:
             if not coming:
                 return Reached(self._waited[furthest], runs, out_of_time=False)
             layer = coming
-        return Reached(None, self._runs(next(iter(layer.values()))), out_of_time=False)
+        found = self._runs(next(iter(layer.values())))
+        if explain(found) or not self._waited:
+            return Reached(None, found, out_of_time=False)
+        return Reached(self._waited[furthest], runs, out_of_time=False)
 
     def _following(self, taken: Taken, possible: Possible) -> Iterator[tuple[Taken, Possible]]:
         """What one call more leads to."""
