@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from .concurrency.run import ConcurrentReport, run_concurrent, run_concurrent_async
     from .conformance import check_conformance
+    from .drivers.acme import AcmeDriver
     from .drivers.driver import AccountDriver, Answer, Driver, Entry, NoAnswer, Page, Quota
     from .drivers.http import HTTPDriver
     from .drivers.machine import MachineDriver
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     ".concurrency.run": {"ConcurrentReport", "run_concurrent", "run_concurrent_async"},
     ".conformance": {"check_conformance"},
+    ".drivers.acme": {"AcmeDriver"},
     ".drivers.driver": {"AccountDriver", "Answer", "Driver", "Entry", "NoAnswer", "Page", "Quota"},
     ".drivers.http": {"HTTPDriver"},
     ".drivers.machine": {"MachineDriver"},
@@ -39,6 +41,7 @@ _HOMES = {
 
 __all__ = [
     "AccountDriver",
+    "AcmeDriver",
     "Answer",
     "ConcurrentReport",
     "Driver",

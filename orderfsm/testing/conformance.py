@@ -14,12 +14,13 @@ from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.trace import Events, Finding, all_or_some
 
-from .concurrency.run import raced, races, run_concurrent_async
+from .concurrency.run import raced, races, races_for_one, run_concurrent_async
 from .drivers.limit import TIMEOUT
 from .model.failure import Contradiction, Kind
 from .model.session import CannotForce, Session, unreached
 from .programs.shrink import exact, fewest_calls, without_bystanders
-from .programs.trials import Trials, Tried
+from .programs.trial import Tried
+from .programs.trials import Trials
 from .programs.ways import NoUnits, Pilot
 from .report import Report, Result, of_clients, of_race, others_may_have, violation_of
 from .selection import Selection
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.rows import State, Trigger
 
     from .concurrency.run import Race
     from .drivers.driver import Driver
     from .model.failure import Failure, Key
-    from .programs.trials import Trial
+    from .programs.trial import Trial
     from .report import Pair, Violation
 
     _T = TypeVar("_T")
@@ -91,12 +93,16 @@ def check_conformance(
     `random` programs are played; and if there still is none and `concurrent` is (clients, calls), clients race for
     orders and units, and then so many clients make so many calls each, at once.
 
+    Where the table says that something is accepted once and must be refused then, clients race for it in any case, if
+    the driver lets them (`AccountDriver.takes_calls_at_once`).
+
     `events` are COMPLETE if nothing happens to orders but by the driver, and PARTIAL if owner, CA, calendar and service
-    may act by themselves; None finds out. `seed` repeats the random choices. After `budget` seconds (None: a minute;
-    more for a table of many pairs) it ends, UNDECIDED if there was no violation up to then; what it found is shrunk for
-    a few seconds more. A call of the driver that takes longer than `timeout` seconds is one that was not answered.
-    `patience` is how many seconds it waits for others to move an order; None: half a second, and for what the service
-    completes as long as the table says. `progress` is told of each step: the part, how much of it is done, of how much.
+    may act by themselves; None finds out, or is PARTIAL where the table itself says what happens unseen. `seed` repeats
+    the random choices. After `budget` seconds (None: a minute; more for a table of many pairs) it ends, UNDECIDED if
+    there was no violation up to then; what it found is shrunk for a few seconds more. A call of the driver that takes
+    longer than `timeout` seconds is one that was not answered. `patience` is how many seconds it waits for others to
+    move an order; None: as the driver says, else half a second, and for what the service completes as long as the table
+    says. `progress` is told of each step: the part, how much of it is done, of how much.
 
     `only` and `exclude` are states and triggers to which the check is limited, and which it leaves out (`Selection`). A
     failure that is `known`, by its state, trigger and kind, is told apart and decides nothing. An operation that the
@@ -115,7 +121,7 @@ def check_conformance(
         for name, value in (("clients", clients), ("calls", calls)):
             if type(value) is not int or value < 1:
                 raise InvalidValue(f"concurrent {name}", value, ["an int, 1 or more"])
-    assumed = all_or_some(events, {Events.COMPLETE})
+    assumed = all_or_some(events, {first_assumed(lifecycle)})
     selection = Selection.of(lifecycle, only, exclude)
     session = partial(
         Session,
@@ -132,16 +138,24 @@ def check_conformance(
         programs=random,
         rounds=concurrent,
         seed=secrets.randbits(32) if seed is None else seed,
-        patience=PATIENCE if patience is None else patience,
+        patience=getattr(driver, "patience", PATIENCE) if patience is None else patience,
         fail_fast=fail_fast,
         progress=progress,
         selection=selection,
         known_before=frozenset(known),
     )
     try:
-        return check(session=session(assumed), may_widen=events is None).whole()
+        return check(session=session(assumed), may_widen=events is None and assumed is Events.COMPLETE).whole()
     except _ActsByItself:
         return check(session=session(Events.PARTIAL), may_widen=False).whole()
+
+
+def first_assumed(lifecycle: Lifecycle) -> Events:
+    """What is taken to be so of events where nobody said it: a table that says which are seen says that others are not.
+
+    Of others it is found out whether they happen unseen.
+    """
+    return Events.PARTIAL if any(rule.seen for rule in lifecycle.triggers) else Events.COMPLETE
 
 
 @attrs.define(eq=False, slots=False, kw_only=True)
@@ -167,6 +181,7 @@ class _Check:
     _known: dict[Key, None] = attrs.field(factory=dict, init=False)
     _violations: dict[Key, Violation] = attrs.field(factory=dict, init=False)
     _unfinished: str = attrs.field(default="", init=False)
+    _untried: str = attrs.field(default="", init=False)
     _used: int | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -182,7 +197,10 @@ class _Check:
     def whole(self) -> Report:
         """All parts, until one fails; what was found."""
         with self.session:
-            for part in (self.systematic, self.random, self.concurrent):
+            self.systematic()
+            if not (self.has_failed and self.fail_fast):
+                self.race()
+            for part in (self.random, self.concurrent):
                 if not self.has_failed:
                     part()
             self.show()
@@ -203,6 +221,7 @@ class _Check:
         self._used = None if before is None else before.used
         trials = Trials(self.session.lifecycle, self._pilot)
         self._play(trials.surveys())
+        self._why |= trials.why
         self._play(self._told("systematic", list(trials.all())))
 
     def _play(self, trials: Iterable[Trial]) -> None:
@@ -210,7 +229,7 @@ class _Check:
             if self.fail_fast and self.has_failed:
                 return
             if self._is_over:
-                self._unfinished = "the budget ended before everything was tried"
+                self._unfinished = self._untried = "the budget ended before everything was tried"
                 return
             selected = any(
                 trial.state == state and trial.trigger in {None, trigger} for state, trigger in self._results
@@ -265,23 +284,32 @@ class _Check:
         elif self._is_over:
             self._unfinished = self._unfinished or "the budget ended before every random program was played"
 
+    def race(self) -> None:
+        """Let clients race for what must be accepted once, if the driver lets them."""
+        if getattr(self.session.driver, "takes_calls_at_once", True):
+            self._run([race for race in races_for_one(self.session.lifecycle) if self._is_to_be_run(race)])
+
     def concurrent(self) -> None:
         """Let concurrent clients race, and then call what they like."""
         if self.rounds is not None:
             clients, calls = self.rounds
-            self._race(clients)
+            self._run([race for race in races(self.session.lifecycle, clients) if self._is_to_be_run(race)] * RACES)
             if not self.has_failed:
                 self._call_at_once(clients, calls)
 
-    def _race(self, clients: int) -> None:
-        selected = [race for race in races(self.session.lifecycle, clients) if self._is_to_be_run(race)]
-        for race in self._told("races", selected * RACES):
+    def _run(self, races: Sequence[Race]) -> None:
+        """Run races, none again that was lost."""
+        lost: set[tuple[State | None, tuple[Trigger, Trigger]]] = set()
+        for race in self._told("races", races):
+            if (race.state, race.triggers) in lost:
+                continue
             if self._is_over:
                 self._unfinished = self._unfinished or "the budget ended before every race was run"
                 break
             with suppress(CannotForce):
                 try:
                     for found in raced(self.session, self._pilot, race, self.session.deadline):
+                        lost.add((race.state, race.triggers))
                         self._lost(of_race(found, self.session.lifecycle))
                 except Contradiction as found:
                     failure = self.session.failure(found)
@@ -342,7 +370,7 @@ class _Check:
         self._failures.pop(failure.key, None)
         self._failures[shown.key] = shown, part
         pair = failure.state, failure.trigger
-        if not any((state, trigger) == pair for state, trigger, _ in (*self._failures, *self._known)):
+        if not any(key[:2] == pair for key in (*self._failures, *self._known)):
             self._results[pair] = Result.PASSED if pair in self._passed else Result.NOT_FORCED
 
     def _show(self, failure: Failure, part: str) -> None:
@@ -357,7 +385,7 @@ class _Check:
             if self._results[pair] is Result.NOT_FORCED and pair[1] in self.session.not_offered:
                 self._results[pair] = Result.NOT_OFFERED
         why = {
-            pair: self._why.get(pair, self._unfinished or unreached(self.session.lifecycle))
+            pair: self._why.get(pair, self._untried or unreached(self.session.lifecycle))
             for pair, result in self._results.items()
             if result is Result.NOT_FORCED
         }
@@ -389,12 +417,15 @@ class _Check:
         if self.session.kept_off:
             calls = ", ".join(f"{trigger}: {got}" for trigger, got in self.session.kept_off.items())
             return f"calls were throttled or not permitted, however often they were made: {calls}"
+        creates = [pair for pair in self._results if pair[0] is None and pair[1] in self.session.lifecycle.creates]
+        if creates and {*creates} <= {*not_forced}:
+            return f"no {self.session.lifecycle.noun} was created: {not_forced[creates[0]]}"
         return ""
 
     def _failed(self, failure: Failure, part: str) -> None:
         """Note a failure, unless it was known, or accuses what was not to be tried. What is told once always is."""
         pair = failure.state, failure.trigger
-        if not self.selection.has(pair) and failure.once is None:
+        if not self._is_asked_for(failure) and failure.once is None:
             return
         self._widen(failure)
         self._results[pair] = Result.FAILED
@@ -424,8 +455,14 @@ class _Check:
             self._violations.setdefault(violation.key, violation)
 
     def _is_new(self, failure: Failure) -> bool:
-        pair = failure.state, failure.trigger
-        return self.selection.has(pair) and failure.key not in {*self._failures, *self.known_before}
+        return self._is_asked_for(failure) and failure.key not in {*self._failures, *self.known_before}
+
+    def _is_asked_for(self, failure: Failure) -> bool:
+        """Whether it accuses a pair that was to be tried, or shows a word that is none where such a pair was tried."""
+        of_a_word = (
+            failure.kind is Kind.STATE_MACHINE and failure.trigger in self.session.roles.reads and failure.itself
+        )
+        return of_a_word or self.selection.has((failure.state, failure.trigger))
 
 
 def _gravity(kind: Kind) -> int:

@@ -14,7 +14,7 @@ import pytest
 
 from orderfsm.trace import Events
 
-from .conformance import PATIENCE
+from .conformance import PATIENCE, first_assumed
 from .model.failure import Kind
 from .model.session import Session, unreached
 from .programs.shrink import fewest_calls
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from .drivers.driver import Driver
     from .model.failure import Failure
-    from .programs.trials import Trial
+    from .programs.trial import Trial
     from .report import Pair, Violation
 
 
@@ -133,7 +133,7 @@ class Suite(pytest.Collector):
 
     @cached_property
     def _session(self) -> Session:
-        return Session(self._make(), self._lifecycle, Events.COMPLETE)
+        return Session(self._make(), self._lifecycle, first_assumed(self._lifecycle))
 
     @cached_property
     def _pilot(self) -> Pilot:

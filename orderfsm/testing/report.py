@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
+from orderfsm.explanation import explain, listed
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.trace import Events, Judged
+from orderfsm.rows import Basis
+from orderfsm.trace import Events, Judged, Outcome
 from orderfsm.verdict import Uncertain
+from orderfsm.words import meanings
 
 from .concurrency.clients import WHO_LOOKS
 from .model.account import tell
-from .model.failure import Kind
+from .model.failure import Kind, key_of, named
+from .model.roles import roles
 from .model.steps import Observe, as_json
 from .programs.script import script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from orderfsm.lifecycle import Lifecycle
-    from orderfsm.rows import State, Trigger
+    from orderfsm.rows import State, Strength, Trigger, Vocabulary
     from orderfsm.trace import Finding, Line
 
     from .concurrency.run import Problem, Raced
@@ -49,7 +53,8 @@ class Violation:
     In `state`, `trigger` should have done what is `expected`, and did what was `got`, which is of a `kind`. `calls`
     shows it with the fewest calls, and what came of each; `script` is a Python program that makes them. `part` is the
     part of the check that found it, `rule` the rule that was broken, `reference` the source of the rule. What
-    concurrent calls showed has a `picture` of them.
+    concurrent calls showed has a `picture` of them. `strength` is the word by which the documents state the rule, if
+    they use one: MUST or SHOULD. `flawed`: the trigger was fired so that it could not be carried out.
     """
 
     state: State | None
@@ -63,21 +68,25 @@ class Violation:
     reference: str
     script: str = attrs.field(default="", repr=False)
     picture: str = attrs.field(default="", repr=False)
+    strength: Strength | None = None
+    flawed: bool = False
     where: str = attrs.field(default="", repr=False)
     """What the state is called in a text."""
 
     @property
     def key(self) -> Key:
         """What it accuses, and of what."""
-        return self.state, self.trigger, self.kind
+        return key_of(self.state, self.trigger, self.kind, flawed=self.flawed)
 
     def as_json(self) -> dict[str, Any]:
         """The violation as PROTOCOLS.md has it."""
-        named = {name: value for name, value in attrs.asdict(self, recurse=False).items() if name != "where"}
-        return named | {"calls": [dict(call) for call in self.calls]}
+        left_out = {"where", *(name for name in ("flawed", "strength") if not getattr(self, name))}
+        fields = {name: value for name, value in attrs.asdict(self, recurse=False).items() if name not in left_out}
+        return fields | {"calls": [dict(call) for call in self.calls]}
 
     def __str__(self) -> str:
-        lines = [f"{self.trigger} in {self.where or self.state}: expected {self.expected}, got {self.got}"]
+        accused = f"{named(self.trigger, flawed=self.flawed)} in {self.where or self.state}"
+        lines = [f"{accused}: expected {self.expected}, got {self.got}"]
         lines += [f"  the rule: {self.rule}", f"  says who: {self.reference}"]
         one_by_one = [call for call in self.calls if "client" not in call]
         lines += [f"  {number}. {_told(call)}" for number, call in enumerate(one_by_one, 1)]
@@ -86,7 +95,8 @@ class Violation:
 
 def write_script(folder: Path, violation: Violation) -> Path:
     """Write the program of a violation to a file in a folder, which is made if it is not there; the file."""
-    words = (violation.trigger.name.lower(), "in", violation.where, violation.kind)
+    flawed = ["flawed"] if violation.flawed else []
+    words = (*flawed, violation.trigger.name.lower(), "in", violation.where, violation.kind)
     path = folder / f"{'_'.join(words).replace(' ', '_')}.py"
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(violation.script, encoding="utf-8")
@@ -115,9 +125,46 @@ def others_may_have(failure: Failure, session: Session) -> bool:
     return True
 
 
+class Rule(NamedTuple):
+    """A rule of the table that was broken: what it says, who says so, and by which word of RFC 2119, if by one."""
+
+    text: str
+    reference: str
+    strength: Strength | None
+
+
+def rule_of(key: Key, lifecycle: Lifecycle, after: Iterable[State | None] = ()) -> Rule:
+    """The rule that a failure broke: of a call that was to fail, what the table says of its failing.
+
+    Of one that was made again in the states that come `after`, why it is refused there.
+    """
+    state, trigger, _, *flawed = key
+    why = explain(lifecycle, [*after] or [state], trigger)
+    text, basis, reference, strength = why.reason, why.basis, why.reference, why.strength
+    if flawed and lifecycle.table[state].get(trigger) is not None:
+        said = lifecycle.trigger_rules[trigger]
+        text = f"{trigger} that is not completed changes nothing. {why.reason}"
+        if said.fails is not None:
+            code = f" with {said.fails.code}" if said.fails.code else ""
+            text = (
+                f"{trigger} that cannot be carried out in {lifecycle.name_of(state)} fails{code}: it changes nothing."
+            )
+            basis, reference, strength = said.basis, said.reference, said.fails_strength
+    return Rule(f"{text} ({basis}{f' {strength}' if strength else ''})", reference, strength)
+
+
+def rule_of_words(vocabulary: Vocabulary, lifecycle: Lifecycle) -> Rule:
+    """What the table says of the words of a field."""
+    said = listed([*meanings(lifecycle, vocabulary)], "or")
+    text = f"the {vocabulary.field} of an {lifecycle.noun} is {said}. ({Basis.DOCUMENTED})"
+    return Rule(text, vocabulary.reference, None)
+
+
 def violation_of(failure: Failure, session: Session, part: str) -> Violation:
     """A failure, for a report; `part` is the part of the check that found it."""
-    why = session.lifecycle.explain(failure.state, failure.trigger)
+    rule = rule_of(failure.key, session.lifecycle)
+    if failure.vocabulary is not None and failure.vocabulary.reference:
+        rule = rule_of_words(failure.vocabulary, session.lifecycle)
     return Violation(
         state=failure.state,
         trigger=failure.trigger,
@@ -125,8 +172,10 @@ def violation_of(failure: Failure, session: Session, part: str) -> Violation:
         expected=failure.expected,
         got=failure.got,
         part=part,
-        rule=f"{why.reason} ({why.basis})",
-        reference=why.reference,
+        rule=rule.text,
+        reference=rule.reference,
+        strength=rule.strength,
+        flawed=failure.flawed,
         calls=tuple(as_json(each.step, each.got, session.lifecycle.noun) for each in failure.done),
         script=script(session.driver, failure.units, failure, session.lifecycle),
         where=failure.where,
@@ -153,7 +202,17 @@ def of_race(raced: Raced, lifecycle: Lifecycle) -> Violation:
     shown = [each for each in raced.done if not isinstance(each.step, Observe)]
     done = tuple(as_json(each.step, each.got, lifecycle.noun) for each in shown)
     seen = raced.problem.culprit.client == WHO_LOOKS
-    violation = of_clients(raced.problem, lifecycle, raced.race.state, raced.race.triggers[0] if seen else None)
+    state, triggers = raced.race.state, raced.race.triggers
+    violation = of_clients(raced.problem, lifecycle, state, triggers[0] if seen else None)
+    if {*triggers} <= {*roles(lifecycle).once[state]} and not seen:
+        row = lifecycle.transition(state, violation.trigger)
+        rule = rule_of(violation.key, lifecycle, lifecycle.targets(row))
+        violation = attrs.evolve(violation, rule=rule.text, reference=rule.reference, strength=rule.strength)
+        if raced.problem.culprit.outcome is Outcome.ACCEPTED:
+            error = lifecycle.service_refusal(row.target, violation.trigger).error
+            expected = f"it accepted from one client, and {error.code} (HTTP {error.http_status}) to the others at once"
+            accepted = sum(line.outcome is Outcome.ACCEPTED for line in raced.problem.lines)
+            violation = attrs.evolve(violation, expected=expected, got=f"it accepted from {accepted} clients")
     return attrs.evolve(violation, calls=done + violation.calls)
 
 
@@ -168,7 +227,7 @@ def of_clients(
     if state is None and history is not None and history.possible:
         state = history.possible[0]
     accused = culprit.trigger if trigger is None else trigger
-    why = lifecycle.explain(state, accused)
+    rule = rule_of((state, accused, Kind.STATE_MACHINE), lifecycle)
     return Violation(
         state=state,
         trigger=accused,
@@ -176,8 +235,9 @@ def of_clients(
         expected="answers that the table explains in some order of the calls",
         got=problem.sentence,
         part="concurrent",
-        rule=f"{why.reason} ({why.basis})",
-        reference=why.reference,
+        rule=rule.text,
+        reference=rule.reference,
+        strength=rule.strength,
         calls=tuple(_of_client(line, lifecycle) for line in problem.lines),
         picture=problem.picture,
         where=lifecycle.name_of(state),
@@ -245,16 +305,28 @@ class Report(Judged):
         hidden = len(self.failed) - len(self.violations)
         if hidden > 0:
             yield f"not shown: {hidden} violations more"
-        for state, trigger, kind in self.known:
-            yield f"known before: {trigger} in {self.lifecycle.name_of(state)} ({kind})"
+        for state, trigger, kind, *flawed in self.known:
+            accused = named(trigger, flawed=bool(flawed))
+            yield f"known before: {accused} in {self.lifecycle.name_of(state)} ({kind})"
         results = [result for result in Result if result is not Result.NOT_OFFERED or lacking]
         counts = ", ".join(f"{self.counted(result)} {result}" for result in results)
         yield f"{self.verdict}: {self.checked} answers checked; of {len(self.coverage)} pairs {counts}"
+        yield from self._by_strength()
         if self.reason:
             yield f"undecided because {self.reason}"
         if self.events is not Events.COMPLETE:
             yield f"{self.lifecycle.noun}s were taken to be moved by others as well"
         yield f"seed: {self.seed}"
+
+    def _by_strength(self) -> Iterator[str]:
+        """How many violations break what the documents state by a word of RFC 2119."""
+        shown = {each.key: each.strength for each in self.violations}
+        said = [shown[key] if key in shown else rule_of(key, self.lifecycle).strength for key in self.failed]
+        counts = Counter(filter(None, said))
+        broken = [f"{number} break{'s' * (number == 1)} a {strength}" for strength, number in sorted(counts.items())]
+        if broken:
+            number = len(self.failed)
+            yield f"{number} violation{'s' * (number != 1)}; of these, {' and '.join(broken)}"
 
     def _by_state(self) -> Iterator[str]:
         """A line for each state: how many triggers passed in it, and which did not."""
@@ -270,5 +342,5 @@ class Report(Judged):
 
 
 def _key(key: Key) -> dict[str, Any]:
-    state, trigger, kind = key
-    return {"state": state, "trigger": trigger, "kind": kind}
+    state, trigger, kind, *flawed = key
+    return {"state": state, "trigger": trigger, "kind": kind} | ({"flawed": True} if flawed else {})

@@ -10,7 +10,7 @@ import attrs
 from orderfsm import wire
 from orderfsm.invalid import InvalidValue
 
-from .model.failure import Kind
+from .model.failure import Kind, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -79,7 +79,13 @@ def read_baseline(path: Path, lifecycle: Lifecycle) -> frozenset[Key]:
     try:
         known: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["known"]
         return frozenset(
-            (lifecycle.state(each["state"]), lifecycle.trigger(each["trigger"]), Kind(each["kind"])) for each in known
+            key_of(
+                lifecycle.state(each["state"]),
+                lifecycle.trigger(each["trigger"]),
+                Kind(each["kind"]),
+                flawed=each.get("flawed") is True,
+            )
+            for each in known
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidValue(f"baseline {path}", str(error), accepted) from error

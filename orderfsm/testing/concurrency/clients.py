@@ -289,6 +289,7 @@ class Client:
     def _note(self, trigger: Trigger, order_id: Id | None, started: float, answer: Answer) -> None:
         if self._stopped:
             return
+        body = answer.body if answer.outcome is Outcome.ACCEPTED else None
         unnamed = order_id is None and answer.outcome is Outcome.ACCEPTED
         self._shared.recording.lines.append(
             Line(
@@ -298,7 +299,7 @@ class Client:
                 order_id=order_id,
                 outcome=Outcome.UNKNOWN if unnamed else answer.outcome,
                 code=answer.code or None,
-                state=next(iter(roles(self._lifecycle).words_in(trigger, answer.body).values()), None),
+                state=next(iter(roles(self._lifecycle).words_in(trigger, body).values()), None),
                 new_order_id=answer.order_id if order_id is not None and order_id != answer.order_id else None,
                 client=self.number,
                 started=started,

@@ -17,7 +17,7 @@ import secrets
 import time
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from itertools import combinations_with_replacement, cycle, islice, product
+from itertools import combinations_with_replacement, cycle, islice, product, repeat
 from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
@@ -58,6 +58,9 @@ LEAST = 0.05
 
 RACERS = (2, 4)
 """How many clients race: first so few that two calls show what is wrong, then more."""
+
+TIMES = (10, 5)
+"""How often each number of clients races where nobody asked for it: servers accept both only now and then."""
 
 
 @attrs.frozen
@@ -368,6 +371,14 @@ def races(lifecycle: Lifecycle, clients: int) -> Iterator[Race]:
             yield Race(state, pair, UNITS, min(racers, clients))
 
 
+def races_for_one(lifecycle: Lifecycle) -> Iterator[Race]:
+    """Races for what must be accepted once and then be refused: of two clients, often, and of more."""
+    for state, triggers in roles(lifecycle).once.items():
+        for trigger in triggers:
+            for racers, times in zip(RACERS, TIMES, strict=True):
+                yield from repeat(Race(state, (trigger, trigger), UNITS, racers), times)
+
+
 def raced(session: Session, pilot: Pilot, race: Race, deadline: float) -> list[Raced]:
     """Let clients race once; what cannot be of their answers. `CannotForce` if the race cannot be prepared."""
     pilot.begin(race.units)
@@ -401,5 +412,6 @@ def _brought(session: Session, pilot: Pilot, race: Race) -> int | None:
     if race.state is None:
         return None
     order = pilot.bring(ways(session.lifecycle, race.state))
-    session.do(Observe(order))
+    if session.done[-1].step != Observe(order):
+        session.do(Observe(order))
     return order

@@ -193,6 +193,19 @@ class AccountDriver(Driver, Protocol):
         ...
 
     @property
+    def takes_calls_at_once(self) -> bool:
+        """Whether several threads may call it at once, so that clients can race; True where there is no such attribute.
+
+        Without being told, the kit lets them race for what must be accepted once and then be refused.
+        """
+        ...
+
+    @property
+    def patience(self) -> float:
+        """How many seconds others may take to move an order; half a second where there is no such attribute."""
+        ...
+
+    @property
     def tells_second_orders(self) -> bool:
         """Whether it tells the ids of second orders, as of a renewal.
 
@@ -228,6 +241,13 @@ class AccountDriver(Driver, Protocol):
 
     def read(self, operation: Any, order_id: Any = None) -> Now[Answer | None]:
         """Read what is of the account and shows no state, or of that what one order has: certificates, counts."""
+        ...
+
+    def flawed(self, trigger: Any, order_id: Any) -> Now[Answer | None]:
+        """Call an operation so that it cannot be carried out, as the table's `fails` says; None if this driver cannot.
+
+        Or begin to let an event happen, and do not complete it: then the answer is a refusal.
+        """
         ...
 
     def reset(self, units: int | None) -> Now[bool]:
@@ -314,7 +334,7 @@ RETURNED = {
     "orders": ((Page, type(None)), "a Page, or None"),
     "quota": ((Quota, type(None)), "a Quota, or None"),
     "reset": ((bool, type(None)), "True, or False if it cannot"),
-    "request": ((Answer, type(None)), "an Answer, or None"),
+    **dict.fromkeys(("request", "flawed"), ((Answer, type(None)), "an Answer, or None")),
     "buy": ((Answer, type(None)), "an Answer, or None"),
     "certificate": ((Answer, type(None)), "an Answer, or None"),
     "read": ((Answer, type(None)), "an Answer, or None"),

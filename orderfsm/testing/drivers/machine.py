@@ -37,7 +37,7 @@ class MachineDriver:
     'conforms'
     """
 
-    tells_second_orders = False
+    tells_second_orders = takes_calls_at_once = False
 
     def __init__(self, make: Callable[[], Any], *, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> None:
         if not callable(make):

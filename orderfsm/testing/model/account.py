@@ -10,6 +10,8 @@ the model behind.
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain, product
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +24,7 @@ from orderfsm.invalid import InvalidValue
 from orderfsm.paths import WAITED_FOR
 from orderfsm.rows import Actor, Term
 from orderfsm.tables.api import PARAMETERS
-from orderfsm.testing.drivers.driver import Abilities, says_nothing
+from orderfsm.testing.drivers.driver import Abilities, kept_out, says_nothing, throttled
 from orderfsm.trace import Events, Outcome
 
 from .failure import Contradiction, Kind
@@ -58,6 +60,9 @@ if TYPE_CHECKING:
 
 ACCEPTED, BAD_REQUEST = 200, 400
 """The HTTP statuses of the API of CAS: of what was accepted, and of what is malformed."""
+
+ANY_CODE = ""
+"""What stands for every code, where the documents name none."""
 
 COUNTED = {"used": "units used", "issued": "orders issued"}
 
@@ -116,13 +121,22 @@ class Account:
         self._units = units
         self._ours = ours
         acting = WAITED_FOR if events is Events.PARTIAL else (Actor.SERVICE,) if by_the_clock else ()
-        self._acting = frozenset(rule.trigger for rule in lifecycle.triggers if rule.actor in acting) - _late(lifecycle)
+        unseen = frozenset(rule.trigger for rule in lifecycle.triggers if rule.actor in acting and not rule.seen)
+        self._acting = unseen - _late(lifecycle)
+        self.is_sure = True
+        """Whether nobody else may have moved an order of this account up to now."""
         self._particulars: defaultdict[int, Particulars] = defaultdict(Particulars)
         self._lagging: dict[int, frozenset[State | None]] = {}
         """Where orders may have been before the last call that the service is to complete: reads may lag behind it."""
         self._package_of: dict[int, int] = {}
         self._to_pass: set[tuple[int | str, Trigger]] = set()
         """The calls that were refused, and may succeed later by themselves."""
+        self._happened: defaultdict[int | str, set[Trigger]] = defaultdict(set)
+        """What happened to each order, or may have: after it, other calls may be refused."""
+        self._due: defaultdict[int, dict[Trigger, datetime]] = defaultdict(dict)
+        """From when on something may happen to an order, as its answers said."""
+        self.unsettled: set[int] = set()
+        """The orders to which something may yet happen that the driver did not wait for."""
         self._packages = {
             number: Package(units if ours else None, dict.fromkeys(COUNTED, (0, 0)) if ours else {})
             for number in range(1, packages + 1)
@@ -143,10 +157,32 @@ class Account:
         """Let others do what they may have done meanwhile."""
         if not self._acting:
             return
-        for order, standings in self.standings.items():
-            self.standings[order] = widened = self._widened(standings)
-            if any(row.trigger in self._certifying & self._acting for row in self._rows_from(widened)):
-                self._particulars[order].certified(surely=False)
+        for order in self.standings:
+            self._let_others_act(order)
+
+    def may_yet_happen(self, event: Trigger, order: int) -> None:
+        """Let an event of which nobody knows what became of it happen from now on, if it does not happen unseen."""
+        if self.lifecycle.trigger_rules[event].seen:
+            self.unsettled.add(order)
+            self._due[order][event] = datetime.min.replace(tzinfo=UTC)
+            self.what_is_due_happens(datetime.now(UTC))
+
+    def what_is_due_happens(self, now: datetime) -> None:
+        """Let happen to orders, perhaps, what their answers said is due by `now`."""
+        due = [(order, trigger) for order, all_of in self._due.items() for trigger, at in all_of.items() if at <= now]
+        for order, trigger in due:
+            before = self.standings[order]
+            rows = [(each, self.lifecycle.table[each.state].get(trigger)) for each in before]
+            self.standings[order] = before | {self._after(each, row) for each, row in rows if row is not None}
+            self.is_sure &= self.standings[order] == before
+            self._happened[order].add(trigger)
+
+    def _let_others_act(self, order: int) -> None:
+        before = self.standings[order]
+        self.standings[order] = widened = self._widened(before)
+        self.is_sure &= widened == before
+        if any(row.trigger in self._certifying & self._acting for row in self._rows_from(widened)):
+            self._particulars[order].certified(surely=False)
 
     def _standings(self, order: int | str) -> frozenset[Standing]:
         return self.standings[order] if isinstance(order, int) else frozenset([Standing(None)])
@@ -177,8 +213,23 @@ class Account:
 
     def _after(self, standing: Standing, row: Transition) -> Standing:
         """`standing` after a step."""
+        return self._at(row.target, standing, row)
+
+    def _at(self, target: State | None, standing: Standing, row: Transition) -> Standing:
         used = standing.used and not row.gives_back(YOUNG if standing.issued else None)
-        return Standing(row.target, used, standing.issued or self.lifecycle.state_rules[row.target].certified)
+        return Standing(target, used, standing.issued or self.lifecycle.state_rules[target].certified)
+
+    def _answered(self, standing: Standing, row: Transition) -> frozenset[Standing]:
+        """How an order may stand when a step is answered: with it, other things may have happened at once."""
+        return frozenset(self._at(target, standing, row) for target in self.lifecycle.targets(row))
+
+    def may_leave(self, state: State | None) -> bool:
+        """Whether others may move an order out of a state unseen."""
+        return any(row.trigger in self._acting and row.target != state for row in self.lifecycle.outgoing(state))
+
+    def _may_refuse(self, order: int | str, row: Transition) -> bool:
+        """Whether the service may refuse what a row allows."""
+        return row.optional or bool(self._happened[order] & {*row.optional_after})
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
@@ -192,13 +243,15 @@ class Account:
             may_succeed, codes, kind = False, self._codes(None, operation, answer), Kind.STATE_MACHINE
         else:
             may_succeed, codes = self._quota_answers(row, package)
+            codes = codes | ({ANY_CODE} if self._may_refuse(order, row) else set())
             of_quota = self.lifecycle.codes.meaning_of(answer.code) is Meaning.NO_UNIT or not may_succeed
             kind = Kind.QUOTA if of_quota else Kind.STATE_MACHINE
         for wrong in self._judge(operation, answer, may_succeed=may_succeed, codes=codes, kind=kind):
             self._packages[package].judged &= wrong.kind is not Kind.QUOTA
             yield wrong
         if answer.outcome is Outcome.ACCEPTED and row is not None:
-            yield from self._begin(order, answer, package, Standing(row.target, row.quota > 0))
+            yield from self._begin(order, answer, package, *self._answered(Standing(None, row.quota > 0), row))
+            yield from self._told_by(operation, order, answer)
 
     def placed(self, operation: Operation, order: int, answer: Answer) -> Iterator[Contradiction]:
         """Learn the answer to a create that was completed at once."""
@@ -211,15 +264,13 @@ class Account:
     def called(
         self, operation: Operation, order: int | str, answer: Answer, begins: int | None = None
     ) -> Iterator[Contradiction]:
-        """Learn the answer to a call on an order."""
+        """Learn the answer to a call on an order: what it says of the order's state is that after the call."""
         if isinstance(order, str) and not self._is_id(order):
             yield from self._malformed(operation, order, answer)
             return
         rows = yield from self.fired(operation, order, answer)
         if answer.outcome is Outcome.ACCEPTED:
-            words_read = self._roles.words_in(operation, answer.body)
-            for vocabulary, word in words_read.items():
-                yield from self.read(order, word, vocabulary)
+            words_read = yield from self._told_by(operation, order, answer)
             fields = FIELDS.get(operation) if self._abilities.speaks_cas else None
             if fields is not None and isinstance(order, int) and isinstance(answer.body, dict):
                 has_one = all(words_read.values())
@@ -233,6 +284,37 @@ class Account:
             package = self._package_of.get(order, 1) if isinstance(order, int) else 1
             yield from self._begin(begins, answer, package, *second)
 
+    def _told_by(
+        self, operation: Operation, order: int | str, answer: Answer
+    ) -> Generator[Contradiction, None, dict[Vocabulary, str]]:
+        """Learn the words for an order's state in an accepted answer; what they are."""
+        words_read = self._roles.words_in(operation, answer.body)
+        if isinstance(order, int) and order not in self.ids:
+            return words_read
+        if isinstance(order, int) and operation in self._roles.vocabularies:
+            self._due[order] |= _due_by(answer.body or {}, self.lifecycle)
+        if isinstance(order, int) and words_read and operation not in self._roles.reads:
+            self._let_others_act(order)
+        for vocabulary, word in words_read.items():
+            yield from self.read(order, word, vocabulary)
+        for vocabulary in self._roles.vocabularies.get(operation, ()):
+            named = frozenset().union(*words.meanings(self.lifecycle, vocabulary).values())
+            must_be_there = vocabulary.closed and self.states(order) <= named
+            if must_be_there and answer.body is not None and vocabulary not in words_read:
+                yield _unknown(f"a documented {vocabulary.field}", "none", vocabulary, itself=False)
+        return words_read
+
+    def flawed(self, trigger: Trigger, order: int | str, answer: Answer) -> Iterator[Contradiction]:
+        """Learn the answer to a trigger that was fired so that it cannot be carried out: refused, nothing changes."""
+        if any(self.lifecycle.is_silent(each.state, trigger) for each in self._standings(order)):
+            self._learn_of_silence(trigger, order, answer)
+            return
+        expected = f"{trigger} that cannot be carried out to be refused"
+        if says_nothing(answer, self.lifecycle) and not self._is_turned_down(answer):
+            yield Contradiction(expected, str(answer), Kind.CODES, passing=True)
+        elif answer.outcome is Outcome.ACCEPTED:
+            yield Contradiction(expected, "accepted")
+
     def observed(self, order: int, seen: Seen) -> Iterator[Contradiction]:
         """Learn what a driver saw of an order."""
         try:
@@ -240,12 +322,20 @@ class Account:
         except Contradiction as unknown:
             yield unknown
             return
+        if states == self.lifecycle.gone:  # or the read was refused, as it may be
+            states |= {each.state for each in self._standings(order) if self._may_be_gone(order, each.state)}
         said = (
             " and ".join(f"{field} {word or 'absent'}" for field, word in seen.items())
             if isinstance(seen, dict)
             else ""
         )
         yield from self._narrow(order, states, said=said, lags=isinstance(seen, dict))
+
+    def _may_be_gone(self, order: int | str, state: State | None) -> bool:
+        """Whether the service may no longer show an order in a state, as if there were none."""
+        read = self._roles.read
+        row = None if read is None else self.lifecycle.table[state].get(read)
+        return row is not None and self._may_refuse(order, row)
 
     def meant(self, seen: Seen) -> frozenset[State | None]:
         """The states that a driver saw: states, or words that name them, or the words of fields.
@@ -257,11 +347,10 @@ class Account:
         if all(each in self.lifecycle.state_rules for each in seen):
             gone = self.lifecycle.gone if None in seen else frozenset()
             return gone.union(map(self.lifecycle.state, seen))  # type: ignore[arg-type]
-        closed = {vocabulary.closed for vocabulary in self.lifecycle.vocabularies} == {True}
         try:
             named = [self.lifecycle.gone if each is None else self.lifecycle.members(each) for each in seen]
         except InvalidValue as error:
-            raise _unknown("a state of the table", f"{error.value!r}", closed=closed) from None
+            raise _unknown("a state of the table", f"{error.value!r}", *self.lifecycle.vocabularies) from None
         return frozenset().union(*named)
 
     def _by_fields(self, seen: Mapping[str, str]) -> frozenset[State | None]:
@@ -272,7 +361,7 @@ class Account:
         for vocabulary, word in said.items():
             known = words.meanings(self.lifecycle, vocabulary)
             if word is not None and word not in known:
-                raise _unknown(f"a documented {vocabulary.field}", f"{word}", closed=vocabulary.closed)
+                raise _unknown(f"a documented {vocabulary.field}", f"{word}", vocabulary)
             meant += [] if word is None else [known[str(word)]]
         return frozenset(self.lifecycle.state_rules).intersection(*meant)
 
@@ -394,31 +483,34 @@ class Account:
         standings = self._standings(order)
         if self._lacks_data(trigger, order, answer):
             return []
+        if not reads and answer.outcome is not Outcome.REFUSED:
+            self._happened[order].add(trigger)
         if any(self.lifecycle.is_silent(each.state, trigger) for each in standings):
             self._learn_of_silence(trigger, order, answer)
             return []
         rows = {each: self.lifecycle.table[each.state][trigger] for each in standings}
-        refused = [each for each, row in rows.items() if row is None]
-        codes = {code for each in refused for code in self._codes(each.state, trigger, answer)}
-        later = self._later(trigger, order, refused)
-        may_succeed = bool(later) or any(rows.values())
-        for wrong in self._judge(trigger, answer, may_succeed=may_succeed, codes=codes):
+        allowed = {each: row for each, row in rows.items() if row is not None}
+        gone = {each for each in rows if self._may_be_gone(order, each.state)}
+        refused = [each for each, row in rows.items() if row is None or each in gone or self._may_refuse(order, row)]
+        codes_of = {each: {ANY_CODE} if each in gone else self._codes(each.state, trigger, answer) for each in refused}
+        codes = {code for codes in codes_of.values() for code in codes}
+        later = self._later(trigger, order, [each for each in refused if each not in allowed])
+        for wrong in self._judge(trigger, answer, may_succeed=bool(later or allowed), codes=codes):
             if reads and answer.outcome is Outcome.REFUSED:  # it told nothing: the order is where it was
                 wrong.fatal = wrong.passing
             yield wrong
         accepted = answer.outcome is Outcome.ACCEPTED
         if isinstance(order, int):
             if accepted:
-                moved = frozenset(self._after(each, row) for each, row in rows.items() if row is not None) | later
-                moved = self._also_by_itself(moved, [row for row in rows.values() if row is not None])
+                moved = later.union(*(self._answered(each, row) for each, row in allowed.items()))
+                moved = self._also_by_itself(moved, allowed.values())
                 self._learn_of_step(trigger, order, standings, reads=reads)
                 self._to_pass -= set() if reads else {key for key in self._to_pass if key[0] == order}
             else:
-                codes_of = {each: self._codes(each.state, trigger, answer) for each in refused}
-                moved = frozenset(each for each in refused if answer.code in {None, *codes_of[each]})
+                moved = frozenset(each for each in refused if self._is_code(answer, codes_of[each]))
                 moved = moved or frozenset(refused)
             self.standings[order] = moved or standings
-        return [row for row in rows.values() if row is not None] if accepted else []
+        return list(allowed.values()) if accepted else []
 
     def _lacks_data(self, trigger: Trigger, order: int | str, answer: Answer) -> bool:
         """Whether a call was turned away since nothing says yet what it is to submit."""
@@ -476,9 +568,9 @@ class Account:
         for each in self._standings(order):
             silent = self.lifecycle.is_silent(each.state, trigger)
             row = self.lifecycle.table[each.state].get(trigger)
-            if row is not None:
+            if row is not None and answer.outcome is not Outcome.REFUSED:
                 found.add(self._after(each, row))
-            elif answer.outcome is not Outcome.ACCEPTED:
+            if answer.outcome is not Outcome.ACCEPTED:
                 found.add(each)
             if silent and answer.outcome is not Outcome.REFUSED:
                 units, issued = {each.used, False}, {each.issued, True}
@@ -486,14 +578,32 @@ class Account:
         self.standings[order] = frozenset(found) or self.standings[order]
 
     def _codes(self, state: State | None, trigger: Trigger, answer: Answer) -> set[str]:
-        """The codes of a refusal in a state: the service's; without HTTP, the model's serves as well."""
-        refused = self._roles.refused[state, trigger]
+        """The codes of a refusal in a state: the service's; without HTTP, the model's serves as well.
+
+        Any will do (`ANY_CODE`) where the documents name none, and where the service may refuse what the table allows.
+        """
+        refused = self._roles.refused.get((state, trigger))
+        if refused is None:
+            return {ANY_CODE}
         known = self.lifecycle.codes
         codes = {refused.code} if answer.http_status is not None else {refused.code, refused.of_the_model}
         same = known.meaning_of(answer.code) is known.meaning_of(refused.code) is Meaning.NOT_FOUND
         return codes | {str(answer.code)} if same else codes
 
+    def _is_code(self, answer: Answer, codes: set[str]) -> bool:
+        """Whether a refusal has one of some codes, as far as it says."""
+        prefix = self.lifecycle.codes.prefix
+        return answer.code is None or ANY_CODE in codes or answer.code.removeprefix(prefix) in codes
+
+    def _is_turned_down(self, answer: Answer) -> bool:
+        """Whether an answer is a refusal where any will do, also one that does not say why."""
+        return answer.outcome is Outcome.REFUSED and not (
+            throttled(answer, self.lifecycle) or kept_out(answer, self.lifecycle)
+        )
+
     def _with_status(self, code: str) -> str:
+        if code == ANY_CODE:
+            return "a refusal"
         error = self.lifecycle.codes.by_code.get(code)
         return code if error is None else f"{code} (HTTP {error.http_status})"
 
@@ -512,11 +622,12 @@ class Account:
         If it must not have that outcome at all, this contradicts the table in the way of `kind`.
         """
         expected = " or ".join([*["accepted"] * may_succeed, *sorted(map(self._with_status, codes))])
-        if says_nothing(answer, self.lifecycle):
+        if says_nothing(answer, self.lifecycle) and not (ANY_CODE in codes and self._is_turned_down(answer)):
             yield Contradiction(expected, str(answer), Kind.CODES if codes else kind, passing=True)
             return
         refused = answer.outcome is Outcome.REFUSED
-        error = self.lifecycle.codes.by_code.get(answer.code or "")
+        code = (answer.code or "").removeprefix(self.lifecycle.codes.prefix)
+        error = self.lifecycle.codes.by_code.get(code) if code in codes else None
         status = None if error is None else error.http_status
         if not refused:
             status = ACCEPTED if self._abilities.speaks_cas else None
@@ -524,7 +635,7 @@ class Account:
             yield Contradiction(expected, "accepted", kind)
         elif refused and not codes:
             yield Contradiction(expected, str(answer), kind)
-        elif refused and answer.code is not None and answer.code not in codes:
+        elif refused and not self._is_code(answer, codes):
             yield Contradiction(expected, str(answer), Kind.CODES)
         elif answer.http_status is not None and answer.http_status not in self._statuses(answer, status):
             accepted = f"accepted (HTTP {ACCEPTED})"
@@ -605,8 +716,7 @@ class Account:
         if word in known:
             yield from self._narrow(order, known[word], fatal=False, lags=True)
         else:
-            kind = Kind.STATE_MACHINE if vocabulary.closed else Kind.SHAPES
-            yield Contradiction(f"a documented {vocabulary.field}", word, kind, fatal=False)
+            yield _unknown(f"a documented {vocabulary.field}", word, vocabulary, itself=False)
 
     def _named(self, states: Iterable[State | None]) -> str:
         return " or ".join(dict.fromkeys(self.lifecycle.name_of(state) for state in sorted(states, key=str)))
@@ -641,16 +751,32 @@ def _late(lifecycle: Lifecycle) -> frozenset[Trigger]:
     return frozenset(rule.trigger for rule in lifecycle.triggers if lasting and rule.before_end is not None)
 
 
-def _unknown(expected: str, word: str, *, closed: bool) -> Contradiction:
+def _due_by(body: Mapping[str, Any], lifecycle: Lifecycle) -> dict[Trigger, datetime]:
+    """From when on something may happen to the order that an answer shows."""
+    found = {}
+    for rule in lifecycle.triggers:
+        if rule.due and isinstance(said := body.get(rule.due), str):
+            with suppress(ValueError):
+                moment = datetime.fromisoformat(said)
+                found[rule.trigger] = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return found
+
+
+def _unknown(expected: str, word: str, *vocabularies: Vocabulary, itself: bool = True) -> Contradiction:
+    """A word that none of some vocabularies has: a breach of promise if these are closed."""
+    closed = {each.closed for each in vocabularies} == {True}
     kind = Kind.STATE_MACHINE if closed else Kind.SHAPES
-    return Contradiction(expected, word, kind, itself=True, fatal=False)
+    only = vocabularies[0] if len(vocabularies) == 1 else None
+    return Contradiction(expected, word, kind, itself=itself, fatal=False, vocabulary=only)
 
 
-def tell(account: Account, step: Step, result: Any) -> Iterator[Contradiction]:  # noqa: C901  # a case for each kind of step
+def tell(account: Account, step: Step, result: Any) -> Iterator[Contradiction]:  # noqa: C901, PLR0912  # a case for each kind of step
     """Tell a model the result of a step; what of it the table does not explain."""
     match step:
         case Create(operation, order, package):
             yield from account.created(operation, order, result, package)
+        case Call(trigger, order, flawed=True):
+            yield from account.flawed(trigger, order, result)
         case Call(operation, order, begins):
             yield from account.called(operation, order, result, begins)
         case Happen(event, order):

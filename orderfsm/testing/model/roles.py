@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import attrs
 
 from orderfsm.identity import MAX_ID
-from orderfsm.rows import ABSENT, Actor
+from orderfsm.rows import ABSENT, Actor, Strength
 from orderfsm.words import meanings
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Roles:
     refused: Mapping[tuple[State | None, Trigger], Refused]
     """Each pair that the table refuses."""
     vocabularies: Mapping[Trigger, Mapping[Vocabulary, bool]]
-    """Those of each read of an order, and whether the table says what it means that there is no such field."""
+    """Those of each operation on an order, and whether the table says what it means that there is no such field."""
     submits: Mapping[Trigger, Operation]
     """The operations that submit what an order says of itself, each with the one that edits that."""
     completed: Mapping[State | None, Mapping[Trigger, tuple[float, float] | None]]
@@ -62,6 +62,12 @@ class Roles:
     """What the service may do by itself right after an edit, and does not complete by that."""
     at_rest: frozenset[State | None]
     """Where an application may begin, so that none is under way."""
+    flawed: tuple[Trigger, ...]
+    """What can be fired so that it is not carried out, or not completed, and changes nothing then."""
+    costs: bool
+    """Whether an order takes a unit of a package, or costs money."""
+    once: Mapping[State | None, tuple[Trigger, ...]]
+    """What is accepted once in a state, and must be refused from then on: of two calls at once, one is."""
 
     def words_in(self, trigger: Trigger | None, body: Mapping[str, Any] | None) -> dict[Vocabulary, str]:
         """The words for an order's state that are in the JSON of the answer to `trigger`."""
@@ -79,12 +85,13 @@ def roles(lifecycle: Lifecycle) -> Roles:
     """The roles of a table's triggers."""
     of_orders, of_the_account = lifecycle.reads, lifecycle.account_reads
     on_an_order = tuple(each for each in lifecycle.operations if each not in lifecycle.creates | of_the_account)
-    by_read = {
-        read: {each: ABSENT in meanings(lifecycle, each) for each in lifecycle.vocabularies if read in each.operations}
-        for read in lifecycle.operations
-        if read in of_orders
+    said = {
+        each: {of: ABSENT in meanings(lifecycle, of) for of in lifecycle.vocabularies if each in of.operations}
+        for each in lifecycle.operations
+        if each not in of_the_account
     }
-    telling = [read for read, vocabularies in by_read.items() if vocabularies]
+    by_read = [each for each in said if each in of_orders]
+    telling = [read for read in by_read if said[read]]
     listed = tuple(each for each in lifecycle.vocabularies if of_the_account.intersection(each.operations))
     has_quota = any(row.quota for row in lifecycle.transitions)
     lists = of_the_account.intersection(operation for each in listed for operation in each.operations)
@@ -104,14 +111,18 @@ def roles(lifecycle: Lifecycle) -> Roles:
         counting=next(iter(counting), None),
         told=tuple(each for each in others if each not in counting[:1]),
         unknown_id=str(identity.new(MAX_ID)),
-        malformed=("", "a b", "\u00e4", "x" * (identity.longest + 1)) if identity.is_text else no_number,
+        malformed=()
+        if identity.opaque
+        else ("", "a b", "\u00e4", "x" * (identity.longest + 1))
+        if identity.is_text
+        else no_number,
         refused={
             (state, trigger): _refused(lifecycle, state, trigger)
             for state, rows in lifecycle.table.items()
             for trigger, row in rows.items()
             if row is None
         },
-        vocabularies=by_read,
+        vocabularies=said,
         submits=submits,
         completed={
             state: {
@@ -123,7 +134,21 @@ def roles(lifecycle: Lifecycle) -> Roles:
         },
         unasked={state: tuple(_unasked(lifecycle, state)) for state in lifecycle.state_rules},
         at_rest=frozenset(row.source for row in lifecycle.transitions if row.trigger in submits),
+        flawed=tuple(rule.trigger for rule in lifecycle.triggers if rule.fails or (rule.seen and not rule.adverse)),
+        costs=has_quota or all(lifecycle.trigger_rules[create].grave for create in lifecycle.creates),
+        once={state: tuple(_once(lifecycle, state)) for state in lifecycle.state_rules},
     )
+
+
+def _once(lifecycle: Lifecycle, state: State | None) -> Iterator[Trigger]:
+    """Those whose refusal, wherever they lead, the documents insist on."""
+    for row in lifecycle.outgoing(state):
+        after = lifecycle.reachable(row.target) - {state}
+        refusals = [lifecycle.service_refusal(each, row.trigger) for each in after]
+        refused = all(lifecycle.table[each].get(row.trigger, ...) is None for each in after)
+        must = bool(refusals) and all(rule.strength is Strength.MUST for rule in refusals)
+        if lifecycle.by_client(row.trigger) and row.target != state and refused and must:
+            yield row.trigger
 
 
 def _unasked(lifecycle: Lifecycle, state: State | None) -> Iterator[Transition]:

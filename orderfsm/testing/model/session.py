@@ -6,6 +6,7 @@ import math
 import re
 import time
 from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.errors import Meaning
@@ -41,6 +42,7 @@ from .steps import (
     ReadList,
     ReadQuota,
     Wait,
+    is_flawed,
     orders_of,
     other,
     trigger_of,
@@ -72,8 +74,14 @@ PAUSES = (0.0, 0.05, 0.2, 0.5)
 NOT_OFFERED = "the server does not offer it"
 """Why an operation cannot be forced that the server says it does not have."""
 
+CANNOT = "the driver cannot do it"
+"""Why a step cannot be forced that the driver has no way to do."""
+
 UUID = "[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"
 """The form of a RequestId."""
+
+ROUNDED = timedelta(seconds=1)
+"""How much earlier something may happen than an answer says, which tells whole seconds."""
 
 POLLS = 40
 """How often it is looked at most whether the service has completed a call."""
@@ -143,6 +151,8 @@ class Session(AbstractContextManager["Session"]):
         self.found: list[Failure] = []
         self.left_out = frozenset(left_out)
         self.not_offered: set[Trigger] = set()
+        self.cannot: set[Trigger] = set()
+        """The events that the driver said that it can make happen to no order."""
         self._offered: set[Trigger] = set()
         self._strict = strict
         self._ends: Callable[[Failure], bool] = _never
@@ -163,6 +173,11 @@ class Session(AbstractContextManager["Session"]):
     def places(self) -> bool:
         """Whether the driver may have orders that are completed at once, as far as it did not say otherwise."""
         return self._limited.can("place") and self._is_complete and not self._cannot_place
+
+    @property
+    def flaws(self) -> bool:
+        """Whether the driver can call operations so that they cannot be carried out."""
+        return self._limited.can("flawed")
 
     @property
     def buys(self) -> bool:
@@ -278,17 +293,30 @@ class Session(AbstractContextManager["Session"]):
             return self._without(step, f"it was not answered: {error}")
         if result is None:
             self._cannot_place |= isinstance(step, Place)
-            if trigger is not None and self.lifecycle.by_client(trigger) and not isinstance(step, Ask | Buy | Place):
+            besides = isinstance(step, Ask | Buy | Place) or is_flawed(step)
+            if trigger is not None and self.lifecycle.by_client(trigger) and not besides:
                 self.not_offered.add(trigger)
-            return self._without(step, "the driver cannot do it")
-        if self._is_lacking(step, result):
-            return self._without(step, NOT_OFFERED)
-        said = self.roles.words_in(trigger, result.body) if isinstance(result, Answer) else {}
+            if isinstance(step, Happen) and isinstance(step.order, int) and step.event not in self.cannot:
+                self.cannot.add(step.event)
+                self.account.may_yet_happen(step.event, step.order)
+            return self._without(step, CANNOT)
+        lacking = self._is_lacking(step, result)
+        if lacking or self._came_to_nothing(step, before, result):
+            return self._without(step, NOT_OFFERED if lacking else "there was nothing to do it with")
+        accepted = isinstance(result, Answer) and result.outcome is Outcome.ACCEPTED
+        said = self.roles.words_in(trigger, result.body) if accepted else {}
         name = self.lifecycle.identity.parameter
         self.done.append(Done(step, before, result, words=tuple(said.values()), id_name=name))
         self.checked += 1
         self._judge(self.learn(step, result))
         return result
+
+    def _came_to_nothing(self, step: Step, before: Iterable[State | None], result: Any) -> bool:
+        """Whether a driver could not make an event happen that is allowed and that only it makes happen."""
+        if not isinstance(step, Happen) or not self.lifecycle.trigger_rules[step.event].seen:
+            return False
+        refused = isinstance(result, Answer) and result.outcome is Outcome.REFUSED and result.code is None
+        return refused and any(self.lifecycle.table[state].get(step.event) for state in before)
 
     def _is_read(self, trigger: Trigger | None) -> bool:
         return trigger is None or trigger in self.roles.reads
@@ -358,6 +386,7 @@ class Session(AbstractContextManager["Session"]):
         """Hold the result of a step against the model: what of it the table does not explain."""
         if isinstance(step, Call) and isinstance(step.order, int) and not self._is_turned_away(result):
             self._let_in.add(step.operation)
+        self.account.what_is_due_happens(datetime.now(UTC) + ROUNDED)
         body = getattr(result, "body", None) if self.abilities.speaks_cas else None
         return [*self._fresh(body), *tell(self.account, step, result)]
 
@@ -416,7 +445,7 @@ class Session(AbstractContextManager["Session"]):
         """What the last step contradicts: itself, or the step before it of which it shows the effect."""
         last = self.done[-1]
         itself = found.itself or last.result is None
-        state, trigger = culprit(self.done, self.lifecycle, itself=itself)
+        state, trigger, flawed = culprit(self.done, self.lifecycle, itself=itself)
         answer = last.result if isinstance(last.result, Answer) else last.instead
         off = answer is not None and (
             throttled(answer, self.lifecycle) or (kept_out(answer, self.lifecycle) and trigger not in self._let_in)
@@ -431,10 +460,12 @@ class Session(AbstractContextManager["Session"]):
             kept_off=off and found.passing,
             once=found.once or (None if found.kind is Kind.SHAPES else once_of(last, self.lifecycle)),
             itself=itself,
+            flawed=flawed,
             done=tuple(self.done),
             units=self.units,
             by_the_clock=self.by_the_clock,
             where=self.lifecycle.name_of(state),
+            vocabulary=found.vocabulary,
         )
 
     def give_up_orders(self, others: Iterable[Id] = ()) -> None:
@@ -442,7 +473,7 @@ class Session(AbstractContextManager["Session"]):
 
         `others` are ids of orders that were created besides.
         """
-        if self.ours:
+        if self.ours or not self.roles.costs:
             return
         silent = 0
         believed = {self.account.ids[order]: self.account.states(order) for order in self.account.ids}
@@ -554,8 +585,8 @@ def _perform(step: Step, driver: LimitedDriver, account: Account) -> Any:  # noq
     match step:
         case Create(operation, _, package):
             method, given, named = "create", (operation,), other(package)
-        case Call(operation, order):
-            method, given = "call", (operation, _id(account, order))
+        case Call(operation, order, flawed=flawed):
+            method, given = "flawed" if flawed else "call", (operation, _id(account, order))
         case Happen(event, order):
             method, given = "happen", (account.lifecycle.identity.read(_id(account, order)), event)
         case Observe(order):

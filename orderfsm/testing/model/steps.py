@@ -38,11 +38,15 @@ class Create:
 
 @attrs.frozen
 class Call:
-    """Call an operation on `order`; the order that a renewal creates is to be `begins`."""
+    """Call an operation on `order`; the order that a renewal creates is to be `begins`.
 
-    operation: Operation
+    If it is `flawed`, it is called so that it cannot be carried out; that may also be an event that is not completed.
+    """
+
+    operation: Trigger
     order: int | str
     begins: int | None = None
+    flawed: bool = False
 
 
 @attrs.frozen
@@ -173,6 +177,11 @@ def trigger_of(step: Step) -> Trigger | None:
     return None if isinstance(step, Observe) else step.operation
 
 
+def is_flawed(step: Step) -> bool:
+    """Whether a step fires a trigger so that it cannot be carried out."""
+    return isinstance(step, Call) and step.flawed
+
+
 def orders_of(step: Step) -> frozenset[int]:
     """The numbers of the orders that a step needs to be there."""
     needed = {ReadList: "like", Buy: "again", Create: "", Place: ""}.get(type(step), "order")
@@ -199,8 +208,8 @@ def as_json(step: Step, got: str, noun: str) -> dict[str, Any]:  # noqa: C901  #
             call = {"call": operation, noun: order, "again": again}
         case Place(operation, order):
             call = {"call": operation, noun: order, "completed": True}
-        case Call(operation, order, begins):
-            call = {"call": operation, noun: order, "begins": begins}
+        case Call(operation, order, begins, flawed):
+            call = {"call": operation, noun: order, "begins": begins, "flawed": flawed or None}
         case Happen(event, order):
             call = {"force": event, noun: order}
         case Wait(event, order):
@@ -218,7 +227,7 @@ def as_json(step: Step, got: str, noun: str) -> dict[str, Any]:  # noqa: C901  #
     return {name: value for name, value in call.items() if value is not None} | {"got": got}
 
 
-def told(step: Step, lifecycle: Lifecycle) -> str:  # noqa: C901  # a case for each kind of step
+def told(step: Step, lifecycle: Lifecycle) -> str:  # noqa: C901, PLR0912  # a case for each kind of step
     """A step as a line of text."""
     noun = lifecycle.noun
 
@@ -232,6 +241,8 @@ def told(step: Step, lifecycle: Lifecycle) -> str:  # noqa: C901  # a case for e
             text = f"{noun} {order} = {operation}{'' if again is None else f', the same as that of {noun} {again}'}"
         case Place(operation, order):
             text = f"{noun} {order} = {operation}, completed"
+        case Call(operation, order, flawed=True):
+            text = f"{operation}, flawed, on {named(order)}"
         case Call(operation, order, begins):
             second = "" if begins is None else f"{noun} {begins} = "
             text = f"{second}{operation} on {named(order)}"

@@ -264,7 +264,8 @@ def _called(operation: Operation, *arguments: str, **fields: object) -> str:
 
 def _with_driver(driver: Driver, steps: list[Step], units: int | None, lifecycle: Lifecycle) -> Iterator[str]:
     name = type(driver).__name__
-    imports, made = _MADE.get(name, ("", f"{name}()")) if lifecycle.name == ORDER_LIFECYCLE.name else ("", f"{name}()")
+    own = f"{name}()" if type(driver).__repr__ is object.__repr__ else repr(driver)
+    imports, made = _MADE.get(name, ("", own)) if lifecycle.name == ORDER_LIFECYCLE.name else ("", own)
     home = "orderfsm.testing" if name in _MADE else type(driver).__module__
     enums: dict[str, set[str]] = {}
     for enum in map(type, lifecycle.trigger_rules):
@@ -282,6 +283,8 @@ def _driver_step(step: Step, noun: str) -> str:  # noqa: C901  # a case for each
         case Create(operation, order, package):
             given = f"{_member(operation)}{_argument(package)}"
             return f"{noun}_{order} = driver.create({given}).order_id"
+        case Call(operation, order, flawed=True):
+            return f"print(driver.flawed({_member(operation)}, {_variable(order, noun)}))"
         case Call(operation, order, begins):
             made = f"driver.call({_member(operation)}, {_variable(order, noun)})"
             return f"print({made})" if begins is None else f"print(answer := {made})\n{noun}_{begins} = answer.order_id"

@@ -34,6 +34,9 @@ def exact(session: Session, failure: Failure) -> Failure:
     That is done where more than one step came since the last look at what is wrong: at the state of an order, or at a
     count of units. An answer that is wrong may also be the effect of a step before, at which nobody looked.
     """
+    by_looking = _by_looking(session, failure)
+    if by_looking is not None:
+        return by_looking
     last = failure.done[-1].step
     steps = [each.step for each in failure.done]
     answered = not isinstance(last, Observe | ReadQuota)
@@ -57,6 +60,19 @@ def exact(session: Session, failure: Failure) -> Failure:
     return failure if found is None else found
 
 
+def _by_looking(session: Session, failure: Failure) -> Failure | None:
+    """The failure of the read alone, where a call that was refused is accused after another read of the same order."""
+    *before, last = failure.done
+    acted = next((each for each in reversed(before) if not isinstance(each.step, Observe)), None)
+    looks = [at for at, each in enumerate(before) if each.step == last.step]
+    if not isinstance(last.result, dict) or acted is None or not acted.refused or not looks:
+        return None
+    steps = (*(each.step for each in before[: looks[-1] + 1]), last.step)
+    found = session.play(attrs.evolve(failure.program, steps=steps), lambda found: found.kind is failure.kind)
+    session.give_up_orders()
+    return found
+
+
 def fewest_calls(
     session: Session, failure: Failure, is_new: Callable[[Failure], bool], until: float = math.inf
 ) -> Failure:
@@ -66,11 +82,17 @@ def fewest_calls(
     """
     found = failure
     plays = count(1)
+    known: dict[Program, Failure | None] = {}
 
     def fails(program: Program) -> Program | None:
         nonlocal found
-        is_over = next(plays) > PLAYS or time.monotonic() > until
-        again = None if is_over else _failure(session, program, failure, is_new)
+        if program not in known:
+            is_over = next(plays) > PLAYS or time.monotonic() > until
+            again = None if is_over else _failure(session, program, failure, is_new)
+            if not is_over and (again is not None or session.account.is_sure):
+                known[program] = again
+        else:
+            again = known[program]
         if again is None:
             return None
         found = again
@@ -89,7 +111,9 @@ def without_bystanders(session: Session, failure: Failure) -> Failure:
     *before, last = failure.done
     moved = [each.step for each in before if each.accepted and trigger_of(each.step) not in session.roles.reads]
     about = orders_of(last.step) or {order for step in moved[-1:] for order in _orders(step)}
+    acted = [each.step for each in before if not isinstance(each.step, Observe)][-1:]
     kept = [step for step in moved if _orders(step) & about]
+    kept += [step for step in acted if isinstance(last.step, Observe) and orders_of(step) & about and step not in kept]
     if isinstance(last.step, ReadQuota):
         kept[1:1] = [last.step]
     program = attrs.evolve(failure.program, steps=(*kept, last.step))
@@ -117,7 +141,7 @@ def _failure(session: Session, program: Program, like: Failure, is_new: Callable
     for _ in range(TRIES if like.passing or session.events is Events.PARTIAL else 1):
         again = session.play(program, wanted, like)
         session.give_up_orders()
-        if (again is None) is like.passing:
+        if (again is None) is like.passing or (not like.passing and session.account.is_sure):
             break
     return again
 

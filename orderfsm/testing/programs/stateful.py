@@ -53,6 +53,10 @@ class Violated(AssertionError):
     """The server contradicts the table; the message says where, and what was done."""
 
 
+class TimeIsOver(Exception):
+    """No other program is to begin."""
+
+
 def lifecycle_machine(
     driver: Driver, *, lifecycle: Lifecycle = ORDER_LIFECYCLE, events: Events = Events.COMPLETE
 ) -> type[RuleBasedStateMachine]:
@@ -107,7 +111,7 @@ def failing_program(
         report_multiple_bugs=False,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     )
-    with suppress(Violated, Flaky):
+    with suppress(Violated, Flaky, TimeIsOver):
         run_state_machine_as_test(machine, settings=profile)
     return next(iter(machine.failures), None)
 
@@ -119,20 +123,22 @@ def _machine(session: Session, deadline: float, is_new: Callable[[Failure], bool
         "failures": [],
         "deadline": deadline,
         "is_new": staticmethod(is_new),
-        **_rules(session.lifecycle),
+        **_rules(session.lifecycle, flaws=session.flaws),
     }
     return type("LifecycleMachine", (_RandomPrograms,), fields)
 
 
-def _rules(lifecycle: Lifecycle) -> dict[str, Any]:
-    """What random programs do, with what is drawn for it from a table."""
+def _rules(lifecycle: Lifecycle, *, flaws: bool) -> dict[str, Any]:
+    """What random programs do, with what is drawn for it from a table; `flaws`: also what cannot be carried out."""
     if not _creates(lifecycle):
         accepted = f"one in which a client can create {with_article(lifecycle.noun)}"
         raise InvalidValue("table", lifecycle.name, [accepted])
     known, programs = roles(lifecycle), _RandomPrograms
     triggers = st.sampled_from(known.fired)
     goals = st.sampled_from([*filter(None, lifecycle.state_rules)])
+    flawed = st.sampled_from(known.flawed) if flaws and known.flawed else None
     return {
+        **({} if flawed is None else {"flaw": rule(place=PLACES, trigger=flawed)(programs.flaw)}),
         "begin": initialize(units=st.sampled_from([1, 2, UNITS]))(programs.begin),
         "create": rule(operation=st.sampled_from(_creates(lifecycle)), package=st.integers(1, 2))(programs.create),
         "fire": rule(place=PLACES, trigger=triggers)(programs.fire),
@@ -184,6 +190,8 @@ class _RandomPrograms(RuleBasedStateMachine):
 
     def begin(self, units: int) -> None:
         """Begin a program with one order."""
+        if time.monotonic() > self.deadline:
+            raise TimeIsOver
         self.pilot.begin(units)
         self.create_any()
 
@@ -202,6 +210,15 @@ class _RandomPrograms(RuleBasedStateMachine):
         orders = self.orders()
         if orders:
             self.attempt(lambda: self.pilot.fire(trigger, _at(orders, place)))
+
+    def flaw(self, place: int, trigger: Trigger) -> None:
+        """Fire one on an order so that it cannot be carried out, where it is a call, or an event that is allowed."""
+        orders, lifecycle = self.orders(), self.session.lifecycle
+        if orders:
+            order = _at(orders, place)
+            states = self.session.account.states(order)
+            if lifecycle.by_client(trigger) or all(lifecycle.table[state].get(trigger) for state in states):
+                self.attempt(lambda: self.pilot.flaw(trigger, order))
 
     def move(self, place: int, choice: int) -> None:
         """Fire one that changes something, so that orders get far; create one if all are at their end."""

@@ -1,65 +1,38 @@
-"""The systematic part of a check: everything that the table says must be tried, as trials.
-
-A *trial* is one attempt at one trigger in one state: bring an order there, let others stand by, fire the trigger, and
-look at everything. It raises `CannotForce` where it lacks something, and a `Contradiction` where the table is broken.
-"""
+"""The systematic part of a check: everything that the table says must be tried, as trials."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
 from itertools import chain, cycle, islice, product, repeat
-from typing import TYPE_CHECKING, Any
-
-import attrs
+from typing import TYPE_CHECKING
 
 from orderfsm.errors import NotFoundPackage
 from orderfsm.tables.api import PARAMETERS
 from orderfsm.tables.orders import Operation
 from orderfsm.testing.drivers.orders import application
-from orderfsm.testing.model.failure import Contradiction, Kind
-from orderfsm.testing.model.particulars import LISTS
-from orderfsm.testing.model.session import TRIES, CannotForce, unreached
-from orderfsm.testing.model.steps import (
-    Ask,
-    Call,
-    Happen,
-    Observe,
-    ReadAccount,
-    ReadCertificate,
-    ReadList,
-    ReadQuota,
-)
+from orderfsm.testing.model.session import CannotForce
+from orderfsm.testing.model.steps import Ask, Call, Observe, ReadList, ReadQuota
 from orderfsm.trace import Events
-from orderfsm.words import meanings
 
-from .shrink import exact
-from .ways import three_times, ways
+from .surveys import Surveys
+from .trial import Trial, Tries, count, look, observe_all, read_account
+from .ways import three_times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Transition, Trigger
-    from orderfsm.testing.model.failure import Failure, Key
     from orderfsm.testing.model.session import Session
 
     from .ways import Pilot, Way
 
-BYSTANDERS = 1
-"""How many orders stand by, on either side, where the account cannot be emptied and units are few."""
-
 MOST_AROUND = 9
 """In how many states other orders are at most while a step is made; there are as many of orders."""
 
-MOST_TRIES = 4 * TRIES
-"""How often a trial is played at most, if it fails in passing, and each time in another way."""
-
 MOST_FREE = 5
 """The units of a package are used up if there are no more than that."""
-
-MOST_PAGES = 100
-"""Pages of a list that are read at most."""
 
 NO_ACTION, NO_VERSION, NO_PRODUCT = "OrderfsmNoSuchAction", "1999-12-31", "orderfsm-no-such-product"
 """What no server has."""
@@ -67,121 +40,23 @@ NO_ACTION, NO_VERSION, NO_PRODUCT = "OrderfsmNoSuchAction", "1999-12-31", "order
 BAD_REQUEST, NOT_FOUND = 400, 404
 
 
-@attrs.frozen
-class Tried:
-    """What became of a trial: what of it passed, how it failed, and why it could not be played to its end."""
-
-    passed: tuple[Trigger, ...]
-    failures: tuple[Failure, ...]
-    why: str
-
-
-@attrs.frozen
-class Trial:
-    """An attempt at `trigger` in `state`, or at several: what is played, which yields each trigger that has passed."""
-
-    state: State | None
-    trigger: Trigger | None
-    play: Callable[[Session], Iterable[Trigger]]
-
-    def attempt(self, pilot: Pilot) -> Tried:
-        """Play it, and give up its orders. What fails in passing must fail every time.
-
-        What every trial would fail of is left out once it is told; if it ended this one, that is played again.
-        """
-        session = pilot.session
-        found: dict[Key, Failure] = {}
-        same: list[Failure] = []
-        told: list[Failure] = []
-        passed: tuple[Trigger, ...] = ()
-        why = ""
-        for _ in range(MOST_TRIES):
-            passed, why, contradiction = self._played(pilot)
-            ended = None if contradiction is None else session.failure(contradiction)
-            session.give_up_orders()
-            same = [] if ended is None else [*(each for each in same if each.ends_as(ended)), ended]
-            told = [] if ended is None or (ended.passing and len(same) < TRIES) else [ended]
-            failures = [*session.found, *(failure for failure in told if not failure.kept_off)]
-            found = {failure.key: failure for failure in (exact(session, each) for each in failures)} | found
-            again = any(failure.once is not None and failure.once not in session.told for failure in told)
-            for failure in (*failures, *told):
-                session.leave_out(failure)
-            if not again and (told or ended is None or session.is_over):
-                break
-            if again:
-                same = []
-        kept_off = [f"the call was throttled or not permitted: {each.got}" for each in told if each.kept_off]
-        return Tried(passed, tuple(found.values()), kept_off[0] if kept_off else why)
-
-    def _played(self, pilot: Pilot) -> tuple[tuple[Trigger, ...], str, Contradiction | None]:
-        """What passed, why it went no further, and what ended it."""
-        passed: list[Trigger] = []
-        why = ""
-        try:
-            try:
-                for trigger in self.play(pilot.session):
-                    passed.append(trigger)  # noqa: PERF402  # what passed before it ends counts
-            except CannotForce as error:
-                why = str(error) or unreached(pilot.lifecycle)
-            pilot.give_up()
-        except Contradiction as contradiction:
-            return tuple(passed), f"a program failed before: {contradiction}", contradiction
-        return tuple(passed), why, None
-
-
-class Trials:
+class Trials(Tries):
     """All trials of a `lifecycle`, for the orders of a `pilot`; those first that find most at least cost."""
 
     def __init__(self, lifecycle: Lifecycle, pilot: Pilot) -> None:
-        self.lifecycle = lifecycle
-        self._pilot = pilot
-        self._roles = pilot.session.roles
-        self._ways = {state: ways(lifecycle, state) for state in lifecycle.state_rules if state is not None}
-        self._to_each = [found for found in self._ways.values() if found]
+        super().__init__(lifecycle, pilot)
+        self._surveys = Surveys(lifecycle, pilot)
         self._surveyed = False
 
+    @property
+    def why(self) -> Mapping[tuple[State | None, Trigger], str]:
+        """Why a pair could not be tried when all states were surveyed."""
+        return self._surveys.why
+
     def surveys(self) -> Iterator[Trial]:
-        """Where units are not to be had for nothing: every trigger in every state, with as few orders as will do."""
+        """Where the account cannot be emptied: every trigger in every state, with as few orders as will do."""
         self._surveyed = True
-        reads = [] if self._roles.lists is None or self._roles.counting is not None else [self._roles.lists]
-        for state in self._ways:
-            left = [trigger for trigger in self._roles.fired if not self.lifecycle.is_silent(state, trigger)]
-            left += [*reads, *self._roles.told]
-            left.sort(key=lambda trigger: self.lifecycle.table[state][trigger] is not None)
-            before: list[Trigger] = []
-            while left != before:
-                before = list(left)
-                yield Trial(state, None, partial(self._survey, state, left))
-
-    def _survey(self, state: State, left: list[Trigger], session: Session) -> Iterator[Trigger]:
-        """Try the triggers that are `left`: on one order, until it leaves the state, then on another one.
-
-        It ends at the first that is wrong, or that takes or gives back a unit wrongly.
-        """
-        coming = list(left)
-        left.clear()
-        self._pilot.begin()
-        if session.ours:
-            return
-        order: int | None = None
-        for number, trigger in enumerate(coming, 1):
-            if order is None or not self._pilot.may_be_in(order, state):
-                order = self._pilot.bring(self._ways[state])
-                session.do(Observe(order))
-                _count(session)
-            left[:] = coming[number:]
-            try:
-                self._fire(trigger, order)
-            except CannotForce:
-                continue
-            session.do(Observe(order))
-            _count(session)
-            if any(failure.kind is Kind.QUOTA for failure in session.found):
-                return
-            yield trigger
-        if order is not None:
-            _look(session, order, thoroughly=True)
-        left.clear()
+        return self._surveys.each_state()
 
     def all(self) -> Iterator[Trial]:
         """Each pair of a state and a trigger, steps amid many orders, ids, quota; then other ways to each state."""
@@ -189,7 +64,12 @@ class Trials:
         others = (self._ids(), self._turned_away())
         if self._is_thrifty:
             return chain(*of_time, *others)
-        return chain(*of_time, self.pairs(), self._steps_amid_many(), *others, self._quota(), self._other_ways())
+        if self._surveyed and not self._roles.costs:
+            return chain(
+                *of_time, self._surveys.amid_others(), self._surveys.afterwards(), self._surveys.by_other_ways()
+            )
+        many = (self.pairs(), self._flaws(), self._steps_amid_many())
+        return chain(*of_time, *many, *others, self._quota(), self._other_ways())
 
     @property
     def _is_thrifty(self) -> bool:
@@ -218,6 +98,22 @@ class Trials:
                 around = list(islice(turns, number))
                 yield self.pair(row.source, row.trigger, self._to(row.source), around, package=2, thoroughly=True)
 
+    def _flaws(self) -> Iterator[Trial]:
+        """What cannot be carried out, in every state, and then the same that can."""
+        for state in self.lifecycle.state_rules:
+            for trigger in self._flawed_in(state):
+                yield self._trial(state, trigger, partial(self._flaw, state))
+
+    def _flaw(self, state: State | None, trigger: Trigger) -> None:
+        session = self._pilot.session
+        self._pilot.begin()
+        order = self._pilot.bring(self._to(state))
+        session.do(Observe(order))
+        self._pilot.flaw(trigger, order)
+        look(session, order)
+        self._fire(trigger, order)
+        look(session, order)
+
     def _other_ways(self) -> Iterator[Trial]:
         """What can be tried on an order, in states that it came to by other ways, or for the second or third time."""
         if self._pilot.session.events is Events.PARTIAL:
@@ -230,10 +126,6 @@ class Trials:
         for row in self.lifecycle.transitions:
             for way in three_times(self.lifecycle, row.source)[:1]:
                 yield self.pair(row.source, row.trigger, [way], [])
-
-    def _to(self, state: State | None) -> Sequence[Way]:
-        """The ways to a state, the shortest first."""
-        return [] if state is None else self._ways[state]
 
     def pair(
         self,
@@ -259,46 +151,17 @@ class Trials:
             if order is not None:
                 session.do(Observe(order))
             certain = order is None or session.account.states(order) == {state}
-            _count(session)
+            count(session)
             self._fire(trigger, order, own)
-            _look(session, order, thoroughly=thoroughly)
+            look(session, order, thoroughly=thoroughly)
             if trigger in self._roles.on_an_order and not self._is_silent(order, trigger):
                 self._fire(trigger, order)
-                _look(session, order)
+                look(session, order)
             if not certain:
                 raise CannotForce(f"it is not certain that the {self.lifecycle.noun} was in this state")
             yield trigger
 
         return Trial(state, trigger, play)
-
-    def _is_silent(self, order: int | None, trigger: Trigger) -> bool:
-        """Whether the sources say nothing of a trigger in a state in which an order may be."""
-        states = [None] if order is None else self._pilot.session.account.states(order)
-        return any(self.lifecycle.is_silent(state, trigger) for state in states)
-
-    def _stand_by(self, around: Sequence[Sequence[Way]], package: int = 1) -> None:
-        """Create orders that stand by, as far as there are units and the server lets them."""
-        few = 0 if self._pilot.is_frugal else BYSTANDERS
-        for to in around if self._pilot.session.ours else around[:few]:
-            with suppress(CannotForce):
-                self._pilot.bring(to, package)
-
-    def _fire(self, trigger: Trigger, order: int | None, package: int = 1) -> None:
-        session = self._pilot.session
-        if trigger == self._roles.lists:
-            session.do(ReadList(trigger))
-        elif trigger == self._roles.counting:
-            session.do(ReadQuota(trigger, package))
-        elif trigger in self._roles.told:
-            session.do(ReadAccount(trigger))
-        elif trigger in self.lifecycle.creates:
-            self._pilot.fire(trigger, package=package)
-            self._pilot.expect_accepted()
-        elif order is not None:
-            self._pilot.fire(trigger, order)
-        else:
-            unknown = self._roles.unknown_id
-            session.do(Call(trigger, unknown) if self.lifecycle.by_client(trigger) else Happen(trigger, unknown))
 
     def _ids(self) -> Iterator[Trial]:
         """Calls with ids that are none, and that no order has, beside an order that must not mind; ids used again."""
@@ -324,10 +187,10 @@ class Trials:
             self._pilot.begin(None)
             session.do(ask)
         self._pilot.begin()
-        _count(session)
+        count(session)
         answer = session.do(ask)
         if session.done[-1].refused:
-            _count(session)
+            count(session)
         elif answer.order_id is not None:
             session.give_up_orders([answer.order_id])
         return ()
@@ -345,11 +208,11 @@ class Trials:
         session = self._pilot.session
         self._pilot.begin()
         self._stand_by(self._to_each[:1])
-        _count(session)
+        count(session)
         for given in (*self._roles.malformed, self._roles.unknown_id):
             session.do(Call(operation, given))
-            _count(session)
-        _observe_all(session)
+            count(session)
+        observe_all(session)
 
     def _create_after_all_ended(self, create: Trigger) -> None:
         """An order whose id is that of none before it, although those are at their ends."""
@@ -368,10 +231,10 @@ class Trials:
         session = self._pilot.session
         self._pilot.begin()
         order = self._pilot.buy(create)
-        _look(session, order)
+        look(session, order)
         self._pilot.buy(create)
         self._pilot.buy(create, again=order)
-        _look(session, order, thoroughly=True)
+        look(session, order, thoroughly=True)
 
     def _applications(self) -> Iterator[Trial]:
         """One application after another on the same order, and all that can be read of it after each step."""
@@ -389,8 +252,8 @@ class Trials:
         for row in way[at:]:
             self._pilot.fire(row.trigger, order)
             self._pilot.expect_accepted()
-            _look(session, order)
-            _read_account(session)
+            look(session, order)
+            read_account(session)
 
     def _passing(self) -> Iterator[Trial]:
         """What is refused for now, and is accepted once the service has completed what is under way."""
@@ -410,7 +273,7 @@ class Trials:
         for event in self._roles.completed[state]:
             self._pilot.complete(event, order)
         session.do(Call(trigger, order))
-        _look(session, order)
+        look(session, order)
 
     def _completions(self) -> Iterator[Trial]:
         """What the service completes, by its clock."""
@@ -423,7 +286,7 @@ class Trials:
         order = self._pilot.bring(self._to(state))
         self._pilot.session.do(Observe(order))
         self._pilot.complete(event, order)
-        _look(self._pilot.session, order)
+        look(self._pilot.session, order)
 
     def _quota(self) -> Iterator[Trial]:
         """Creates without a package and without a unit left; and each step, after which a create shows what is left."""
@@ -452,11 +315,11 @@ class Trials:
         self._pilot.begin(1)
         for _ in repeat(None, _free(session) + 1):
             self._pilot.fire(create)
-        _look(session, None)
+        look(session, None)
         for package in session.packages[1:]:
             self._pilot.fire(create, package=package)
             self._pilot.fire(create, package=package)
-            _look(session, None)
+            look(session, None)
 
     def _create_after(self, row: Transition, create: Trigger, package: int, _trigger: Trigger) -> None:
         """With all units of all packages in use: fire the trigger of `row` on an order of one of them, then create."""
@@ -469,10 +332,10 @@ class Trials:
             for _ in repeat(None, _free(session, each)):
                 self._pilot.fire(create, package=each)
         self._pilot.fire(row.trigger, order)
-        _count(session)
+        count(session)
         for each in session.packages:
             self._pilot.fire(create, package=each)
-        _count(session)
+        count(session)
 
 
 def _free(session: Session, package: int = 1) -> int:
@@ -483,75 +346,6 @@ def _free(session: Session, package: int = 1) -> int:
     if left > MOST_FREE:
         raise CannotForce("the package has too many units to use them up")
     return left
-
-
-def _look(session: Session, order: int | None, *, thoroughly: bool = False) -> None:
-    """Read everything that the driver can read: states, counts, the list; then the states again.
-
-    What a read says of a state that cannot be is the read's fault only if the state is still the same after it.
-    """
-    _observe_all(session)
-    _count(session)
-    if order is not None and session.roles.read is not None:
-        with suppress(CannotForce):
-            session.do(Call(session.roles.read, order))
-            if session.done[-1].refused:
-                _count(session)
-            session.do(Observe(order))
-    if session.roles.lists is None:
-        return
-    with suppress(CannotForce):
-        _read_list(session)
-        _observe_all(session)
-        if thoroughly:
-            _read_lists(session)
-            _read_account(session)
-            _observe_all(session)
-            _count(session)
-
-
-def _count(session: Session) -> None:
-    """Read the counts of every package."""
-    if session.roles.counting is not None:
-        for package in session.packages:
-            with suppress(CannotForce):
-                session.do(ReadQuota(session.roles.counting, package))
-
-
-def _observe_all(session: Session) -> None:
-    for order in session.account.ids:
-        session.do(Observe(order))
-
-
-def _read_account(session: Session) -> None:
-    """What else can be read of the account, and of each order alone."""
-    for operation in session.roles.told:
-        for order in (None, *(session.account.ids if operation in LISTS else ())):
-            with suppress(CannotForce):
-                session.do(ReadAccount(operation, order))
-                if order is not None:
-                    session.do(ReadCertificate(operation, order))
-
-
-def _read_lists(session: Session) -> None:
-    """The list by each word, by each domain, and in pages of two sizes."""
-    for at, vocabulary in enumerate(session.roles.listed):
-        for word in filter(None, meanings(session.lifecycle, vocabulary)):
-            _read_list(session, status=word, field=vocabulary.field if at else None)
-    for order in session.account.ids:
-        with suppress(CannotForce):
-            _read_list(session, like=order)
-    for size in (1, 2):
-        _read_list(session, size=size)
-
-
-def _read_list(session: Session, **filters: Any) -> None:
-    """A list to its end, and the page after it."""
-    assert session.roles.lists is not None
-    for page in range(1, MOST_PAGES + 1):
-        asked = ReadList(session.roles.lists, page=page, **filters)
-        if (page - 1) * asked.size >= session.do(asked).total:
-            return
 
 
 def asked() -> Iterator[tuple[Operation, Ask]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from functools import lru_cache, partial
-from itertools import product
+from itertools import count, pairwise, product
 from operator import eq
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,7 +17,20 @@ from orderfsm.rows import Actor
 from orderfsm.testing.drivers.driver import NoAnswer
 from orderfsm.testing.model.failure import Contradiction
 from orderfsm.testing.model.session import MOST_STEPS_TO_GIVE_UP, CannotForce
-from orderfsm.testing.model.steps import UNITS, Buy, Call, Create, Happen, Observe, Place, ReadQuota, Wait
+from orderfsm.testing.model.steps import (
+    UNITS,
+    Buy,
+    Call,
+    Create,
+    Happen,
+    Observe,
+    Place,
+    ReadQuota,
+    Wait,
+    begun_by,
+    orders_of,
+    trigger_of,
+)
 from orderfsm.trace import Events, Outcome
 
 if TYPE_CHECKING:
@@ -31,6 +44,12 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 8
 """How many orders are created until one comes by itself to where it must be."""
+
+AT_ONCE = 2
+"""How many where the server may pass the place at once: it always does, or never."""
+
+LEAST_LOOKS = 5
+"""How often it is looked at least whether others moved an order, however slow the server is."""
 
 MOST_STEPS = 100
 """Steps in which an order that others move as well must be where it should."""
@@ -102,7 +121,8 @@ class Pilot:
         self.lifecycle = session.lifecycle
         self.is_frugal = self.must_wait = False
         self._patience = patience
-        self._out_of_reach: set[State | None] = set()
+        self._out_of_reach: dict[State | None, CannotForce] = {}
+        """The states to which no order could be brought, and why."""
         self._stuck: set[State | None] = set()
         self._barred: set[Way] = set()
         self._last = 0
@@ -115,19 +135,23 @@ class Pilot:
     def bring(self, ways: Sequence[Way], package: int = 1) -> int:
         """The number of a new order of a package that went the first of `ways` that the server lets it go."""
         bring = self._approach if self.session.events is Events.PARTIAL else self._go
+        why = CannotForce()
         for way in ways:
             if way not in self._barred:
                 try:
                     return bring(way, package)
                 except NoUnits:
                     raise
-                except CannotForce:
+                except CannotForce as error:
+                    why = error if str(error) else why
                     self._barred.add(way)
                 except Contradiction as found:
                     if not found.passing and self.session.failure(found).once is None:
                         self._barred.add(way)
                     raise
-        raise CannotForce
+        if ways and not self.session.roles.costs:
+            self._out_of_reach.setdefault(ways[0][-1].target, why)
+        raise why
 
     def orders_move_by_themselves(self) -> bool:
         """Whether an order that is only looked at is moved, as owner, CA or calendar may."""
@@ -155,7 +179,9 @@ class Pilot:
     def _go(self, way: Way, package: int) -> int:
         """The number of a new order that went `way`, row by row."""
         order, rest = self._placed(way) or (self._begin(way[0], package), way[1:])
-        for row in rest:
+        for before, row in zip((way[0], *rest), rest, strict=False):
+            if row.trigger in before.at_once and self.session.account.states(order) == {row.target}:
+                continue
             try:
                 fired = self.fire(row.trigger, order)
             except CannotForce:
@@ -205,7 +231,7 @@ class Pilot:
 
     def give_up(self) -> None:
         """Where the account cannot be emptied, give up the program's orders: each unit of theirs is to come back."""
-        if self.session.ours:
+        if self.session.ours or not self.session.roles.costs:
             return
         for order in list(self.session.account.ids):
             with suppress(CannotForce):
@@ -215,7 +241,7 @@ class Pilot:
 
     def _give_up(self, order: int) -> None:
         for _ in range(MOST_STEPS_TO_GIVE_UP):
-            giving_up = self.session.giving_up(self._look(order))
+            giving_up = self.session.giving_up(self.look(order))
             if not giving_up:
                 return
             self.fire(giving_up[0].trigger, order)
@@ -242,6 +268,10 @@ class Pilot:
             self.session.do(Call(trigger, order, begins))
         return order if begins is None else begins
 
+    def flaw(self, trigger: Trigger, order: int) -> None:
+        """Fire a trigger so that it cannot be carried out."""
+        self.session.do(Call(trigger, order, flawed=True))
+
     def _allows(self, state: State | None, trigger: Trigger) -> bool:
         return self.lifecycle.table[state].get(trigger) is not None
 
@@ -264,46 +294,70 @@ class Pilot:
         return self._last
 
     def _approach(self, way: Way, package: int) -> int:
-        """The number of one that got where `way` leads, although others moved it as well, by what was left to do."""
-        goal = way[-1].target
-        for _ in range(0 if goal in self._out_of_reach else ATTEMPTS):
-            order = self._begin(way[0], package)
-            if self._follow(order, goal):
-                return order
-        self._out_of_reach.add(goal)
-        raise CannotForce
+        """The number of one that got where `way` leads, although others moved it as well, by what was left to do.
 
-    def _follow(self, order: int, goal: State | None) -> bool:
-        """Whether the order got to `goal`, or, where words alone do not tell it, may well have got there.
-
-        It is believed to be where it was last brought, as long as it may be there.
+        Where an order costs something, other ways to a place that was not reached are not tried.
         """
+        goal, costs = way[-1].target, self.session.roles.costs
+        passed = [row.source for before, row in pairwise(way) if row.trigger not in before.at_once]
+        for state in (goal, *([] if costs else passed)):
+            if state in self._out_of_reach:
+                raise self._out_of_reach[state]
+        attempts = AT_ONCE if any(row.at_once for row in way) else ATTEMPTS
+        for _ in range(attempts):
+            order = self._begin(way[0], package)
+            try:
+                if self._follow(order, way):
+                    return order
+            except CannotForce:
+                if not costs:
+                    raise
+        why = CannotForce()
+        if costs:
+            self._out_of_reach[goal] = why
+        raise why
+
+    def _follow(self, order: int, way: Way) -> bool:
+        """Whether the order got to the end of `way`, or, where words alone do not tell it, may well have got there.
+
+        It is believed to be where it was last brought, as long as it may be there. From where `way` does not lead, the
+        shortest one is gone. `CannotForce` where neither the server nor others move it on.
+        """
+        goal = way[-1].target
         ahead = [row.target for row in self.lifecycle.outgoing(None)]
         for _ in range(MOST_STEPS):
-            states = self._look(order)
+            states = self.look(order)
             if len(states) > 1 and not self._tells_little:
                 return False
             ahead = list(states) if len(states) == 1 else [state for state in ahead if state in states]
-            way = shortest_way(self.lifecycle, ahead[0], goal) if ahead else None
-            if not way:
-                return way is not None
-            row = way[0]
-            with suppress(CannotForce):
+            if not ahead or ahead[0] == goal:
+                return bool(ahead)
+            at = next((at for at, row in enumerate(way) if row.source == ahead[0]), None)
+            left = shortest_way(self.lifecycle, ahead[0], goal) if at is None else way[at:]
+            if not left:
+                return False
+            row = left[0]
+            why = CannotForce()
+            try:
                 if row.trigger in self.session.roles.completed[row.source]:
                     self.complete(row.trigger, order)
                 else:
                     self.fire(row.trigger, order)
                     self.expect_accepted()
-                ahead = [each.target for each in way]
+                ahead = [each.target for each in left]
                 continue
-            ahead = [row.source, *(each.target for each in way)]
+            except CannotForce as error:
+                why = error
+            ahead = [row.source, *(each.target for each in left)]
             if not self._wait(order, row):
-                return False
+                raise why
         return False
 
     def may_be_in(self, order: int, state: State) -> bool:
         """Whether an order is in a state, as far as can be told."""
         states = self.session.account.states(order)
+        if order in self.session.account.unsettled:
+            return False
         return states == {state} or (self._tells_little and state in states and self.session.events is Events.PARTIAL)
 
     @property
@@ -311,8 +365,13 @@ class Pilot:
         """Whether what the service completes by itself need not show in what is read."""
         return any(self.session.roles.completed.values())
 
-    def _look(self, order: int) -> frozenset[State | None]:
-        self.session.do(Observe(order))
+    def look(self, order: int) -> frozenset[State | None]:
+        """The states that an order is seen in, unless the last answer said in which one it is since."""
+        last = self.session.done[-1]
+        said = last.words and last.accepted and order in begun_by(last.step) | orders_of(last.step)
+        is_read = trigger_of(last.step) in self.session.roles.reads
+        if not said or is_read or len(self.session.account.states(order)) > 1:
+            self.session.do(Observe(order))
         return self.session.account.states(order)
 
     def _wait(self, order: int, row: Transition) -> bool:
@@ -322,13 +381,19 @@ class Pilot:
         """
         if row.source in self._stuck or self.lifecycle.actor(row) not in {Actor.CLIENT, *WAITED_FOR}:
             return False
+        if not self.session.account.may_leave(row.source):
+            return False
         until = time.monotonic() + self._patience
-        while time.monotonic() < until:
+        reads = False
+        for looks in count(1):
+            if time.monotonic() > until and looks > LEAST_LOOKS:
+                break
             with suppress(CannotForce):
-                if self.session.roles.read is not None:
+                if self.session.roles.read is not None and not reads:
                     self.session.do(Call(self.session.roles.read, order))
-            if self._look(order) != {row.source}:
+            if self.look(order) != {row.source}:
                 return True
+            reads = isinstance(self.session.done[-1].result, dict)
             time.sleep(self._patience / 50)
         self._stuck.add(row.source)
         return False
