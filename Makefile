@@ -3,10 +3,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # The modules whose tests must reach every branch of the core: tracing costs time, so the others are not traced.
-CORE := conditions drawing errors instances_asked instances_core instances_forms instances_machine instances_trace lifecycle machine machine_async machine_models order other_core other_forms other_trace pairs properties spec streams trace trigger_sequences wire
+CORE := acme_core acme_forms acme_trace conditions drawing errors instances_asked instances_core instances_forms instances_machine instances_trace lifecycle machine machine_async machine_models order other_core other_forms other_trace pairs properties spec streams trace trigger_sequences wire
 CORE := $(CORE:%=tests/test_%.py)
 
-.PHONY: help demo test lint format docs test-spark test-pythons test-sdks test-lowest check-full bench mutants clean
+ACME := tests/test_acme_real.py tests/test_acme_servers.py tests/test_acme_mutants.py tests/test_acme_kit.py
+ACME += tests/test_acme_driver.py tests/test_acme_conform_cli.py
+
+.PHONY: help demo test lint format docs test-acme test-spark test-pythons test-sdks test-lowest check-full bench mutants findings clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -34,6 +37,11 @@ docs: .venv/docs  ## a site without network, in .build/site; a broken link or a 
 test-spark: .venv/spark  ## audits on a real Spark cluster of two processes, beside DuckDB and Polars; needs Java 17
 	$(BIN)/pytest -q -rs --long tests/test_audit_spark.py
 
+test-acme: .venv/acme  ## real ACME servers and the mutants of a right one, held against RFC 8555; prints who departs where
+	rm -rf .build/acme-reports
+	ORDERFSM_ACME_REPORTS=.build/acme-reports $(BIN)/pytest -q -n logical --dist loadgroup -rs --long $(ACME)
+	$(BIN)/python -m tests.acme_servers.table .build/acme-reports
+
 test-pythons:  ## the core's tests, from the built wheel, on every Python from 3.11 that the machine has
 	scripts/test-pythons
 
@@ -58,6 +66,9 @@ bench: .venv/bench  ## the measures, side by side with the peers
 mutants: .venv/main  ## what the conformance kit catches: the table of docs/conformance.md
 	cd tests && ../$(BIN)/python -m mutants
 
+findings:  ## what libraries of this field do, against one's guess: installs pinned ones and runs them, without orderfsm
+	scripts/findings
+
 clean:  ## remove .venv and .build
 	rm -rf .venv .build
 
@@ -69,6 +80,10 @@ clean:  ## remove .venv and .build
 
 .venv/main: .venv/pip pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[all]' --group test
+	touch $@
+
+.venv/acme: .venv/main scripts/acme-servers tests/acme_servers/venvs.py
+	scripts/acme-servers
 	touch $@
 
 .venv/spark: .venv/main pyproject.toml

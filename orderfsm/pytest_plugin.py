@@ -34,6 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("orderfsm", "conformance to the life cycle of certificate orders")
     group.addoption("--orderfsm-endpoint", metavar="URL", help="add a test for each state and trigger of this server")
     group.addoption("--orderfsm-control", metavar="URL", help="its control port, by which its account is emptied")
+    group.addoption("--orderfsm-http-port", metavar="PORT", type=int, help="where an ACME server asks for http-01")
+    group.addoption("--orderfsm-ca", metavar="FILE", help="certificates to trust for an ACME server's own, in PEM")
     group.addoption(
         "--orderfsm-driver", metavar="MODULE:MAKE", help="add them for the server behind the driver that this makes"
     )
@@ -87,8 +89,12 @@ def _of_a_server(config: pytest.Config) -> dict[str, Any]:
     if own:
         return {"make": _imported(own), "lifecycle": lifecycle}
     from .invalid import OrderFSMError
+    from .testing.drivers.by_url import is_acme
     from .testing.drivers.http import HTTPDriver, key_of_environment
 
+    of_acme = {name: config.getoption(f"--orderfsm-{name}") for name in ("http-port", "ca")}
+    if is_acme(lifecycle, {"--orderfsm-control": control}, {f"--orderfsm-{name}": of_acme[name] for name in of_acme}):
+        return {"make": _of_acme(config, endpoint, of_acme), "lifecycle": lifecycle}
     key = key_of_environment()
     for option, url in (("--orderfsm-endpoint", None), ("--orderfsm-control", control)):
         try:
@@ -100,6 +106,22 @@ def _of_a_server(config: pytest.Config) -> dict[str, Any]:
     make()
     hint = "; --orderfsm-control URL names a control port that may do it" if control is None else ""
     return {"make": make, "lifecycle": lifecycle, "hint": hint}
+
+
+def _of_acme(config: pytest.Config, directory: str, options: dict[str, Any]) -> Any:
+    """What makes the driver of an ACME server, once that was found to be there."""
+    from .invalid import OrderFSMError
+    from .testing.drivers.acme import AcmeDriver
+
+    given = {name.replace("-", "_"): value for name, value in options.items() if value is not None}
+    make = partial(AcmeDriver, directory, **given)
+    try:
+        if not hasattr(config, "workerinput"):
+            with make() as driver:
+                driver.probe()
+    except OrderFSMError as error:
+        raise pytest.UsageError(f"--orderfsm-endpoint: {error}") from None
+    return make
 
 
 def _imported(name: str) -> Any:

@@ -37,7 +37,7 @@ FORMS = {
 }
 """The table's forms by the name of their file in the site; the SVG is under docs/, where the README shows it."""
 
-TABLES = {"": "orders", "instances.": "instances"}
+TABLES = {"": "orders", "instances.": "instances", "acme.": "acme"}
 """What the names of a table's files begin with; the interactive page shows every table."""
 
 REFERENCE = {
@@ -48,7 +48,7 @@ REFERENCE = {
     "client": ["orderfsm.client"],
     "mock": ["orderfsm.mock", "orderfsm.pytest_plugin"],
     "testing": ["orderfsm.testing"],
-    "audit": ["orderfsm.audit"],
+    "audit": ["orderfsm.audit", "orderfsm.recorder"],
 }
 """The pages of the reference, and the modules on each."""
 
@@ -70,6 +70,7 @@ def drifted(root: Path = ROOT) -> list[str]:
     parts = {
         "docs/lifecycle.svg": ([text("docs/lifecycle.svg")], [exported("svg")]),
         "docs/instances.svg": ([text("docs/instances.svg")], [exported("svg", instances)]),
+        "docs/acme.svg": ([text("docs/acme.svg")], [exported("svg", named("acme"))]),
         "the diagram in README.md": (MERMAID.findall(text("README.md")), [exported("mermaid")]),
         "the list in docs/divergences.md": (GENERATED.findall(text("docs/divergences.md")), [divergences()]),
         "the states in docs/instances.md": (GENERATED.findall(text("docs/instances.md")), [words_of_states(instances)]),

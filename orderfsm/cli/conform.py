@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from .replay import EXIT_OF
 
 if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.testing import HTTPDriver
+    from orderfsm.testing.drivers.acme import AcmeDriver
 
 FILE = click.Path(path_type=Path)
 
@@ -57,17 +60,25 @@ With --table instances, the same of /instances/{InstanceId}, no packages, and:
   POST /clock                      {"advance": seconds}: move the clock forward; may be missing
 """
 
+ACME = """
+With --table acme, API_URL is the directory of an ACME server, which must find names below orderfsm.test on this
+machine, and ask for http-01 at --http-port: what the events of authorizations need. Its own certificate is one that
+--ca names, or the system trusts. No control port is needed, and there is none.
+"""
+
 KEYS = """
 The calls are signed with the first key of ORDERFSM_ACCESS_KEYS=id:secret,id:secret in the environment; without it, with
 one that only servers accept that verify no signature.
 """
 
 
-@click.command(epilog=CONTROL + KEYS)
+@click.command(epilog=CONTROL + KEYS + ACME)
 @click.argument("api_url")
 @click.option(
     "--control", "control_url", metavar="URL", help="Its control port. The account is emptied again and again."
 )
+@click.option("--http-port", type=click.IntRange(1, 65535), help="Of ACME: where it asks for http-01. Default: 5002.")
+@click.option("--ca", type=FILE, metavar="FILE", help="Of ACME: certificates to trust for the server's own, in PEM.")
 @click.option("--random", type=click.IntRange(0), default=100, show_default=True, help="Random programs.")
 @click.option(
     "--concurrent",
@@ -84,12 +95,12 @@ one that only servers accept that verify no signature.
 @click.option(
     "--patience",
     type=Parsed("duration", partial(_more_than_none, "patience")),
-    help="How long the service takes at most to complete a call. Default: what the table says.",
+    help="How long the service takes at most to complete a call. Default: what the table says; 8s for acme.",
 )
 @click.option(
     "--events",
     type=click.Choice([each.value for each in Events]),
-    help="complete: nothing happens to orders by itself; partial: it may. Default: find out.",
+    help="complete: nothing happens to orders by itself; partial: it may. Default: find out; partial for acme.",
 )
 @click.option("--only", metavar="WORD", multiple=True, help="Try this state or trigger only; may be given again.")
 @click.option("--exclude", metavar="WORD", multiple=True, help="Leave out this state, or never fire this trigger.")
@@ -105,6 +116,8 @@ def conform(
     *,
     api_url: str,
     control_url: str | None,
+    http_port: int | None,
+    ca: Path | None,
     events: str | None,
     only: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -119,27 +132,24 @@ def conform(
 
     It must speak the API of the certificate service, and nobody else may use the account meanwhile; of its operations
     the table must be. With its control port, every state and event can be tried; without, what calls alone can reach:
-    of instances, by buying them.
+    of instances, by buying them. Or it is an ACME server, and the table that of ACME orders.
     Exit 0 if it conforms, 1 if it violates the table, 3 if that cannot be decided.
     """
     with needs("testing"):
-        from orderfsm.testing import HTTPDriver, Result, check_conformance, selection
-        from orderfsm.testing.drivers.http import key_of_environment
+        from orderfsm.testing import Result, check_conformance, selection
+        from orderfsm.testing.drivers.by_url import is_acme
         from orderfsm.testing.report import write_script
     known = frozenset() if baseline is None else selection.read_baseline(baseline, lifecycle)
     selection.Selection.of(lifecycle, only, exclude)
-    driver = HTTPDriver(api_url, control_url, key=key_of_environment(), lifecycle=lifecycle)
-    HTTPDriver(api_url, key=key_of_environment(), lifecycle=lifecycle).probe()
-    try:
-        driver.probe()
-    except OrderFSMError as error:
-        raise OrderFSMError(f"--control: {error}") from None
-    with Progress() as progress:
+    of_acme = is_acme(lifecycle, {"--control": control_url}, {"--http-port": http_port, "--ca": ca})
+    with ExitStack() as stack:
+        patience = options["patience"]
+        driver = _acme(stack, api_url, http_port, ca, patience) if of_acme else _cas(api_url, control_url, lifecycle)
         report = check_conformance(
             driver,
             lifecycle=lifecycle,
             events=None if events is None else Events(events),
-            progress=progress,
+            progress=stack.enter_context(Progress()),
             only=only,
             exclude=exclude,
             known=known,
@@ -153,10 +163,35 @@ def conform(
     else:
         click.echo(str(report))
         not_forced = report.counted(Result.NOT_FORCED)
-        if not_forced and control_url is None:
+        if not_forced and control_url is None and not of_acme:
             click.echo(f"{not_forced} pairs were not forced; --control URL names a control port, by which more can be")
         if report.violations and repro is None:
             click.echo("with --repro DIR, each violation is written to a file, as a program")
         for path in written:
             click.echo(f"a violation as a program: {path}")
     return EXIT_OF[report.verdict]
+
+
+def _cas(api_url: str, control_url: str | None, lifecycle: Lifecycle) -> HTTPDriver:
+    """The driver of a server that is there, and whose control port is."""
+    from orderfsm.testing.drivers.http import HTTPDriver, key_of_environment
+
+    driver = HTTPDriver(api_url, control_url, key=key_of_environment(), lifecycle=lifecycle)
+    HTTPDriver(api_url, key=key_of_environment(), lifecycle=lifecycle).probe()
+    try:
+        driver.probe()
+    except OrderFSMError as error:
+        raise OrderFSMError(f"--control: {error}") from None
+    return driver
+
+
+def _acme(
+    stack: ExitStack, directory: str, http_port: int | None, ca: Path | None, patience: float | None
+) -> AcmeDriver:
+    """The driver of an ACME server that is there, and has an account for us."""
+    from orderfsm.testing.drivers.acme import HTTP_PORT, PATIENCE, AcmeDriver
+
+    longest = PATIENCE if patience is None else patience
+    driver = stack.enter_context(AcmeDriver(directory, http_port=http_port or HTTP_PORT, ca=ca, patience=longest))
+    driver.probe()
+    return driver
