@@ -87,8 +87,8 @@ def audit(
     """Hold a whole company's history against the table.
 
     PATHs are files, directories and globs, - is standard input: the trace format as JSON Lines, also compressed, or
-    Parquet; or what ActionTrail delivers. Orders and instances may be mixed: each line is judged by the table under
-    whose key its id stands. Exit 0 if every order conforms, 1 if one violates the table, 3 if one is
+    Parquet; or what ActionTrail delivers. Lines of several tables may be mixed: each is judged by the one under whose
+    key its id stands. Exit 0 if every order conforms, 1 if one violates the table, 3 if one is
     undecided, 2 if nothing in a file can be read; if a state goes on, what earlier audits found does not count.
     """
     form = "json" if as_json else format_
@@ -147,14 +147,14 @@ def _text(report: Report) -> str:
         lines += [f"{each.orders:>12,}  {each.verdict}: {'; '.join(map(str, each.said))}" for each in report.histories]
     if report.longer:
         lines.append(f"{report.longer:>12,}  {nouns} have more than {report.longest} lines")
-    for part in report.by_table:
-        if part.holding_quota:
-            noun, many = part.lifecycle.noun, f"{part.holding_quota:,}"
-            lines += ["", f"{noun.capitalize()}s that hold a unit of quota: {many}. The longest without a line:"]
-            lines += [f"{each.days:>12,.1f}  days: {noun} {each.order_id}" for each in part.held]
+    lines += _where(report)
     if report.refusals:
         lines += ["", "Refusals, and how many a check before the call would have saved:"]
         lines += [f"{each.refusals:>12,}  {name}, {each.foreseeable:,} saved" for name, each in report.refusals.items()]
+    if report.avoidable:
+        lines += ["", "With the most of them that it would have saved:"]
+        nouns_of = {part.lifecycle.identity.key: part.lifecycle.noun for part in report.by_table}
+        lines += [f"{each.refusals:>12,}  {nouns_of[each.key]} {each.order_id}" for each in report.avoidable]
     if report.errors:
         lines += ["", "Errors:"]
         lines += [
@@ -175,6 +175,28 @@ def _text(report: Report) -> str:
             f"{since.events:,} about {nouns}, {since.other:,} others, {since.bad_lines:,} bad"
         )
     return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _where(report: Report) -> list[str]:
+    """Where orders stand: which of them hold quota, and which wait."""
+    lines: list[str] = []
+    for part in report.by_table:
+        if part.holding_quota:
+            noun, many = part.lifecycle.noun, f"{part.holding_quota:,}"
+            lines += ["", f"{noun.capitalize()}s that hold a unit of quota: {many}. The longest without a line:"]
+            lines += [f"{each.days:>12,.1f}  days: {noun} {each.order_id}" for each in part.held]
+    for part in report.by_table:
+        noun = part.lifecycle.noun
+        if part.standing:
+            lines += ["", f"Where {noun}s that conform stand after their last line:"]
+            lines += [f"{count:>12,}  {states}" for states, count in part.standing.items()]
+        if part.waiting:
+            lines += [
+                "",
+                f"{noun.capitalize()}s that wait for their client: {part.waiting:,}. The longest without a line:",
+            ]
+            lines += [f"{each.days:>12,.1f}  days: {noun} {each.order_id}" for each in part.left]
+    return lines
 
 
 def _violations(report: Report) -> list[str]:

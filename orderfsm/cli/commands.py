@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import orderfsm as api
+from orderfsm.drawing import states_at_once
 from orderfsm.explanation import explain as explain_states
+from orderfsm.explanation import standing
 from orderfsm.export import document
 from orderfsm.invalid import OrderFSMError, Unreachable
 from orderfsm.paths import Plan, time_taken
@@ -22,6 +24,7 @@ from .choice import STATES, TRIGGER, in_table, notes, union
 from .conform import conform
 from .export import diff, drift, export
 from .printing import DURATION, as_json, print_columns, print_json
+from .record import record
 from .replay import replay
 from .serve import serve
 
@@ -88,7 +91,7 @@ def cli() -> None:
     """The life cycle of an Alibaba Cloud certificate order: what is allowed, why, and how to reach another state."""
 
 
-for _command in serve, orders, instances, replay, conform, export, diff, drift, audit, simulate:
+for _command in serve, orders, instances, replay, conform, record, export, diff, drift, audit, simulate:
     cli.add_command(_command)
 
 
@@ -104,8 +107,11 @@ def table(lifecycle: Lifecycle, *, as_json: bool) -> int:
     for row in lifecycle.transitions:
         target = _name(row.target) + (f", creates {row.creates}" if row.creates else "")
         target += ("" if row.within is None else f", {row.within}") + (", edited" if row.edits else "")
+        target += "".join(f", or {state} at once" for state in states_at_once(row, lifecycle))
+        target += ", may be refused" if row.may_be_refused else ""
         effect = [row.quota_text] * quota
-        rows.append((_name(row.source), row.trigger, target, *effect, row.basis, row.reference, row.note))
+        basis = standing(row.basis, row.strength)
+        rows.append((_name(row.source), row.trigger, target, *effect, basis, row.reference, row.note))
     return print_columns(rows)
 
 
@@ -163,7 +169,7 @@ def explain(
         why = explain_states(lifecycle, [state], trigger, age)
         click.echo(f"{_name(state)}: {why.verdict}")
         click.echo(f"  why:      {why.reason}")
-        click.echo(f"  source:   {why.basis}, {why.reference}")
+        click.echo(f"  source:   {standing(why.basis, why.strength)}, {why.reference}")
         if why.note:
             click.echo(f"  note:     {why.note}")
         click.echo(f"  allowed:  {', '.join(why.allowed) or 'nothing that changes anything'}")

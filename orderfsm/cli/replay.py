@@ -35,8 +35,8 @@ EXIT_OF = {trace.Finding.CONFORMS: 0, trace.Finding.VIOLATES: 1, trace.Finding.U
 def replay(files: tuple[str, ...], events: str | None, lifecycle: Lifecycle | None, *, as_json: bool) -> int:
     """Say whether recorded histories obey the table.
 
-    FILEs are in the trace format, as JSON Lines, also compressed; - is standard input. Orders and instances may be
-    mixed: each line is judged by the table under whose key its id stands. Exit 0 if every order conforms,
+    FILEs are in the trace format, as JSON Lines, also compressed; - is standard input. Lines of several tables may be
+    mixed: each is judged by the one under whose key its id stands. Exit 0 if every order conforms,
     1 if one violates the table, 3 if one is undecided, 2 if nothing in a file can be read.
     """
     report = trace.replay(
