@@ -21,6 +21,12 @@ def test_the_divergences_in_the_table_are_generated_from_it():
     assert generated == divergences()
 
 
+def test_those_of_acme_are_generated_too():
+    page = (DOCS / "divergences.md").read_text()
+    (generated,) = re.findall(r"<!-- of acme -->\n(.*?)<!-- end of acme -->", page, re.DOTALL)
+    assert generated == divergences(named("acme"))
+
+
 def test_every_inferred_rule_is_a_divergence():
     lifecycle = ORDER_LIFECYCLE
     inferred = [rule for rules in (lifecycle.transitions, lifecycle.states, lifecycle.triggers) for rule in rules]

@@ -31,7 +31,7 @@ FLOORS = [
     ["wire"],
     ["drawing", "machine", "trace"],
     ["coverage"],
-    ["client", "mock", "audit", "export", "drift"],
+    ["client", "mock", "audit", "export", "drift", "recorder"],
     ["testing"],
     ["cli", "hypothesis_plugin", "pytest_plugin"],
 ]

@@ -40,7 +40,14 @@ def test_nothing_generated_has_drifted():
     ],
 )
 def test_what_has_drifted_is_named(tmp_path, file, old, new, named):
-    for name in ("docs/lifecycle.svg", "docs/instances.svg", "README.md", "docs/divergences.md", "docs/instances.md"):
+    for name in (
+        "docs/lifecycle.svg",
+        "docs/instances.svg",
+        "docs/acme.svg",
+        "README.md",
+        "docs/divergences.md",
+        "docs/instances.md",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         text = (ROOT / name).read_text(encoding="utf-8")
         assert name != file or old in text
