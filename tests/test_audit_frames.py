@@ -197,3 +197,19 @@ def test_of_a_directory_files_of_every_ending_are_read_and_none_of_hidden_folder
         pq.write_table(table(), tmp_path / hidden / "e.parquet")
     assert audit(tmp_path).orders == 3
     assert audit(tmp_path / "_temporary").orders == 2
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_times_in_a_file_may_have_an_offset_for_a_zone(engine, unit, tmp_path):
+    """Polars has no such zones."""
+    offset = table(time=US.cast(pa.timestamp(unit)).cast(pa.timestamp(unit, "UTC")).cast(pa.timestamp(unit, "+05:30")))
+    utc = table(time=US.cast(pa.timestamp(unit)).cast(pa.timestamp(unit, "UTC")))
+    reports = []
+    for name, each in (("offset", offset), ("utc", utc)):
+        (tmp_path / name).mkdir()
+        reports.append(written(engine)(each, tmp_path / name))
+    assert [violation.time for violation in reports[0].violations] == [
+        violation.time for violation in reports[1].violations
+    ]
+    assert (reports[0].orders, reports[0].events, reports[0].bad_lines) == (2, 3, 0)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 import polars as pl
+import pyarrow as pa
+from pyarrow import parquet as pq
 
 from orderfsm.audit.columns import BESIDE, FIRST, LAST, LINE_BITS, LINES, SAID
 
@@ -15,10 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    import pyarrow as pa
-
-
 _BATCH = 100_000
+ROW = "row_of_the_table"
+"""The column that numbers the rows of a file."""
 
 
 class PolarsEngine(Engine):
@@ -31,15 +32,12 @@ class PolarsEngine(Engine):
         self.folder = folder
 
     def typed(self, files: Sequence[Source], layout: Layout) -> Frame:
-        frames = []
-        for file in files:
-            frame = pl.scan_parquet(file.path, row_index_name="row_of_the_table", glob=False, hive_partitioning=False)
-            frames.append(self._lines(frame, layout, file.number))
+        frames = [self._lines(_scanned(str(file.path)), layout, file.number) for file in files]
         return nw.from_native(pl.concat(frames))
 
     def given(self, frame: pl.LazyFrame, layouts: Sequence[Layout]) -> list[Frame]:
         """The lines of a user's frame, whose rows are in order."""
-        numbered = frame.with_row_index("row_of_the_table")
+        numbered = frame.with_row_index(ROW)
         return [nw.from_native(self._lines(numbered, layout, 0)) for layout in layouts]
 
     def _lines(self, frame: pl.LazyFrame, layout: Layout, number: int) -> pl.LazyFrame:
@@ -63,7 +61,7 @@ class PolarsEngine(Engine):
             pl.lit(value=False).alias("whole"),
             nothing.alias("event_id"),
             nothing.alias("bad"),
-            ((pl.col("row_of_the_table").cast(pl.Int64) + ((number << LINE_BITS) + 1)) * 2).alias("place"),
+            ((pl.col(ROW).cast(pl.Int64) + ((number << LINE_BITS) + 1)) * 2).alias("place"),
             *([_beside(layout).alias(BESIDE)] if layout.beside else []),
         ).select(*LINES, *([BESIDE] if layout.beside else []))
 
@@ -104,3 +102,16 @@ def _id(name: str | None, layout: Layout) -> pl.Expr:
     if layout.text_ids:
         return column.cast(pl.String)
     return pl.when(column.is_not_null()).then(column.cast(pl.Int64, strict=False).fill_null(-1))
+
+
+def _scanned(path: str) -> pl.LazyFrame:
+    """A Parquet file, its rows numbered. A zone that is an offset, such as `+05:30`, Polars does not read at all."""
+    named = pq.read_schema(path)
+    offsets = [field for field in named if pa.types.is_timestamp(field.type) and str(field.type.tz)[:1] in {"+", "-"}]
+    if not offsets:
+        return pl.scan_parquet(path, row_index_name=ROW, glob=False, hive_partitioning=False)
+    for field in offsets:
+        named = named.set(named.get_field_index(field.name), field.with_type(pa.timestamp(field.type.unit, "UTC")))
+    with pq.ParquetFile(path) as file:
+        rows = pl.DataFrame(file.read().cast(named))
+    return rows.lazy().with_row_index(ROW)
