@@ -13,6 +13,7 @@ import attrs
 import pytest
 
 pytest.importorskip("hypothesis", reason="the extra `testing` is not installed")
+pytest.importorskip("cryptography", reason="the extra `mock` is not installed")
 
 from acme_in_process import InProcess
 from acme_server import AcmeServer, Refused

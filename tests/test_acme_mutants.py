@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("hypothesis", reason="the extra `testing` is not installed")
+pytest.importorskip("cryptography", reason="the extra `mock` is not installed")
 
 from mutants.acme import ANY, MUTANTS, RIGHT
 

@@ -12,13 +12,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psutil
 import pytest
-from acme_servers import FLAVOURS, SERVERS, DidNotStart, Unavailable, pebble, process, running, venvs
 
 pytest.importorskip("acme", reason="the extra `acme` is not installed")
 
+import psutil
 from acme import errors, messages
+from acme_servers import FLAVOURS, SERVERS, DidNotStart, Unavailable, pebble, process, running, venvs
 from acme_servers.orders import answering, issued
 from cryptography import x509
 
