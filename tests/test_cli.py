@@ -13,7 +13,7 @@ pytest.importorskip("click", reason="the extra `cli` is not installed")
 
 from orderfsm import ORDER_LIFECYCLE, Event, Operation, State, Transition, can
 from orderfsm.cli import main
-from orderfsm.cli.commands import cli
+from orderfsm.cli.commands import MODULES, cli
 from orderfsm.drawing import mermaid
 from orderfsm.export import FORMATS, exported
 from orderfsm.tables.orders import DELETE_PAGE
@@ -174,7 +174,7 @@ def test_the_table_as_json_is_the_exported_one(run):
         ("plan --from nowhere --to issued", "state 'nowhere': expected none, "),
         ("check delete", "Missing option '--state'"),
         ("check", "Missing argument 'TRIGGER'"),
-        ("frobnicate", f"No such command 'frobnicate'. Commands: {', '.join(cli.commands)}."),
+        ("frobnicate", f"No such command 'frobnicate'. Commands: {', '.join(MODULES)}."),
         ("table --yaml", "No such option"),
     ],
 )
@@ -308,3 +308,19 @@ def test_a_dash_is_standard_output_for_an_export(tmp_path, monkeypatch, capsys):
     assert main(["export", "mermaid", "-o", "-"]) == 0
     assert capsys.readouterr().out == expected
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_question_imports_no_other_command_and_no_room_above_the_core():
+    asked = "import sys, orderfsm.cli; orderfsm.cli.main(['check', 'delete', '--state', 'issued']); print(*sys.modules)"
+    imported = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout.split()
+    rooms = {name.split(".")[1] for name in imported if name.startswith("orderfsm.")}
+    assert {"cli", "questions"} <= rooms
+    assert not rooms & {"audit", "client", "drawing", "export", "machine", "mock", "testing", "trace"}
+    assert "orderfsm.tables.instances" not in imported
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_each_command_stands_where_it_is_looked_for(name):
+    command = cli.get_command(None, name)
+    assert command is not None
+    assert command.name == name

@@ -1,71 +1,57 @@
-"""The commands. Each asks the spec and prints the answer; none has a rule of its own."""
+"""The commands, each of which is imported when it is asked for: a command pays for nothing but itself."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 import orderfsm as api
-from orderfsm.drawing import states_at_once
-from orderfsm.explanation import explain as explain_states
-from orderfsm.explanation import standing
-from orderfsm.export import document
-from orderfsm.invalid import OrderFSMError, Unreachable
-from orderfsm.paths import Plan, time_taken
-from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.rows import Actor, State, Transition, Trigger
-from orderfsm.verdict import Verdict
-
-from .account import instances, orders
-from .audit import audit, simulate
-from .choice import STATES, TRIGGER, in_table, notes, union
-from .conform import conform
-from .export import diff, drift, export
-from .printing import DURATION, as_json, print_columns, print_json
-from .record import record
-from .replay import replay
-from .serve import serve
+from orderfsm.invalid import OrderFSMError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from orderfsm.lifecycle import Lifecycle
-
-EXIT_OF = {Verdict.LEGAL: 0, Verdict.ILLEGAL: 1, Verdict.UNDECIDED: 3}
-
-
-def _name(state: State | None) -> str:
-    """A state as it is written on the command line."""
-    return "none" if state is None else state
+MODULES = {
+    "serve": "serve",
+    "orders": "account",
+    "instances": "account",
+    "replay": "replay",
+    "conform": "conform",
+    "record": "record",
+    "export": "export",
+    "diff": "export",
+    "drift": "export",
+    "audit": "audit",
+    "simulate": "audit",
+    "table": "asking",
+    "check": "asking",
+    "explain": "asking",
+    "plan": "asking",
+    "diagram": "export",
+    "demo": "asking",
+}
+"""The module in which each command stands, under its own name."""
 
 
 class WrongUsage(OrderFSMError):
     """A command line that names no command, or not what the command takes; the message says what is wrong."""
 
 
-in_states = click.option(
-    "--state",
-    "states",
-    type=STATES,
-    required=True,
-    multiple=True,
-    callback=union,
-    help="State, Type, Status, or none; if given again, any of them is possible.",
-)
-at_age = click.option(
-    "--age",
-    type=DURATION,
-    metavar="DURATION",
-    help="How long ago it began, such as 8d; else every call counts as in time.",
-)
-_STATES = ", ".join(_name(state) for state in ORDER_LIFECYCLE.state_rules)
-_OPERATIONS = ", ".join(trigger.name.lower() for trigger in ORDER_LIFECYCLE.operations)
-WORDS = f"""TRIGGER is an operation ({_OPERATIONS}), by its name or API action, or an event
-({", ".join(ORDER_LIFECYCLE.events)}). A state is one of {_STATES}, or what the API or its documents call it (process,
-CHECKING, "pending review"), or FIELD=WORD, also of several fields of one answer (Status=normal,CertificateStatus=, of
-which the second is absent). With --table they are those of the other table."""
+class _Commands(click.Group):
+    """The group of all commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Their names, in alphabetical order."""
+        return sorted(MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of that name; None if there is none."""
+        if cmd_name not in MODULES:
+            return None
+        command: click.Command = getattr(import_module(f".{MODULES[cmd_name]}", __package__), cmd_name)
+        return command
 
 
 def run(arguments: Sequence[str] | None) -> int:
@@ -77,7 +63,7 @@ def run(arguments: Sequence[str] | None) -> int:
         return 2
     except click.UsageError as usage:
         at_the_top = usage.ctx is not None and usage.ctx.command is cli
-        commands = f" Commands: {', '.join(cli.commands)}." if at_the_top else ""
+        commands = f" Commands: {', '.join(MODULES)}." if at_the_top else ""
         raise WrongUsage(usage.format_message() + commands) from usage
     except click.ClickException as error:
         raise WrongUsage(error.format_message()) from error
@@ -85,193 +71,7 @@ def run(arguments: Sequence[str] | None) -> int:
         raise WrongUsage("interrupted") from abort
 
 
-@click.group(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(api.__version__)
 def cli() -> None:
     """The life cycle of an Alibaba Cloud certificate order: what is allowed, why, and how to reach another state."""
-
-
-for _command in serve, orders, instances, replay, conform, record, export, diff, drift, audit, simulate:
-    cli.add_command(_command)
-
-
-@cli.command()
-@in_table
-@as_json
-def table(lifecycle: Lifecycle, *, as_json: bool) -> int:
-    """Print every transition, with its quota, basis and reference."""
-    if as_json:
-        return print_json(document(lifecycle))
-    quota = any(row.quota for row in lifecycle.transitions)
-    rows: list[tuple[str, ...]] = [("FROM", "TRIGGER", "TO", *["QUOTA"] * quota, "BASIS", "REFERENCE", "NOTE")]
-    for row in lifecycle.transitions:
-        target = _name(row.target) + (f", creates {row.creates}" if row.creates else "")
-        target += ("" if row.within is None else f", {row.within}") + (", edited" if row.edits else "")
-        target += "".join(f", or {state} at once" for state in states_at_once(row, lifecycle))
-        target += ", may be refused" if row.may_be_refused else ""
-        effect = [row.quota_text] * quota
-        basis = standing(row.basis, row.strength)
-        rows.append((_name(row.source), row.trigger, target, *effect, basis, row.reference, row.note))
-    return print_columns(rows)
-
-
-@cli.command(epilog=WORDS)
-@click.argument("trigger", type=TRIGGER)
-@in_states
-@at_age
-@in_table
-@as_json
-def check(
-    trigger: Trigger, states: frozenset[State | None], age: float | None, lifecycle: Lifecycle, *, as_json: bool
-) -> int:
-    """Say whether TRIGGER is allowed.
-
-    Exit 0 if it is, 1 if it is not, 3 if it is in some of the states that --state may mean, or if nobody says.
-    """
-    why = explain_states(lifecycle, states, trigger, age)
-    if as_json:
-        print_json(_noted(why.as_json()))
-    else:
-        click.echo(str(why.verdict))
-        for state in why.states:
-            click.echo(f"  {explain_states(lifecycle, [state], trigger, age)}")
-        _print_notes()
-    return EXIT_OF[why.verdict]
-
-
-def _noted(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer, with what the words that were asked for may mean as well, if they may."""
-    said = "; ".join(filter(None, [answer.get("note", ""), *notes()]))
-    return answer | {"note": said} if said else answer
-
-
-def _print_notes() -> None:
-    for note in notes():
-        click.echo(f"note: {note}")
-
-
-@cli.command(epilog=WORDS)
-@click.argument("trigger", type=TRIGGER)
-@in_states
-@at_age
-@in_table
-@as_json
-def explain(
-    trigger: Trigger, states: frozenset[State | None], age: float | None, lifecycle: Lifecycle, *, as_json: bool
-) -> int:
-    """Say why TRIGGER is allowed or refused, and what to do instead.
-
-    For every state that --state may mean, with the source of the rule. Exit 0 whatever the answer.
-    """
-    if as_json:
-        return print_json(_noted(explain_states(lifecycle, states, trigger, age).as_json()))
-    for state in _ordered(states, lifecycle):
-        why = explain_states(lifecycle, [state], trigger, age)
-        click.echo(f"{_name(state)}: {why.verdict}")
-        click.echo(f"  why:      {why.reason}")
-        click.echo(f"  source:   {standing(why.basis, why.strength)}, {why.reference}")
-        if why.note:
-            click.echo(f"  note:     {why.note}")
-        click.echo(f"  allowed:  {', '.join(why.allowed) or 'nothing that changes anything'}")
-        if why.instead is not None:
-            click.echo(f"  instead:  {why.instead}")
-    _print_notes()
-    return 0
-
-
-@cli.command(epilog=f"A state is one of {_STATES}, or what the API or its documents call it.")
-@click.option("--from", "starts", type=STATES, required=True, help="State, Type, Status, or none.")
-@click.option("--to", "goals", type=STATES, required=True, help="State, Type or Status.")
-@click.option("--events", is_flag=True, help="Also wait for what others do.")
-@click.option("--grave", is_flag=True, help="Also calls that cannot be taken back, or cost money.")
-@at_age
-@in_table
-@as_json
-def plan(
-    starts: frozenset[State | None], goals: frozenset[State | None], lifecycle: Lifecycle, *, as_json: bool, **by: Any
-) -> int:
-    """Print a shortest path from one state to another.
-
-    Exit 1 if there is none, 3 if that depends on which of the states that --from may mean it is.
-    """
-    ends = _ordered(goals, lifecycle)
-    plan = partial(lifecycle.plan, **by)
-    plans = {start: _nearest(plan, start, ends) for start in _ordered(starts, lifecycle)}
-    found = [path for path in plans.values() if isinstance(path, Plan)]
-    same = len({path.triggers for path in found}) == 1 and len(found) == len(plans)
-    path = found[0] if same else None
-    if as_json:
-        rows = path.steps if path is not None else ()
-        steps = [_step(row, lifecycle) for row in rows]
-        start, goal = map(_one_or_all, (list(plans), ends)) if path is None else (path.start, path.goal)
-        print_json(_noted({"table": lifecycle.name, "from": start, "to": goal, "steps": steps}))
-    elif path is not None:
-        _print_path(path, lifecycle)
-    else:
-        for start, plan_or_error in plans.items():
-            text = str(plan_or_error)
-            click.echo(f"from {_name(start)}: {text}" if isinstance(plan_or_error, Plan) else text)
-    if not as_json:
-        _print_notes()
-    return 0 if path is not None else 3 if found else 1
-
-
-def _nearest(plan: Callable[..., Plan], start: State | None, goals: list[State | None]) -> Plan | Unreachable:
-    """A shortest path to the nearest of `goals`, or the error that says why there is none."""
-    plans: list[Plan] = []
-    errors: list[Unreachable] = []
-    for goal in goals:
-        try:
-            plans.append(plan(start, goal))
-        except Unreachable as error:
-            errors.append(error)
-    return min(plans, key=lambda plan: len(plan.steps)) if plans else errors[-1]
-
-
-def _print_path(path: Plan, lifecycle: Lifecycle) -> None:
-    for number, step in enumerate(path.steps, 1):
-        rule = lifecycle.trigger_rules[step.trigger]
-        time = f", {time_taken(*rule.takes)}" if rule.takes else ""
-        who = "" if rule.actor is Actor.CLIENT else f"  (wait: {rule.actor}{time})"
-        click.echo(f"{number}. {step.trigger}: {_name(step.source)} -> {step.target}{who}")
-    if not path.steps:
-        click.echo("nothing to do")
-
-
-def _step(row: Transition, lifecycle: Lifecycle) -> dict[str, Any]:
-    """A step of a plan; what the service completes says how many seconds that takes, the least and the most."""
-    takes = lifecycle.trigger_rules[row.trigger].takes
-    step = {"source": row.source, "trigger": row.trigger, "target": row.target}
-    return step | ({"takes": [*takes]} if takes else {})
-
-
-def _one_or_all(states: list[State | None]) -> Any:
-    return states[0] if len(states) == 1 else states
-
-
-@cli.command()
-@in_table
-@as_json
-@click.pass_context
-def diagram(context: click.Context, /, **options: Any) -> int:
-    """Print the table as a mermaid state diagram: `export mermaid`."""
-    return int(context.invoke(export, form="mermaid", **options))
-
-
-@cli.command()
-@as_json
-def demo(*, as_json: bool) -> int:
-    """Check that guard and mock agree on deletion in every state.
-
-    The official SDK deletes an order in each state, through the guard and without it. Exit 1 if they disagree.
-    """
-    from . import demo as demonstration
-
-    report = demonstration.run(say=(lambda _: None) if as_json else click.echo)
-    if as_json:
-        print_json(report)
-    return 0 if report["agreed"] else 1
-
-
-def _ordered(states: frozenset[State | None], lifecycle: Lifecycle) -> list[State | None]:
-    return [state for state in lifecycle.state_rules if state in states]

@@ -1,9 +1,9 @@
-"""`orderfsm export`, `diff`, `drift`: the table in other forms, and what changed in it, or in the SDK."""
+"""`orderfsm export`, `diagram`, `diff`, `drift`: the table in other forms, and what changed in it, or in the SDK."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -46,6 +46,15 @@ def export(form: str, file: str | None, lifecycle: Lifecycle, *, as_json: bool) 
     if file is None:
         click.echo(text, nl=False)
     return 0
+
+
+@click.command()
+@in_table
+@as_json
+@click.pass_context
+def diagram(context: click.Context, /, **options: Any) -> int:
+    """Print the table as a mermaid state diagram: `export mermaid`."""
+    return int(context.invoke(export, form="mermaid", **options))
 
 
 @click.command()
