@@ -204,6 +204,7 @@ def test_of_a_directory_files_of_every_ending_are_read_and_none_of_hidden_folder
 def test_times_in_a_file_may_have_an_offset_for_a_zone(engine, unit, tmp_path):
     """Polars has no such zones."""
     offset = table(time=US.cast(pa.timestamp(unit)).cast(pa.timestamp(unit, "UTC")).cast(pa.timestamp(unit, "+05:30")))
+    offset = offset.append_column("no_key_of_ours", offset["time"])
     utc = table(time=US.cast(pa.timestamp(unit)).cast(pa.timestamp(unit, "UTC")))
     reports = []
     for name, each in (("offset", offset), ("utc", utc)):

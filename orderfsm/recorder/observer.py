@@ -21,7 +21,7 @@ from urllib.parse import urljoin, urlsplit
 import attrs
 
 from orderfsm.invalid import InvalidValue
-from orderfsm.tables.acme import AUTHORIZATIONS, CHALLENGES, DEACTIVATED, LIFECYCLE, Event, Operation
+from orderfsm.tables.acme import AUTHORIZATIONS, CHALLENGES, DEACTIVATED, LIFECYCLE, PROVED, Event, Operation
 from orderfsm.trace import Line, Outcome
 from orderfsm.words import meanings
 
@@ -407,7 +407,7 @@ class Observer:
         return Line(time=at, order_id=order.url, trigger=event, lifecycle=self._lifecycle, **interval)
 
 
-_OF_ALL = {AUTHORIZATIONS["valid"]}
+_OF_ALL = {AUTHORIZATIONS[PROVED]}
 """The events that only all authorizations of an order make happen together."""
 
 

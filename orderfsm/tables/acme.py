@@ -274,20 +274,21 @@ _CODES = (
 )
 """The codes of section 6.7 that are no error of this table, and what they say of the call."""
 
+OPEN, PROVED, DEACTIVATED = "pending", "valid", "deactivated"
+"""The status of an authorization that is to be completed, and of one that was (7.1.6); and the only one that a client
+may ask for, of either (7.5.2)."""
+
 AUTHORIZATIONS: dict[str, Event | None] = {
-    "pending": None,
-    "valid": Event.ALL_AUTHORIZATIONS_VALID,
+    OPEN: None,
+    PROVED: Event.ALL_AUTHORIZATIONS_VALID,
     "invalid": Event.AUTHORIZATION_FAILED,
-    "deactivated": Event.AUTHORIZATION_FAILED,
+    DEACTIVATED: Event.AUTHORIZATION_FAILED,
     "expired": Event.AUTHORIZATION_FAILED,
     "revoked": Event.AUTHORIZATION_FAILED,
 }
 """What an authorization of that status (7.1.6) does to its order: what all of them do, if all have it, or each."""
 
-DEACTIVATED = "deactivated"
-"""The only status that a client may ask for, of an authorization (7.5.2)."""
-
-CHALLENGES: dict[str, str | None] = {"pending": None, "processing": None, "valid": "valid", "invalid": "invalid"}
+CHALLENGES: dict[str, str | None] = {"pending": None, "processing": None, "valid": PROVED, "invalid": "invalid"}
 """What a challenge of that status (7.1.6) makes of an authorization that was pending."""
 
 PLACES: dict[str | None, tuple[int, int]] = {

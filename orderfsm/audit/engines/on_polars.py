@@ -106,12 +106,12 @@ def _id(name: str | None, layout: Layout) -> pl.Expr:
 
 def _scanned(path: str) -> pl.LazyFrame:
     """A Parquet file, its rows numbered. A zone that is an offset, such as `+05:30`, Polars does not read at all."""
-    named = pq.read_schema(path)
-    offsets = [field for field in named if pa.types.is_timestamp(field.type) and str(field.type.tz)[:1] in {"+", "-"}]
+    schema = pq.read_schema(path)
+    offsets = [field for field in schema if pa.types.is_timestamp(field.type) and str(field.type.tz)[:1] in {"+", "-"}]
     if not offsets:
         return pl.scan_parquet(path, row_index_name=ROW, glob=False, hive_partitioning=False)
     for field in offsets:
-        named = named.set(named.get_field_index(field.name), field.with_type(pa.timestamp(field.type.unit, "UTC")))
+        schema = schema.set(schema.get_field_index(field.name), field.with_type(pa.timestamp(field.type.unit, "UTC")))
     with pq.ParquetFile(path) as file:
-        rows = pl.DataFrame(file.read().cast(named))
+        rows = pl.DataFrame(file.read().cast(schema))
     return rows.lazy().with_row_index(ROW)

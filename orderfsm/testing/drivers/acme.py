@@ -17,6 +17,7 @@ import attrs
 
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.tables.acme import DEACTIVATED, OPEN, PROVED
 from orderfsm.trace import Outcome
 
 from .acme_client import Client, Proofs, csr_for, directory_of
@@ -41,8 +42,8 @@ PATIENCE = 8.0
 ZONE = "orderfsm.test"
 """The names that are ordered are below it: new ones for each order."""
 
-OPEN, PROVED = USABLE = "pending", "valid"
-"""The status of an authorization that is to be completed, and of one that was; both may be deactivated (7.5.2)."""
+USABLE = OPEN, PROVED
+"""The status of an authorization that may be deactivated."""
 
 BETWEEN = "/?&="
 """What stands between the parts of an address."""
@@ -246,7 +247,7 @@ class AcmeDriver:
     def _deactivated(self, order: _Order) -> Answer:
         for url in order.authorizations[:: order.turn]:
             if self._acme.read(url).get("status") in USABLE:
-                return self._acme.post(url, {"status": "deactivated"}).answer
+                return self._acme.post(url, {"status": DEACTIVATED}).answer
         return Answer.refused(None)
 
     def _pending(self, order: _Order) -> list[Mapping[str, Any]]:

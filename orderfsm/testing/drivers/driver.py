@@ -154,7 +154,10 @@ class Driver(Protocol):
     """
 
     def create(self, operation: Any) -> Now[Answer | None]:
-        """Create an order by one of the table's creates; `order_id` of the answer is its id."""
+        """Create an order by one of the table's creates; `order_id` of the answer is its id.
+
+        Orders are taken to have nothing to do with one another: each is for a domain, or names, of its own.
+        """
 
     def call(self, operation: Any, order_id: Any) -> Now[Answer | None]:
         """Call an operation on an order. `order_id` is a text where it is to be malformed, or one that no order has."""
