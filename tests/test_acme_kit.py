@@ -419,7 +419,7 @@ def test_the_program_of_a_violation_calls_what_cannot_be_carried_out(tmp_path):
 def test_random_programs_call_what_cannot_be_carried_out():
     machine = lifecycle_machine(ENDS_THE_ORDER.driver(), lifecycle=LIFECYCLE, events=Events.PARTIAL)
     machine.TestCase.settings = settings(
-        max_examples=200, stateful_step_count=30, deadline=None, database=None, phases=[Phase.generate]
+        max_examples=2000, stateful_step_count=30, deadline=None, database=None, phases=[Phase.generate]
     )
     with pytest.raises(AssertionError, match="finalize, flawed"):
         machine.TestCase().runTest()
