@@ -138,8 +138,8 @@ class Hostile(Service):
     def order(self, order_id):
         return self._worse(super().order(order_id))
 
-    def latest(self, limit):
-        return [self._worse(record) for record in super().latest(limit)]
+    def latest(self, *asked):
+        return [self._worse(record) for record in super().latest(*asked)]
 
     def fault_rules(self):
         return [{"Operation": HOSTILE, "OrderId": HOSTILE, "Times": HOSTILE, "Code": HOSTILE}]
@@ -172,27 +172,63 @@ def test_the_page_asks_nothing_of_any_other_place(service):
     assert not re.search(r"https?://|@import|url\(", script + style)
 
 
-def test_newest_first_and_no_more_than_a_hundred(service):
+def listed(shown):
+    """The ids of the orders that a page lists, in their order, and where its links lead, by their keys."""
+    keys = {key: found.get("href") for _, found in shown.tags if (key := found.get("data-key"))}
+    return [int(key.removeprefix("order-")) for key in keys if re.fullmatch("order-[0-9]+", key)], keys
+
+
+def test_newest_first_and_no_more_than_a_hundred_on_a_page(service):
     service.put_package("digicert-free-1-free", 500)
-    ids = [created(service) for _ in range(103)]
-    shown = Page(dashboard.page(service))
-    listed = [
-        int(key.removeprefix("order-")) for _, f in shown.tags if (key := f.get("data-key", "")).startswith("order-")
-    ]
-    assert listed == ids[:2:-1]
-    assert "Orders 103" in shown.words
-    assert "The newest 100 of 103." in shown.words
+    ids = [created(service) for _ in range(203)][::-1]
+    seen = []
+    for page, words in ((None, "1 to 100"), ("2", "101 to 200"), ("3", "201 to 203"), ("4", "201 to 203")):
+        shown = Page(dashboard.page(service, page=page))
+        seen.append(listed(shown)[0])
+        assert "Orders 203" in shown.words
+        assert f"{words} of 203, newest first." in shown.words
+        assert f"page {min(int(page or 1), 3)} of 3" in shown.words
+    assert seen == [ids[:100], ids[100:200], ids[200:], ids[200:]]
+
+
+def test_links_lead_to_the_pages_around_and_stay_within_a_state(service):
+    service.put_package("digicert-free-1-free", 500)
+    for _ in range(401):
+        created(service)
+
+    def links(**asked):
+        keys = listed(Page(dashboard.page(service, **asked)))[1]
+        return {key.removeprefix("page-"): href for key, href in keys.items() if key.startswith("page-")}
+
+    assert links() == {"older": "/?page=2", "oldest": "/?page=5"}
+    assert links(page="3") == {"newest": "/", "newer": "/?page=2", "older": "/?page=4", "oldest": "/?page=5"}
+    assert links(page="5", state="pending_review") == {
+        "newest": "/?state=pending_review",
+        "newer": "/?state=pending_review&page=4",
+    }
+    keys = listed(Page(dashboard.page(service, page="5", state="pending_review")))[1]
+    assert keys["state-issued"] == "/?state=issued"
+    (order_id,) = listed(Page(dashboard.page(service, page="5")))[0]
+    assert (
+        listed(Page(dashboard.page(service, page="5")))[1][f"order-{order_id}"]
+        == f"/dashboard/orders/{order_id}?page=5"
+    )
+
+
+@pytest.mark.parametrize("key", ["page", "instance_page"])
+@pytest.mark.parametrize("page", ["0", "-1", "1.5", "x", "\u00b2", "9" * 13])
+def test_what_is_no_page_is_an_error_that_says_so(service, key, page):
+    with pytest.raises(InvalidValue, match=f"{key} .*: expected a number from 1"):
+        dashboard.page(service, **{key: page})
 
 
 def test_orders_are_filtered_by_state(service):
     issued, _ = order_in(service, State.ISSUED), order_in(service, State.VERIFY_FAIL)
     shown = Page(dashboard.page(service, state="issued"))
-    listed = [key for _, found in shown.tags if (key := found.get("data-key", "")).startswith("order-")]
-    assert f"order-{issued}" in listed
-    assert len(listed) == 2 - ("orders-scroll" not in listed)
-    assert "1 in issued, among the newest 2 of 2." in shown.words
-    links = [found["href"] for _, found in shown.tags if found.get("data-key") == f"order-{issued}"]
-    assert links == [f"/dashboard/orders/{issued}?state=issued"]
+    assert listed(shown)[0] == [issued]
+    assert listed(shown)[1][f"order-{issued}"] == f"/dashboard/orders/{issued}?state=issued"
+    assert "1 to 1 of 1 in issued, newest first." in shown.words
+    assert "None of 2 in revoked." in Page(dashboard.page(service, state="revoked")).words
     with pytest.raises(InvalidValue, match="state 'nowhere': expected"):
         dashboard.page(service, state="nowhere")
 
@@ -412,6 +448,21 @@ def test_from_the_sdks_create_to_issued_without_a_reload(server, visit):
     assert page.get_by_role("button", name="review passed").count() == 0
     assert page.evaluate("window.sameDocument") is True
     assert server.service.order(order_id).order.state is State.ISSUED
+
+
+def test_a_browser_turns_pages_without_a_reload(server, visit):
+    server.put_package("digicert-free-1-free", 150)
+    server.order(count=150)
+    page = visit()
+    page.wait_for_selector("#status.live")
+    page.evaluate("window.sameDocument = true")
+    for words, number, rows in (("older", 2, 50), ("newer", 1, 100)):
+        page.get_by_role("link", name=words).click()
+        page.wait_for_selector(f".pages :text-is('page {number} of 2')")
+        assert page.locator("#orders tbody tr").count() == rows
+    page.go_back()
+    page.wait_for_selector(".pages :text-is('page 2 of 2')")
+    assert page.evaluate("window.sameDocument") is True
 
 
 def test_what_others_do_is_seen_live_and_read_aloud(server, visit):

@@ -17,7 +17,7 @@ pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 from orderfsm.mock import Service
 from orderfsm.mock.http.app import create_app, create_control_app
 from orderfsm.mock.http.connection import MAX_BODY, Limits
-from orderfsm.mock.http.server import configured
+from orderfsm.mock.http.port import served
 
 PATIENCE = 60
 QUICK = Limits(arrival=0.3, idle=1, reading=0.3)
@@ -28,15 +28,8 @@ CREATE = CALL + b"x-acs-action: CreateCertificateForPackageRequest\r\n"
 @contextlib.contextmanager
 def serving(app, limits):
     """A port with these limits: its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = configured(app, limits)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        try:
-            yield listener.getsockname()
-        finally:
-            server.should_exit = True
-            thread.join()
+    with socket.create_server(("127.0.0.1", 0)) as listener, served(app, listener, limits):
+        yield listener.getsockname()
 
 
 @pytest.fixture(params=["api", "control"])

@@ -17,6 +17,8 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 pytest.importorskip("click", reason="the extra `cli` is not installed")
 
+from suites import run_pytest
+
 from orderfsm import InvalidValue
 from orderfsm.mock.http.serve import Settings, access_keys
 
@@ -175,27 +177,19 @@ def test_it_is_a_mock(mock_cas):
 """
 
 
-def run_pytest(path, **environment):
+def run_fixture_test(path, **how):
     (path / "test_it.py").write_text(FIXTURE_TEST)
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", path],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        cwd=path,
-        env={**os.environ, **environment},
-        check=False,
-    )
+    return run_pytest(path, **how)
 
 
 def test_the_fixture_is_there_for_everybody_and_heavy_for_nobody(tmp_path):
-    done = run_pytest(tmp_path)
+    done = run_fixture_test(tmp_path, installed=True)
     assert done.returncode == 0, done.stdout
     assert "2 passed" in done.stdout
 
 
 def test_the_fixture_takes_a_running_one_that_the_environment_names(tmp_path, server):
     created = create(server.api)[1]["OrderId"]
-    done = run_pytest(tmp_path, ORDERFSM_CAS_ENDPOINT=server.api, ORDERFSM_CAS_CONTROL=server.control)
+    done = run_fixture_test(tmp_path, ORDERFSM_CAS_ENDPOINT=server.api, ORDERFSM_CAS_CONTROL=server.control)
     assert done.returncode == 0, done.stdout
     assert ask(server.control, "GET", f"/orders/{created}")[0] == 404  # it was reset before the test

@@ -528,6 +528,18 @@ def test_a_nonce_that_expired_is_new_again(store):
     assert not store.remember_nonce("a", LATE)
 
 
+def test_memory_does_not_grow_by_nonces_that_expired(monkeypatch):
+    store, now = MemoryStore(), 1000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    sizes = []
+    for round_ in range(3):
+        for number in range(100):
+            assert store.remember_nonce(f"{round_} {number}", now + number % 10)
+        sizes.append(sum(len(list(kept)) for kept in (store._nonces, *store._expiring.values())))
+        now += 11
+    assert sizes == [200, 200, 200]
+
+
 def test_expired_nonces_are_forgotten_and_others_are_not(url, monkeypatch):
     monkeypatch.setattr("orderfsm.mock.stores.sql._PURGE_EVERY", -1)
     with closing(SQLStore(url)) as store:
@@ -778,14 +790,14 @@ def test_a_store_answers_like_a_dict(store):
 # -- processes ---------------------------------------------------------------------------------------------------------
 
 WORKER = """
-import json, sys
+import importlib, json, sys
 sys.path.insert(0, sys.argv[1])
-import test_store
+work = getattr(importlib.import_module(sys.argv[3]), sys.argv[4])
 from orderfsm.mock.stores.sql import SQLStore
 store = SQLStore(sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
-print(json.dumps(getattr(test_store, sys.argv[3])(store, int(sys.argv[4]))), flush=True)
+print(json.dumps(work(store, int(sys.argv[5]))), flush=True)
 store.close()
 """
 
@@ -793,7 +805,7 @@ store.close()
 def in_processes(url, work, count=2):
     """What `work(store, 0)`, `work(store, 1)`, ... return, each in a process; all begin when all are ready."""
     here = __file__.rpartition("/")[0]
-    command = [sys.executable, "-W", "error", "-c", WORKER, here, url, work.__name__]
+    command = [sys.executable, "-W", "error", "-c", WORKER, here, url, work.__module__, work.__name__]
     workers = [
         subprocess.Popen([*command, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for number in range(count)

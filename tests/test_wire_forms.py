@@ -8,7 +8,7 @@ import json
 import shutil
 import subprocess
 from contextlib import closing
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -50,6 +50,11 @@ def test_all_parameters_may_stand_in_a_form(service, content_type):
     assert ask(service, form=SYSTEM, content_type=content_type).json["TotalCount"] == 20
     answer = ask(service, form=SYSTEM | {"Action": "ListUserCertificateOrder", "ShowSize": "7"})
     assert answer.json["ShowSize"] == 7
+
+
+@given(st.text(st.sampled_from("aB1=&%+;.~-_ \u017f\u00e9") | st.characters(codec="utf-8"), max_size=20))
+def test_a_query_is_read_as_urllib_reads_it(query):
+    assert Request("GET", "/", query).query == dict(parse_qsl(query, keep_blank_values=True))
 
 
 def test_the_query_wins_over_the_form(service):

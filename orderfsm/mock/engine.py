@@ -235,14 +235,19 @@ class Engine:
         self.catch_up()
         return self.store.after(self.found(states), number, limit)
 
-    def latest(self, limit: int) -> list[Record]:
-        """The last `limit` orders that are found, newest first."""
+    def latest(self, limit: int, states: Collection[State | None] | None = None, skip: int = 0) -> list[Record]:
+        """The last `limit` orders that are found (in `states`), without the `skip` last of them, newest first."""
         self.catch_up()
-        return self.store.latest(self.found(), limit)
+        found = self.found(states)
+        if not skip:
+            return self.store.latest(found, limit)
+        end = max(self.store.count(found) - skip, 0)
+        begin = max(end - limit, 0)
+        return self.store.select(found, "", begin, end - begin)[0][::-1] if end else []
 
-    def count(self) -> int:
-        """How many orders are found."""
-        return self.store.count(self.found())
+    def count(self, states: Collection[State | None] | None = None) -> int:
+        """How many orders are found (in `states`)."""
+        return self.store.count(self.found(states))
 
     def found(self, states: Collection[State | None] | None = None) -> list[State]:
         """The states (of `states`) in which the service finds an order."""

@@ -23,9 +23,12 @@ _ILLEGAL_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 
 
 def _parameters(query: str | Mapping[str, Any]) -> dict[str, str]:
-    if isinstance(query, str):
+    if not isinstance(query, str):
+        return {name: str(value) for name, value in query.items()}
+    if "%" in query or "+" in query:
         return dict(parse_qsl(query, keep_blank_values=True))
-    return {name: str(value) for name, value in query.items()}
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    return {name: value for name, _, value in pairs}  # the same, where nothing is encoded
 
 
 def _headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -71,6 +74,11 @@ class Response(Uncertain):
         if status in _BODILESS:
             return cls(status)
         return cls(status, _AS_JSON(document).encode())
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is sent at once and whole."""
+        return not self.delay and self.transport is None
 
     @property
     def json(self) -> Any:

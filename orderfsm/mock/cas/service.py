@@ -56,7 +56,7 @@ from .parameters import (
 from .signature import Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import timedelta
 
     from orderfsm.identity import Id
@@ -252,7 +252,9 @@ class Service:
                 raise call.wrong
             answered = self._answers[call.operation](call)
             if isinstance(answered, str):
-                return Response(HTTPStatus.OK, f'{answered[:-1]},"RequestId":"{request_id}"}}'.encode())
+                return Response(200, f'{answered[:-1]},"RequestId":"{request_id}"}}'.encode())
+            if not answered:  # as most changes are
+                return Response(200, f'{{"RequestId":"{request_id}"}}'.encode())
             return Response.of(200, answered | {"RequestId": request_id})
         except (ServiceError, GatewayError) as error:
             return refusal(error, request_id)
@@ -345,7 +347,8 @@ class Service:
 
     def _fault(self, call: Call) -> Fault | None:
         """The first rule that applies to this call, counted off."""
-        for at, fault in self.store.shared().faults:
+        shared = self._shared
+        for at, fault in shared.faults if shared is not None else ():
             if not fault.matches(call.operation, call.order_id):
                 continue
             if fault.is_backend and not self._engine_for(call.operation).allows(call.order_id, call.operation):
@@ -450,9 +453,9 @@ class Service:
         """The first `limit` orders that are not deleted (in `states`), oldest first, those with an id after `after`."""
         return self.engine.orders(states, after or None, limit)
 
-    def latest(self, limit: int) -> list[Record]:
-        """The last `limit` orders that are not deleted, newest first."""
-        return self.engine.latest(limit)
+    def latest(self, limit: int, states: Collection[State | None] | None = None, skip: int = 0) -> list[Record]:
+        """The last `limit` orders that are not deleted (in `states`), without the `skip` last of them, newest first."""
+        return self.engine.latest(limit, states, skip)
 
     def count(self) -> int:
         """How many orders there are that are not deleted."""

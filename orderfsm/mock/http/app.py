@@ -6,7 +6,6 @@ import asyncio
 import socket
 import struct
 import uuid
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -21,29 +20,26 @@ from orderfsm.mock.stores.store import StoreError
 from orderfsm.tables import api
 
 from . import dashboard
-from .connection import TRANSPORT, TooLarge, read_body
+from .connection import TRANSPORT, TooLarge, decoded, fields, read_body
 from .control import Control, forbidden, unavailable
-from .same_origin import SameOrigin
+from .port import pause
+from .same_origin import SameOrigin, objection
 from .threads import DEADLINE, Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from starlette.routing import BaseRoute
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from orderfsm.mock.cas.service import Service
 
 
-def create_app(service: Service, *, deadline: float = DEADLINE) -> Starlette:
+def create_app(service: Service, *, deadline: float = DEADLINE) -> ASGIApp:
     """The API port of `service`; where it verifies no signature, it answers no web page of somewhere else.
 
     If its store may wait for others, calls run in threads; one that takes longer than `deadline` seconds is answered
     `Error`.
     """
-    threads = Threads(deadline) if service.store.blocking else None
-    door = [] if service.verifies else [Middleware(SameOrigin, refusal=_forbidden)]
-    return _application(_Port(service, threads), middleware=door)
+    threads = Threads(deadline, service.store.together) if service.store.blocking else None
+    return _Port(service if service.verifies else _SameOriginOnly(service), threads)
 
 
 def create_control_app(service: Service, *, deadline: float = DEADLINE, exposed: bool = False) -> Starlette:
@@ -55,34 +51,45 @@ def create_control_app(service: Service, *, deadline: float = DEADLINE, exposed:
     """
     threads = Threads(deadline)
     port = _Port(Control(service), threads if service.store.blocking else None)
-    return _application(
-        port,
-        dashboard.routes(service, threads.run),
+    app = Starlette(
+        routes=[*dashboard.routes(service, threads.run), Mount("/", app=port)],
         middleware=[Middleware(SameOrigin, refusal=forbidden, guards_reads=False, strict=not exposed)],
         exception_handlers={StoreError: _failed, TimeoutError: _failed, TooLarge: _too_large},  # of the dashboard
     )
-
-
-def _application(port: _Port, routes: Sequence[BaseRoute] = (), **options: Any) -> Starlette:
-    app = Starlette(routes=[*routes, Mount("/", app=port)], **options)
     app.router.default = port  # what is at no path, as in `OPTIONS *`
     return app
 
 
-def _forbidden(reason: str) -> Response:
-    """The API port's answer to what is turned away before it is looked at."""
-    message = f"{reason}; where access keys are set, only the signature decides"
-    return Response.of(403, api.error_body("Forbidden", message, str(uuid.uuid4()).upper(), HOST))
+class _SameOriginOnly:
+    """A service that answers no web page of somewhere else."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.gave_up = service.gave_up
+
+    def handle(self, request: Request) -> Response:
+        reason = objection(request.method, request.headers)
+        if reason is None:
+            return self._service.handle(request)
+        message = f"{reason}; where access keys are set, only the signature decides"
+        return Response.of(403, api.error_body("Forbidden", message, str(uuid.uuid4()).upper(), HOST))
 
 
 class _Port:
-    """The ASGI application of anything that has a `handle`, and a `gave_up` for what takes too long."""
+    """The ASGI application of anything that has a `handle`, and a `gave_up` for what takes too long.
 
-    def __init__(self, handler: Service | Control, threads: Threads | None) -> None:
+    What it can answer without waiting, `at_once` does; it is None if that may be nothing.
+    """
+
+    def __init__(self, handler: Service | _SameOriginOnly | Control, threads: Threads | None) -> None:
         self._handler = handler
         self._threads = threads
+        self.at_once = handler.handle if threads is None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+            return
         try:
             body = await read_body(scope, receive)
         except TooLarge as error:
@@ -94,31 +101,46 @@ class _Port:
             method=scope["method"],
             path=scope["path"],
             query=scope["query_string"].decode("latin-1"),
-            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+            headers=decoded(scope["headers"]),
             body=body,
         )
-        response = await self._response(request)
-        if response.transport in {"reset", "truncate"}:
-            await _break_off(scope, receive, send, response)
-        else:
-            await _send(send, response)
+        await self.deliver(await self._response(request), request, scope, receive, send)
 
     async def _response(self, request: Request) -> Response:
         try:
             if self._threads is None:
-                response = self._handler.handle(request)
-            else:
-                response = await self._threads.run(self._handler.handle, request)
-            if response.delay:
-                await asyncio.sleep(response.delay)
-            return response
+                return self._handler.handle(request)
+            return await self._threads.run(self._handler.handle, request)
         except TimeoutError:
             return self._handler.gave_up(request, _LATE)
+        except StoreError as error:
+            return self._handler.gave_up(request, str(error))
         except asyncio.CancelledError:
-            return self._handler.gave_up(request, "the server ends")
+            return self._handler.gave_up(request, _ENDS)
+
+    async def deliver(self, response: Response, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send `response` when its time has come, or let it perish as it says."""
+        try:
+            if response.delay:
+                await pause(scope, response.delay)
+        except asyncio.CancelledError:
+            response = self._handler.gave_up(request, _ENDS)
+        if response.transport in {"reset", "truncate"}:
+            await _break_off(scope, receive, send, response)
+        else:
+            body = b"" if response.transport == "empty" else response.body
+            await send(_start(response, len(body)))
+            await send({"type": "http.response.body", "body": body})
 
 
-_LATE = "the store did not answer in time"
+async def _live(receive: Receive, send: Send) -> None:
+    """Agree to a server's beginning and end: there is nothing to do."""
+    while (event := (await receive())["type"]) != "lifespan.shutdown":
+        await send({"type": f"{event}.complete"})
+    await send({"type": f"{event}.complete"})
+
+
+_LATE, _ENDS = "the store did not answer in time", "the server ends"
 
 
 async def _failed(_request: Any, error: Exception) -> JSONResponse:
@@ -131,17 +153,8 @@ async def _too_large(_request: Any, error: Exception) -> JSONResponse:
     return error.response()
 
 
-async def _send(send: Send, response: Response) -> None:
-    body = b"" if response.transport == "empty" else response.body
-    await _start(send, response, len(body))
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _start(send: Send, response: Response, length: int) -> None:
-    headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
-    if response.status != HTTPStatus.NO_CONTENT:
-        headers.append((b"content-length", str(length).encode()))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+def _start(response: Response, length: int) -> Message:
+    return {"type": "http.response.start", "status": response.status, "headers": fields(response, length)}
 
 
 async def _break_off(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
@@ -153,7 +166,7 @@ async def _break_off(scope: Scope, receive: Receive, send: Send, response: Respo
         )
     transport: asyncio.Transport = extension["transport"]
     if response.transport == "truncate":
-        await _start(send, response, len(response.body))
+        await send(_start(response, len(response.body)))
         half = response.body[: len(response.body) // 2]
         await send({"type": "http.response.body", "body": half, "more_body": True})
         transport.close()

@@ -35,6 +35,7 @@ from orderfsm.mock.stores.store import StoreError
 from orderfsm.trace import Outcome
 
 from .connection import read_body
+from .port import is_ending, pause
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -51,10 +52,10 @@ if TYPE_CHECKING:
     from orderfsm.trace import Line
 
 SHOWN_ORDERS = 100
-"""How many orders the page lists."""
+"""How many orders a page of a list has."""
 
-FILTERED_ORDERS = 1000
-"""Among how many of the newest orders a state is looked for."""
+LONGEST_PAGE = 12
+"""How many digits the number of a page may have."""
 
 SHOWN_LINES = 200
 """How many lines of an order's history the page lists."""
@@ -88,14 +89,15 @@ _HEADERS = {
 class Kind:
     """What is listed together: the orders or the instances of a service, under which path, and what is shown of one.
 
-    `state_key` is the parameter by which their list is asked for those in one state.
+    `state_key` and `page_key` are the parameters by which their list is asked for those in one state, and for a page.
     """
 
     path: str
     state_key: str
+    page_key: str
     column: str
     engine: Engine
-    latest: Callable[[int], list[Record]]
+    latest: Callable[..., list[Record]]
     order: Callable[[Any], Record]
     fields: Callable[[Record], dict[str, Any]]
 
@@ -109,18 +111,30 @@ class Kind:
         """What the ids of elements begin with that are about one of them."""
         return self.path.removesuffix("s")
 
-    def listed(self, state: str | None) -> Listed:
-        """The newest of them, or of those in `state`; `InvalidValue` if that is no state of their table."""
+    def listed(self, asked: Mapping[str, str | None]) -> Listed:
+        """A page of them, or of those in one state, newest first; of pages that are not there the last.
+
+        `InvalidValue` if what is asked for is no state of their table, or no number of a page.
+        """
+        state, page = asked.get(self.state_key), asked.get(self.page_key) or "1"
         filtered = None if state is None else self.lifecycle.state(state)  # type: ignore[arg-type]
-        newest = self.latest(SHOWN_ORDERS if filtered is None else FILTERED_ORDERS)
-        records = [record for record in newest if filtered is None or record.state == filtered][:SHOWN_ORDERS]
+        if not (page.isascii() and page.isdigit() and len(page) <= LONGEST_PAGE and int(page)):
+            raise InvalidValue(self.page_key, page, ["a number from 1"])
+        states = None if filtered is None else [filtered]
+        count = self.engine.count(states)
+        pages = max(-(-count // SHOWN_ORDERS), 1)
+        number = min(int(page), pages)
+        first = (number - 1) * SHOWN_ORDERS
         return Listed(
             kind=self,
             noun=self.lifecycle.noun,
             nothing=self.lifecycle.name_of(None),
             count=self.engine.count(),
-            orders=[self.fields(record) for record in records],
-            looked_at=None if filtered is None else len(newest),
+            orders=[self.fields(record) for record in self.latest(SHOWN_ORDERS, states, first)],
+            first=first + 1,
+            number=number,
+            pages=pages,
+            among=count,
             states=self.engine.found(),
             terminal=_terminal(self.lifecycle),
             filtered=filtered,
@@ -129,17 +143,28 @@ class Kind:
 
 @attrs.frozen(kw_only=True)
 class Listed:
-    """A list of the newest orders of a kind: all of them, or those in the state `filtered` among `looked_at`."""
+    """The page `number` of a list of orders of a kind, of which `first` is its first, as people count.
+
+    That is of all `count` of them, or of those in the state `filtered`: `among` so many, on so many `pages`.
+    """
 
     kind: Kind
     noun: str
     nothing: str
     count: int
     orders: list[dict[str, Any]]
-    looked_at: int | None
+    first: int
+    number: int
+    pages: int
+    among: int
     states: list[State]
     terminal: set[State | None]
     filtered: State | None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """By which parameters one gets here."""
+        return {self.kind.state_key: self.filtered, self.kind.page_key: self.number if self.number > 1 else None}
 
 
 @attrs.frozen(kw_only=True)
@@ -164,8 +189,8 @@ def kinds(service: Service) -> tuple[Kind, ...]:
     """The orders and the instances of a service."""
     engine, shown = service.instances, partial(_instance_fields, service)
     return (
-        Kind("orders", "state", "Package", service.engine, service.latest, service.order, _fields),
-        Kind("instances", "instance_state", "Words", engine, engine.latest, engine.order, shown),
+        Kind("orders", "state", "page", "Package", service.engine, service.latest, service.order, _fields),
+        Kind("instances", "instance_state", "instance_page", "Words", engine, engine.latest, engine.order, shown),
     )
 
 
@@ -175,22 +200,15 @@ def kind_of(service: Service, order_id: Id) -> Kind:
     return next(kind for kind in kinds(service) if kind.engine is engine)
 
 
-def page(
-    service: Service,
-    *,
-    order_id: Id | None = None,
-    state: str | None = None,
-    instance_state: str | None = None,
-    problem: str = "",
-) -> str:
+def page(service: Service, *, order_id: Id | None = None, problem: str = "", **asked: str | None) -> str:
     """The page as HTML, with the order or the instance that was chosen.
 
-    It lists the orders in `state` alone and the instances in `instance_state` alone (None: in any). Raises
-    `InvalidValue` if one of these is not a state of its table.
+    It lists the orders that are `asked` for, by `state` (None: in any) and `page`, and the instances, by
+    `instance_state` and `instance_page`. Raises `InvalidValue` if one of these is no state of its table, or no number.
     """
     revision = service.revision()
     orders, instances = kinds(service)
-    lists = (orders.listed(state), instances.listed(instance_state))
+    lists = (orders.listed(asked), instances.listed(asked))
     chosen = None if order_id is None else choose(service, order_id)
     default = kind_of(service, order_id) if order_id is not None else orders
     return _TEMPLATE.render(
@@ -206,7 +224,7 @@ def page(
         faults=[_fault(rule) for rule in service.fault_rules()],
         problem=problem,
         moment=_moment,
-        link=partial(_link, order_id, {listed.kind.state_key: listed.filtered for listed in lists}),
+        link=partial(_link, order_id, lists[0].asked | lists[1].asked),
     )
 
 
@@ -376,13 +394,13 @@ def _moment(seconds: float | None) -> str:
     return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _link(chosen: Id | None, filtered: dict[str, State | None], **other: Any) -> str:
-    """The address of this page with another `order`, or other states by the keys of their lists."""
+def _link(chosen: Id | None, asked: dict[str, Any], **other: Any) -> str:
+    """The address of this page with another `order`, or with other parameters of its lists."""
     order_id = other.pop("order", chosen)
     path = (
         "/" if order_id is None else f"/dashboard/{'instances' if isinstance(order_id, str) else 'orders'}/{order_id}"
     )
-    query = urlencode({key: state for key, state in {**filtered, **other}.items() if state is not None})
+    query = urlencode({key: value for key, value in {**asked, **other}.items() if value is not None})
     return f"{path}?{query}" if query else path
 
 
@@ -435,11 +453,11 @@ class _Pages:
     run: Callable[..., Awaitable[Any]]
 
     async def home(self, request: Request) -> Response:
-        answer: Response = await self.run(self._page, None, _states(request))
+        answer: Response = await self.run(self._page, None, _asked(request))
         return answer
 
     async def order(self, request: Request) -> Response:
-        answer: Response = await self.run(self._page, request.path_params["id"], _states(request))
+        answer: Response = await self.run(self._page, request.path_params["id"], _asked(request))
         return answer
 
     async def happen(self, request: Request) -> Response:
@@ -457,7 +475,7 @@ class _Pages:
     async def _revisions(self, request: Request) -> AsyncIterator[str]:
         yield "retry: 500\n\n"
         last = None
-        while not await request.is_disconnected():
+        while not (is_ending(request.scope) or await request.is_disconnected()):
             try:
                 revision = await self.run(self.service.revision)
             except (StoreError, TimeoutError):
@@ -465,13 +483,13 @@ class _Pages:
             if revision != last:
                 yield f"data: {revision}\n\n"
                 last = revision
-            await asyncio.sleep(POLL)
+            await pause(request.scope, POLL)
 
     def _page(
-        self, order_id: Id | None, states: Mapping[str, str | None] = _ANY, problem: str = "", status: int = 200
+        self, order_id: Id | None, asked: Mapping[str, str | None] = _ANY, problem: str = "", status: int = 200
     ) -> Response:
         try:
-            body = page(self.service, order_id=order_id, **states, problem=problem)
+            body = page(self.service, order_id=order_id, problem=problem, **asked)
         except InvalidValue as error:
             body, status = page(self.service, order_id=order_id, problem=str(error)), 400
         return HTMLResponse(body, status, _HEADERS)
@@ -488,9 +506,9 @@ class _Pages:
         return RedirectResponse(_link(order_id, {}), 303)
 
 
-def _states(request: Request) -> dict[str, str | None]:
-    """The states that the lists are asked for."""
-    return {key: request.query_params.get(key) or None for key in ("state", "instance_state")}
+def _asked(request: Request) -> dict[str, str | None]:
+    """The states and the pages that the lists are asked for."""
+    return {key: request.query_params.get(key) or None for key in ("state", "page", "instance_state", "instance_page")}
 
 
 class _Stream(StreamingResponse):

@@ -14,7 +14,7 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import wait
 from random import Random
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import attrs
 
@@ -30,7 +30,8 @@ from orderfsm.tables.api import RATE_LIMITS
 
 from .app import create_app, create_control_app
 from .connection import Limits
-from .server import LOOPBACK, configured
+from .port import Port, served
+from .server import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -129,11 +130,11 @@ def _serve(settings: Settings, stop: threading.Event) -> None:
             service.put_package(product_code, total)
         workers = None
         if settings.workers == 1:
-            stack.enter_context(_in_thread(create_app(service), api, settings.connections))
+            stack.enter_context(served(create_app(service), api, settings.connections))
         else:
             workers = stack.enter_context(_Workers(settings, api, stop))
         control_app = create_control_app(service, exposed=settings.expose_control)
-        stack.enter_context(_in_thread(control_app, control, settings.connections))
+        stack.enter_context(served(control_app, control, settings.connections))
         if not stop.is_set():
             print(json.dumps({"api": _url(api), "control": _url(control)}), flush=True)
         stop.wait()
@@ -215,19 +216,6 @@ def _listener(host: str, port: int) -> Iterator[socket.socket]:
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-@contextmanager
-def _in_thread(app: Any, listener: socket.socket, limits: Limits) -> Iterator[None]:
-    """Serve `app` from a thread."""
-    server = configured(app, limits)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 class _NoWorkers(OrderFSMError):
@@ -338,7 +326,7 @@ def _work(settings: Settings, listener: socket.socket, news: Connection) -> None
     """One worker: serve until told to end, or until the parent is gone."""
     try:
         service = _service(settings)
-        server = configured(create_app(service), settings.connections)
+        port = Port(create_app(service), settings.connections)
     except Exception as error:  # noqa: BLE001  (the parent says it)
         news.send((False, " ".join(f"{type(error).__name__}: {error}".split())))
         raise SystemExit(1) from None
@@ -347,10 +335,10 @@ def _work(settings: Settings, listener: socket.socket, news: Connection) -> None
     def follow_the_parent() -> None:
         if parent is not None:
             parent.join()
-        server.should_exit = True
+        port.end()
         _end_by(END_TIMEOUT)
 
     threading.Thread(target=follow_the_parent, daemon=True).start()
     news.send((True, "it ended without a word"))
-    server.run(sockets=[listener])
+    port.run(sockets=[listener])
     service.store.close()

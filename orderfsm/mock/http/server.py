@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 import attrs
-import uvicorn
 
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue, OrderFSMError
@@ -21,14 +19,14 @@ from orderfsm.tables.orders import State
 from orderfsm.wire import parse_states
 
 from .app import create_app, create_control_app
-from .connection import Limits, protocol
+from .port import served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import timedelta
 
     from alibabacloud_cas20200407.client import Client
-    from starlette.applications import Starlette
+    from starlette.types import ASGIApp
 
     from orderfsm.identity import Id
     from orderfsm.mock.clock import Clock
@@ -274,33 +272,7 @@ def mock_cas(
         yield Server(api, control, service, bought, next(iter((options.get("keys") or {}).items()), ANY_KEY))
 
 
-def configured(app: Starlette, limits: Limits | None = None) -> uvicorn.Server:
-    """The uvicorn server for one of our applications: quiet, with limits, and with the extension that faults need."""
-    limits = Limits() if limits is None else limits
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=protocol(limits),
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=limits.idle,
-            timeout_graceful_shutdown=1,
-        )
-    )
-
-
 @contextmanager
-def _serve(app: Starlette) -> Iterator[str]:
-    listener = socket.create_server((LOOPBACK, 0))
-    server = configured(app)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="orderfsm mock", daemon=True)
-    thread.start()
-    try:
+def _serve(app: ASGIApp) -> Iterator[str]:
+    with socket.create_server((LOOPBACK, 0)) as listener, served(app, listener):
         yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()

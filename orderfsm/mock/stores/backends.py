@@ -8,25 +8,30 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from .schema import COUNTERS, DRAWS, HISTORY, HITS, NONCES, ORDER_IDS, ORDERS, PACKAGES, SETTINGS, TABLES
+from .schema import BLOCKS, COUNTERS, DRAWS, HISTORY, HITS, NONCES, ORDER_IDS, ORDERS, PACKAGES, SETTINGS, TABLES, WHOLE
+from .statements import FEW, Search
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .compiled import Parameters
 
 
 @attrs.frozen
 class Backend:
     """A kind of database: how to begin a transaction, and what to say before and after the tables are created.
 
-    `alone` shuts other writers out of a transaction. The other fields are statements.
+    `alone` shuts other writers out of a transaction, `forgetting` follows on all orders' removal. `search` says how a
+    keyword is looked for, with the parameters for that. The other fields are statements.
     """
 
     begin: str
     before_creation: tuple[str, ...]
     after_creation: tuple[str, ...]
     alone: tuple[str, ...]
+    forgetting: tuple[str, ...]
     tables: tuple[sa.Table, ...]
-    contains: sa.ColumnElement[bool]
+    search: Callable[[str], tuple[Search, Parameters]]
     order_id: Any
     begin_order: Any
     draw: Any
@@ -53,9 +58,9 @@ def _upserts(insert: Callable[[sa.Table], Any]) -> dict[str, Any]:
     hit = hit.on_conflict_do_update(index_elements=["name"], set_={"hits": hits, "period": hit.excluded.period})
     begin_order = insert(ORDERS).inline().on_conflict_do_nothing(index_elements=["id"])
     return {
-        "begin_order": begin_order.execution_options(preserve_rowcount=True),
+        "begin_order": begin_order,
         "buy": buy.returning(*PACKAGES.c),
-        "nonce": nonce.execution_options(preserve_rowcount=True),
+        "nonce": nonce,
         "hit": hit.returning(HITS.c.hits),
         "setting": insert(SETTINGS).inline().on_conflict_do_nothing(index_elements=["name"]),
     }
@@ -70,27 +75,68 @@ def counted(name: str, by: Any = 1) -> Any:
 # In SQLite each line of the history is a change; what changes without a line, or takes the lines away, is counted.
 LINES = sa.func.coalesce(sa.select(sa.func.max(HISTORY.c.seq)).scalar_subquery(), 0)
 
+# The index by which SQLite finds a keyword: of each order's domain all that are three letters in a row.
+GRAMS = sa.table("grams", sa.column("rowid", sa.Integer))
+_GRAM, _MOST_GRAMS = 3, 12
+
+_MATCH = sa.text("grams MATCH :grams")
+
+_CONTAINS = sa.func.instr(ORDERS.c.domain, sa.bindparam("keyword")) > 0
+_SCAN = Search(ORDERS, _CONTAINS)
+_INDEXED = Search(
+    ORDERS.join(GRAMS, GRAMS.c.rowid == ORDERS.c.id),
+    sa.and_(_MATCH, _CONTAINS),
+    sa.select(GRAMS.c.rowid).where(_MATCH).limit(FEW + 1),
+    _SCAN,
+)
+_POSITIONED = Search(ORDERS, sa.func.strpos(ORDERS.c.domain, sa.bindparam("keyword", type_=sa.Text)) > 0)
+
+
+def _in_sqlite(keyword: str) -> tuple[Search, Parameters]:
+    """By the index, if the keyword is long enough: what has some of its letters is then looked at."""
+    if len(keyword) < _GRAM:
+        return _SCAN, {"keyword": keyword}
+    starts = [*range(0, len(keyword) - _GRAM, _GRAM), len(keyword) - _GRAM][:_MOST_GRAMS]
+    grams = (keyword[at : at + _GRAM].replace('"', '""') for at in starts)
+    return _INDEXED, {"keyword": keyword, "grams": " ".join(f'"{gram}"' for gram in grams)}
+
+
+def _in_postgresql(keyword: str) -> tuple[Search, Parameters]:
+    return _POSITIONED, {"keyword": keyword}
+
+
+def _counts(by: int, row: str) -> str:
+    """What counts an order in its state and its blocks, in a trigger of SQLite in which it is `row`."""
+    parts = [f"({row}.state, {WHOLE}, 0, {by})"]
+    parts += [f"({row}.state, {bits}, {row}.id >> {bits}, {by})" for bits in BLOCKS]
+    return f"INSERT INTO tally VALUES {', '.join(parts)} ON CONFLICT DO UPDATE SET number = number + ({by});"  # noqa: S608
+
+
+_INDEX_NEW = "INSERT INTO grams (rowid, domain) VALUES (new.id, new.domain);"
+_UNINDEX_OLD = "INSERT INTO grams (grams, rowid, domain) VALUES ('delete', old.id, old.domain);"
+
 SQLITE = Backend(
     begin="BEGIN IMMEDIATE",
     before_creation=(),
     after_creation=(
         """
-        CREATE TRIGGER order_begun AFTER INSERT ON orders
-        BEGIN
-            INSERT INTO tally VALUES (new.state, 0, 1) ON CONFLICT DO UPDATE SET number = number + 1;
-        END
+        CREATE VIRTUAL TABLE grams USING
+        fts5(domain, content='', columnsize=0, detail=none, tokenize='trigram case_sensitive 1')
         """,
-        """
+        f"CREATE TRIGGER order_begun AFTER INSERT ON orders BEGIN {_counts(+1, 'new')} {_INDEX_NEW} END",
+        f"""
+        CREATE TRIGGER order_renamed AFTER UPDATE OF domain ON orders WHEN new.domain <> old.domain
+        BEGIN {_UNINDEX_OLD} {_INDEX_NEW} END
+        """,
+        f"""
         CREATE TRIGGER order_moved AFTER UPDATE OF state ON orders WHEN new.state <> old.state
-        BEGIN
-            UPDATE tally SET number = number - 1 WHERE state = old.state;
-            INSERT INTO tally VALUES (new.state, 0, 1) ON CONFLICT DO UPDATE SET number = number + 1;
-        END
+        BEGIN {_counts(-1, "old")} {_counts(+1, "new")} END
         """,
     ),
     alone=(),
+    forgetting=("INSERT INTO grams (grams) VALUES ('delete-all')",),
     tables=tuple(TABLES.sorted_tables),
-    contains=sa.func.instr(ORDERS.c.domain, sa.bindparam("keyword")) > 0,
+    search=_in_sqlite,
     order_id=counted("order_ids"),
     draw=counted("draws"),
     revision=sa.select(COUNTERS.c.value + LINES).where(COUNTERS.c.name == "changes"),
@@ -111,11 +157,11 @@ POSTGRESQL = Backend(
         DECLARE mine integer := pg_backend_pid() % 64;
         BEGIN
             IF TG_OP = 'UPDATE' THEN
-                INSERT INTO tally VALUES (OLD.state, mine, -1)
-                    ON CONFLICT (state, part) DO UPDATE SET number = tally.number - 1;
+                INSERT INTO tally VALUES (OLD.state, 0, mine, -1)
+                    ON CONFLICT (state, level, part) DO UPDATE SET number = tally.number - 1;
             END IF;
-            INSERT INTO tally VALUES (NEW.state, mine, 1)
-                ON CONFLICT (state, part) DO UPDATE SET number = tally.number + 1;
+            INSERT INTO tally VALUES (NEW.state, 0, mine, 1)
+                ON CONFLICT (state, level, part) DO UPDATE SET number = tally.number + 1;
             RETURN NULL;
         END $$
         """,
@@ -125,9 +171,10 @@ POSTGRESQL = Backend(
             WHEN (NEW.state <> OLD.state) EXECUTE FUNCTION count_order()
         """,
     ),
+    forgetting=(),
     alone=("LOCK TABLE orders, tally, history, packages, faults, shared IN EXCLUSIVE MODE",),
     tables=tuple(table for table in TABLES.sorted_tables if table is not COUNTERS),
-    contains=sa.func.strpos(ORDERS.c.domain, sa.bindparam("keyword", type_=sa.Text)) > 0,
+    search=_in_postgresql,
     order_id=sa.select(ORDER_IDS.next_value()),
     draw=sa.select(DRAWS.next_value()),
     revision=sa.text(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-import attrs
 from sqlalchemy import exc
 
 from orderfsm.invalid import OrderFSMError
@@ -15,14 +14,17 @@ from orderfsm.invalid import OrderFSMError
 from .store import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     import sqlalchemy as sa
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
     from orderfsm.errors import ServiceError
 
-    Parameters = Mapping[str, Any]
+    from .compiled import Compiler, Parameters
+
+NONE: Parameters = {}
+"""No parameters."""
 
 
 class Undone(Exception):
@@ -33,33 +35,61 @@ class Undone(Exception):
         self.error = error
 
 
-@attrs.frozen
 class Connection:
-    """A connection as SQLAlchemy sees it, and as the driver does, where to begin and end a transaction costs little."""
+    """A connection as SQLAlchemy sees it, and as the driver does, by which all goes that has to be fast."""
 
-    sql: sa.Connection
-    raw: DBAPIConnection
+    def __init__(self, sql: sa.Connection, raw: DBAPIConnection, compiler: Compiler) -> None:
+        self.sql = sql
+        self.raw = raw
+        self._compiler = compiler
+        self._cursor: Any = raw.cursor()
 
     def say(self, *statements: str) -> None:
         """Say to the database what has no parameters and no answer."""
         for statement in statements:
-            self.raw.cursor().execute(statement)
+            self._cursor.execute(statement)
 
-    def all(self, statement: Any, parameters: Parameters | None = None) -> Sequence[Any]:
-        """What `statement` finds."""
-        return self.sql.execute(statement, parameters).fetchall()
+    def all(self, statement: Any, parameters: Parameters = NONE) -> Sequence[Any]:
+        """What `statement` finds, rows as tuples."""
+        found: Sequence[Any] = self._executed(statement, parameters).fetchall()
+        return found
 
-    def first(self, statement: Any, parameters: Parameters | None = None) -> Any:
+    def first(self, statement: Any, parameters: Parameters = NONE) -> Any:
         """The first row that `statement` finds, or None."""
-        return self.sql.execute(statement, parameters).first()
+        rows = self.all(statement, parameters)
+        return rows[0] if rows else None
 
-    def scalar(self, statement: Any, parameters: Parameters | None = None) -> Any:
+    def scalar(self, statement: Any, parameters: Parameters = NONE) -> Any:
         """The one value that `statement` answers."""
-        return self.sql.execute(statement, parameters).scalar_one()
+        row = self.first(statement, parameters)
+        if row is None:
+            raise LookupError("no row was found where one must be")
+        return row[0]
 
-    def change(self, statement: Any, parameters: Parameters | Sequence[Parameters] | None = None) -> int:
+    def change(self, statement: Any, parameters: Parameters = NONE) -> int:
         """How many rows `statement` changed."""
-        return self.sql.execute(statement, parameters).rowcount
+        return int(self._executed(statement, parameters).rowcount)
+
+    @contextmanager
+    def at_one_time(self) -> Iterator[None]:
+        """What is read in the block is as of one moment; for SQLite."""
+        if self.raw.in_transaction:
+            yield
+            return
+        self.say("BEGIN")
+        yield
+        self.say("COMMIT")
+
+    def close(self) -> None:
+        """End it, whatever state it is in. In SQLite a row that was not fetched would keep it, and its locks, alive."""
+        with suppress(self.raw.Error):
+            self._cursor.close()
+        self.sql.invalidate()
+        self.sql.close()
+
+    def _executed(self, statement: Any, parameters: Parameters) -> Any:
+        compiled = self._compiler(statement, parameters)
+        return self._cursor.execute(compiled.text, compiled.bound(parameters), **compiled.options)
 
 
 class File:
@@ -90,8 +120,9 @@ class Connections:
     or whom the database fails, gets a `StoreError`.
     """
 
-    def __init__(self, engine: sa.Engine, number: int, patience: float, file: File | None) -> None:
+    def __init__(self, engine: sa.Engine, compiler: Compiler, number: int, patience: float, file: File | None) -> None:
         self._engine = engine
+        self._compiler = compiler
         self._file = file
         self._number = number
         self._patience = patience
@@ -118,8 +149,7 @@ class Connections:
                 self._idle.append(connection)
                 raise
             except BaseException as error:
-                connection.sql.invalidate()
-                connection.sql.close()
+                connection.close()
                 self.close()  # if the server went away, they are lost too
                 if isinstance(error, self._errors) and not isinstance(error, OrderFSMError):
                     raise StoreError(_reason(error)) from error
@@ -143,14 +173,12 @@ class Connections:
             sql = self._engine.connect()
             raw = sql.connection.dbapi_connection
             assert raw is not None
-            return Connection(sql, raw)
+            return Connection(sql, raw, self._compiler)
 
     def close(self) -> None:
         """Close those that are not lent."""
         while self._idle:
-            connection = self._taken()
-            connection.sql.invalidate()
-            connection.sql.close()
+            self._taken().close()
 
 
 def _reason(error: BaseException) -> str:

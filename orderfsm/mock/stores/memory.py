@@ -10,7 +10,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sortedcontainers import SortedList
+from sortedcontainers import SortedDict, SortedList
 
 from orderfsm.errors import NotFoundPackage, NotRemainCount
 from orderfsm.mock.records import Package
@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from orderfsm.mock.records import Happening, Record
     from orderfsm.rows import State
 
+    from .store import Together
+
 
 class MemoryStore:
     """A store in memory, for one process; safe between threads."""
 
     blocking = False
+    together: Together | None = None
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -38,8 +41,8 @@ class MemoryStore:
         self._draws = count()
         self._faults = count(1)
         self._revision = 0
-        self._nonces: set[str] = set()
-        self._expiring: SortedList[tuple[float, str]] = SortedList()
+        self._nonces: dict[str, float] = {}  # until when each is remembered
+        self._expiring: SortedDict[float, list[str]] = SortedDict()  # the same by that time
         self._hits: dict[str, tuple[int, int]] = {}
         self._settings: dict[str, str] = {}
         self._completions = ""
@@ -239,14 +242,21 @@ class MemoryStore:
 
     def remember_nonce(self, nonce: str, until: float) -> bool:
         with self._lock:
-            if nonce in self._nonces:
-                return False
-            self._nonces.add(nonce)
-            self._expiring.add((until, nonce))
             now = time.time()
-            while self._expiring and self._expiring[0][0] < now:
-                self._nonces.remove(self._expiring.pop(0)[1])
+            if self._nonces.get(nonce, 0.0) >= now:
+                return False
+            self._nonces[nonce] = until
+            if until not in self._expiring:
+                self._forget_nonces(now)
+                self._expiring[until] = []
+            self._expiring[until].append(nonce)
             return True
+
+    def _forget_nonces(self, now: float) -> None:
+        while self._expiring and self._expiring.keys()[0] < now:
+            for nonce in self._expiring.popitem(0)[1]:
+                if self._nonces.get(nonce, now) < now:
+                    del self._nonces[nonce]
 
     def hit(self, key: str, window: int) -> int:
         with self._lock:

@@ -65,7 +65,7 @@ def engine_of(url: URL, patience: float) -> sa.Engine:
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise InvalidValue("SQLite", sqlite3.sqlite_version, [f"{'.'.join(map(str, _OLDEST_SQLITE))} or newer"])
     engine = sa.create_engine(
-        url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool, connect_args={"timeout": patience}
+        url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool, connect_args={"timeout": patience}, paramstyle="named"
     )
     # What is committed is in SQLite's log, and outlives the process; if the machine dies, the last may be lost.
     event.listen(engine, "connect", partial(_say_at_first, "PRAGMA synchronous=NORMAL"))
@@ -90,10 +90,10 @@ def prepare(connection: Connection, backend: Backend, shown: str, identity: Iden
         found = connection.first(SCHEMA_VERSION) if ours else None
         if found is None:
             raise InvalidValue(f"tables in {shown}", ", ".join(sorted(names)), ["none", "those of orderfsm"])
-        if found.value != SCHEMA:
-            raise InvalidValue(f"schema version of {shown}", found.value, [SCHEMA])
+        if found[0] != SCHEMA:
+            raise InvalidValue(f"schema version of {shown}", found[0], [SCHEMA])
         identified = connection.first(IDENTIFIED)
-        key = ORDER_LIFECYCLE.identity.key if identified is None else identified.value
+        key = ORDER_LIFECYCLE.identity.key if identified is None else identified[0]
         if key != identity.key:
             raise InvalidValue(f"ids in {shown}", key, [f"{identity.key}, as the table has them"])
     else:
@@ -108,7 +108,8 @@ def _create(connection: Connection, backend: Backend, identity: Identity) -> Non
     connection.change(sa.insert(META), {"name": IDS_NAME, "value": identity.key})
     connection.change(sa.insert(SHARED), {"id": 1, "clock_offset": 0.0, "completions": "", "faults_revision": 0})
     if COUNTERS in backend.tables:
-        connection.change(sa.insert(COUNTERS), [{"name": n, "value": first} for n, first in FIRST_VALUES.items()])
+        for name, first in FIRST_VALUES.items():
+            connection.change(sa.insert(COUNTERS), {"name": name, "value": first})
 
 
 def write_ahead(connection: Connection, patience: float) -> None:
@@ -116,8 +117,10 @@ def write_ahead(connection: Connection, patience: float) -> None:
     deadline = time.monotonic() + patience
     while True:
         try:
-            return connection.say("PRAGMA journal_mode=WAL")
+            connection.raw.cursor().execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError:
             if time.monotonic() > deadline:
                 raise
-        time.sleep(0.01)
+            time.sleep(0.01)
+        else:
+            return

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
 
 from orderfsm.identity import MAX_ID
 from orderfsm.invalid import InvalidValue
 from orderfsm.mock.faults import Fault
 from orderfsm.mock.records import Happening, Package, Record
 
-from .schema import COPIED
+from .schema import COPIED, Verbatim
 from .store import FIRST_ID
 
 if TYPE_CHECKING:
@@ -23,6 +27,14 @@ if TYPE_CHECKING:
     from orderfsm.identity import Id, Identity
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
+
+
+_VERBATIM = tuple(name for name, column in COPIED.items() if isinstance(column.type, Verbatim))
+_FLAGS = tuple(name for name, column in COPIED.items() if isinstance(column.type, sa.Boolean))
+_WRITTEN = ("state", "previous", "domains", "tags")
+_CHANGING = (*_WRITTEN, *(name for name in COPIED if name != "version"))
+_values = attrgetter(*_CHANGING)
+_NO_TAGS = "[]"
 
 
 class Rows:
@@ -60,14 +72,19 @@ class Rows:
         """The order of a row of `orders`."""
         number, state, previous, _, domains, tags, *copied = row
         order_id = self.id_of(number, state)
+        fields = dict(zip(COPIED, copied, strict=True))
+        for name in _VERBATIM:
+            fields[name] = Verbatim.read(fields[name])
+        for name in _FLAGS:
+            fields[name] = bool(fields[name])
         return Record(
             id=order_id,
             made_of=number if isinstance(order_id, str) else None,
             state=self._members[state],
             previous=None if previous is None else self._members[previous],
-            domains=tuple(json.loads(domains)),
-            tags=tuple((key, value) for key, value in json.loads(tags)),
-            **dict(zip(COPIED, copied, strict=True)),
+            domains=_texts_of(domains),
+            tags=() if tags == _NO_TAGS else tuple((key, value) for key, value in json.loads(tags)),
+            **fields,
         )
 
     def happening(self, row: Sequence[Any]) -> Happening:
@@ -75,18 +92,32 @@ class Rows:
         at, number, trigger, code, state, new_number = row
         read = None if state is None else self._members[state]
         begun = None if new_number is None else self.id_of(new_number, trigger)
-        return Happening(at, self.id_of(number, trigger), self._members[trigger], code, read, begun)
+        return Happening(at, self.id_of(number, trigger), self._members[trigger], Verbatim.read(code), read, begun)
 
     def row_of(self, record: Record) -> dict[str, Any]:
         """The row of an order."""
         row = {name: getattr(record, name) for name in COPIED}
         row["id"] = record.number
-        row["state"] = self.text(record.state)
-        row["previous"] = None if record.previous is None else self.text(record.previous)
-        row["domain"] = searchable(",".join(record.domains))
-        row["domains"] = json.dumps(record.domains)
-        row["tags"] = json.dumps(record.tags)
+        for field in _WRITTEN:
+            row |= self._columns_of(record, field)
         return row
+
+    def changes_of(self, old: Record, new: Record) -> dict[str, Any]:
+        """What stands in the row of `new` and not in that of `old`, but for the version."""
+        changes: dict[str, Any] = {}
+        for field, was, now in zip(_CHANGING, _values(old), _values(new), strict=True):
+            if was is not now:
+                changes |= self._columns_of(new, field) if field in _WRITTEN else {field: now}
+        return changes
+
+    def _columns_of(self, record: Record, field: str) -> dict[str, Any]:
+        """The columns of a field that does not stand in the row as it is."""
+        if field == "domains":
+            return {"domain": searchable(",".join(record.domains)), "domains": json.dumps(record.domains)}
+        if field == "tags":
+            return {"tags": json.dumps(record.tags) if record.tags else _NO_TAGS}
+        member = getattr(record, field)
+        return {field: None if member is None else self.text(member)}
 
     def line_of(self, happening: Happening) -> dict[str, Any]:
         """The row of a line of the history."""
@@ -99,10 +130,10 @@ class Rows:
             "new_order_id": None if begun is None else self.number_of(begun),
         }
 
-    def fault(self, row: Sequence[Any]) -> tuple[int, Fault] | None:
-        """The rule of a row of `faults`, and its number; None of a row without one."""
+    def fault(self, row: Sequence[Any]) -> tuple[int, Fault]:
+        """The rule of a row of `faults`, and its number."""
         number, rule, times = row
-        return None if number is None else (number, Fault.parse(json.loads(rule) | {"Times": times}, *self.lifecycles))
+        return number, Fault.parse(json.loads(rule) | {"Times": times}, *self.lifecycles)
 
     def text(self, member: State | Trigger) -> str:
         """How a state or a trigger stands in a row."""
@@ -132,7 +163,14 @@ class Rows:
 
 def package_of(row: Sequence[Any]) -> Package:
     """The package of a row of `packages`."""
-    return Package(*row)
+    code, total, used, issued = row
+    return Package(str(Verbatim.read(code)), total, used, issued)
+
+
+@lru_cache(maxsize=1000)
+def _texts_of(domains: str) -> tuple[str, ...]:
+    """The domains that stand in a row as JSON; of many orders they are the same."""
+    return tuple(json.loads(domains))
 
 
 def searchable(text: str) -> str:

@@ -9,27 +9,26 @@ import sqlalchemy as sa
 
 from .store import FIRST_ID
 
-SCHEMA = "2"
+SCHEMA = "3"
 """The version of the tables below. A database keeps the one that it was made with; another one is an error."""
 
 
-class Verbatim(sa.types.TypeDecorator[str]):
+class Verbatim(sa.Text):
     """Any text. What a database does not take, NUL and lone surrogates, becomes a backslash and four digits."""
 
-    impl = sa.Text
-    cache_ok = True
+    @staticmethod
+    def written(text: str | None) -> str | None:
+        """`text` as it stands in a row."""
+        if text is None or (text.isascii() and "\\" not in text and "\0" not in text):
+            return text
+        return re.sub("[\0\\\\\ud800-\udfff]", lambda match: f"\\{ord(match[0]):04x}", text)
 
-    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
-        """As it is written."""
-        if value is None or (value.isascii() and "\\" not in value and "\0" not in value):
-            return value
-        return re.sub("[\0\\\\\ud800-\udfff]", lambda match: f"\\{ord(match[0]):04x}", value)
-
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
-        """As it was given."""
-        if value is None or "\\" not in value:
-            return value
-        return re.sub(r"\\([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), value)
+    @staticmethod
+    def read(text: str | None) -> str | None:
+        """What stands in a row as it was given."""
+        if text is None or "\\" not in text:
+            return text
+        return re.sub(r"\\([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), text)
 
 
 TABLES = sa.MetaData()
@@ -80,15 +79,20 @@ _DUE = ORDERS.c.due.is_not(None)
 sa.Index("orders_due", ORDERS.c.under_way, ORDERS.c.due, ORDERS.c.id, sqlite_where=_DUE, postgresql_where=_DUE)
 
 # How many orders are in each state, kept by triggers: to count them would take the longer the more there are. In
-# PostgreSQL each connection counts in a row of its own, as changes would wait for each other in a common one.
+# PostgreSQL each connection counts in a part of its own, as changes would wait for each other in a common one. In
+# SQLite they are also counted by blocks of numbers, large ones and small ones, by which a page far behind is found.
 TALLY = sa.Table(
     "tally",
     TABLES,
     sa.Column("state", sa.Text, primary_key=True),
-    sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),  # WHOLE, or the bits of a block's numbers
+    sa.Column("part", NUMBER, primary_key=True, autoincrement=False),
     sa.Column("number", NUMBER, nullable=False),
     sqlite_with_rowid=False,
 )
+WHOLE = 0
+BLOCKS = (14, 7)
+"""How many bits the numbers of a block differ in: of a large one, and of a small one."""
 
 HISTORY = sa.Table(
     "history",

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from orderfsm.errors import NotFoundPackage, NotRemainCount
+from orderfsm.errors import NotFoundPackage
 from orderfsm.extras import needs
 from orderfsm.identity import MAX_ID
 from orderfsm.invalid import InvalidValue
@@ -24,15 +24,18 @@ with needs("mock"):
 
     from . import statements
     from .backends import LINES, POSTGRESQL, SQLITE, counted
-    from .connections import Connection, Connections, File, Undone
+    from .changes import Change
+    from .compiled import Compiler
+    from .connections import NONE, Connection, Connections, File, Undone
     from .opening import engine_of, parsed_url, prepare, shown_url, write_ahead
+    from .pages import Page
     from .rows import Rows, package_of, searchable
-    from .schema import FAULTS, HISTORY, ORDERS, PACKAGES, SETTINGS, TALLY
+    from .schema import FAULTS, HISTORY, ORDERS, PACKAGES, SETTINGS, TALLY, Verbatim
     from .turn import Turn
+    from .writing import Apart, InTurn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
-    from contextlib import AbstractContextManager
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
@@ -40,8 +43,8 @@ if TYPE_CHECKING:
     from orderfsm.mock.records import Happening, Package, Record
     from orderfsm.rows import State
 
-    from .backends import Backend
-    from .connections import Parameters
+    from .compiled import Parameters
+    from .store import Together
 
 READING, WRITING = 4, 8
 """How many connections a process has at most to read and to write, besides those that stream a history.
@@ -50,8 +53,6 @@ They are apart, so that changes that wait for a lock leave the reads a way.
 """
 
 _PURGE_EVERY = 60  # seconds
-_ATTEMPTS = 20
-_AGAIN = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 
 T = TypeVar("T")
 
@@ -80,10 +81,16 @@ class SQLStore:
         # In SQLite a change waits twice: for its turn, and for those that know no turns.
         self._engine = engine_of(parsed, patience / 2 if on_sqlite else patience)
         file = File(str(parsed.database)) if on_sqlite else None
-        self._reading = Connections(self._engine, READING, patience, file)
-        self._writing = Connections(self._engine, WRITING, patience, file)
+        compiler = Compiler(self._engine.dialect)
+        self._reading = Connections(self._engine, compiler, READING, patience, file)
+        self._writing = Connections(self._engine, compiler, WRITING, patience, file)
         self._turn = Turn(f"{parsed.database}-turn", patience / 2) if on_sqlite else None
-        self._rules: tuple[int, tuple[tuple[int, Fault], ...]] = (-1, ())
+        self.together: Together | None = None
+        self._database: Apart | InTurn = Apart(self._reading, self._writing, self._backend.begin)
+        if self._turn is not None:
+            self._database = InTurn(self._reading, self._writing, self._backend.begin, self._turn)
+            self.together = self._database.together
+        self._shared: tuple[Any, Shared] = (None, Shared())
         self._purge_at = time.monotonic() + _PURGE_EVERY
         self._open(shown_url(parsed))
 
@@ -113,46 +120,27 @@ class SQLStore:
         self, old: Record | None, new: Record | None, begun: Record | None, happened: Iterable[Happening]
     ) -> bool:
         """`old` is there if its version is; the order then gets the next one, even if `new` is None."""
-        lines = [self._rows.line_of(happening) for happening in happened]
-
-        def change(connection: Connection) -> bool:
-            if old is not None:
-                _replace(connection, self._rows, old, new)
-            if begun is not None:
-                _begin(connection, self._backend, self._rows.row_of(begun))
-            if lines:
-                connection.change(statements.TELL, lines)
-            else:
-                self._changed(connection)
-            # Packages last: until the end others wait for them.
-            if old is not None and new is not None:
-                used, issued = new.holds_unit - old.holds_unit, _was_issued(new) - _was_issued(old)
-                _count(connection, old.product_code, used, issued)
-            if begun is not None:
-                used, issued = int(begun.holds_unit), int(_was_issued(begun))
-                _count(connection, begun.product_code, used, issued)
-            return True
-
+        change = Change(self._rows, old, new, begun, happened)
         try:
-            return self._transact(change)
+            if self._backend is POSTGRESQL:
+                done = self._database.write(change.write_at_once)
+                if done is not None:
+                    return done
+            several = change.several or self._backend is POSTGRESQL
+            return self._database.write(partial(change.write, self._backend), several=several)
         except Undone as undone:
             if undone.error is not None:
                 raise undone.error from None
             return False
 
     def select(self, states: Collection[State], keyword: str, offset: int, limit: int) -> tuple[list[Record], int]:
-        """With a keyword it looks at every order."""
+        """With a keyword it counts all that match it: in SQLite by an index, if it has three letters."""
         if not states:
             return [], 0
-        values, contains = self._rows.texts(states), self._backend.contains if keyword else None
-        part = {"limit": min(limit, MAX_ID), "skipped": min(offset, MAX_ID)}
-        sought = {"keyword": searchable(keyword)} if keyword else {}
-        among = {} if keyword else {"after": 0, "most": min(offset + limit, MAX_ID)}
-        asked = {**part, **sought, **among}
-        found = self._all(statements.page(values, contains), asked, lambda row: (self._rows.record(row[:-1]), row[-1]))
-        if not found:
-            return [], self._number(statements.number(values, contains), sought)
-        return [record for record, _ in found], int(found[0][1])
+        search, sought = self._backend.search(searchable(keyword)) if keyword else (None, NONE)
+        page = Page(self._rows.texts(states), min(offset, MAX_ID), min(limit, MAX_ID), search, sought)
+        rows, total = self._database.read(page.in_blocks if self._backend is SQLITE else page.read)
+        return [_made(self._rows.record, row) for row in rows], total
 
     def after(self, states: Collection[State], number: int, limit: int) -> list[Record]:
         return self._listed(states, number, limit)
@@ -172,7 +160,7 @@ class SQLStore:
     def due(self, now: float, kind: type[State] | None = None, *, completions: bool = True) -> list[Id]:
         """At most 100."""
         due = statements.due(self._rows.prefix(kind), completions=completions)
-        return self._all(due, {"now": now}, lambda row: self._rows.id_of(row.id, row.state))
+        return self._all(due, {"now": now}, lambda row: self._rows.id_of(*row))
 
     def history(self, order_id: Id | None = None) -> Iterator[Happening]:
         """By time, then as it was committed. All lines are as of the first one that is taken."""
@@ -209,21 +197,21 @@ class SQLStore:
             self._changed(connection)
             return _made(package_of, connection.first(self._backend.buy, {"code": product_code, "size": total}))
 
-        return self._transact(change)
+        return self._database.write(change, several=True)
 
     # -- what processes share ------------------------------------------------------------------------------------------
 
     def shared(self) -> Shared:
-        shared = self._first(statements.IS_SHARED, {}, tuple)
-        if shared is None:
+        row = self._first(statements.IS_SHARED, NONE, tuple)
+        if row is None:
             raise StoreError("the database is damaged: its row of the table shared is gone")
-        offset, completions, revision = shared
-        known, faults = self._rules
-        if known != revision:
-            rows = self._all(statements.RULES, {}, lambda row: (row[0], self._rows.fault(row[1:])))
-            faults = tuple(rule for _, rule in rows if rule is not None)
-            self._rules = rows[0][0], faults
-        return Shared(offset, faults, completions)
+        known, shared = self._shared
+        if known != row:
+            offset, completions, _ = row
+            rules = self._all(statements.RULES, NONE, self._rows.fault)
+            shared = Shared(offset, tuple(rules), completions)
+            self._shared = row, shared
+        return shared
 
     def advance(self, seconds: float) -> None:
         self._share((statements.ADVANCE, {"seconds": seconds}))
@@ -244,7 +232,7 @@ class SQLStore:
                 connection.change(statement, parameters)
             self._changed(connection)
 
-        self._transact(change)
+        self._database.write(change, several=True)
 
     def take_fault(self, number: int) -> bool:
         times = self._first(statements.TIMES, {"fault": number}, tuple)
@@ -259,7 +247,7 @@ class SQLStore:
             self._changed(connection)
             return True
 
-        return self._transact(change)
+        return self._database.write(change, several=True)
 
     def draw(self) -> int:
         return self._counted(self._backend.draw)
@@ -268,7 +256,7 @@ class SQLStore:
         now = time.time()
         if time.monotonic() > self._purge_at:
             self._purge_at = time.monotonic() + _PURGE_EVERY
-            self._transact(lambda connection: connection.change(statements.FORGET_EXPIRED, {"now": now}))
+            self._changed_by(statements.FORGET_EXPIRED, {"now": now})
         return self._changed_by(self._backend.nonce, {"nonce": nonce, "expires": until, "now": now}) == 1
 
     def hit(self, key: str, window: int) -> int:
@@ -276,7 +264,7 @@ class SQLStore:
 
     def setting(self, name: str, make: Callable[[], str]) -> str:
         """Of several that ask first at the same time each may make one; all get the same."""
-        value = self._first(statements.SETTING, {"setting": name}, lambda row: str(row.value))
+        value = self._first(statements.SETTING, {"setting": name}, _text_of)
         if value is None:
             self._changed_by(self._backend.setting, {"name": name, "value": make()})
             return self.setting(name, make)
@@ -289,11 +277,12 @@ class SQLStore:
             self._changed(connection, LINES + 1)
             for table in (ORDERS, TALLY, HISTORY, PACKAGES, FAULTS):
                 connection.change(sa.delete(table))
+            connection.say(*self._backend.forgetting)
             connection.change(sa.delete(SETTINGS).where(SETTINGS.c.name.startswith(UNTIL_RESET)))
             connection.change(statements.FAULTS_CHANGED)
             connection.change(statements.SET_CLOCK)
 
-        self._transact(change)
+        self._database.write(change, several=True)
 
     def close(self) -> None:
         self._reading.close()
@@ -304,62 +293,36 @@ class SQLStore:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _in_turn(self) -> AbstractContextManager[None]:
-        """Where only one may write at a time, wait for that."""
-        return nullcontext() if self._turn is None else self._turn()
-
     def _all(self, statement: Any, parameters: Parameters, make: Callable[[Any], T]) -> list[T]:
         """What `make` makes of each row that is found."""
-        with self._reading.lend() as connection:
-            rows = connection.all(statement, parameters)
+        rows = self._database.read(lambda connection: connection.all(statement, parameters))
         return [_made(make, row) for row in rows]
 
     def _first(self, statement: Any, parameters: Parameters, make: Callable[[Any], T]) -> T | None:
         """What `make` makes of the first row that is found; None if none is."""
-        with self._reading.lend() as connection:
-            row = connection.first(statement, parameters)
+        row = self._database.read(lambda connection: connection.first(statement, parameters))
         return None if row is None else _made(make, row)
 
-    def _number(self, statement: Any, parameters: Parameters | None = None) -> int:
+    def _number(self, statement: Any, parameters: Parameters = NONE) -> int:
         """The number that is found."""
-        with self._reading.lend() as connection:
-            return int(connection.scalar(statement, parameters))
+        return int(self._database.read(lambda connection: connection.scalar(statement, parameters)))
 
-    def _counted(self, statement: Any, parameters: Parameters | None = None) -> int:
+    def _counted(self, statement: Any, parameters: Parameters = NONE) -> int:
         """The number that a change by one statement answers."""
-        with self._in_turn(), self._writing.lend() as connection:
-            return int(connection.scalar(statement, parameters))
+        return int(self._database.write(lambda connection: connection.scalar(statement, parameters)))
 
     def _changed_by(self, statement: Any, parameters: Parameters) -> int:
         """How many rows one statement changes."""
-        with self._in_turn(), self._writing.lend() as connection:
-            return connection.change(statement, parameters)
+        return self._database.write(lambda connection: connection.change(statement, parameters))
 
     def _changed(self, connection: Connection, by: Any = None) -> None:
         """Let the revision grow, where it would not by itself."""
         if self._backend is SQLITE:
             connection.scalar(self._backend.changed if by is None else counted("changes", by))
 
-    def _transact(self, change: Callable[[Connection], T]) -> T:
-        """What `change` returns, in a transaction: called again if the database asks for that, undone by `Undone`."""
-        for _ in range(_ATTEMPTS - 1):
-            try:
-                return self._attempt(change)
-            except StoreError as error:
-                if getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) not in _AGAIN:
-                    raise
-        return self._attempt(change)
 
-    def _attempt(self, change: Callable[[Connection], T]) -> T:
-        with self._in_turn(), self._writing.lend() as connection:
-            connection.say(self._backend.begin)
-            try:
-                result = change(connection)
-            except Undone:
-                connection.raw.rollback()
-                raise
-            connection.raw.commit()
-            return result
+def _text_of(row: Any) -> str:
+    return str(Verbatim.read(row[0]))
 
 
 def _made(make: Callable[[Any], T], row: Any) -> T:
@@ -368,32 +331,3 @@ def _made(make: Callable[[Any], T], row: Any) -> T:
         return make(row)
     except Exception as error:
         raise StoreError(f"the database is damaged: a row cannot be read ({type(error).__name__}: {error})") from error
-
-
-def _replace(connection: Connection, rows: Rows, old: Record, new: Record | None) -> None:
-    current = {"old_id": old.number, "old_version": old.version}
-    if new is None:
-        replaced = connection.change(statements.TOUCH, current)
-    else:
-        replaced = connection.change(statements.REPLACE, {**rows.row_of(new), "version": old.version + 1, **current})
-    if not replaced:
-        raise Undone
-
-
-def _begin(connection: Connection, backend: Backend, row: Parameters) -> None:
-    if not connection.change(backend.begin_order, row):
-        raise Undone
-
-
-def _was_issued(record: Record) -> bool:
-    return record.issued is not None
-
-
-def _count(connection: Connection, code: str, used: int, issued: int) -> None:
-    """Let `used` more units of a package be held, free ones, and `issued` more of its orders be issued."""
-    if not used and not issued:
-        return
-    counts = {"code": code, "more_used": used, "more_issued": issued}
-    if not connection.change(statements.TAKE if used > 0 else statements.COUNT, counts) and used:
-        known = connection.first(statements.PACKAGE, {"code": code})
-        raise Undone(NotFoundPackage() if known is None else NotRemainCount())

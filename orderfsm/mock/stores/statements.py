@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+import attrs
 import sqlalchemy as sa
 
+from .compiled import PLANNED_ANEW
 from .schema import (
     FAULTS,
     HISTORY,
@@ -20,6 +22,7 @@ from .schema import (
     SETTINGS,
     SHARED,
     TALLY,
+    WHOLE,
 )
 
 _MAX_DUE = 100
@@ -42,15 +45,14 @@ COUNT = sa.update(PACKAGES).where(PACKAGES.c.product_code == sa.bindparam("code"
 COUNT = COUNT.values(
     used=PACKAGES.c.used + sa.bindparam("more_used"), issued=PACKAGES.c.issued + sa.bindparam("more_issued")
 )
-TAKE = COUNT.where(PACKAGES.c.used < PACKAGES.c.total)
+TAKE = COUNT.where(PACKAGES.c.used + sa.bindparam("more_used") <= PACKAGES.c.total)
 
 IS_SHARED = sa.select(SHARED.c.clock_offset, SHARED.c.completions, SHARED.c.faults_revision)
 ADVANCE = sa.update(SHARED).values(clock_offset=SHARED.c.clock_offset + sa.bindparam("seconds"))
 COMPLETE = sa.update(SHARED).values(completions=sa.bindparam("mode"))
 SET_CLOCK = sa.update(SHARED).values(clock_offset=0.0)
 FAULTS_CHANGED = sa.update(SHARED).values(faults_revision=SHARED.c.faults_revision + 1)
-RULES = sa.select(SHARED.c.faults_revision, FAULTS).select_from(SHARED.outerjoin(FAULTS, sa.true()))
-RULES = RULES.order_by(FAULTS.c.number)
+RULES = sa.select(FAULTS).order_by(FAULTS.c.number)
 ADD_FAULT = sa.insert(FAULTS).inline()
 TIMES = sa.select(FAULTS.c.times).where(FAULTS.c.number == sa.bindparam("fault"))
 TAKE_FAULT = sa.update(FAULTS).where(FAULTS.c.number == sa.bindparam("fault"), FAULTS.c.times > 0)
@@ -61,15 +63,30 @@ FORGET_EXPIRED = sa.delete(NONCES).where(NONCES.c.expires < sa.bindparam("now"))
 SETTING = sa.select(SETTINGS.c.value).where(SETTINGS.c.name == sa.bindparam("setting"))
 
 
-def _literal(name: str) -> sa.BindParameter[int]:
-    """A parameter that stands in the statement itself: PostgreSQL plans badly for a limit that it does not know."""
-    return sa.bindparam(name, type_=NUMBER, literal_execute=True)
+FEW = 500
+
+
+@attrs.frozen(eq=False)
+class Search:
+    """How orders are looked for by a keyword: where, and which of those match.
+
+    If `probe` finds more than `FEW`, an index is no help, and it is done `otherwise`.
+    """
+
+    among: sa.FromClause
+    matches: sa.ColumnElement[bool]
+    probe: sa.Executable | None = None
+    otherwise: Search | None = None
+
+
+def _number(name: str) -> sa.BindParameter[int]:
+    return sa.bindparam(name, type_=NUMBER)
 
 
 def _in_state(state: str, *, newest: bool) -> sa.Select[Any]:
     """Ids of the first `most` orders in a state, of those greater than `after`, read off the index."""
     ids = sa.select(ORDERS.c.id).where(ORDERS.c.state == state, ORDERS.c.id > sa.bindparam("after"))
-    ids = ids.order_by(ORDERS.c.id.desc() if newest else ORDERS.c.id).limit(_literal("most"))
+    ids = ids.order_by(ORDERS.c.id.desc() if newest else ORDERS.c.id).limit(_number("most"))
     return sa.select(ids.subquery())
 
 
@@ -86,34 +103,56 @@ def due(prefix: str, *, completions: bool) -> sa.Executable:
 
 
 @lru_cache(maxsize=256)
-def listed(
-    states: tuple[str, ...], *, newest: bool = False, contains: sa.ColumnElement[bool] | None = None
-) -> sa.Select[Any]:
-    """A part of the orders in `states`, or of those that match the keyword.
+def listed(states: tuple[str, ...], *, newest: bool = False) -> sa.Select[Any]:
+    """A part of the orders in `states`, read off the index, state by state, and merged."""
+    return _part(sa.union_all(*(_in_state(state, newest=newest) for state in states)).subquery(), newest=newest)
 
-    Without one it is read off the index, state by state, and merged; to look at all takes longer the more there are.
-    """
-    if contains is None:
-        ids = sa.union_all(*(_in_state(state, newest=newest) for state in states)).subquery()
-    else:
-        ids = sa.select(ORDERS.c.id).where(ORDERS.c.state.in_(states), contains).subquery()
-    part = sa.select(ids).order_by(ids.c.id.desc() if newest else ids.c.id)
-    part = part.limit(_literal("limit")).offset(_literal("skipped"))
-    shown = part.subquery()
+
+def _part(ids: sa.FromClause, *, newest: bool = False) -> sa.Select[Any]:
+    """A part of the orders that have those ids. PostgreSQL plans badly for a limit that it does not know."""
+    part = sa.select(ids.c.id).order_by(ids.c.id.desc() if newest else ids.c.id)
+    shown = part.limit(_number("limit")).offset(_number("skipped")).subquery()
     records = sa.select(ORDERS).join(shown, shown.c.id == ORDERS.c.id)
-    return records.order_by(ORDERS.c.id.desc() if newest else ORDERS.c.id)
+    records = records.order_by(ORDERS.c.id.desc() if newest else ORDERS.c.id)
+    return records.execution_options(**{PLANNED_ANEW: True})
 
 
 @lru_cache(maxsize=256)
-def number(states: tuple[str, ...], contains: sa.ColumnElement[bool] | None = None) -> sa.Select[Any]:
+def number(states: tuple[str, ...], search: Search | None = None) -> sa.Select[Any]:
     """How many orders there are in `states`, or how many of them match the keyword."""
-    if contains is None:
-        return sa.select(sa.func.coalesce(sa.func.sum(TALLY.c.number), 0)).where(TALLY.c.state.in_(states))
-    return sa.select(sa.func.count()).select_from(ORDERS).where(ORDERS.c.state.in_(states), contains)
+    if search is not None:
+        return sa.select(sa.func.count()).select_from(_found(states, search).subquery())
+    counted = TALLY.c.level == WHOLE, _is_in(TALLY.c.state, states)
+    return sa.select(sa.func.coalesce(sa.func.sum(TALLY.c.number), 0)).where(*counted)
+
+
+def _found(states: tuple[str, ...], search: Search) -> sa.Select[Any]:
+    """The ids of those in `states` that match the keyword."""
+    return sa.select(ORDERS.c.id).select_from(search.among).where(_is_in(ORDERS.c.state, states), search.matches)
+
+
+def _is_in(column: sa.Column[str], states: tuple[str, ...]) -> sa.ColumnElement[bool]:
+    return column.in_([sa.literal(state) for state in states])
 
 
 @lru_cache(maxsize=256)
-def page(states: tuple[str, ...], contains: sa.ColumnElement[bool] | None) -> sa.Select[Any]:
+def blocks(states: tuple[str, ...], level: int) -> sa.Executable:
+    """Blocks of numbers between two, in order, and how many orders in `states` each has."""
+    counted = TALLY.c.level == level, _is_in(TALLY.c.state, states)
+    between = TALLY.c.part.between(sa.bindparam("first"), sa.bindparam("last"))
+    found = sa.select(TALLY.c.part, sa.func.sum(TALLY.c.number)).where(*counted, between)
+    return found.group_by(TALLY.c.part).order_by(TALLY.c.part)
+
+
+@lru_cache(maxsize=256)
+def every(states: tuple[str, ...], search: Search) -> sa.Executable:
+    """All orders in `states` that match the keyword."""
+    found = _found(states, search).subquery()
+    return sa.select(ORDERS).join(found, found.c.id == ORDERS.c.id).order_by(ORDERS.c.id)
+
+
+@lru_cache(maxsize=256)
+def page(states: tuple[str, ...], search: Search | None) -> sa.Select[Any]:
     """A part of the orders in `states`, and last in each row how many there are."""
-    how_many: sa.ColumnElement[int] = number(states, contains).scalar_subquery()
-    return listed(states, contains=contains).add_columns(how_many)
+    part = listed(states) if search is None else _part(_found(states, search).subquery())
+    return part.add_columns(number(states, search).scalar_subquery())

@@ -10,7 +10,7 @@ began. Of which table an order is, its state says: what equal words of two table
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import attrs
 
@@ -18,6 +18,7 @@ from orderfsm.invalid import OrderFSMError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
@@ -51,13 +52,20 @@ class StoreError(OrderFSMError):
     """A store cannot be read or written: it is locked, full, damaged or gone. Its text is one line that says why."""
 
 
+Together: TypeAlias = "Callable[[], AbstractContextManager[Callable[[], bool]]]"
+
+
 class Store(Protocol):
     """What an `Engine` asks of the place where its orders are. Any method may raise `StoreError`.
 
-    `blocking` says that methods may wait for others, so that an event loop must call them in a thread.
+    `blocking` says that methods may wait for others, so that an event loop must call them in a thread. `together` makes
+    a block at whose end the store commits what the thread changes in it, all at once; None if that gains nothing. The
+    block is given a function that says whether anything waits for that. If it said so, and nothing of that came to be
+    after all, the block ends in a `StoreError`.
     """
 
     blocking: bool
+    together: Together | None
 
     def hold(self, lifecycle: Lifecycle) -> None:
         """Be ready for orders of that table, too; `InvalidValue` if they cannot be kept here."""
