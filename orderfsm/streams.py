@@ -23,18 +23,58 @@ import zlib
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, cast
 
 from .invalid import InvalidValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 Readable: TypeAlias = "str | os.PathLike[str] | IO[bytes] | IO[str]"
 """A path, `-` for standard input, or an open file."""
 
 Value: TypeAlias = "bytes | dict[str, Any]"
 """The text of a line, which may be anything; or an object that is more or less than a line."""
+
+
+class Place(NamedTuple):
+    """Where in a file a text begins.
+
+    At which byte, on which `line`; which number was the `last`; whether numbers count objects only, or also go by
+    lines; and whether it is `inside` of an array.
+    """
+
+    byte: int
+    line: int
+    last: int
+    counts: bool
+    inside: bool
+
+
+class Found(NamedTuple):
+    """Objects with which a text begins, found by a reader of another room, who knows what these `objects` are.
+
+    `size` is that of the text up to the next object, or to its end; in it the last object's number was `last`, so many
+    `lines` ended, and so many objects `ended` after that.
+    """
+
+    size: int
+    last: int
+    lines: int
+    ended: int
+    objects: Any
+
+
+class Find(Protocol):
+    """Finds objects at the beginning of a text, as many as it likes; None if it does not find any.
+
+    They are those that would be read here, with the same numbers. In the text that is not the `whole` rest of a file
+    nobody knows what follows, so that its last object is never among them. Outside of arrays it stops where a line
+    begins.
+    """
+
+    def __call__(self, text: bytes, place: Place, *, whole: bool) -> Found | None: ...
+
 
 STANDARD_INPUT = "-"
 ACCEPTED = "JSON Lines in UTF-8 or UTF-16, plain or compressed by gzip, bzip2, xz or zstd"
@@ -45,6 +85,10 @@ LONGEST = 1 << 24
 _HEAD = 1 << 9
 _PIECE = 1 << 20
 _BLOCK = 1 << 16
+_FEWEST = 1 << 13
+"""How much of a text is looked at for objects at the least; at the most it is `_PIECE`."""
+_LONGEST_WAIT = 64
+"""How many objects are read at the most before others are looked for again."""
 _NESTED = 4
 """How often a file may be compressed anew."""
 
@@ -236,7 +280,8 @@ _ARRAY = re.compile("\\[[\\s,\ufeff]*(?:[\\[\\]{]|$)").match
 _LINE_END = re.compile(r"[\r\n]")
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 _OF_SEVERAL = (b",", b"]", b"\x1e", codecs.BOM_UTF8)
-_LISTS = ("Events", "Records", "events", "records")
+LISTS = ("Events", "Records", "events", "records")
+"""The members of an envelope in which its objects stand."""
 _OWN = (
     *("time", "operation", "event", "order_id", "instance_id", "order_url", "trace"),
     *("eventName", "eventId", "eventTime"),
@@ -244,7 +289,7 @@ _OWN = (
 """Keys of what is no envelope, whatever else is in it."""
 _SCALAR = r'(?:"[^"\\]*"|-?\d[\d.eE+-]*|true|false|null)'
 _OTHER = rf'"(?!(?:{"|".join(_OWN)})")\w+"\s*:\s*{_SCALAR}\s*,\s*'
-_envelope = re.compile(rf'\{{\s*(?:{_OTHER})*"(?:{"|".join(_LISTS)})"\s*:\s*\[').match
+_envelope = re.compile(rf'\{{\s*(?:{_OTHER})*"(?:{"|".join(LISTS)})"\s*:\s*\[').match
 _MEMBER = '{"":0'
 _CUT_OFF = 12
 """How near to the end of the text an error may be that more of it would mend: two escaped halves of a character."""
@@ -258,15 +303,21 @@ def values(stream: io.BufferedReader, name: str = "") -> Iterator[tuple[int, Val
     the end of the line; empty lines are left out. Of an object longer than `LONGEST` the beginning is given. If many
     stand on a line, and one of them cannot be read, it is an `InvalidValue`, since nobody knows how many are lost.
     """
-    return chain.from_iterable(some for _, some in batches(stream, name))
+    return chain.from_iterable(some for _, some in _batches(_Reader(stream, name)))
 
 
-def batches(stream: io.BufferedReader, name: str = "") -> Iterator[tuple[bytes, Iterator[tuple[int, Value]]]]:
+def batches(
+    stream: io.BufferedReader, name: str = "", find: Find | None = None
+) -> Iterator[Found | tuple[bytes, Iterable[tuple[int, Value]]]]:
     """The same in batches, each to be read before the next; and the text of a batch that is one line for each object.
 
-    Of others the text is empty.
+    Of others the text is empty. What `find` finds is given instead of the objects.
     """
-    reader = _Reader(stream, name)
+    reader = _Reader(stream, name, find)
+    return _batches(reader) if find is None else reader.found()
+
+
+def _batches(reader: _Reader) -> Iterator[tuple[bytes, Iterable[Any]]]:
     while block := reader.block():
         flat = _flat(block)
         yield (block, reader.numbered(flat)) if flat else (b"", reader.each(block))
@@ -279,6 +330,11 @@ def _flat(block: bytes) -> list[bytes]:
         if block.count(b"}\n{") + 1 == block.count(b"{") == block.count(b"}") == len(lines):
             return lines
     return []
+
+
+def is_line(text: bytes) -> bool:
+    """Whether a line, without its end, is given as its text."""
+    return _FLAT(text) is not None or _is_one(text + b"\n")
 
 
 def _is_one(line: bytes) -> bool:
@@ -297,9 +353,15 @@ def _is_one(line: bytes) -> bool:
 class _Reader:
     """Reads what is not one object on one line: from a line on, to the end of one at which nothing is open."""
 
-    def __init__(self, stream: io.BufferedReader, name: str) -> None:
+    def __init__(self, stream: io.BufferedReader, name: str, find: Find | None = None) -> None:
         self.line = 0
         self.left = b""
+        self._used = 0
+        """How much of what is left was read."""
+        self._taken = 0
+        """How much of the stream was."""
+        self._find = find
+        self._size, self._waiting, self._patience = _FEWEST, 0, 0
         self._stream = stream
         self._name = name
         self._last = 0
@@ -314,10 +376,12 @@ class _Reader:
         self._strange: list[str] = []
         self._scan = json.JSONDecoder(parse_constant=self._strange.append).raw_decode
 
-    def block(self) -> bytes:
-        """What comes next, up to the end of a line if one is near."""
-        block = self._stream.read(_BLOCK)
-        return block if block.endswith(b"\n") else block + self._stream.readline(_PIECE)
+    def block(self, size: int = _BLOCK) -> bytes:
+        """What comes next, of about this size, up to the end of a line if one is near."""
+        block = self._stream.read(max(size, _BLOCK))
+        block = block if block.endswith(b"\n") else block + self._stream.readline(_PIECE)
+        self._taken += len(block)
+        return block
 
     def numbered(self, lines: list[bytes]) -> Iterator[tuple[int, bytes]]:
         """Lines with their numbers."""
@@ -326,18 +390,67 @@ class _Reader:
         self._last += len(lines) - 1
         return enumerate(lines, first)
 
-    def each(self, block: bytes) -> Iterator[tuple[int, Value]]:
+    def each(self, block: bytes) -> Iterator[tuple[int, Value] | Found]:
         """What stands in a block, and in what comes after it, until nothing is open at the end of a line."""
-        while block:
-            line, end, block = block.partition(b"\n")
-            line += end
-            self.line += 1
-            if _FLAT(line) or _is_one(line):
-                yield self.number(), line
-            elif not line.isspace():
-                self.left = block
-                yield from self.read(line)
-                block, self.left = self.left, b""
+        self.left, self._used = block, 0
+        while self._used < len(self.left):
+            yield from self.one()
+
+    def one(self) -> Iterator[tuple[int, Value] | Found]:
+        """What stands in the next line of what is left; and in what comes after it, until nothing is open."""
+        end = self.left.find(b"\n", self._used) + 1 or len(self.left)
+        line = self.left[self._used : end]
+        self._used = end
+        self.line += 1
+        if _FLAT(line) or _is_one(line):
+            yield self.number(), line
+        elif not line.isspace():
+            yield from self.read(line)
+
+    def found(self) -> Iterator[Found | tuple[bytes, Iterable[tuple[int, Value]]]]:
+        """The same of the whole stream, with what `find` finds."""
+        while self._fill(1):
+            found = self._next(inside=False)
+            if found is not None:
+                yield found
+                continue
+            for each in self.one():
+                yield each if isinstance(each, Found) else (b"", (each,))
+
+    def _fill(self, size: int) -> bool:
+        """Read on until so much is left; False if nothing more is there."""
+        parts = [self.left[self._used :]]
+        missing = size - len(parts[0])
+        while missing > 0 and (block := self.block(missing)):
+            parts.append(block)
+            missing -= len(block)
+        if len(parts) > 1 or self._used == len(self.left):
+            self.left, self._used = b"".join(parts), 0
+        return missing < size
+
+    def _next(self, *, inside: bool) -> Found | None:
+        """What `find` finds in what is left; it is asked less often, and of less, where that has been in vain."""
+        if self._find is None or self._waiting:
+            self._waiting = max(self._waiting - 1, 0)
+            return None
+        self._fill(self._size)
+        text = self.left[self._used : self._used + self._size]
+        place = Place(
+            self._taken - len(self.left) + self._used, self.line + (not inside), self._last, self._counts, inside
+        )
+        whole = len(self.left) - self._used < self._size
+        found = self._find(text, place, whole=whole)
+        if found is None or 2 * found.size < len(text):
+            self._size, self._patience = max(self._size // 4, _FEWEST), min(2 * self._patience + 1, _LONGEST_WAIT)
+            self._waiting = self._patience
+        else:
+            self._size, self._patience = min(self._size * 4, _PIECE), 0
+        if found is not None:
+            before = self._read_there if not found.lines and self._read_on == self.line else 0
+            self._last, self._used = found.last, self._used + found.size
+            self.line += found.lines
+            self._read_on, self._read_there = self.line, before + found.ended
+        return found
 
     def number(self, line: int | None = None) -> int:
         """The number of what begins on this line."""
@@ -346,7 +459,7 @@ class _Reader:
             self._last = max(self._last, self.line if line is None else line)
         return self._last
 
-    def read(self, line: bytes) -> Iterator[tuple[int, Value]]:
+    def read(self, line: bytes) -> Iterator[tuple[int, Value] | Found]:
         """What stands in `line`, and in those after it, until nothing is open."""
         self._text, self._at = self._decoder.decode(line), 0
         self._opened.clear()
@@ -362,6 +475,9 @@ class _Reader:
                 self._counts = self._counts or not self._last
                 self._opened.append(char == "{")
                 self._go(begun.end() if char == "{" else self._at + 1)
+                continue
+            if char == "{" and self._opened == [False] and (found := self._next_inside()) is not None:
+                yield found
                 continue
             number = self.line
             for value in self._object() if char == "{" else [self._bad(self._at)]:
@@ -387,12 +503,34 @@ class _Reader:
 
     def _more(self) -> bool:
         """Read on, up to the end of a line if it is near; what was gone through is forgotten."""
-        left = self._text[self._at :]
-        taken, self.left = self.left, b""
-        while len(taken) <= len(left) and (block := self.block()):
+        left, taken = self._text[self._at :], b""
+        while len(taken) <= len(left) and (block := self._piece()):
             taken += block
         self._text, self._at = left + self._decoder.decode(taken, final=not taken), 0
         return len(self._text) > len(left)
+
+    def _piece(self) -> bytes:
+        """Some of what is left, or what comes next, up to the end of a line if one is near."""
+        if self._used == len(self.left):
+            return self.block()
+        end = self.left.find(b"\n", self._used + _BLOCK) + 1 or len(self.left)
+        piece = self.left[self._used : end]
+        self._used = end
+        return piece
+
+    def _next_inside(self) -> Found | None:
+        """What `find` finds here, in an array."""
+        if self._find is None or self._waiting:
+            self._waiting = max(self._waiting - 1, 0)
+            return None
+        text = self._text[self._at :].encode("utf-8", "surrogateescape") + self._decoder.getstate()[0]
+        self.left, self._used = text + self.left[self._used :], 0
+        self._text, self._at = "", 0
+        self._decoder.reset()
+        found = self._next(inside=True)
+        if found is None:
+            self._more()
+        return found
 
     def _array(self) -> re.Match[str] | None:
         """An array of objects, or of more arrays; others, as `[2026-08-05]`, are just text."""
@@ -458,7 +596,7 @@ class _Reader:
         """
         shown, line = "", self.line
         read = self._read_there if self._read_on == line else 0
-        is_object = self._text[self._at] == "{"
+        is_object = self._text.startswith("{", self._at)
         while True:
             end = _LINE_END.search(self._text, self._at)
             stop = end.start() if end else len(self._text)
@@ -477,7 +615,7 @@ class _Reader:
 
 def _inside(value: dict[str, Any]) -> list[Value] | None:
     """What stands in the lists of an envelope; None if `value` is none."""
-    lists = [value[key] for key in _LISTS if isinstance(value.get(key), list)]
+    lists = [value[key] for key in LISTS if isinstance(value.get(key), list)]
     if not lists or any(key in value for key in _OWN):
         return None
     return [each if isinstance(each, dict) else json.dumps(each).encode() for one in lists for each in one]

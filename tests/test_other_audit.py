@@ -23,8 +23,6 @@ from orderfsm.audit import audit, simulate
 from orderfsm.audit.reporting.page import page
 from orderfsm.cli import main
 from orderfsm.trace import Events, Line, Outcome, read, replay
-from orderfsm.trace.files import line_in
-from orderfsm.trace.tables import tables_of
 
 IDS = ["pa-1", "PA-1", "7", 'q"u\\o', "x" * 128]
 CODES = [None, "WrongPhase", "NotMoving", "OutOfReach", "NoSuchParcel", "EraseFailed", "TooManyRequests", "Surprise"]
@@ -107,22 +105,16 @@ def test_whatever_the_files_the_audit_finds_what_the_core_finds(engine, some, ba
         assert found(audit(files, engine=engine, lifecycle=LIFECYCLE)) == expected
 
 
-def test_of_lines_that_differ_in_time_and_id_alone_the_core_reads_the_first_two_and_tries_two(monkeypatch):
-    from orderfsm.audit.reading import templates
-
+def test_lines_of_ones_own_table_are_read_by_their_sorts_if_their_ids_are_plain(tmp_path):
     ids = [*(f"pa-{n}" for n in range(40)), *IDS, "x" * 129, "pa 1", "ä"]
-    texts = [
-        (n, json.dumps({"time": moment(n), "parcel_id": each, "event": "arrived"}).encode())
-        for n, each in enumerate(ids)
-    ]
-    expected = [trace.loads(text, "a", n, LIFECYCLE) for n, text in texts]
-    asked = []
-    monkeypatch.setattr(templates, "line_in", lambda *given: asked.append(given) or line_in(*given))
-    rows = templates.read_by_template(
-        texts, "a", lambda one: (0, getattr(one, "order_id", None), 0, type(one)), tables_of(LIFECYCLE)
+    file = tmp_path / "log.jsonl"
+    file.write_text(
+        "".join(
+            json.dumps({"time": moment(n), "parcel_id": each, "event": "arrived"}) + "\n" for n, each in enumerate(ids)
+        )
     )
-    assert [(each[1], each[3]) for each in rows] == [(getattr(x, "order_id", None), type(x)) for x in expected]
-    assert len(asked) == 2 + 2 + len([each for each in ids if not re.fullmatch(r"[!#-\[\]-~]{1,128}", each)])
+    expected = folded(replay(read(file, lifecycle=LIFECYCLE), lifecycle=LIFECYCLE))
+    assert found(audit(file, lifecycle=LIFECYCLE)) == expected
 
 
 @pytest.mark.parametrize("typed", [True, False], ids=["typed", "text"])

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import sys
 import tracemalloc
 import types
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderfsm import InvalidValue, streams
-from orderfsm.streams import opened, values
+from orderfsm.streams import Found, batches, is_line, opened, values
 
 ONE, TWO, THREE = ({"a": number} for number in (1, 2, 3))
 NESTED = {"a": {"b": [1, {"c": "}{ ]["}]}}
@@ -32,6 +33,43 @@ def read(given):
         except ValueError:
             found.append((number, value.decode("utf-8", "replace").strip()))
     return found
+
+
+def numbers_in_lines(text, place):
+    """What finds `{"a":1}`, each on a line: with its number and value."""
+    found = []
+    several = re.match(rb'(?:\{"a":\d+\}\n)*', text)[0]
+    for line in several.splitlines():
+        last = found[-1][0] if found else place.last
+        found.append((last + 1 if place.counts else max(place.line + len(found), last + 1), json.loads(line)))
+    return Found(len(several), found[-1][0], len(found), 0, found) if found else None
+
+
+def numbers_in_arrays(text, place):
+    """What finds `{"a":1}` in an array, where another object follows."""
+    found, last, line, ended, size = [], place.last, place.line, 0, 0
+    while each := re.compile(rb'(\{"a":\d+\}),(\n?)(?=\{)').match(text, size):
+        last = last + 1 if place.counts or last >= line else line
+        found.append((last, json.loads(each[1])))
+        line, ended, size = line + len(each[2]), 0 if each[2] else ended + 1, each.end()
+    return Found(size, last, line - place.line, ended, found) if found else None
+
+
+def read_by_finding(text, piece):
+    """The same as of `read`, where numbers are found by another reader; and how many were."""
+
+    def find(text, place, *, whole):
+        found = (numbers_in_arrays if place.inside else numbers_in_lines)(text, place)
+        counted.extend(found.objects if found else ())
+        return found
+
+    counted, read = [], []
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("_FEWEST", "_BLOCK", "_PIECE"):
+            patched.setattr(streams, name, piece)
+        for batch in batches(io.BufferedReader(io.BytesIO(text.encode())), "log", find):
+            read += batch.objects if isinstance(batch, Found) else batch[1]
+    return [(at, json.loads(each) if isinstance(each, bytes) else each) for at, each in read], len(counted)
 
 
 WRITTEN = {
@@ -121,6 +159,43 @@ def test_whatever_stands_between_them_and_wherever_it_is_cut_into_blocks(written
         found = read(text)
     assert [value for _, value in found] == expected
     assert [number for number, _ in found] == sorted({number for number, _ in found})
+
+
+NUMBERS = st.lists(st.integers(0, 99).map(lambda value: {"a": value}), max_size=30)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            NUMBERS | st.lists(OBJECTS, max_size=2), st.sampled_from(["lines", "array"]), st.sampled_from(["", "\n"])
+        )
+    ),
+    st.sampled_from([16, 64, 1024]),
+)
+def test_what_another_reader_finds_has_the_numbers_that_it_has_without(written, piece):
+    text = ""
+    for some, form, between in written:
+        texts = [json.dumps(each, separators=(",", ":")) for each in some]
+        text += {
+            "lines": "".join(f"{each}\n" for each in texts),
+            "array": f"[{between}{f',{between}'.join(texts)}]{between}",
+        }[form]
+    assert read_by_finding(text, piece)[0] == read(text)
+
+
+@pytest.mark.parametrize(("begin", "between", "end"), [("", "\n", "\n"), ("[", ",", "]"), ("[\n", ",\n", "\n]\n")])
+def test_another_reader_finds_most_of_what_it_can(begin, between, end):
+    text = begin + between.join(f'{{"a":{number}}}' for number in range(1000)) + end
+    found, by_another = read_by_finding(text, 256)
+    assert found == read(text)
+    assert by_another > 900
+
+
+@given(OBJECTS, st.sampled_from([{}, {"separators": (",", ":")}]), st.sampled_from(["", " ", ",", "]", "\x1e"]))
+def test_a_line_is_given_as_its_text_where_that_is_said_of_it(value, options, behind):
+    text = json.dumps(value, **options).encode() + behind.encode()
+    found = [each for _, each in values(io.BufferedReader(io.BytesIO(text + b"\n")), "log")]
+    assert ([each.strip() for each in found if isinstance(each, bytes)] == [text.strip()]) is is_line(text)
 
 
 @pytest.mark.parametrize(
@@ -319,3 +394,9 @@ def test_a_disk_that_fails_is_no_damaged_file(tmp_path):
 
     with pytest.raises(OSError, match="Input/output error"), opened(Failing()) as stream:
         stream.read()
+
+
+def test_an_envelope_whose_end_is_lost_in_a_bad_object_is_bad_lines_and_no_crash():
+    text = b'[{"Events": [{"x": 07}], "x": "7"}\n{"Events": [{"x": 7}], "x": "7"}\n]'
+    found = list(values(io.BufferedReader(io.BytesIO(text))))
+    assert {"x": 7} in [value for _, value in found]

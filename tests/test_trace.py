@@ -18,12 +18,16 @@ import oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from other_table import LIFECYCLE as PARCELS
 from tables import table
 
 from orderfsm import ORDER_LIFECYCLE, Event, InvalidValue, Operation, State
 from orderfsm import trace as t
 from orderfsm.identity import MAX_ID
+from orderfsm.streams import Found
 from orderfsm.trace import Events, Finding, Line, Outcome, automata
+from orderfsm.trace.files import batches, keys_read
+from orderfsm.trace.tables import tables_of
 
 CONFORMS, VIOLATES, UNDECIDED = Finding
 TRIGGERS = {trigger.name.lower(): trigger for trigger in (*Operation, *Event)}
@@ -257,6 +261,7 @@ def histories(alphabet, length):
     return (lines for lines in product(alphabet, repeat=length) if any(said.trigger != "named" for said in lines))
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("complete", [True, False], ids=["complete", "partial"])
 @pytest.mark.parametrize(("alphabet", "length"), [(ALPHABET, 1), (ALPHABET, 2), (SMALL, 3)])
 def test_the_judge_agrees_with_trying_every_run_on_all_short_histories(alphabet, length, complete):
@@ -264,6 +269,7 @@ def test_the_judge_agrees_with_trying_every_run_on_all_short_histories(alphabet,
         agree(lines, complete)
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("complete", [True, False], ids=["complete", "partial"])
 @pytest.mark.parametrize("length", [1, 2, 3, 4])
 def test_and_where_a_lost_call_may_happen_later(length, complete):
@@ -964,6 +970,23 @@ def test_empty_lines_are_nothing_but_have_numbers(tmp_path):
     assert head.events is Events.COMPLETE
     assert (good.number, bad.line) == (5, 7)
     assert t.replay(t.read(path)).lines == 2
+
+
+@pytest.mark.parametrize("heads", [[], [t.header(Events.COMPLETE)]])
+def test_lines_that_another_reader_finds_follow_the_header_that_the_file_has_or_has_not(tmp_path, heads):
+    def find(text, place, *, whole):
+        return Found(len(text), 1, text.count(b"\n"), 0, place.line) if text.startswith(b"{}") else None
+
+    (path,) = files(tmp_path, [*heads, *["{}"] * 3])
+    first, *rest = batches(path, find=find)
+    assert first == t.Header(str(path), Events.COMPLETE if heads else Events.PARTIAL)
+    assert isinstance(rest[-1], Found)
+
+
+def test_the_keys_that_decide_what_a_line_says_are_those_of_the_tables():
+    own = PARCELS.identity.key
+    assert {"trace", "events", "time", "operation", "order_id"} <= keys_read(tables_of(None))
+    assert own in keys_read(tables_of(PARCELS)) - keys_read(tables_of(None))
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])

@@ -61,11 +61,11 @@ LINE_BITS = 40
 """`place` is twice the file's number, shifted by so many bits, plus the line's; a line that also begins a second order
 stands there one place further."""
 
-LINES = ("instant", "order_id", "place", "finer", "new_order_id", "event_id", "bad", *SAID, "timed", "whole")
+LINES = ("instant", "order_id", "place", "finer", "new_order_id", "event_id", "bad", *SAID, "timed", "whole", "byte")
 """Lines as engines see them. `instant`: microseconds since 1970; `finer`: the digits after that, the 7th to the 24th of
 the second's fraction; `event_id`: what ActionTrail calls it; `bad`: why it is a bad line and how it begins, as JSON, if
 a reader found that out; `timed`: the call has an interval; `whole`: its time is a whole second, within which anything
-may have been first."""
+may have been first; `byte`: where in the text of its file it begins, if a reader knows it."""
 
 OF_SEVERAL = ("table", "text_id", "new_text_id")
 """What stands besides where lines of several tables are together: the place of the table among those that are judged,
@@ -74,7 +74,10 @@ OF_SEVERAL = ("table", "text_id", "new_text_id")
 BESIDE = "beside"
 """What else has an id in a line that an engine reads: see `Layout`."""
 
-TYPES = {**dict.fromkeys(("instant", "place", "finer"), pa.int64()), **dict.fromkeys(("timed", "whole"), pa.bool_())}
+TYPES = {
+    **dict.fromkeys(("instant", "place", "finer", "byte"), pa.int64()),
+    **dict.fromkeys(("timed", "whole"), pa.bool_()),
+}
 """The types of those columns that are neither ids nor texts."""
 
 pc: Any = compute

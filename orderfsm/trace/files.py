@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from orderfsm import streams
 from orderfsm.invalid import InvalidValue
-from orderfsm.streams import Readable, Value, is_parquet, name_of, opened
+from orderfsm.streams import Find, Found, Readable, Value, is_parquet, name_of, opened
 
 from .lines import (
     BadLine,
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
 
 _EXCERPT = 80
+_KEYS = ("time", "operation", "event", "outcome", "code", "state", "client", "started", "ended")
+_HEADER_KEYS = ("trace", "events")
 
 
 def read(
@@ -78,13 +80,20 @@ def texts(
     what the file is called, if not what it is; `progress` and errors are as in `read`.
     """
     for batch in batches(file, name=name, progress=progress):
-        yield from [batch] if isinstance(batch, Header | BadLine) else batch
+        yield from [batch] if isinstance(batch, Header | BadLine) else cast("Iterable[tuple[int, Value]]", batch)
 
 
 def batches(
-    file: Readable, *, name: str | None = None, progress: Callable[[int], object] | None = None
-) -> Iterator[Header | BadLine | Iterable[tuple[int, Value]]]:
-    """The same, with the lines in batches, each to be read before the next: nothing is done line by line."""
+    file: Readable,
+    *,
+    name: str | None = None,
+    progress: Callable[[int], object] | None = None,
+    find: Find | None = None,
+) -> Iterator[Header | BadLine | Found | Iterable[tuple[int, Value]]]:
+    """The same, with the lines in batches, each to be read before the next: nothing is done line by line.
+
+    What `find` finds is given instead of the lines; it finds no headers.
+    """
     name = name_of(file) if name is None else name
     taken = 0
 
@@ -93,7 +102,7 @@ def batches(
         taken += count
 
     with opened(file, name, took) as stream:
-        for batch in _headed(streams.batches(stream, name), name):
+        for batch in _headed(streams.batches(stream, name, find), name):
             yield batch
             if progress is not None and taken:
                 progress(taken)
@@ -195,10 +204,17 @@ def write(lines: Iterable[Line], file: str | os.PathLike[str], events: Events = 
 
 
 def _headed(
-    found: Iterable[tuple[bytes, Iterable[tuple[int, Value]]]], name: str
-) -> Iterator[Header | BadLine | Iterable[tuple[int, Value]]]:
+    found: Iterable[Found | tuple[bytes, Iterable[tuple[int, Value]]]], name: str
+) -> Iterator[Header | BadLine | Found | Iterable[tuple[int, Value]]]:
     head: Header | None = None
-    for text, lines in found:
+    for batch in found:
+        if isinstance(batch, Found):
+            if head is None:
+                head = Header(name)
+                yield head
+            yield batch
+            continue
+        text, lines = batch
         if head is not None and text and b'"trace"' not in text:
             yield lines
             continue
@@ -291,6 +307,12 @@ def _json_object(text: str | bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidValue("line", _excerpt(text), ["a JSON object"])
     return _without_nulls(value) if None in value.values() else value
+
+
+def keys_read(tables: Tables) -> frozenset[str]:
+    """The keys that decide what a line of one of these tables says; others are kept as they are."""
+    own = (key for table in tables.known for key in keys_of(table)[1:] if key)
+    return frozenset({*_KEYS, *_HEADER_KEYS, *own})
 
 
 def _without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import attrs
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from orderfsm.invalid import InvalidValue, OrderFSMError
+from orderfsm.invalid import OrderFSMError
 from orderfsm.streams import is_parquet
 from orderfsm.trace import Events
+
+from .workers import put_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -47,8 +48,7 @@ class Parsed:
     """What was read of a file besides its lines.
 
     `tables`: the places of the judged tables of which there are lines; `events`: what its header says; `whole`: its
-    times are whole seconds; `finer`: one is finer than microseconds; `error`: why it could not be read, if another
-    process tried.
+    times are whole seconds; `finer`: one is finer than microseconds; `error`: why it could not be read.
     """
 
     source: Source
@@ -56,7 +56,7 @@ class Parsed:
     events: Events = Events.PARTIAL
     whole: bool = False
     finer: bool = False
-    error: InvalidValue | None = None
+    error: Exception | None = None
 
 
 class Beside(IntEnum):
@@ -139,26 +139,18 @@ class Engine(ABC):
     def parsed(
         self,
         sources: Sequence[Source],
-        parse: Parse,
+        parser: Callable[[], Parse],
         schema: pa.Schema,
         progress: Callable[[int], object] = lambda _lines: None,
     ) -> tuple[Frame | None, list[Parsed]]:
-        """The lines, of this `schema`, that `parse` makes of each source; and what else it found in each of them.
+        """The lines, of this `schema`, that a parse makes of each source; and what else it found in each of them.
 
-        `progress` is told how many lines more there are, if this process reads them.
+        Each process that reads has a parse of its own, that `parser` gives it. `progress` is told how many lines more
+        there are, if this machine reads them.
         """
-        found, files = [Parsed(source) for source in sources], []
-        for parsed in found:
-            writer = None
-            for batch in parse(parsed):
-                if writer is None:
-                    files.append(str(self.folder / f"parsed-{parsed.source.number}.parquet"))
-                    writer = pq.ParquetWriter(files[-1], schema, compression="lz4")
-                writer.write_batch(batch)
-                progress(batch.num_rows)
-            if writer is not None:
-                writer.close()
-        return (self.scan(files) if files else None), found
+        found = [Parsed(source) for source in sources]
+        written = put_aside(found, parser, self.folder, schema, progress)
+        return (self.scan(written) if written else None), found
 
     @abstractmethod
     def small(self, table: pa.Table) -> Frame:

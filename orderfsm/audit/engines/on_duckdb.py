@@ -91,6 +91,7 @@ class DuckDBEngine(Engine):
             "whole": "false",
             **dict.fromkeys(("event_id", "bad"), "NULL::VARCHAR"),
             "place": place,
+            "byte": "NULL::BIGINT",
         }
         if layout.beside:
             cases = (f"WHEN {_has_id(name, is_text)} THEN {int(means)}" for name, is_text, means in layout.beside)

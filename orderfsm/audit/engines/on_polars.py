@@ -61,6 +61,7 @@ class PolarsEngine(Engine):
             pl.lit(value=False).alias("whole"),
             nothing.alias("event_id"),
             nothing.alias("bad"),
+            pl.lit(None, pl.Int64).alias("byte"),
             ((pl.col(ROW).cast(pl.Int64) + ((number << LINE_BITS) + 1)) * 2).alias("place"),
             *([_beside(layout).alias(BESIDE)] if layout.beside else []),
         ).select(*LINES, *([BESIDE] if layout.beside else []))

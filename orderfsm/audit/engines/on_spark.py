@@ -126,7 +126,7 @@ class SparkEngine(Engine):
             "new_order_id": names.get("new_order_id", f.lit(None)),
             "timed": reduce(lambda one, other: one | other, timed, f.lit(False)),
             "whole": f.lit(False),
-            **dict.fromkeys(("event_id", "bad"), f.lit(None)),
+            **dict.fromkeys(("event_id", "bad", "byte"), f.lit(None)),
             "place": (f.shiftleft(number.cast("bigint"), LINE_BITS) + f.col("row_of_the_table").cast("bigint") + 1) * 2,
         }
         ids = {key: _id(columns[key], layout) for key in IDS}
@@ -137,13 +137,14 @@ class SparkEngine(Engine):
     def parsed(
         self,
         sources: Sequence[Source],
-        parse: Parse,
+        parser: Callable[[], Parse],
         schema: pa.Schema,
         progress: Callable[[int], object] = lambda _lines: None,  # noqa: ARG002
     ) -> tuple[Frame | None, list[Parsed]]:
         """Each file is read by one worker."""
 
         def found(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            parse = parser()
             for batch in batches:
                 for number in batch.column(0).to_pylist():
                     yield from _told(Parsed(sources[number]), parse, schema)

@@ -34,6 +34,15 @@ SOLD = {"InstanceId": re.compile(r"cas(?:_[a-z]+)?-cn-[0-9a-z]+").fullmatch}
 ALSO_CALLED = {"InstanceId": "TaskId"}
 """By the same: another parameter of a request that is an id."""
 
+TOLD = frozenset({"eventName", "serviceName", "errorCode"})
+"""Members of an event of whose texts there are few."""
+
+
+def parameters(tables: Tables) -> frozenset[str]:
+    """What the ids of these tables are called."""
+    own = {table.identity.parameter for table in tables.known}
+    return frozenset(own | {ALSO_CALLED[name] for name in own & ALSO_CALLED.keys()})
+
 
 def check(name: str, tables: Tables) -> None:
     """An `InvalidValue`, for the delivery of this `name`, if ActionTrail has no events of these tables."""
@@ -57,10 +66,11 @@ def is_delivered(event: Any) -> bool:
 def events(stream: io.BufferedReader, name: str) -> Iterator[tuple[int, object]]:
     """Each event of a delivery with its number; what is not JSON is given as its text."""
     for number, value in values(stream, name):
-        yield number, _value(value) if isinstance(value, bytes) else value
+        yield number, value_of(value) if isinstance(value, bytes) else value
 
 
-def _value(text: bytes) -> object:
+def value_of(text: bytes) -> object:
+    """What a text is in JSON; the text itself if it is none."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -84,7 +94,7 @@ def unwrapped(event: object) -> Mapping[str, Any]:
     """The event itself, without the log service's wrapping; `InvalidValue` if it is none."""
     inner: Any = event
     if isinstance(inner, dict) and isinstance(inner.get("event"), str):
-        inner = inner | {"event": _value(inner["event"].encode())}
+        inner = inner | {"event": value_of(inner["event"].encode())}
     if isinstance(inner, dict) and isinstance(inner.get("event"), dict):
         inner = inner["event"]
     if isinstance(inner, dict) and ("eventName" in inner or "eventId" in inner):
@@ -129,7 +139,7 @@ def _object(event: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     if not value and key == "requestParameters":
         value = event.get("requestParameterJson")
     if isinstance(value, str):
-        value = _value(value.encode())
+        value = value_of(value.encode())
     return value if isinstance(value, dict) else {}
 
 

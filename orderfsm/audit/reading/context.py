@@ -6,6 +6,7 @@ the frame are read once more.
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections import defaultdict
 from decimal import Decimal
@@ -36,34 +37,69 @@ Contexts: TypeAlias = "Callable[[Collection[int]], Mapping[int, Who]]"
 
 _LONGEST = 256
 """How much of a text is kept."""
+_PIECE = 1 << 16
+_scan = json.JSONDecoder().raw_decode
 
 
 def of_files(
-    sources: Sequence[Source], columns: Mapping[str, str] | None, delivered: Collection[int], tables: Tables
+    sources: Sequence[Source],
+    columns: Mapping[str, str] | None,
+    delivered: Collection[int],
+    tables: Tables,
+    bytes_of: Callable[[Collection[int]], Mapping[int, int]],
 ) -> Contexts:
     """The contexts of the lines of files; `columns` are those that have names of their own in Parquet.
 
-    `delivered`: the numbers of the files that are ActionTrail's.
+    `delivered`: the numbers of the files that are ActionTrail's; `bytes_of` tells of places where the objects begin
+    that stand there, as far as that is known.
     """
 
     def contexts(places: Collection[int]) -> Mapping[int, Who]:
+        known = bytes_of({place & ~1 for place in places})
         at: defaultdict[int, defaultdict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+        begins: defaultdict[int, dict[int, int]] = defaultdict(dict)
         for place in places:
             number, line = at_place(place)
             at[number][line].append(place)
+            if place & ~1 in known:
+                begins[number][known[place & ~1]] = line
         said = (
             (place, fields)
             for number, lines in at.items()
-            for line, fields in (
-                _delivered(sources[number], lines)
-                if number in delivered
-                else _in_file(sources[number], lines, columns, tables)
-            )
+            for line, fields in _in_source(sources[number], lines, begins[number])
             for place in lines[line]
         )
         return {place: who for place, fields in said if (who := _who(fields))}
 
+    def _in_source(
+        source: Source, lines: Collection[int], begins: Mapping[int, int]
+    ) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        is_delivered = source.number in delivered
+        for line, value in _objects(source, begins):
+            yield line, actiontrail.context(actiontrail.unwrapped(value)) if is_delivered else value
+        if left := set(lines) - set(begins.values()):
+            yield from _delivered(source, left) if is_delivered else _in_file(source, left, columns, tables)
+
     return contexts
+
+
+def _objects(source: Source, begins: Mapping[int, int]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects that begin at these bytes of a file, each with what is told of it."""
+    if not begins:
+        return
+    with opened(source.path, source.name) as stream:
+        held, first = b"", 0
+        for at in sorted(begins):
+            while first + len(held) <= at:
+                first += len(held)
+                held = stream.read(_PIECE)
+            held, first, value = held[at - first :], at, None
+            while value is None:
+                try:
+                    value, _ = _scan(held.decode("utf-8", "replace"))
+                except ValueError:
+                    held += stream.read(_PIECE)
+            yield begins[at], value
 
 
 def of_rows(rows: Callable[[Collection[int]], Iterable[tuple[int, Mapping[str, Any]]]]) -> Contexts:

@@ -168,9 +168,11 @@ def _parsed(engine: Engine, native: Any, names: Mapping[str, str], tables: Table
         return any(parsed.finer for parsed in every)
     else:
         batches = native.collect().to_arrow().to_batches(_BATCH)
-    lines, (found,) = engine.parsed(
-        [Source("", 0)], lambda parsed: parse_rows(parsed, fields_of(batches, names), tables, part=True), schema
-    )
+
+    def parse(parsed: Parsed) -> Iterator[pa.RecordBatch]:
+        return parse_rows(parsed, fields_of(batches, names), tables, part=True)
+
+    lines, (found,) = engine.parsed([Source("", 0)], lambda: parse, schema)
     if lines is not None:
         frames.add_parsed(lines, [found])
     return found.finer

@@ -33,13 +33,13 @@ from orderfsm.trace.tables import ids_under_several, tables_of
 
 from .context import Contexts, of_files
 from .layouts import layouts, named
-from .parsing import parse, parse_rows
+from .parsing import Parser, parse_rows
 from .symbols import no_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from orderfsm.audit.engines.engine import Engine, Frame, Parsed, Source
+    from orderfsm.audit.engines.engine import Engine, Frame, Parse, Parsed, Source
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.trace.tables import Tables
 
@@ -115,8 +115,9 @@ def read_files(
     for part, files in parts:
         frames.add(part, engine.typed(files, part.layout))
     parsed: list[Parsed] = []
+    lines: Frame | None = None
     if to_parse:
-        lines, parsed = engine.parsed(to_parse, partial(_parse, mapped, tables), schema_of(tables.judged), progress)
+        lines, parsed = engine.parsed(to_parse, partial(_parser, mapped, tables), schema_of(tables.judged), progress)
         headers |= {each.events for each in parsed if each.source.number not in mapped}
         if lines is not None:
             whole = any(each.whole for each in parsed)
@@ -127,7 +128,13 @@ def read_files(
         finer=any(each.finer for each in parsed) or any(part.layout.unit == "ns" for part, _ in parts),
         whole=any(each.whole for each in parsed),
         typed=frozenset(source.number for _, files in parts for source in files),
-        contexts=of_files(sources, columns, {each.source.number for each in parsed if each.whole}, tables),
+        contexts=of_files(
+            sources,
+            columns,
+            {each.source.number for each in parsed if each.whole},
+            tables,
+            partial(_bytes_of, engine, lines),
+        ),
     )
 
 
@@ -197,6 +204,15 @@ def _own(part: Part, lines: Frame) -> Frame:
     ).select(*LINES)
 
 
+def _bytes_of(engine: Engine, lines: Frame | None, places: Collection[int]) -> dict[int, int]:
+    """Where the objects begin in their files that stand at some places, as far as their lines tell."""
+    if lines is None or not places:
+        return {}
+    wanted = engine.small(pa.table({"place": pa.array(places, pa.int64())}))
+    known = lines.filter(~nw.col("byte").is_null()).join(wanted, on="place", how="semi").select("place", "byte")
+    return dict(zip(*engine.table(known).to_pydict().values(), strict=True))
+
+
 def _without_duplicates(engine: Engine, lines: Frame) -> Frame:
     """One line for each `event_id`: the first."""
     lines = engine.keep(lines)
@@ -206,11 +222,17 @@ def _without_duplicates(engine: Engine, lines: Frame) -> Frame:
     return nw.concat([known.join(first, on="place", how="semi"), alone])
 
 
-def _parse(mapped: Mapping[int, Mapping[str, str]], tables: Tables, parsed: Parsed) -> Iterator[pa.RecordBatch]:
-    names = mapped.get(parsed.source.number)
-    if names is None:
-        return parse(parsed, tables)
-    return parse_rows(parsed, fields_of(_batches(parsed.source, names), names), tables)
+def _parser(mapped: Mapping[int, Mapping[str, str]], tables: Tables) -> Parse:
+    """What reads one file after the other: JSON, or Parquet, whose columns are `mapped` by the file's number."""
+    parser = Parser(tables)
+
+    def parse(parsed: Parsed) -> Iterator[pa.RecordBatch]:
+        names = mapped.get(parsed.source.number)
+        if names is None:
+            return parser.parse(parsed)
+        return parse_rows(parsed, fields_of(_batches(parsed.source, names), names), tables)
+
+    return parse
 
 
 def _batches(source: Source, names: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
