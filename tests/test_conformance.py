@@ -35,6 +35,9 @@ from orderfsm.testing import (
     conformance,
     lifecycle_machine,
 )
+from orderfsm.testing.model.session import Session
+from orderfsm.testing.model.steps import trigger_of
+from orderfsm.testing.programs.random_programs import failing_program
 from orderfsm.trace import Events, Finding
 
 AGES = 1e6
@@ -465,17 +468,25 @@ def test_without_http_the_counterexample_drives_the_same_driver():
 # -- random programs ---------------------------------------------------------------------------------------------------
 
 
-def test_the_seed_repeats_the_random_part():
-    name = "an order that was submitted twice cannot be validated"
-
+def test_the_seed_repeats_random_programs():
     def found(seed):
-        report = check_conformance(
-            ServiceDriver(mutant(name).make()), random=200, seed=seed, events="complete", budget=AGES
-        )
-        return report.seed, [call.get("call") or call.get("force") for call in report.violations[0].calls]
+        broken = ServiceDriver(mutant("a deletion gives two units back").make())
+        with Session(broken, ORDER_LIFECYCLE, Events.COMPLETE) as session:
+            return [done.step for done in failing_program(session, 200, seed).done]
 
-    assert found(5) == found(5)
-    assert found(5)[0] == 5
+    assert found(5) == found(5) != found(6)
+
+
+def test_the_seed_that_is_given_is_told():
+    assert check_conformance(ServiceDriver(Service()), random=0, only=[State.DELETED], seed=5).seed == 5
+
+
+def test_hypothesis_is_not_needed_to_draw_random_programs():
+    check = "from orderfsm.machine import OrderMachine\nfrom orderfsm.testing import MachineDriver, check_conformance\n"
+    check += "import sys\nprint(check_conformance(MachineDriver(OrderMachine), random=3).verdict, "
+    check += "'hypothesis' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", check], capture_output=True, check=True, text=True, timeout=600)
+    assert said.stdout == "conforms False\n"
 
 
 def test_without_a_seed_there_is_one_that_is_told():
@@ -500,10 +511,6 @@ def test_a_lifecycle_machine_fails_with_what_was_done():
 
 def test_random_programs_delete_and_cancel_in_every_state():
     """A pool of few orders: none starves, and each gets far."""
-    from orderfsm.testing.model.session import Session
-    from orderfsm.testing.model.steps import trigger_of
-    from orderfsm.testing.programs.stateful import failing_program
-
     tried = set()
 
     class Watched(Session):

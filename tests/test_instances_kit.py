@@ -15,6 +15,7 @@ pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is no
 pytest.importorskip("hypothesis", reason="the extra `testing` is not installed")
 
 from mutants.instances import AT_ONCE, Broken
+from suites import run_pytest
 
 from orderfsm import InvalidValue, Operation
 from orderfsm.mock import Service, mock_cas
@@ -219,8 +220,7 @@ def test_pytest_has_a_test_for_each_pair(server, tmp_path):
     """`--orderfsm-table instances`: names say what is tried, and the server is left as it was found."""
     (tmp_path / "test_mine.py").write_text("def test_of_mine():\n    pass\n")
     options = ("--orderfsm-endpoint", server.api, "--orderfsm-control", server.control, "--orderfsm-table", "instances")
-    command = [sys.executable, "-m", "pytest", "-v", "-n0", "-p", "no:cacheprovider", *options, "-k", "test_delete"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run_pytest(tmp_path, "-vv", *options, "-k", "test_delete")
     assert done.returncode == 0, done.stdout
     assert "test_delete_is_accepted_when_refunded PASSED" in done.stdout
     assert "test_delete_is_refused_when_refunding PASSED" in done.stdout

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -18,6 +15,7 @@ pytest.importorskip("hypothesis", reason="the extra `testing` is not installed")
 from hypothesis import given, settings
 from other_table import LIFECYCLE, Event, Operation, State
 from parcels import Carrier, Parcels, Refused
+from suites import run_pytest
 
 from orderfsm import ORDER_LIFECYCLE, InvalidValue, trace
 from orderfsm.machine import OrderMachine
@@ -470,14 +468,9 @@ def test_a_driver_that_speaks_cas_names_a_table_that_is_not_of_that_api():
 
 def test_pytest_has_a_test_for_each_state_and_trigger_of_a_driver_of_ones_own(tmp_path):
     options = ["--orderfsm-driver", "parcels:Parcels", "--orderfsm-table", "other_table:LIFECYCLE"]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
-    environment["PYTHONPATH"] = str(Path(__file__).parent)
 
     def run(*more):
-        done = subprocess.run(
-            [*command, *more], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False, env=environment
-        )
+        done = run_pytest(tmp_path, *options, *more, PYTHONPATH=str(Path(__file__).parent))
         return done.stdout + done.stderr
 
     told = run("-k", "redirect", "-rA")

@@ -121,13 +121,3 @@ def test_a_check_of_a_server_leaves_nothing_in_the_working_directory(temporary):
     assert done.stdout == "conforms\n"
     assert [*temporary.iterdir()] == [work]
     assert [*work.iterdir()] == []
-
-
-def test_hypothesis_keeps_its_things_where_it_did_before_once_a_server_was_checked(temporary):
-    configuration = pytest.importorskip("hypothesis.configuration")
-    from orderfsm.testing.programs.stateful import put_aside_elsewhere
-
-    before = configuration.storage_directory("x").path
-    with put_aside_elsewhere():
-        assert configuration.storage_directory("x").path.is_relative_to(temporary)
-    assert configuration.storage_directory("x").path == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from functools import partial
 from ipaddress import ip_address
 from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,11 @@ with needs("client"):
     from alibabacloud_tea_openapi.models import Config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import TypeAlias
+
+    Transport: TypeAlias = Callable[[Callable[..., Any], Callable[[Any], str], Any, dict[str, Any]], Any]
+    """Sends a request of the SDK: given how the SDK does that, what makes its URL, it, and the settings of the call."""
 
 REGION = "cn-hangzhou"
 
@@ -32,13 +37,20 @@ class NoCredentials(OrderFSMError):
     """The SDK's default chain of credentials has none."""
 
 
-def connect(endpoint: str | None = None, region: str = REGION, *, key: tuple[str, str] | None = None) -> Client:
+def connect(
+    endpoint: str | None = None,
+    region: str = REGION,
+    *,
+    key: tuple[str, str] | None = None,
+    transport: Transport | None = None,
+) -> Client:
     """A client for `endpoint`, an http(s) URL or a host: of this machine http, else https. None: the region's own.
 
     Requests to this machine, and to hosts that NO_PROXY names, go there straight; others, as the SDK sends them, to the
     proxy of the environment. It signs with `key`, an access key's id and secret. With None, credentials come from the
     SDK's default chain: the environment, its configuration files, the machine's RAM role. Raises `NoCredentials` if it
-    has none, and `InvalidValue` for what is no endpoint.
+    has none, and `InvalidValue` for what is no endpoint. `transport` sends what the synchronous methods send straight
+    to an http URL.
     """
     url = None if endpoint is None else url_of(endpoint)
     settings: dict[str, Any] = _credentials() if key is None else {"access_key_id": key[0], "access_key_secret": key[1]}
@@ -47,7 +59,7 @@ def connect(endpoint: str | None = None, region: str = REGION, *, key: tuple[str
         settings |= {"endpoint": url.netloc, "protocol": url.scheme}
         host = url.hostname or ""
         if _is_here(host) or proxy_bypass(host):  # the SDK ignores NO_PROXY
-            return DirectClient(Config(**settings))
+            return (_sending_by(transport) if transport and url.scheme == "http" else DirectClient)(Config(**settings))
     return Client(Config(**settings))
 
 
@@ -113,22 +125,30 @@ def _in_other_globals(function: FunctionType, **changed: Any) -> FunctionType:
     return made
 
 
-def _direct(core: type[Any]) -> type[Any]:
-    """The SDK's core, with a transport that sees no variables of the environment."""
+def _direct(core: type[Any], transport: Transport | None) -> type[Any]:
+    """The SDK's core, with a transport that sees no variables of the environment, or another one."""
     without_proxies = SimpleNamespace(environ={}, getenv=os.getenv)  # DEBUG=sdk still works
-    sends = {name: staticmethod(_in_other_globals(getattr(core, name), os=without_proxies)) for name in TRANSPORTS}
-    return type(f"Direct{core.__name__}", (core,), sends)
+    sends: dict[str, Any] = {name: _in_other_globals(getattr(core, name), os=without_proxies) for name in TRANSPORTS}
+    if transport is not None:
+        sends[TRANSPORTS[0]] = partial(transport, sends[TRANSPORTS[0]], core.compose_url)
+    return type(f"Direct{core.__name__}", (core,), {name: staticmethod(send) for name, send in sends.items()})
 
 
-def _sending(client: type[Any]) -> Iterator[tuple[str, FunctionType]]:
-    """The methods of a client that send requests, with the transport that asks no proxy."""
+def _sending(client: type[Any], transport: Transport | None = None) -> Iterator[tuple[str, FunctionType]]:
+    """The methods of a client that send requests, with the transport that asks no proxy, or another one."""
     for of in reversed(client.__mro__):
         for name, method in vars(of).items():
             if isinstance(method, FunctionType):
                 used = [(known, method.__globals__.get(known)) for known in method.__code__.co_names]
-                cores = {known: _direct(core) for known, core in used if core and hasattr(core, TRANSPORTS[0])}
+                cores = {known: core for known, core in used if core and hasattr(core, TRANSPORTS[0])}
                 if cores:
-                    yield name, _in_other_globals(method, **cores)
+                    others = {known: _direct(core, transport) for known, core in cores.items()}
+                    yield name, _in_other_globals(method, **others)
+
+
+def _sending_by(transport: Transport) -> type[Client]:
+    """A class of clients that ask no proxy, and that send by `transport` what their synchronous methods send."""
+    return type(DirectClient.__name__, (DirectClient,), dict(_sending(Client, transport)))
 
 
 for _name, _method in _sending(Client):

@@ -18,6 +18,7 @@ from .concurrency.run import raced, races, races_for_one, run_concurrent_async
 from .drivers.limit import TIMEOUT
 from .model.failure import Contradiction, Kind
 from .model.session import CannotForce, Session, unreached
+from .programs.random_programs import failing_program
 from .programs.shrink import exact, fewest_calls, without_bystanders
 from .programs.trial import Tried
 from .programs.trials import Trials
@@ -276,8 +277,6 @@ class _Check:
         """Play random programs until one fails."""
         if not self.programs:
             return
-        from .programs.stateful import failing_program
-
         failure = failing_program(self.session, self.programs, self.seed, self.session.deadline, self._is_new)
         if failure is not None:
             self._failed(exact(self.session, failure), "random")

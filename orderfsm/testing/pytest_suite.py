@@ -17,8 +17,8 @@ from orderfsm.trace import Events
 from .conformance import PATIENCE, first_assumed
 from .model.failure import Kind
 from .model.session import Session, unreached
+from .programs.random_programs import failing_program
 from .programs.shrink import fewest_calls
-from .programs.stateful import failing_program
 from .programs.trials import Trials
 from .programs.ways import Pilot
 from .report import Result, others_may_have, violation_of, write_script

@@ -602,8 +602,12 @@ class ReadyAtOnce(AcmeServer):
         return new
 
 
-@right("it reuses authorizations, and two orders are for the same names", wire=False)
+@right("it reuses authorizations and deactivates none, and two orders are for the same names", wire=False)
 class Reuses(AcmeServer):
+    """Else to deactivate one would end two orders, and orders would have to do with one another."""
+
+    DEACTIVATES = False
+
     def __init__(self, late):
         super().__init__(late, reuses=True)
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cached_property
-from itertools import chain, product
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
@@ -32,8 +31,8 @@ from .listing import Listing, span
 from .particulars import FIELDS, LISTS, Particulars
 from .roles import roles
 from .shapes import FAILURE, flaw, flaw_in
+from .standings import Others, Standing, after, at
 from .steps import (
-    YOUNG,
     Ask,
     Buy,
     Call,
@@ -72,14 +71,6 @@ class Waited(NamedTuple):
 
     seen: Seen
     is_due: bool
-
-
-class Standing(NamedTuple):
-    """One way in which an order may stand; `used`: it holds a unit; `issued`: it was issued once."""
-
-    state: State | None
-    used: bool = False
-    issued: bool = False
 
 
 @attrs.define
@@ -123,6 +114,7 @@ class Account:
         acting = WAITED_FOR if events is Events.PARTIAL else (Actor.SERVICE,) if by_the_clock else ()
         unseen = frozenset(rule.trigger for rule in lifecycle.triggers if rule.actor in acting and not rule.seen)
         self._acting = unseen - _late(lifecycle)
+        self._others = Others.of(lifecycle, self._acting)
         self.is_sure = True
         """Whether nobody else may have moved an order of this account up to now."""
         self._particulars: defaultdict[int, Particulars] = defaultdict(Particulars)
@@ -151,7 +143,7 @@ class Account:
 
     def states(self, order: int | str) -> frozenset[State | None]:
         """The states in which an order may be; an id that the program does not know is no order's."""
-        return frozenset(each.state for each in self._standings(order))
+        return self._others.states(self._standings(order))
 
     def time_passes(self) -> None:
         """Let others do what they may have done meanwhile."""
@@ -169,59 +161,29 @@ class Account:
 
     def what_is_due_happens(self, now: datetime) -> None:
         """Let happen to orders, perhaps, what their answers said is due by `now`."""
+        if not self._due:
+            return
         due = [(order, trigger) for order, all_of in self._due.items() for trigger, at in all_of.items() if at <= now]
         for order, trigger in due:
             before = self.standings[order]
             rows = [(each, self.lifecycle.table[each.state].get(trigger)) for each in before]
-            self.standings[order] = before | {self._after(each, row) for each, row in rows if row is not None}
+            self.standings[order] = before | {after(self.lifecycle, each, row) for each, row in rows if row is not None}
             self.is_sure &= self.standings[order] == before
             self._happened[order].add(trigger)
 
     def _let_others_act(self, order: int) -> None:
         before = self.standings[order]
-        self.standings[order] = widened = self._widened(before)
-        self.is_sure &= widened == before
-        if any(row.trigger in self._certifying & self._acting for row in self._rows_from(widened)):
+        self.standings[order], certifies = self._others.may_make(before)
+        self.is_sure &= self.standings[order] == before
+        if certifies:
             self._particulars[order].certified(surely=False)
 
     def _standings(self, order: int | str) -> frozenset[Standing]:
         return self.standings[order] if isinstance(order, int) else frozenset([Standing(None)])
 
-    def _widened(self, standings: frozenset[Standing]) -> frozenset[Standing]:
-        found = set(standings)
-        frontier = list(standings)
-        while frontier:
-            standing = frontier.pop()
-            for row in self.lifecycle.outgoing(standing.state):
-                new = self._after(standing, row)
-                if row.trigger in self._acting and not self._is_harm(row) and new not in found:
-                    found.add(new)
-                    frontier.append(new)
-        return frozenset(found)
-
-    @cached_property
-    def _certifying(self) -> frozenset[Trigger]:
-        return frozenset(rule.trigger for rule in self.lifecycle.triggers if rule.certifies)
-
-    def _is_harm(self, row: Transition) -> bool:
-        """Whether somebody would act where nothing is under way and nothing was edited: nobody does in a run."""
-        unasked = self.lifecycle.trigger_rules[row.trigger].adverse or row in self._roles.unasked[row.source]
-        return unasked and row.source in self._roles.at_rest
-
-    def _rows_from(self, standings: Iterable[Standing]) -> Iterator[Transition]:
-        return chain.from_iterable(self.lifecycle.outgoing(each.state) for each in standings)
-
-    def _after(self, standing: Standing, row: Transition) -> Standing:
-        """`standing` after a step."""
-        return self._at(row.target, standing, row)
-
-    def _at(self, target: State | None, standing: Standing, row: Transition) -> Standing:
-        used = standing.used and not row.gives_back(YOUNG if standing.issued else None)
-        return Standing(target, used, standing.issued or self.lifecycle.state_rules[target].certified)
-
     def _answered(self, standing: Standing, row: Transition) -> frozenset[Standing]:
         """How an order may stand when a step is answered: with it, other things may have happened at once."""
-        return frozenset(self._at(target, standing, row) for target in self.lifecycle.targets(row))
+        return frozenset(at(self.lifecycle, target, standing, row) for target in self.lifecycle.targets(row))
 
     def may_leave(self, state: State | None) -> bool:
         """Whether others may move an order out of a state unseen."""
@@ -292,7 +254,9 @@ class Account:
         if isinstance(order, int) and order not in self.ids:
             return words_read
         if isinstance(order, int) and operation in self._roles.vocabularies:
-            self._due[order] |= _due_by(answer.body or {}, self.lifecycle)
+            due = _due_by(answer.body or {}, self.lifecycle)
+            if due:
+                self._due[order] |= due
         if isinstance(order, int) and words_read and operation not in self._roles.reads:
             self._let_others_act(order)
         for vocabulary, word in words_read.items():
@@ -527,7 +491,7 @@ class Account:
             rows = [
                 (each, self.lifecycle.table[each.state].get(trigger)) for done in completed.values() for each in done
             ]
-            return frozenset(self._after(each, row) for each, row in rows if row is not None)
+            return frozenset(after(self.lifecycle, each, row) for each, row in rows if row is not None)
         self._to_pass |= {(order, trigger)} if passing else set()
         return frozenset()
 
@@ -536,19 +500,21 @@ class Account:
         for event in self._roles.completed[standing.state]:
             row = self.lifecycle.table[standing.state][event]
             if row is not None:
-                yield self._after(standing, row)
+                yield after(self.lifecycle, standing, row)
 
     def _also_by_itself(self, standings: frozenset[Standing], rows: Iterable[Transition]) -> frozenset[Standing]:
         """Those, and what the service may have made of them where a call edited what an order says of itself."""
         edited = {row.target for row in rows if row.edits}
         found = (each for each in standings if each.state in edited)
-        return standings | {self._after(each, row) for each in found for row in self._roles.unasked[each.state]}
+        return standings | {
+            after(self.lifecycle, each, row) for each in found for row in self._roles.unasked[each.state]
+        }
 
     def _learn_of_step(self, trigger: Trigger, order: int, before: frozenset[Standing], *, reads: bool) -> None:
         """What else is known of an order after an accepted trigger."""
         known = self._particulars[order]
         known.is_filled_in |= trigger in self._roles.submits.values()
-        if trigger in self._certifying:
+        if trigger in self._others.certifying:
             known.certified(surely=True)
         if trigger in self._roles.submits or any(
             row.trigger == trigger for each in before for row in self._roles.unasked[each.state]
@@ -569,7 +535,7 @@ class Account:
             silent = self.lifecycle.is_silent(each.state, trigger)
             row = self.lifecycle.table[each.state].get(trigger)
             if row is not None and answer.outcome is not Outcome.REFUSED:
-                found.add(self._after(each, row))
+                found.add(after(self.lifecycle, each, row))
             if answer.outcome is not Outcome.ACCEPTED:
                 found.add(each)
             if silent and answer.outcome is not Outcome.REFUSED:

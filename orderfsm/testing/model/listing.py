@@ -50,6 +50,7 @@ class Listing:
         """The words by which each field of the list may call a state; none if it does not show it."""
         self._domains: dict[int, str] = {}
         self._pages: dict[tuple[object, ...], list[Id]] = {}
+        self._matched: dict[tuple[str, str | None, frozenset[State | None]], set[bool]] = {}
 
     def domain(self, order: int) -> str | None:
         """The domain of an order, if a list has told it."""
@@ -140,17 +141,21 @@ class Listing:
         """The orders that are in a list for certain, and those that may be."""
         certain, possible = [], []
         for order in self._account.ids:
-            matches = {match for state in self._account.states(order) for match in self._matches(asked, order, state)}
+            if asked.like is not None and self._domains[asked.like] not in self._domains.get(order, ""):
+                continue
+            matches = self._matches(asked.field or self._vocabulary.field, asked.status, self._account.states(order))
             certain += [order] if matches == {True} else []
             possible += [order] if True in matches else []
         return certain, possible
 
-    def _matches(self, asked: ReadList, order: int, state: State | None) -> set[bool]:
-        """Whether the list has an order that is in a state: both if it may be shown by several words."""
-        if asked.like is not None and self._domains[asked.like] not in self._domains.get(order, ""):
-            return {False}
-        words = self._words[asked.field or self._vocabulary.field]
-        return {asked.status in {None, word} for word in words[state]} or {False}
+    def _matches(self, field: str, status: str | None, states: frozenset[State | None]) -> set[bool]:
+        """Whether a list has an order that is in one of some states: both if it may be shown by several words."""
+        key = field, status, states
+        if key not in self._matched:
+            words = self._words[field]
+            each = [{status in {None, word} for word in words[state]} or {False} for state in states]
+            self._matched[key] = set().union(*each)
+        return self._matched[key]
 
     def counted(self, operation: Operation, body: Mapping[str, Any]) -> Iterator[Contradiction]:
         """Learn an answer that counts the orders with each word, and all of them (`InactiveCount`, `TotalCount`)."""

@@ -7,6 +7,7 @@ import re
 import time
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from orderfsm.errors import Meaning
@@ -77,7 +78,7 @@ NOT_OFFERED = "the server does not offer it"
 CANNOT = "the driver cannot do it"
 """Why a step cannot be forced that the driver has no way to do."""
 
-UUID = "[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"
+UUID = re.compile("[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}")
 """The form of a RequestId."""
 
 ROUNDED = timedelta(seconds=1)
@@ -135,6 +136,7 @@ class Session(AbstractContextManager["Session"]):
         self.lifecycle = lifecycle
         self.roles = roles(lifecycle)
         self.abilities = Abilities.of(driver, lifecycle)
+        self._most_packages = packages_of(driver)
         self.events = events
         self.deadline = deadline
         self.told: frozenset[Once | None] = frozenset()
@@ -166,8 +168,8 @@ class Session(AbstractContextManager["Session"]):
     @property
     def packages(self) -> range:
         """The numbers of the packages that the program uses: more than the first only where both are its own."""
-        several = self.ours and self.roles.counting is not None
-        return range(1, 1 + (packages_of(self.driver) if several else 1))
+        most = self._most_packages if self.ours and self.roles.counting is not None else 1
+        return range(1, 1 + (min(most, self.driver.packages) if most > 1 else 1))  # type: ignore[attr-defined]
 
     @property
     def places(self) -> bool:
@@ -368,7 +370,7 @@ class Session(AbstractContextManager["Session"]):
 
     def _judge(self, contradictions: Iterable[Contradiction]) -> None:
         """Note what is wrong with the last step; the first `Contradiction` after which nothing can be judged."""
-        for contradiction in sorted(contradictions, key=lambda each: each.fatal):
+        for contradiction in sorted(contradictions, key=attrgetter("fatal")):
             if contradiction.fatal:
                 raise contradiction
             self._note(contradiction)
@@ -561,7 +563,7 @@ class Session(AbstractContextManager["Session"]):
         if request_id is None:
             return
         form = ("the form of RequestIds",)
-        if not re.fullmatch(UUID, str(request_id)):
+        if not UUID.fullmatch(str(request_id)):
             expected = "a RequestId that is an upper-case UUID"
             yield Contradiction(expected, f"{request_id!r}", Kind.SHAPES, itself=True, once=form)
         if request_id in self._request_ids:

@@ -89,6 +89,7 @@ def _cycles(lifecycle: Lifecycle, state: State | None) -> list[Way]:
     return sorted(((row, *way) for row, way in back if way is not None), key=len)
 
 
+@lru_cache(maxsize=1024)
 def shortest_way(lifecycle: Lifecycle, start: State | None, goal: State | None) -> Way | None:
     """A shortest way from a state to another one; None if there is none.
 
