@@ -1,13 +1,12 @@
 """What a call on an instance costs beside the same kind of call on an order: `python -m benchmarks.instances`.
 
-First signed withdrawals over HTTP, as `benchmarks.mock` sends them with wrk. Then each kind of call in process, on the
-memory store and on SQLite: in each round a batch is made on new orders and on new instances, which are brought to where
-it is allowed before the clock starts.
+Each kind is made in process, on the memory store and on SQLite: in each round a batch is made on new orders and on new
+instances, which are brought to where it is allowed before the clock starts. Over HTTP: `benchmarks.against`, the row
+`mock-instances`.
 """
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from functools import partial
@@ -16,7 +15,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.core import machine
-from benchmarks.mock import ours
 from orderfsm.mock import MemoryStore, Request, Service, SQLStore
 from orderfsm.tables.instances import Event, Operation
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 ROUNDS = 9
-HTTP_ROUNDS = 5
 BATCH = {"memory": 400, "SQLite": 100}
 
 PURCHASE = {
@@ -127,26 +124,9 @@ def measured(store: MemoryStore | SQLStore, count: int) -> dict[str, list[tuple[
     return taken
 
 
-def over_http(folder: Path) -> None:
-    """Measure signed withdrawals a second over HTTP, and print them."""
-    print("| signed withdrawals a second, 8 connections | of orders | of instances | ratio, at least 0.9 |")
-    print("| --- | --- | --- | --- |")
-    for kind in ("memory", "sqlite"):
-        rounds = [(ours(kind, folder), ours(kind, folder, "instances")) for _ in range(HTTP_ROUNDS)]
-        assert not any(failed for pair in rounds for _, failed in pair)
-        orders, instances = (median(pair[at][0] for pair in rounds) for at in range(2))
-        print(f"| {kind} | {orders:,.0f} | {instances:,.0f} | {instances / orders:.2f} |")
-    print()
-
-
 def main() -> None:
     """Measure, and print the tables."""
-    print(f"{machine()}; medians of {HTTP_ROUNDS} and {ROUNDS} interleaved rounds\n")
-    if shutil.which("wrk") is None:
-        print("what goes over HTTP needs wrk (Debian: apt-get install wrk), and was not measured\n")
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            over_http(Path(folder))
+    print(f"{machine()}; medians of {ROUNDS} interleaved rounds\n")
     print("| one call in process, µs of CPU | on orders | on instances | ratio |\n| --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         stores: dict[str, MemoryStore | SQLStore] = {
