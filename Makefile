@@ -2,12 +2,17 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Where it is set, every test that runs a program compiles all of orderfsm anew, and pytest the tests: twice the time.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The modules whose tests must reach every branch of the core: tracing costs time, so the others are not traced.
 CORE := acme_core acme_forms acme_trace conditions drawing errors instances_asked instances_core instances_forms instances_machine instances_trace lifecycle machine machine_async machine_models order other_core other_forms other_trace pairs properties spec streams trace trigger_sequences wire
 CORE := $(CORE:%=tests/test_%.py)
 
 ACME := tests/test_acme_real.py tests/test_acme_servers.py tests/test_acme_mutants.py tests/test_acme_kit.py
 ACME += tests/test_acme_driver.py tests/test_acme_conform_cli.py
+
+AGAINST ?= HEAD
 
 .PHONY: help demo test lint format docs test-acme test-spark test-pythons test-sdks test-lowest check-full bench mutants findings clean
 
@@ -18,8 +23,8 @@ demo: .venv/main  ## the official SDK, guarded by the spec, against the mock: de
 	$(BIN)/orderfsm demo
 
 test: .venv/main  ## all tests but the long ones; what the machine lacks is skipped with a clear line
-	$(BIN)/pytest -n logical --dist loadfile -m 'not long' -rs --cov --cov-report=term-missing:skip-covered $(CORE)
-	$(BIN)/pytest -n logical --dist loadfile -m 'not long' -rs $(CORE:%=--ignore=%)
+	$(BIN)/pytest -n logical --dist worksteal -m 'not long' -rs --cov --cov-report=term-missing:skip-covered $(CORE)
+	$(BIN)/pytest -n logical --dist worksteal -m 'not long' -rs $(CORE:%=--ignore=%)
 
 lint: .venv/lint  ## ruff, mypy --strict, pyright
 	$(BIN)/ruff check
@@ -42,26 +47,27 @@ test-acme: .venv/acme  ## real ACME servers and the mutants of a right one, held
 	ORDERFSM_ACME_REPORTS=.build/acme-reports $(BIN)/pytest -q -n logical --dist loadgroup -rs --long $(ACME)
 	$(BIN)/python -m tests.acme_servers.table .build/acme-reports
 
-test-pythons:  ## the core's tests, from the built wheel, on every Python from 3.11 that the machine has
+test-pythons: .venv/pip  ## the core's tests, from the built wheel, on every Python from 3.11 that the machine has
 	scripts/test-pythons
 
-test-sdks:  ## the client's tests, with each supported generation of the official SDK
+test-sdks: .venv/pip  ## the client's tests, with each supported generation of the official SDK
 	scripts/test-sdks
 
-test-lowest:  ## tests of every room, with the lowest versions of everything that pyproject.toml allows
+test-lowest: .venv/pip  ## tests of every room, with the lowest versions of everything that pyproject.toml allows
 	scripts/test-lowest
 
 check-full: .venv/main  ## long checks: every test, thousands of hypothesis examples, every Python
-	HYPOTHESIS_PROFILE=long $(BIN)/pytest -n logical --dist loadfile -rs --long
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest -n logical --dist worksteal -rs --long
 	scripts/test-pythons
 	scripts/test-sdks
 
-bench: .venv/bench  ## the measures, side by side with the peers
+bench: .venv/bench  ## the measures, side by side with the peers and with the build AGAINST (a commit; default: the last)
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.client
 	$(BIN)/python -m benchmarks.history
 	$(BIN)/python -m benchmarks.audit
-	$(BIN)/python -m benchmarks.mock
+	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.against $(AGAINST)
 
 mutants: .venv/main  ## what the conformance kit catches: the table of docs/conformance.md
 	cd tests && ../$(BIN)/python -m mutants

@@ -17,7 +17,7 @@ const after = (s, t, told = true, row = rows[[s, t]]) => row ? (told ? row.at_on
 const count = (n, s = null) => n && moves.reduce((sum, row) => sum + (row.source === s && 1 + count(n - 1, row.target)), 0);
 const planned = (t, events) => call(t) ? !trigger[t].grave : events || trigger[t].follows, grim = ({ adverse, actor }) => adverse ? (actor === "calendar" ? 1 : 1e3) : 0;
 // A run is a state, whether something happened that a read has yet to show, and what else happened to the order.
-const others = rules.transitions.filter((row) => !call(row.trigger)), shown = ([, owes]) => !owes, put = (runs, run) => (runs.some((each) => `${each}` === `${run}`) ? runs : [...runs, run]);
+const others = rules.transitions.filter((row) => !call(row.trigger)), shown = ([, owes]) => !owes, put = (runs, run) => (runs.some((each) => each.length === run.length && each.every((part, n) => part === run[n])) ? runs : [...runs, run]);
 const went = ([, owes, ...since], t, to, alone) => [to, owes || (alone && trigger[t].seen), ...(past.includes(t) ? [...new Set([...since, t])].sort() : since)];
 const unseen = (runs, from = others, more = runs.flatMap((run) => from.filter((row) => row.source === run[0]).map((row) => went(run, row.trigger, row.target, true))).reduce(put, runs)) => (more.length > runs.length ? unseen(more, from) : runs), hidden = (runs) => unseen(runs, others.filter((row) => !trigger[row.trigger].seen));
 function way(from, to, events, queue = [[0, [], from]], known = new Set(), next = null) { // the fewest failures, then ends, then steps

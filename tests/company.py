@@ -70,6 +70,12 @@ def lines(times=TIMES, orders=ORDERS):
     return st.lists(call | event | likely(times, order), max_size=25)
 
 
+def companies(number=8):
+    """Lines of as many companies in one log, each with orders of its own: what an audit costs hardly depends on it."""
+    apart = [lines(orders=[order + 10 * company for order in ORDERS]) for company in range(number)]
+    return st.tuples(*apart).map(lambda each: [line for some in each for line in some])
+
+
 def likely(times, order):
     """Lines as they come in histories that conform."""
     operations = [Operation.CREATE, Operation.CANCEL, Operation.DELETE, Operation.RENEW]

@@ -55,7 +55,7 @@ FOLDER = "ORDERFSM_ACME_REPORTS"
 """The environment variable that names a folder for what was recorded."""
 
 
-LONG = {"acmeeh", "serles"}
+LONG = {"acme2certifier", "acmeeh", "serles"}
 
 
 def server(name):
@@ -92,13 +92,17 @@ def test_every_counterexample_has_a_section_and_few_calls(recorded):
 
 
 def test_what_single_calls_show_is_what_the_kit_finds(recorded):
-    """Each call was made once in each state as well, and judged by itself: the kit missed nothing that it reached."""
+    """Each call was made once in each state as well, and judged by itself: the kit missed nothing that it reached.
+
+    A race is lost now and then: the kit, which runs many, may find one that was not lost in a single try.
+    """
     recording, _ = recorded
     name = recording["server"]
     found = {(each["state"], each["trigger"], each["particular"]) for each in recording["departures"]}
     shown = {row for row in rows() if departs(*row, recording["answers"][key(*row)])}
     assert shown - found <= UNNAMED.get(name, set()) | BY_CHANCE.get(name, set())
-    assert found & set(rows()) - BY_CHANCE.get(name, set()) <= shown
+    alone = {row for row in rows() if row[2] != TWICE}
+    assert found & alone - BY_CHANCE.get(name, set()) <= shown
 
 
 UNNAMED = {

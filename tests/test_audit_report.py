@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 from company import (
     COMPLETE,
+    FEW,
     PARTIAL,
     SOME,
+    companies,
     in_days,
-    lines,
     moment,
     write_jsonl,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("duckdb", reason="the extra `audit` is not installed")
@@ -52,8 +53,8 @@ def test_a_refusal_is_foreseeable_if_no_state_that_was_possible_allows_the_call(
     }
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(some=lines(), cuts=st.lists(st.integers(0, 40), max_size=2), longest=st.sampled_from([3, 20]))
+@FEW
+@given(some=companies(), cuts=st.lists(st.integers(0, 40), max_size=2), longest=st.sampled_from([3, 20]))
 def test_orders_that_conform_only_with_events_that_nobody_saw_are_counted(some, cuts, longest, tmp_path, monkeypatch):
     monkeypatch.setattr("orderfsm.audit.judging.judge.LONGEST", longest)
     (tmp_path / "state").unlink(missing_ok=True)

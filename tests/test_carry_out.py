@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from functools import partial
 
 import pytest
@@ -110,7 +111,8 @@ def test_lost_and_throttled_calls_do_not_stop_it(service, carrying, fault):
     assert state_of(service, order_id) is State.DELETED
 
 
-def test_an_order_that_others_keep_moving_is_given_up(service, between, carrying):
+def test_an_order_that_others_keep_moving_is_given_up(service, between, carrying, monkeypatch):
+    monkeypatch.setattr(sys.modules["orderfsm.client.carry_out"], "INTERVAL", 0.01)
     order_id = order_in(service, State.PENDING_REVIEW)
 
     def submit_again():

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-import os
 import pickle
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 
 import pytest
+from suites import run_pytest
 
 from orderfsm import (
     ORDER_LIFECYCLE,
@@ -298,21 +296,17 @@ def test_a_service(mock_cas):
 """
 
 
-def run_pytest(folder, *options):
+def run_suite(folder, *options):
     """What pytest says of that suite, with the plugin."""
     (folder / "test_suite.py").write_text(SUITE)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_suite.py", *options]
-    environment = os.environ | {"PYTEST_ADDOPTS": ""}
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    return run_pytest(folder, "test_suite.py", *options)
 
 
 def test_the_plugin_reports_at_the_end_and_writes_text_json_and_a_drawing(tmp_path):
     pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
     files = [tmp_path / "not" / "there" / f"coverage.{suffix}" for suffix in ("txt", "json", "svg")]
     options = [f"--orderfsm-coverage-to={file}" for file in files]
-    done = run_pytest(tmp_path, "--orderfsm-coverage", *options)
+    done = run_suite(tmp_path, "--orderfsm-coverage", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "rows tried: 1 of 29, refusals tried: 1 of 121" in done.stdout
     text, document, drawing = (file.read_text(encoding="utf-8") for file in files)
@@ -327,7 +321,7 @@ def test_the_plugin_reports_at_the_end_and_writes_text_json_and_a_drawing(tmp_pa
 )
 def test_what_the_workers_of_xdist_tried_is_added_up(tmp_path, options):
     pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
-    done = run_pytest(tmp_path, *options, "--orderfsm-coverage", "--orderfsm-coverage-to=coverage.json")
+    done = run_suite(tmp_path, *options, "--orderfsm-coverage", "--orderfsm-coverage-to=coverage.json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "rows tried: 1 of 29, refusals tried: 1 of 121" in done.stdout
     assert json.loads((tmp_path / "coverage.json").read_text())["rows"]["tried"] == 1
@@ -335,5 +329,5 @@ def test_what_the_workers_of_xdist_tried_is_added_up(tmp_path, options):
 
 def test_a_worker_that_died_is_said_where_the_rules_are_counted(tmp_path):
     (tmp_path / "test_dies.py").write_text("import os\n\ndef test_dies():\n    os._exit(1)\n")
-    done = run_pytest(tmp_path, "test_dies.py", "-n", "1", "--max-worker-restart", "0", "--orderfsm-coverage")
+    done = run_suite(tmp_path, "test_dies.py", "-n", "1", "--max-worker-restart", "0", "--orderfsm-coverage")
     assert "workers ended without telling what they tried: at least this was tried" in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 
 import pytest
 from chromium import chromium
@@ -17,15 +18,26 @@ from orderfsm.tables import NAMES
 from orderfsm.tables.instances import LIFECYCLE, Event, Operation, State
 
 ROWS = [row for row in LIFECYCLE.transitions if row.changes]
-PICTURE = Picture(svg(LIFECYCLE))
-STUBS = {
-    (each.get("data-source"), each.get("data-target")): each for each in PICTURE.root if each.get("class") == "stub"
-}
+
+
+@cache
+def picture():
+    """The drawing, which takes a second, once."""
+    return Picture(svg(LIFECYCLE))
+
+
+def stubs():
+    """The lines that are cut short, by their ends."""
+    return {
+        (each.get("data-source"), each.get("data-target")): each
+        for each in picture().root
+        if each.get("class") == "stub"
+    }
 
 
 def pills():
     """The rectangle of every name at which a line ends that is cut short."""
-    for ends, stub in STUBS.items():
+    for ends, stub in stubs().items():
         box = stub.find(f"{SVG}rect[@class='end']")
         x, y, width, height = (float(box.get(name)) for name in ("x", "y", "width", "height"))
         yield ends, (x, y, x + width, y + height)
@@ -33,7 +45,7 @@ def pills():
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.source}-{row.trigger}")
 def test_every_row_is_a_line_of_its_edges_label_told_apart_without_colour(row):
-    said = [line for title, line in PICTURE.lines((row.source or "", row.target)) if title.startswith(row.trigger)]
+    said = [line for title, line in picture().lines((row.source or "", row.target)) if title.startswith(row.trigger)]
     (line,) = said
     name, actor = row.trigger.name.lower().replace("_", " "), LIFECYCLE.actor(row)
     assert line.startswith(name if actor is Actor.CLIENT else f"({actor}) {name}")
@@ -42,39 +54,39 @@ def test_every_row_is_a_line_of_its_edges_label_told_apart_without_colour(row):
 
 
 def test_a_completion_says_in_its_tooltip_how_long_it_takes():
-    titles = [title for title, _ in PICTURE.lines(("withdrawing", "idle"))]
+    titles = [title for title, _ in picture().lines(("withdrawing", "idle"))]
     assert titles[0].startswith("withdrawal_completed, 10 seconds to 20 minutes after CancelPendingCertificate (obs")
 
 
 def test_every_state_is_a_box_that_says_both_words():
-    assert set(PICTURE.states) == {"", *State}
-    said = PICTURE.states["refunding"].find(f"{SVG}title").text
+    assert set(picture().states) == {"", *State}
+    said = picture().states["refunding"].find(f"{SVG}title").text
     assert said == "refunding, refund under way, Status inactive or normal, CertificateStatus absent or revoked"
 
 
 def test_labels_overlap_neither_one_another_nor_boxes_nor_the_names_at_which_lines_end():
-    assert overlaps([*PICTURE.boxes(), *pills()], PICTURE.estimated()) == []
-    assert overlaps(PICTURE.boxes(), pills()) == []
-    assert not PICTURE.feet
+    assert overlaps([*picture().boxes(), *pills()], picture().estimated()) == []
+    assert overlaps(picture().boxes(), pills()) == []
+    assert not picture().feet
 
 
 def test_lines_cross_neither_one_another_nor_labels_nor_boxes():
-    for one, other in itertools.combinations(PICTURE.legs(), 2):
+    for one, other in itertools.combinations(picture().legs(), 2):
         assert not [(a, b) for a in one for b in other if meet(a, wide(b, 1))]
-    taken = [rect for _, rect in PICTURE.estimated()]
-    taken += [wide(rect, -1) for _, rect in (*PICTURE.boxes(), *pills())]
-    for leg in itertools.chain(*PICTURE.legs()):
+    taken = [rect for _, rect in picture().estimated()]
+    taken += [wide(rect, -1) for _, rect in (*picture().boxes(), *pills())]
+    for leg in itertools.chain(*picture().legs()):
         assert not [rect for rect in taken if meet(leg, rect)]
 
 
 def test_a_line_that_would_cross_others_ends_at_the_name_of_where_it_leads():
-    assert 0 < len(STUBS) < len(PICTURE.edges) / 2
-    for (_, target), stub in STUBS.items():
+    assert 0 < len(stubs()) < len(picture().edges) / 2
+    for (_, target), stub in stubs().items():
         assert words(stub.find(f"{SVG}text")) == target.replace("_", " ")
-    ways = dict(PICTURE.ways())
+    ways = dict(picture().ways())
     for ends, box in pills():
         assert any(meet(wide(box, 12), (x, y, x + 1, y + 1)) for x, y in ways[ends][-1:])
-    texts = [text.text for text in PICTURE.root.iter(f"{SVG}text")]
+    texts = [text.text for text in picture().root.iter(f"{SVG}text")]
     assert "leads to the state of that name" in texts
     assert "only so many days after it began" in texts
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
-import subprocess
-import sys
 
 import pytest
+from suites import run_pytest
 
 from orderfsm import OrderStateError, Verdict
 from orderfsm.coverage import covering
@@ -127,16 +125,7 @@ def test_refund(order_lifecycle):
 def test_pytest_says_which_rules_of_instances_a_suite_never_tried(tmp_path, options):
     (tmp_path / "test_suite.py").write_text(SUITE)
     chosen = ["--orderfsm-table", "instances", "--orderfsm-coverage", "--orderfsm-coverage-to=coverage.json"]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_suite.py", *chosen, *options]
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env=os.environ | {"PYTEST_ADDOPTS": ""},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = run_pytest(tmp_path, "test_suite.py", *chosen, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     said = json.loads((tmp_path / "coverage.json").read_text())
     assert (said["table"], said["rows"]["tried"], said["refusals"]["tried"]) == ("instances", 1, 1)

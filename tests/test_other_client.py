@@ -319,8 +319,8 @@ def test_a_call_of_which_the_sources_say_nothing_is_sent_and_what_it_did_is_not_
 
 
 @pytest.mark.parametrize(("state", "operation"), SILENT)
-def test_whether_such_a_call_was_carried_out_whose_answer_was_lost_nobody_knows(carrier, client, state, operation):
-    name = carrier.put(state)
+def test_whether_such_a_call_was_carried_out_whose_answer_was_lost_nobody_knows(carrier, state, operation):
+    name, client = carrier.put(state), carrier.client(grace=0.01)
     carrier.lose.append(operation)
     with pytest.raises(OutcomeUnknown, match=f"whether {operation} of parcel {name} was carried out is unknown"):
         call(client, operation, name)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -13,6 +10,7 @@ pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 pytest.importorskip("alibabacloud_cas20200407", reason="the extra `client` is not installed")
 
 import plain
+from suites import run_pytest
 
 from orderfsm import ORDER_LIFECYCLE, Basis, Event, Operation, State, Transition
 from orderfsm.mock import Service, mock_cas
@@ -30,13 +28,9 @@ def tests_of(tmp_path):
     """
     (tmp_path / "test_mine.py").write_text("def test_of_mine():\n    pass\n")
 
-    def run(*options, report=True):
+    def run(*options, report=True, **how):
         wanted, report = report, tmp_path / "junit.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}", *options]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
-        done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False, env=environment
-        )
+        done = run_pytest(tmp_path, f"--junit-xml={report}", *options, **how)
         if not wanted:
             return done.returncode, done.stdout, done.stderr
         results = {}
@@ -59,7 +53,7 @@ def test_names_are_sentences():
 
 
 def test_without_an_endpoint_there_are_none(tests_of):
-    assert tests_of()[2] == {"test_of_mine": "passed"}
+    assert tests_of(installed=True)[2] == {"test_of_mine": "passed"}
 
 
 def test_there_is_one_for_each_state_and_trigger_beside_those_that_were_there(server, tests_of):

@@ -15,6 +15,8 @@ import pytest
 from orderfsm import Event, Operation, Order, OrderStateError, ServiceError, State, can, check
 from orderfsm.machine import OrderMachine
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 TRIGGERS = (*Operation, *Event)
 STARTS = (None, *State)
 

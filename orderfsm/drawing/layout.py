@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
@@ -85,6 +85,14 @@ class _Label(NamedTuple):
 
     rect: Rect
     anchor: str
+
+
+class _Around(NamedTuple):
+    """What a label should not meet: boxes, lines, and labels or the names at which lines end."""
+
+    boxes: list[Rect]
+    lines: list[Rect]
+    labels: list[Rect]
 
 
 @attrs.frozen(eq=False)
@@ -222,6 +230,11 @@ class Layout:
     edges: list[Edge]
     names: dict[State | None, str]
 
+    @cached_property
+    def walls(self) -> dict[State | None, Rect]:
+        """How near a line may come to each box that it does not begin or end at."""
+        return {state: box.grown(9) for state, box in self.boxes.items()}
+
     @property
     def bottom(self) -> float:
         """Below everything that is drawn."""
@@ -307,14 +320,15 @@ class Layout:
         count = 0
         if stub is not None:
             count += stub.left < 6 or stub.right > WIDTH - 6 or stub.top < 6
-            count += sum(stub.meets(box.grown(9)) for box in self.boxes.values())
+            count += sum(map(stub.meets, self.walls.values()))
         for at, leg in enumerate(legs):
             wide = leg.grown(edge.broad)
             count += wide.left < 4 or wide.right > WIDTH - 4 or wide.top < 4
-            for state, box in self.boxes.items():
-                begins = state == edge.source and at == 0
-                ends = stub is None and state == edge.target and at == len(legs) - 1
-                count += not begins and not ends and wide.meets(box.grown(9))
+            for state, wall in self.walls.items():
+                if wide.meets(wall):
+                    begins = state == edge.source and at == 0
+                    ends = stub is None and state == edge.target and at == len(legs) - 1
+                    count += not begins and not ends
         return count
 
     def _lay(self, edge: Edge, lines: list[_Line], price: float, *, across: float = 150) -> None:
@@ -322,6 +336,7 @@ class Layout:
         others = [other for other in self.edges if other is not edge]
         upright, flat = (list(_in_the_way(edge, others, price, across, upright=side)) for side in (True, False))
         taken = [rect.grown(4) for other in others for rect in _taken(other)]
+        around, crossing = self._around(others), max(min(across, _NEVER / 4), min(price, 800))
         best = float("inf")
         for line in lines:
             cost = line.cost
@@ -333,28 +348,33 @@ class Layout:
                 if cost < best:
                     cost += math.fsum(toll for rect, toll in (upright if leg.upright else flat) if leg.meets(rect))
             if cost < best:
-                label_cost, label = self._place(
-                    edge, line, others, price, max(min(across, _NEVER / 4), min(price, 800))
-                )
+                label_cost, label = self._place(edge, line, around, price, crossing)
                 if cost + label_cost < best:
                     best = cost + label_cost
                     edge.line, edge.label = line, label
 
+    def _around(self, others: list[Edge]) -> _Around:
+        """What the label of an edge should not meet, whichever line that goes on."""
+        stubs = [other.line.stub.grown(2) for other in others if other.line.stub is not None]
+        return _Around(
+            boxes=[box.grown(5) for box in self.boxes.values()],
+            lines=[leg.grown(other.broad + 2) for other in others for leg in other.line.legs],
+            labels=[other.label.rect.grown(5) for other in others if other.label is not None] + stubs,
+        )
+
     def _place(
-        self, edge: Edge, line: _Line, others: list[Edge], price: float, crossing: float
+        self, edge: Edge, line: _Line, around: _Around, price: float, crossing: float
     ) -> tuple[float, _Label | None]:
         """The best place for the label beside a line, and what it costs; None if there is none."""
         best: tuple[float, _Label | None] = (_NEVER / 2, None)
-        crossed = [leg.grown(edge.broad) for leg in line.legs]
-        crossed += [leg.grown(other.broad + 2) for other in others for leg in other.line.legs]
-        labels = [other.label.rect.grown(5) for other in others if other.label is not None]
-        labels += [stub.grown(2) for stub in (line.stub, *(other.line.stub for other in others)) if stub is not None]
+        crossed = [leg.grown(edge.broad) for leg in line.legs] + around.lines
+        labels = around.labels if line.stub is None else [*around.labels, line.stub.grown(2)]
         for cost, label in sorted(_beside(edge, line)):
             if cost >= best[0]:
                 break
             rect = label.rect
             off_paper = rect.left < 6 or rect.right > WIDTH - 6 or rect.top < 6
-            if off_paper or any(rect.meets(box.grown(5)) for box in self.boxes.values()):
+            if off_paper or any(map(rect.meets, around.boxes)):
                 continue
             tolls = crossing * sum(map(rect.meets, crossed)) + price * sum(map(rect.meets, labels))
             if cost + tolls < best[0]:

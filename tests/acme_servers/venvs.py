@@ -44,9 +44,8 @@ def make(name: str) -> None:
     if _is_made(folder, name):
         return
     shutil.rmtree(folder, ignore_errors=True)
-    venv.create(folder, with_pip=True)
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "--upgrade", "pip>=25.1"], check=True)
+    venv.create(folder)
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--quiet"]
     subprocess.run([*pip, *REQUIREMENTS[name]], check=True)
     _stamp(folder).write_text(_wanted(name))
 
