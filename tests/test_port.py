@@ -1,5 +1,7 @@
 """A port that is told to end does so at once: what would wait, waits here for longer than anybody has patience."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import http.client
@@ -11,6 +13,8 @@ import threading
 import urllib.request
 
 import pytest
+
+pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
 from orderfsm.mock import Fault, MemoryStore, Service, create_app
 from orderfsm.mock.http import port
