@@ -58,19 +58,19 @@ def _is_ours(host: str, strict: bool) -> bool:
 
 
 class SameOrigin:
-    """ASGI middleware that answers by `refusal`, which is given the reason, where there is an `objection`.
+    """ASGI middleware that answers by `refusal`, which is given the reason, where there is an `objection`."""
 
-    `options` are those of that.
-    """
-
-    def __init__(self, app: ASGIApp, /, refusal: Callable[[str], Response], **options: bool) -> None:
-        self._app, self._refusal, self._options = app, refusal, options
+    def __init__(
+        self, app: ASGIApp, refusal: Callable[[str], Response], *, guards_reads: bool = True, strict: bool = False
+    ) -> None:
+        self._app, self._refusal, self._guards_reads, self._strict = app, refusal, guards_reads, strict
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
         reason = None
         if scope["type"] == "http":
-            reason = objection(scope["method"], decoded(scope["headers"]), **self._options)
+            headers = decoded(scope["headers"])
+            reason = objection(scope["method"], headers, guards_reads=self._guards_reads, strict=self._strict)
         if reason is None:
             await self._app(scope, receive, send)
         else:
