@@ -6,9 +6,9 @@ import gzip
 import json
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import takewhile
-from socket import create_server
+from socket import SHUT_WR, create_server
 
 import pytest
 
@@ -148,6 +148,12 @@ def test_an_answer_that_was_packed_is_unpacked_as_the_sdk_does():
         assert HTTPDriver(server.url).quota().total == 20
 
 
+@pytest.mark.parametrize("encoding", [b"identity", b"br", b""])
+def test_an_answer_of_another_encoding_is_read_as_it_came(encoding):
+    with listening(answer(b"HTTP/1.1 200 OK", b"content-encoding: " + encoding, LENGTH)) as server:
+        assert HTTPDriver(server.url).quota().total == 20
+
+
 def test_an_answer_that_sends_the_caller_elsewhere_is_followed_as_by_the_sdk():
     moved = answer(b"HTTP/1.1 307 Temporary Redirect", b"location: /elsewhere", b"content-length: 0", body=b"")
     with listening(moved, moved, USUAL) as server:
@@ -177,22 +183,32 @@ def test_one_connection_serves_all_requests_until_the_server_closes_it():
             assert server.connections == expected
 
 
-def test_a_connection_that_the_server_closed_unasked_is_not_used_again():
+@pytest.mark.parametrize("keeps_all", [True, False])
+def test_where_the_server_closes_each_connection_without_a_word_none_is_used_again(keeps_all, monkeypatch):
+    monkeypatch.setattr("orderfsm.testing.drivers.connections.TELLING", PATIENCE)
     with listening(USUAL, closes=True) as server:
-        connections = Connections("127.0.0.1", int(server.url.rpartition(":")[2]), keeps_all=True)
-        for expected in (1, 2, 3):
+        connections = Connections("127.0.0.1", int(server.url.rpartition(":")[2]), keeps_all=keeps_all)
+        for expected in range(1, 50):
             assert connections.ask("GET", "/", {}, b"", (PATIENCE, PATIENCE)).body == BODY
             assert server.connections == expected
-            assert server.closed.acquire(timeout=PATIENCE)
 
 
-def test_a_control_port_that_takes_one_connection_at_a_time_is_not_kept_waiting():
-    with listening(USUAL, one_at_a_time=True) as server:
-        control = HTTPDriver(server.url, server.url, timeout=PATIENCE)._control
-        answers = []
-        threads = [threading.Thread(target=lambda: answers.append(control.ask("GET", "/orders/1"))) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert [status for status, _ in answers] == [200] * 8
+def test_a_connection_that_the_server_closed_unasked_is_not_used_again():
+    with listening(USUAL) as server:
+        connections = Connections("127.0.0.1", int(server.url.rpartition(":")[2]), keeps_all=True)
+        assert connections.ask("GET", "/", {}, b"", (PATIENCE, PATIENCE)).body == BODY
+        connections._kept[0].socket.shutdown(SHUT_WR)  # the server ends when it has read that
+        assert server.closed.acquire(timeout=PATIENCE)
+        assert connections.ask("GET", "/", {}, b"", (PATIENCE, PATIENCE)).body == BODY
+        assert server.connections == 2
+
+
+def test_once_a_request_on_a_kept_connection_was_lost_none_is_kept():
+    with listening(USUAL, b"", USUAL) as server:
+        connections = Connections("127.0.0.1", int(server.url.rpartition(":")[2]), keeps_all=True)
+        answered = []
+        for _ in range(4):
+            with suppress(ConnectionError):
+                answered.append(connections.ask("GET", "/", {}, b"", (PATIENCE, PATIENCE)).body)
+        assert answered == [BODY] * 3
+        assert server.connections == 3

@@ -24,6 +24,9 @@ WITHOUT_BODY = ("204", "304")
 """The statuses of answers that have no body, whatever their length is said to be."""
 
 LENGTH = re.compile("[0-9]{1,15}")
+TELLING = 0.1
+"""Seconds in which a server that closes each connection without a word has closed the first."""
+
 UNUSUAL = frozenset(["transfer-encoding", "content-encoding"])
 """Fields by which a body is not as it stands."""
 
@@ -41,7 +44,8 @@ class Connections:
     """The connections to a host and port. Safe between threads, each of which has one for as long as a request takes.
 
     With `keeps_all`, as many are kept as were in use at once. Else one is, and none while another one is in use: there
-    are servers that do not see a second one before the first is closed.
+    are servers that do not see a second one before the first is closed. None is where the server closes them after an
+    answer that does not say so: nobody would know what became of a request on the next one.
     """
 
     def __init__(self, host: str, port: int, *, keeps_all: bool) -> None:
@@ -49,6 +53,8 @@ class Connections:
         self._keeps_all = keeps_all
         self._kept: list[_Connection] = []
         self._asking = 0
+        self._are_kept: bool | None = None
+        """Whether the server keeps connections; None as long as nobody knows."""
         self._turn = Lock()
         finalize(self, _close, self._kept)
 
@@ -65,20 +71,26 @@ class Connections:
         with self._turn:
             self._asking += 1
             connection = self._kept.pop() if self._kept else None
-        may_be_kept = False
+        was_kept = connection is not None and not connection.is_stale()
+        may_be_kept = answered = False
         try:
-            if connection is None or connection.is_stale:
+            if connection is None or not was_kept:
                 stale, connection = connection, _Connection(self._address, connecting)
                 if stale is not None:
                     stale.close()
             connection.socket.settimeout(waiting)
             reply, may_be_kept = connection.ask(request, method)
+            answered = True
+            if may_be_kept and self._are_kept is None:
+                self._are_kept = not connection.is_stale(TELLING)
         except HTTPException as error:
             raise ConnectionError(repr(error)) from error
         finally:
             with self._turn:
                 self._asking -= 1
-                is_kept = may_be_kept and (self._keeps_all or not self._asking)
+                if was_kept and not answered:
+                    self._are_kept = False
+                is_kept = may_be_kept and self._are_kept and (self._keeps_all or not self._asking)
                 if is_kept and connection is not None:
                     self._kept.append(connection)
             if connection is not None and not is_kept:
@@ -98,13 +110,12 @@ class _Connection:
         self.socket = socket.create_connection(address, timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    @property
-    def is_stale(self) -> bool:
-        """Whether the server closed it, or sent what nobody asked for."""
-        self.socket.settimeout(0)
+    def is_stale(self, within: float = 0.0) -> bool:
+        """Whether the server closed it, or sent what nobody asked for, or does so within so many seconds."""
+        self.socket.settimeout(within)
         try:
             self.socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
+        except (BlockingIOError, TimeoutError):
             return False
         except OSError:
             pass

@@ -34,6 +34,9 @@ PRODUCT = "digicert-free-1-free"
 ANY_KEY = ("test", "test")
 """The access key for servers that accept every key."""
 
+PACKED = frozenset(["gzip", "x-gzip", "deflate"])
+"""How a body may be encoded though nobody asked for that; others are read as they came."""
+
 GZIP_OR_DEFLATE = MAX_WBITS + 32
 """How `zlib` is told to find out which of them something is."""
 
@@ -160,7 +163,8 @@ def kept_connections(api_url: str) -> Transport:
         reply = connections.ask(request.method, f"/{target}", headers, body, limits)
         if 300 <= reply.status < 400:
             return by_sdk(request, runtime)
-        answer = reply.body if "content-encoding" not in reply.headers else decompress(reply.body, GZIP_OR_DEFLATE)
+        is_packed = reply.headers.get("content-encoding", "").strip().lower() in PACKED
+        answer = decompress(reply.body, GZIP_OR_DEFLATE) if is_packed else reply.body
         return SimpleNamespace(
             status_code=reply.status, status_message=reply.reason, headers=reply.headers, body=answer, response=None
         )
