@@ -10,13 +10,14 @@ import re
 import signal
 import socket
 import threading
+import urllib.error
 import urllib.request
 
 import pytest
 
 pytest.importorskip("uvicorn", reason="the extra `mock` is not installed")
 
-from orderfsm.mock import Fault, MemoryStore, Service, create_app
+from orderfsm.mock import Fault, MemoryStore, Service, create_app, mock_cas
 from orderfsm.mock.http import port
 from orderfsm.mock.http.app import create_control_app
 
@@ -283,3 +284,15 @@ def until(condition):
             return
         tick.wait(0.01)
     raise AssertionError("it never was")
+
+
+@pytest.mark.parametrize("body", [None, b"x"], ids=["without a body", "with one"])
+def test_a_handler_that_fails_is_an_error_of_the_server_however_it_was_called(body):
+    class Broken(Service):
+        def handle(self, _request):
+            raise RuntimeError
+
+    with mock_cas(Broken(keys={"key": "secret"})) as server, pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(server.api, body, timeout=PATIENCE)
+    with caught.value as answer:
+        assert answer.code == 500

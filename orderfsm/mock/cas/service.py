@@ -347,8 +347,8 @@ class Service:
 
     def _fault(self, call: Call) -> Fault | None:
         """The first rule that applies to this call, counted off."""
-        shared = self._shared
-        for at, fault in shared.faults if shared is not None else ():
+        assert self._shared is not None  # `refresh` has asked for it
+        for at, fault in self._shared.faults:
             if not fault.matches(call.operation, call.order_id):
                 continue
             if fault.is_backend and not self._engine_for(call.operation).allows(call.order_id, call.operation):

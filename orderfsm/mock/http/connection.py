@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterable
 
-    from starlette.types import Receive, Scope
+    from starlette.types import Receive, Scope, Send
 
     from orderfsm.mock.message import Response
 
@@ -98,6 +98,10 @@ def fields(response: Response, length: int) -> list[tuple[bytes, bytes]]:
     return encoded
 
 
+async def _fail(error: Exception, _scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise error
+
+
 def _complain(client: Any, what: str) -> None:
     LOG.warning("orderfsm: %s: %s", "a client" if client is None else f"{client[0]} port {client[1]}", what)
 
@@ -174,9 +178,17 @@ class Protocol(HttpToolsProtocol):
         self.scope["headers"] = self.headers[:]  # fields that come after the body mean nothing here
         if not self._fits():
             self._hand_to(self._refusal())
-        elif self._at_once is None or (request := self._whole()) is None:
+            return
+        request = None if self._at_once is None else self._whole()
+        if self._at_once is None or request is None:
             super().on_headers_complete()
-        elif (response := self._at_once(request)).is_plain:
+            return
+        try:
+            response = self._at_once(request)
+        except Exception as error:  # noqa: BLE001  (uvicorn logs it, and answers)
+            self._hand_to(partial(_fail, error))
+            return
+        if response.is_plain:
             self._answer(response)
         else:
             self._hand_to(partial(self._port.deliver, response, request))
