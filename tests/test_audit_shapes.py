@@ -18,7 +18,7 @@ from orderfsm import InvalidValue, streams
 from orderfsm.audit import audit
 from orderfsm.audit.engines import workers
 from orderfsm.audit.engines.engine import Parsed, Source
-from orderfsm.audit.reading import forms, shapes, values
+from orderfsm.audit.reading import forms, outlines, shapes, values
 from orderfsm.audit.reading.parsing import Parser
 from orderfsm.tables import acme, instances
 from orderfsm.trace import Line, instant_of
@@ -192,6 +192,44 @@ def test_of_a_thousand_lines_of_one_sort_the_core_reads_a_few(form, text, tmp_pa
     assert sum(batch.num_rows for batch in Parser(tables_of(None)).parse(parsed)) == 1000
     # Those of the first piece of text, in which no sort is known, two that are tried, and the last of an array.
     assert len(asked) < 8192 * 2 / len(text) + 10
+
+
+def lines_and_their_outlines(lines, tmp_path, monkeypatch):
+    """What is read in these lines, many times after each other; and how many of them were found by their outlines."""
+    found = []
+    of = outlines.Outlines.of
+    monkeypatch.setattr(outlines.Outlines, "of", lambda *given: found.append(of(*given)) or found[-1])
+    monkeypatch.setattr(streams, "_FEWEST", 1 << 10)
+    text = "".join(f"{line}\n" for line in lines).encode()
+    one, other = (read(text, tmp_path / "log", TABLES[0], monkeypatch, by_sort=each) for each in (True, False))
+    assert one == other
+    return sum(int(np.count_nonzero(each != outlines.NONE)) for each in found)
+
+
+def test_lines_that_differ_in_their_digits_only_have_one_outline(tmp_path, monkeypatch):
+    more = LINE.replace("}", ', "started": 10.25, "client": "worker-1", "x": [0, -7]}')
+    lines = [(LINE, more)[at % 2].replace("7", str(100 + at)).replace("06:1", f"0{at % 7}:1") for at in range(200)]
+    assert lines_and_their_outlines(lines, tmp_path, monkeypatch) > 100
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        LINE.replace('"accepted"', '"refused", "code": "Error10"'),
+        LINE.replace("}", ', "k1": 1}'),
+    ],
+)
+def test_no_outline_is_learnt_if_digits_may_decide_what_a_line_says(line, tmp_path, monkeypatch):
+    lines = [line.replace("7", str(100 + at)).replace("10}", f"{10 + at % 5}}}") for at in range(200)]
+    assert not lines_and_their_outlines(lines, tmp_path, monkeypatch)
+
+
+def test_a_number_that_begins_with_zero_is_none_whatever_outline_its_line_has(tmp_path, monkeypatch):
+    line = LINE.replace("}", ', "started": STARTED, "x": X}')
+    pairs = [("12.5", "31"), ("10.5", "31"), ("02.5", "31"), ("12.5", "01")]
+    some = [line.replace("STARTED", pairs[at % 4 if at > 100 else 0][0]) for at in range(200)]
+    lines = [each.replace("X", pairs[at % 4 if at > 100 else 0][1]) for at, each in enumerate(some)]
+    assert lines_and_their_outlines(lines, tmp_path, monkeypatch) > 100
 
 
 def test_so_many_structures_that_not_all_are_learnt_say_what_the_core_says(tmp_path, monkeypatch):

@@ -18,6 +18,8 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
 import pyarrow.parquet as pq
 
+from orderfsm.audit.columns import SAID
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -108,7 +110,9 @@ def _written(
         for parsed in sources:
             try:
                 for batch in parse(parsed):
-                    writer = writer or pq.ParquetWriter(file, schema, compression="lz4")
+                    writer = writer or pq.ParquetWriter(
+                        file, schema, compression="lz4", use_dictionary=[*SAID, "bad"], write_statistics=False
+                    )
                     writer.write_batch(batch)
                     done(batch.num_rows)
             except Exception as error:  # noqa: BLE001  # raised in the end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -109,51 +109,52 @@ class _Values:
 
     def __init__(self, some: Sequence[Objects]) -> None:
         self.numbers = np.concatenate([objects.numbers for objects in some])
-        every = np.array([*chain.from_iterable(objects.which for objects in some)], np.intp)
+        every = np.concatenate([objects.which for objects in some])
         there, self.which = np.unique(every, return_inverse=True)
         self.sorts = [some[0].sorts[at] for at in there.tolist()]
         self.plain = np.ones(len(self.which), np.bool_)
-        values_ = [*chain.from_iterable(objects.values for objects in some)]
-        self._texts = [values_[role :: len(_ROLES)] for role in _ROLES]
+        before = accumulate((len(objects.text) for objects in some), initial=0)
+        self._text = np.frombuffer(b"".join([*(objects.text for objects in some), bytes(values.PADDING)]), np.uint8)
+        self._spans = np.concatenate([objects.spans + at for objects, at in zip(some, before)])  # noqa: B905
 
     def instants(self, role: int) -> pa.Array:
         """Times, in microseconds since 1970."""
-        text, begins, ends = self._strings(role)
-        found, plain = values.instants(text, begins, ends)
+        found, plain = values.instants(self._text, *self._of(role))
         self.plain &= plain | ~self._has(role)
         return pa.array(found, mask=~self._reads(role))
 
     def ids(self, role: int) -> tuple[pa.Array, pa.Array]:
         """Ids that are numbers, and ids that are texts."""
-        text, begins, ends = self._strings(role)
+        begins, ends = self._of(role)
         has, reads, longest = self._has(role), self._reads(role), self._of_sorts(_longest(sort) for sort in self.sorts)
         is_text = longest > 0
-        found, plain = values.integers(text, begins, ends)
+        found, plain = values.integers(self._text, begins, ends)
         self.plain &= plain | is_text | ~has
         numbers = pa.array(found, mask=~reads | is_text)
         if not (is_text & has).any():
             return numbers, pa.nulls(len(found), pa.string())
-        self.plain &= ~is_text | ~has | (values.are_plain(text, begins, ends) & (ends - begins <= longest))
-        return numbers, self._as_text(role, reads & is_text)
+        texts, plain = self._texts(role, reads & is_text)
+        self.plain &= ~is_text | ~has | (plain & (ends - begins <= longest))
+        return numbers, texts
 
     def texts(self, role: int) -> pa.Array:
         """Texts of any length."""
         has = self._has(role)
         if not has.any():
             return pa.nulls(len(has), pa.string())
-        self.plain &= ~has | values.are_plain(*self._strings(role))
-        return self._as_text(role, self._reads(role))
+        texts, plain = self._texts(role, self._reads(role))
+        self.plain &= ~has | plain
+        return texts
 
-    def _as_text(self, role: int, there: NDArray[np.bool_]) -> pa.Array:
-        found = pa.array(self._texts[role], pa.binary()).view(pa.string())
-        return pc.if_else(pa.array(there), found, pa.scalar(None, pa.string()))
+    def _texts(self, role: int, there: NDArray[np.bool_]) -> tuple[pa.Array, NDArray[np.bool_]]:
+        """The texts of a role, null where they are not `there`; and which of all are written plainly."""
+        text, ends = values.gathered(self._text, *self._of(role))
+        found = pa.StringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(text))
+        return pc.if_else(pa.array(there), found, pa.scalar(None, pa.string())), values.are_plain(text, ends)
 
-    def _strings(self, role: int) -> tuple[NDArray[np.uint8], NDArray[np.intp], NDArray[np.intp]]:
-        """All texts of a role, one after the other, and where each of them begins and ends."""
-        found = self._texts[role]
-        ends = np.cumsum(np.fromiter(map(len, found), np.intp, len(found)))
-        text = np.frombuffer(b"".join(found) + bytes(values.PADDING), np.uint8)
-        return text, np.concatenate([[0], ends[:-1]]), ends
+    def _of(self, role: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Where the texts of a role begin, and where they end."""
+        return self._spans[:, role, 0], self._spans[:, role, 1]
 
     def _has(self, role: int) -> NDArray[np.bool_]:
         return self._of_sorts(sort.places[role] >= 0 for sort in self.sorts) > 0

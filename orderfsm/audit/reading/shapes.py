@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 import numpy as np
 
 from orderfsm.streams import Found, Place, is_line
 
+from .outlines import NONE, SPANS, Outlines, outline_of
 from .patterns import Example, Patterns, Slot, Structure, decoded, example_of
 from .row import at_byte
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from orderfsm.identity import Identity
     from orderfsm.streams import Value
 
+    from .patterns import Span
     from .row import Row, Said
 
 MOST = 10_000
@@ -37,6 +39,7 @@ _MISSED = 500
 """After how many objects read by the core few patterns are made anew, even for few new structures."""
 _PARTS = 300
 """Of how many parts they are at the most."""
+_NEWLINE = ord("\n")
 _AFTER = re.compile(rb"[\s,]*(?:\][\s,]*\[[\s,]*)*(?=\{)").match
 _MARK, _NUMBER_MARK, _FRACTION_MARK = "\ue000", 800_000_000_000_000_000, 0.8192736455
 _EXAMPLES = (
@@ -97,15 +100,15 @@ class Sort(NamedTuple):
 class Objects(NamedTuple):
     """Objects of some sorts, of each its number, the place of its sort among all, and where it stands in the text.
 
-    The text itself begins at a `byte` of the file, perhaps `inside` of an array. The values of all stand one
-    after the other, of each in the order of `Roles`, empty where there is none. Besides, `rows` of what the core has
-    read in other objects between them.
+    The text itself begins at a `byte` of the file, perhaps `inside` of an array. Where in it the values of each stand,
+    in the order of `Roles`, `spans` tell: for each object and role a begin and an end. Besides, `rows` of what the core
+    has read in other objects between them.
     """
 
     sorts: list[Sort]
     numbers: NDArray[np.int64]
-    which: list[int]
-    values: list[bytes]
+    which: NDArray[np.intp]
+    spans: NDArray[np.intp]
     rows: list[Row]
     text: bytes
     byte: int
@@ -121,26 +124,28 @@ class Objects(NamedTuple):
 class _Some:
     """Objects that are being found; `begins` are their places, whatever that is."""
 
-    def __init__(self, sorts: list[Sort]) -> None:
-        self.sorts = sorts
+    def __init__(self) -> None:
         self.numbers: list[int] = []
         """Of those in an array."""
         self.which: list[int] = []
         self.begins: list[int] = []
-        self.values: list[bytes] = []
+        self.spans: list[Span] = []
+        """Of each object four, in its text."""
         self.rows: list[Row] = []
         self.places: list[int] = []
         """Those of the rows."""
 
-    def objects(
-        self, text: bytes, place: Place, numbers: NDArray[np.int64], begins: NDArray[np.int64], ends: NDArray[np.int64]
-    ) -> Objects:
-        """What was found, with its numbers, from `begins` to `ends` in a text that stands at a place."""
-        stands = text, place.byte, place.inside, begins, ends
-        return Objects(self.sorts, numbers, self.which, self.values, self.rows, *stands)
+    def add(self, known: tuple[int, tuple[int, ...]], match: re.Match[bytes], at: int) -> None:
+        """One that is known by its sort, and by the groups of its values."""
+        sort, (one, two, three, four) = known
+        span = match.span
+        self.which.append(sort)
+        self.begins.append(at)
+        self.spans += (span(one), span(two), span(three), span(four))
 
-
-_Known: TypeAlias = "dict[bytes | tuple[bytes, ...], tuple[int, tuple[int, ...]]]"
+    def all_spans(self) -> NDArray[np.intp]:
+        """For each object and role a begin and an end."""
+        return np.array(self.spans, np.intp).reshape(-1, *SPANS)
 
 
 class _Leaf(NamedTuple):
@@ -154,7 +159,7 @@ class _Leaf(NamedTuple):
     end: int
     groups: tuple[int, ...]
     told: tuple[int, ...]
-    known: _Known
+    known: dict[bytes | tuple[bytes, ...], tuple[int, tuple[int, ...]]]
 
 
 class Shapes:
@@ -165,6 +170,8 @@ class Shapes:
         self._taken = form.told | form.valued
         self._structures: dict[Structure, int] = {}
         self._most = _STRUCTURES
+        self._learnt: set[bytes] = set()
+        """The outlines of lines whose structure is among these, until there are patterns for them."""
         self._sorts: dict[tuple[int, bytes | tuple[bytes, ...]], Sort | None] = {}
         self._all: list[Sort] = []
         self._once: set[object] = set()
@@ -172,8 +179,7 @@ class Shapes:
         """How many objects the core has read since the patterns were made."""
         self._patterns = Patterns(())
         self._leaves: dict[int, _Leaf] = {}
-        self._quick: dict[int | None, tuple[tuple[int, ...], _Known]] = {}
-        """What the leaves have for most lines."""
+        self._outlines = Outlines(form.told)
 
     def find(self, text: bytes, place: Place, *, whole: bool) -> Found | None:
         """The objects with which a text begins. See `streams.Find`."""
@@ -185,57 +191,74 @@ class Shapes:
         text = text[:readable]
         is_plain = b"\\" not in text and _controls(text) == (0 if place.inside else text.count(b"\n"))
         fits = self._patterns.plain if is_plain else self._patterns.careful
-        return (self._in_array if place.inside else self._in_lines)(text, place, fits, whole=whole)
+        if place.inside:
+            return self._in_array(text, place, fits, whole=whole)
+        return self._in_lines(text, place, fits, whole=whole, is_plain=is_plain)
 
-    def _in_lines(self, text: bytes, place: Place, fits: re.Pattern[bytes], *, whole: bool) -> Found | None:
+    def _in_lines(
+        self, text: bytes, place: Place, fits: re.Pattern[bytes], *, whole: bool, is_plain: bool
+    ) -> Found | None:
         """Objects that are each a line; up to a line that may be anything else."""
-        some = _Some(self._all)
-        lines = text.split(b"\n")
+        ends = np.flatnonzero(np.frombuffer(text, np.uint8) == _NEWLINE)
         # What comes last has no end, or is nothing.
-        rest = lines.pop()
+        rest = text[int(ends[-1]) + 1 if len(ends) else 0 :]
         if whole and rest and fits.fullmatch(rest) is not None:
-            lines.append(rest)
-        which, values, picked = some.which, some.values, some.begins
-        quick, passed = self._quick, 0
+            ends = np.append(ends, len(text))
+        if not len(ends):
+            return None
+        begins = np.concatenate([[0], ends + 1])
+        lines = text[: ends[-1]]
+        found = self._outlines.of(lines, begins[:-1]) if is_plain else np.full(len(ends), NONE)
+        some, passed = _Some(), len(ends)
+        blank: list[int] = []
         fit = _with_returns(fits) if b"\r" in text else fits.fullmatch
-        for passed, each in enumerate(lines):
+        left = np.flatnonzero(found == NONE).tolist()
+        each_line = lines.split(b"\n") if left else []
+        leaves, learns = self._leaves, is_plain and self._outlines.may_be_learnt
+        for at in left:
+            each = each_line[at]
             match = fit(each)
             if match is not None:
-                # Most lines end here; so what `_take` does with these is done at once.
-                told, known = quick[match.lastindex]
-                found = known.get(match.group(*told))
-                if found is not None:
-                    at, groups = found
-                    which.append(at)
-                    picked.append(passed)
-                    values += match.group(*groups)
+                # Most of these end here; so what `_take` does with them is done at once.
+                leaf = leaves[match.lastindex or 0]
+                known = leaf.known.get(match.group(*leaf.told))
+                if known is not None:
+                    some.add(known, match, at)
+                    if learns:
+                        self._outline(each, some)
                     continue
-            before = len(picked) + len(some.rows)
+            before = at - len(blank)
             if match is not None or (place.last + before and is_line(each) and b'"trace"' not in each):
-                self._take(some, int(_numbers(place, passed, before)), each, match, passed)
+                self._take(some, int(_numbers(place, at, before)), each, match, at)
             elif each.strip():
+                passed = at
                 break
-        else:
-            passed = len(lines)
-        ends = np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1)
-        begins = np.concatenate([[0], ends])
+            else:
+                blank.append(at)
         size = min(int(begins[passed]), len(text))
         if not size:
             return None
-        some.rows = [at_byte(row, place.byte + int(begins[at])) for row, at in zip(some.rows, some.places, strict=True)]
-        at_lines = np.array(picked, np.intp)
-        numbers = _numbers(place, at_lines, np.arange(len(picked)) + np.searchsorted(some.places, at_lines))
-        last = max([place.last, *numbers[-1:].tolist(), *(number for _, _, number, _ in some.rows[-1:])])
-        return Found(size, last, passed, 0, some.objects(text, place, numbers, begins[at_lines], ends[at_lines] - 1))
+        outlined = np.flatnonzero(found[:passed] != NONE)
+        which, spans = np.full(passed, NONE), np.empty((passed, *SPANS), np.intp)
+        which[outlined], spans[outlined] = self._outlines.sorts(found[outlined]), self._outlines.spans(found[outlined])
+        which[some.begins], spans[some.begins] = some.which, some.all_spans()
+        picked = np.flatnonzero(which != NONE)
+        numbers = _numbers(place, picked, picked - np.searchsorted(blank, picked))
+        rows = [at_byte(row, place.byte + int(begins[at])) for row, at in zip(some.rows, some.places, strict=True)]
+        last = max([place.last, *numbers[-1:].tolist(), *(number for _, _, number, _ in rows[-1:])])
+        begins, ends = begins[picked], ends[picked]
+        spans = spans[picked] + begins[:, np.newaxis, np.newaxis]
+        stands = Objects(self._all, numbers, which[picked], spans, rows, text, place.byte, place.inside, begins, ends)
+        return Found(size, last, passed, 0, stands)
 
     def _in_array(self, text: bytes, place: Place, fits: re.Pattern[bytes], *, whole: bool) -> Found | None:
         """Objects that follow each other; up to one that may be anything else, or after which something else comes."""
-        some = _Some(self._all)
+        some = _Some()
         if whole:
             text += b"{"
         fit, has_lines, characters = fits.match, b"\n" in text, ""
         last, passed, at, ended = place.last, 0, 0, 0
-        ends = []
+        numbers, ends = [], []
         while True:
             match = fit(text, at)
             if match is None:
@@ -249,16 +272,29 @@ class Shapes:
             line = place.line + passed
             last = last + 1 if place.counts or last >= line else line
             if self._take(some, last, text[at:end], match, at, inside=True):
+                numbers.append(last)
                 ends.append(end)
             ended += 1
             if has_lines and (lines := text.count(b"\n", at, after.end())):
                 passed += lines
                 ended = int(text.find(b"\n", end, after.end()) < 0)
             at = after.end()
-        some.rows = [at_byte(row, place.byte + begin) for row, begin in zip(some.rows, some.places, strict=True)]
-        numbers, begins = np.array(some.numbers, np.int64), np.array(some.begins, np.int64)
-        stands = some.objects(text, place, numbers, begins, np.array(ends, np.int64))
-        return Found(at, last, passed, ended, stands) if at else None
+        if not at:
+            return None
+        rows = [at_byte(row, place.byte + begin) for row, begin in zip(some.rows, some.places, strict=True)]
+        stands = Objects(
+            self._all,
+            np.array(numbers, np.int64),
+            np.array(some.which, np.intp),
+            some.all_spans(),
+            rows,
+            text,
+            place.byte,
+            place.inside,
+            np.array(some.begins, np.int64),
+            np.array(ends, np.int64),
+        )
+        return Found(at, last, passed, ended, stands)
 
     def _end(self, text: str, at: int) -> int:
         """Where the object ends that begins there; 0 if it is none, or something else."""
@@ -279,16 +315,18 @@ class Shapes:
             told = match.group(*leaf.told)
             found = leaf.known.get(told) or self._known(leaf, told)
             if found is not None:
-                some.numbers.append(number)
-                some.which.append(found[0])
-                some.begins.append(at)
-                some.values += match.group(*found[1])
+                some.add(found, match, at)
                 return True
             self._sort(leaf.number, told, text)
         some.rows.append(self._form.row(number, _value(text, inside=inside)))
         some.places.append(at)
         self._missed += 1
         return False
+
+    def _outline(self, text: bytes, some: _Some) -> None:
+        """Learn the outline of the line that was added last, if it is of any use."""
+        if self._outlines.wants(text) and (example := example_of(text, self._taken)) is not None:
+            self._outlines.learn(example, some.which[-1], some.spans[-SPANS[0] :])
 
     def _known(self, leaf: _Leaf, told: bytes | tuple[bytes, ...]) -> tuple[int, tuple[int, ...]] | None:
         sort = self._sorts.get((leaf.number, told))
@@ -303,13 +341,14 @@ class Shapes:
 
     def _learn(self, text: bytes) -> None:
         """Remember the structure of an object. Of those that are there only once, as many are, nothing is made."""
-        if len(self._structures) >= self._most:
+        if len(self._structures) >= self._most or (outline := outline_of(text)) in self._learnt:
             return
         example = example_of(text, self._taken)
         if example is None or len(example.structure) > _PARTS or not self._form.apart.isdisjoint(decoded(text) or ()):
             return
         if self._is_seen(example.structure):
             self._structures.setdefault(example.structure, len(self._structures))
+            self._learnt.add(outline)
 
     def _is_seen(self, what: object) -> bool:
         """Whether that was there before."""
@@ -325,6 +364,7 @@ class Shapes:
         if len(self._sorts) > MOST:
             self._sorts.clear()
             self._all = []
+            self._outlines.clear()
             for leaf in self._leaves.values():
                 leaf.known.clear()
         made = len(self._leaves)
@@ -338,6 +378,8 @@ class Shapes:
             self._most = made
             return
         self._missed, self._all = 0, []
+        self._outlines.clear()
+        self._learnt.clear()
         slots = [[part for part in each if isinstance(part, Slot) and part.is_taken] for each in self._structures]
         self._leaves = {
             end: _Leaf(
@@ -350,7 +392,6 @@ class Shapes:
             )
             for end, (number, groups) in self._patterns.leaves.items()
         }
-        self._quick = {end: (leaf.told, leaf.known) for end, leaf in self._leaves.items()}
 
     def _sort(self, structure: int, told: bytes | tuple[bytes, ...], text: bytes) -> None:
         """Find out of which sort an object is, if there was one of its sort before."""

@@ -88,10 +88,16 @@ def integers(text: Bytes, begins: Places, ends: Places) -> tuple[NDArray[np.int6
     return found, plain
 
 
-def are_plain(text: Bytes, begins: Places, ends: Places) -> NDArray[np.bool_]:
-    """Which texts, that stand one after the other, are of printable ASCII, have no space and no backslash, and some."""
-    plain = ends > begins
-    text = text[: ends[-1]]
+def gathered(text: Bytes, begins: Places, ends: Places) -> tuple[Bytes, NDArray[np.int32]]:
+    """The texts that stand there, one after the other; and where each ends, the first place being 0."""
+    lengths = ends - begins
+    places = np.concatenate([[0], np.cumsum(lengths)])
+    return text[np.repeat(begins - places[:-1], lengths) + np.arange(places[-1])], places.astype(np.int32)
+
+
+def are_plain(text: Bytes, ends: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which texts, as `gathered` gives them, are of printable ASCII, have no space and no backslash, and some."""
+    plain = ends[1:] > ends[:-1]
     wrong = np.flatnonzero((text < 33) | (text > 126) | (text == _BACKSLASH))
-    plain[np.searchsorted(ends, wrong, "right")] = False
+    plain[np.searchsorted(ends[1:], wrong, "right")] = False
     return plain
