@@ -1,5 +1,8 @@
 """For pytest: the fixture `mock_cas`, a mock certificate service for one test; and tests of a server of your own.
 
+The marker `mock_cas` and the fixture `mock_cas_options` say what the mock is told; `mock_cas_module` and
+`mock_cas_session` last longer.
+
 `pytest --orderfsm-endpoint URL --orderfsm-control URL` adds a test for each state and trigger to a run; so does
 `--orderfsm-driver package.module:make`, which is called to make a driver of your own, for any `--orderfsm-table`.
 `pytest --orderfsm-coverage` says at the end which rules of the table the tests never tried: those that use the fixtures
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import ExitStack
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from xdist.scheduler import LoadGroupScheduling
     from xdist.workermanage import WorkerController
@@ -44,6 +48,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--orderfsm-budget", metavar="SECONDS", type=float, help="skip what is left of its tests after that"
+    )
+    group.addoption(
+        "--orderfsm-only",
+        metavar="WORD",
+        action="append",
+        default=[],
+        help="try this state or trigger only; may be given again",
+    )
+    group.addoption(
+        "--orderfsm-exclude",
+        metavar="WORD",
+        action="append",
+        default=[],
+        help="leave out this state, or never fire this trigger; may be given again",
+    )
+    group.addoption(
+        "--orderfsm-baseline", metavar="FILE", help="failures that this file of orderfsm conform names are expected"
+    )
+    group.addoption(
+        "--orderfsm-strict-operations", action="store_true", help="an operation that the server does not have fails"
     )
     group.addoption("--orderfsm-random", metavar="N", type=int, default=0, help="play N random programs as well")
     group.addoption("--orderfsm-seed", metavar="SEED", type=int, help="repeats the random programs")
@@ -241,36 +265,100 @@ def order_lifecycle(pytestconfig: pytest.Config) -> Lifecycle:
     return _lifecycle(pytestconfig)
 
 
-ENDPOINT, CONTROL = "ORDERFSM_CAS_ENDPOINT", "ORDERFSM_CAS_CONTROL"
+# -- the fixtures of the mock ------------------------------------------------------------------------------------------
+
+MARK = "mock_cas"
+"""The marker whose arguments are those of `orderfsm.mock.mock_cas`."""
+
+MOCKS = {"mock_cas", "mock_cas_module", "mock_cas_session"}
+"""The fixtures that are a mock."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARK}(review=..., packages=..., ...): settings of the mock that the fixture mock_cas is, as mock_cas of "
+        "orderfsm.mock takes them; a test that does not ask for the fixture runs in it as well",
+    )
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let a marked test run in the mock, if it asks for none of the fixtures: after those that outlast it."""
+    names = getattr(item, "fixturenames", None)
+    if names is not None and item.get_closest_marker(MARK) and not MOCKS.intersection(names):
+        known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+        outlasting = [name for name in names if name in known and known[name][-1].scope != "function"]
+        names.insert(len(outlasting), MARK)
+
+
+@pytest.fixture(scope="session")
+def mock_cas_options() -> dict[str, Any]:
+    """The settings of all mocks here; override it, in whatever scope. What a marker says comes before them."""
+    return {}
 
 
 @pytest.fixture
-def mock_cas(order_lifecycle: Lifecycle, pytestconfig: pytest.Config) -> Iterator[Server]:
-    """A mock on free loopback ports, for one test, ruled by the table of `order_lifecycle`.
+def mock_cas(
+    order_lifecycle: Lifecycle, mock_cas_options: Mapping[str, Any], request: pytest.FixtureRequest
+) -> Iterator[Server]:
+    """A mock on free loopback ports, for one test, ruled by the table of `order_lifecycle`; SDKs are led to it.
 
-    If the environment variable ORDERFSM_CAS_ENDPOINT names the URL of a running one, the test gets that; if
-    ORDERFSM_CAS_CONTROL names its control port as well, it is reset before the test, and has the package of a new mock.
+    Its settings are those of `mock_cas_options`, and of the markers `mock_cas`, of which the nearest counts. If the
+    environment variable ORDERFSM_CAS_ENDPOINT names the URL of a running one, the test gets that; if
+    ORDERFSM_CAS_CONTROL names its control port as well, it is reset before the test, and has the packages of a new
+    mock.
     """
-    from .invalid import OrderFSMError
-    from .mock import Server
-    from .mock import mock_cas as serve
-    from .mock.cas.parameters import DEFAULT_PRODUCT
-    from .mock.cas.service import DEFAULT_UNITS
-    from .testing.drivers.cas import done
-    from .testing.drivers.http import ControlClient, url_of_control
+    yield from _mocked(request, mock_cas_options, order_lifecycle)
 
-    endpoint, control = os.environ.get(ENDPOINT), os.environ.get(CONTROL, "")
-    if not endpoint:
-        with serve(lifecycle=order_lifecycle) as server:
-            yield server
-        return
-    if control and getattr(pytestconfig, "workerinput", {}).get("workercount", 1) > 1:
+
+@pytest.fixture(scope="module")
+def mock_cas_module(mock_cas_options: Mapping[str, Any], request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The same for the tests of a module, in one mock, with the markers of the module; `reset` makes it new."""
+    yield from _mocked(request, mock_cas_options, _lifecycle(request.config))
+
+
+@pytest.fixture(scope="session")
+def mock_cas_session(mock_cas_options: Mapping[str, Any], request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The same for all tests, in one mock; `reset` makes it new."""
+    yield from _mocked(request, mock_cas_options, _lifecycle(request.config))
+
+
+def _mocked(request: pytest.FixtureRequest, options: Mapping[str, Any], lifecycle: Lifecycle) -> Iterator[Server]:
+    """The mock of a fixture; what is wrong with its settings fails the test in one line."""
+    from .invalid import OrderFSMError
+    from .mock_fixture import CONTROL, ENDPOINT, CannotBeTold, mocked
+
+    shared = os.environ.get(ENDPOINT) and os.environ.get(CONTROL)
+    if shared and getattr(request.config, "workerinput", {}).get("workercount", 1) > 1:
         pytest.fail(f"{CONTROL} names one server, which each test resets: run in one process (-n 0)", pytrace=False)
-    if control:
+    with ExitStack() as stack:
+        end: Callable[[str], object] = partial(pytest.fail, pytrace=False)
+        server: Any = None
+        wrong = None
         try:
-            port = ControlClient(url_of_control(control), timeout=10)
-            done(port, "POST", "/reset")
-            done(port, "PUT", f"/packages/{DEFAULT_PRODUCT}", {"TotalCount": DEFAULT_UNITS})
-        except OrderFSMError as error:
-            pytest.fail(f"{CONTROL}: {error}", pytrace=False)
-    yield Server(endpoint.rstrip("/"), control.rstrip("/"))
+            server = stack.enter_context(mocked(_settings(request.node, options), lifecycle))
+        except CannotBeTold as error:
+            end, wrong = pytest.skip, str(error)
+        except (OrderFSMError, TypeError) as error:
+            wrong = str(error)
+        if wrong is not None:
+            end(wrong)
+        yield server
+        try:
+            stack.close()
+        except AssertionError as error:
+            wrong = str(error)
+        if wrong is not None:
+            end(wrong)
+
+
+def _settings(node: pytest.Item | pytest.Collector, options: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(options, dict):
+        raise TypeError(f"mock_cas_options is {options!r}: expected a dict of settings")
+    settings = dict(options)
+    for marker in reversed(list(node.iter_markers(MARK))):
+        if marker.args:
+            raise TypeError(f"the marker {MARK} takes each setting by its name, and not {marker.args[0]!r}")
+        settings |= marker.kwargs
+    return settings

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import pytest
 
@@ -136,6 +139,46 @@ def test_the_history_tells_of_calls_and_events_and_refusals(server):
         server.history("7")
 
 
+def test_what_was_asked_is_noted_and_what_was_answered(server):
+    order = server.order("verify_fail")
+    assert server.requests == []  # nobody asked for it
+    for transport in ("reset", None):
+        server.fail("delete", transport=transport, code="DeleteFail", times=1)
+    asked = {"Action": "DeleteCertificateRequest", "Version": "2020-04-07", "OrderId": str(order.id), "Format": "JSON"}
+    url = f"{server.api}/?{urlencode(asked)}"
+    statuses = [status_of(url), status_of(url), status_of(url), status_of(f"{url}&OrderId="), status_of(server.api)]
+    assert statuses == [None, 403, 200, 400, 400]
+    assert [(each.status, each.code, each.transport) for each in server.requests] == [
+        (403, "DeleteFail", "reset"),
+        (403, "DeleteFail", None),
+        (200, None, None),
+        (400, "MissingOrderId", None),
+        (400, "MissingVersion", None),
+    ]
+    assert {each.action for each in server.requests} == {"DeleteCertificateRequest", ""}
+    assert server.requests[0].parameters == {"OrderId": str(order.id)}
+    assert str(server.requests[1]) == f"DeleteCertificateRequest(OrderId={order.id}): DeleteFail"
+    assert str(server.requests[2]).endswith(": 200")
+    server.reset()
+    assert server.requests == []
+
+
+def status_of(url):
+    """The status of an answer; None if none came."""
+    try:
+        with urlopen(url) as response:
+            return response.status
+    except HTTPError as error:
+        return error.code
+    except OSError:
+        return None
+
+
+def test_the_code_of_an_answer_in_xml_is_read_too(server):
+    assert status_of(f"{server.api}/?Action=No&Version=2020-04-07&Format=XML") == 404
+    assert [each.code for each in server.requests] == ["InvalidAction.NotFound"]
+
+
 def test_calls_fail_as_they_are_told_to(server):
     fault = server.fail("delete", code="DeleteFail", times=1)
     assert fault == Fault(operation=Operation.DELETE, code="DeleteFail", times=1)
@@ -258,6 +301,8 @@ def test_a_server_in_another_process_says_that_it_is():
     elsewhere = Server("http://127.0.0.1:1", "http://127.0.0.1:2")
     with pytest.raises(OrderFSMError, match="runs in another process"):
         elsewhere.order("issued")
+    with pytest.raises(OrderFSMError, match="runs in another process"):
+        _ = elsewhere.requests
 
 
 # -- what a service is told --------------------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ ROOT = Path(orderfsm.__file__).parent
 MODULES = [path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py"]
 # From the lowest to the highest; also those that are planned.
 FLOORS = [
-    ["invalid", "rows", "scratch", "urls", "verdict"],
-    ["extras", "identity", "quantities", "streams", "table"],
+    ["invalid", "rows", "scratch", "showing", "urls", "verdict"],
+    ["clocks", "extras", "identity", "outputs", "quantities", "streams", "table"],
     ["paths", "words"],
     ["explanation", "verification"],
     ["errors"],
@@ -32,8 +32,10 @@ FLOORS = [
     ["drawing", "machine", "trace"],
     ["coverage"],
     ["client", "mock", "audit", "export", "drift", "recorder"],
-    ["testing"],
+    ["convert", "testing"],
+    ["mock_fixture"],
     ["cli", "hypothesis_plugin", "pytest_plugin"],
+    ["__main__"],
 ]
 LOADED_ON_IMPORT = [
     "errors",

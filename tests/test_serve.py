@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from textwrap import indent
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,6 +22,7 @@ from suites import run_pytest
 
 from orderfsm import InvalidValue
 from orderfsm.mock.http.serve import Settings, access_keys
+from orderfsm.mock.http.snippets import snippets
 
 PROGRAM = [sys.executable, "-m", "orderfsm.cli", "serve"]
 
@@ -73,6 +75,24 @@ def test_the_first_line_says_where_and_sigterm_ends_it_cleanly():
         assert complained == (
             "orderfsm: every access key and signature is accepted; ORDERFSM_ACCESS_KEYS names those to verify\n"
         )
+
+
+def test_on_a_terminal_it_also_says_where_the_dashboard_is_and_how_to_call_it():
+    ours, its = os.openpty()
+    command = [*PROGRAM, "--package", "p=1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=its, text=True) as process:
+        os.close(its)
+        ready = json.loads(process.stdout.readline())
+        said = ""
+        while "Ctrl-C" not in said:
+            said += os.read(ours, 65536).decode()
+        process.terminate()
+        assert process.communicate(timeout=300)[0] == ""
+    os.close(ours)
+    said = said.replace("\r\n", "\n")
+    assert f"\nDashboard: {ready['control']}\n" in said
+    for language, program in snippets(ready["api"]).items():
+        assert f"\n{language}:\n{indent(program, '  ')}\n" in said
 
 
 @pytest.mark.parametrize(("options", "status"), [((), 403), (("--expose-control",), 200)], ids=str)

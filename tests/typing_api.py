@@ -94,6 +94,26 @@ with mock_cas() as server:
 assert_type(Service().handle(Request()), Response)
 
 
+@mock_cas
+def decorated(number: int) -> str:
+    """A decorated function keeps its type."""
+    return str(number)
+
+
+@mock_cas(packages="p=1", review="at-once", autojump=True)
+async def decorated_too(number: int) -> str:
+    """With settings, too."""
+    return str(number)
+
+
+assert_type(decorated(1), str)
+
+
+async def awaited() -> None:
+    """And so does a coroutine."""
+    assert_type(await decorated_too(1), str)
+
+
 def carried_out(client: Client) -> None:
     """`wait`, `carry_out` and `sweep`, and what they return."""
     assert_type(carry_out(client, 1, State.DELETED, dry_run=True), Plan)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from orderfsm.extras import needs
-from orderfsm.invalid import InvalidValue
 
 from .choice import in_table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @click.command(
@@ -52,6 +47,18 @@ if TYPE_CHECKING:
     multiple=True,
     help="What instances do where nobody says: updates submit, applications need contacts, times are in seconds.",
 )
+@click.option(
+    "--validate",
+    type=click.Choice(["dns"]),
+    help="dns: owners validate their domains by the records that they publish through AliDNS, on the API port too.",
+)
+@click.option(
+    "--domain",
+    "domains",
+    metavar="NAME",
+    multiple=True,
+    help="A domain of the account of AliDNS; without it, every one that can be registered.",
+)
 @click.option("--seed", type=int, help="Seed of every choice, so that a run repeats.")
 @click.option("--limits", is_flag=True, help="Keep the documented rate limits.")
 @in_table
@@ -69,33 +76,16 @@ def serve(
     The first line of standard output is a JSON document with the URLs of the API port and of the control port.
     """
     with needs("mock"):
-        from orderfsm.mock.cas.choices import Choices
         from orderfsm.mock.http.serve import Settings
         from orderfsm.mock.http.serve import serve as run
         from orderfsm.mock.review import Review
-    times = {
-        event: float(seconds)
-        for event, seconds in _pairs("takes", takes, "EVENT=SECONDS", r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
-    }
+        from orderfsm.mock.settings import choices_of, packages_of, takes_of
     return run(
         Settings(
-            packages=_packages(packages),
-            takes=times,
-            choices=Choices(**{choice.replace("-", "_"): True for choice in chosen}),
+            packages=packages_of(packages),
+            takes=takes_of(takes),
+            choices=choices_of(chosen),
             review=Review.parse(review, reject_share),
             **options,
         )
     )
-
-
-def _packages(given: tuple[str, ...]) -> dict[str, int]:
-    return {code: int(units) for code, units in _pairs("package", given, "CODE=N", "[0-9]{1,9}")}
-
-
-def _pairs(kind: str, given: tuple[str, ...], form: str, number: str) -> Iterator[tuple[str, str]]:
-    """The two parts of each text, of which the second is a `number`; `InvalidValue` if one has not that form."""
-    for text in given:
-        name, _, value = text.rpartition("=")
-        if not name or not re.fullmatch(number, value):
-            raise InvalidValue(kind, text, [form])
-        yield name, value

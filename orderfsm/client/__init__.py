@@ -1,5 +1,7 @@
 """For clients of the real service: the table is asked before a call is sent."""
 
+from orderfsm.clocks import autojump
+
 from .call import Divergence
 from .carry_out import CarriedOut, Undecided, carry_out, carry_out_async
 from .errors import OutcomeUnknown, UnreadableAnswer
@@ -24,6 +26,7 @@ __all__ = [
     "UnreadableAnswer",
     "UnsupportedSDK",
     "WaitTimeout",
+    "autojump",
     "carry_out",
     "carry_out_async",
     "guard",

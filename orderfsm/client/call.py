@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import count
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from orderfsm.clocks import wall
 from orderfsm.explanation import explain
 from orderfsm.rows import Actor
 from orderfsm.trace import Outcome
@@ -239,7 +239,7 @@ class _Call:
                 self.believed = attrs.evolve(self.believed, states=unseen(self.believed.states, self.lifecycle))
         while True:
             self._refuse()
-            self.sent = self.sent or time.time()
+            self.sent = self.sent or wall()
             answer: Answer = yield Send(self.operation, self.asked)
             self._log(str(answer) if answer.error is None else answer.code or "unknown")
             if answer.outcome is Outcome.ACCEPTED:
@@ -423,7 +423,7 @@ class _Call:
             application = Application.renewing(own)
         made_by = [row for row in self.lifecycle.transitions if row.trigger == self.operation]
         begins = {row.creates or row.target for row in made_by}
-        since = earliest(self.sent, self.reading.headers, time.time())
+        since = earliest(self.sent, self.reading.headers, wall())
         return application.made(others, since, begins, self.lifecycle)
 
     # -- saying it ---------------------------------------------------------------------------------------------------

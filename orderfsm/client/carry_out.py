@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import attrs
 
+from orderfsm.clocks import wall
 from orderfsm.errors import Refusal
 from orderfsm.explanation import listed
 from orderfsm.invalid import OrderFSMError, Unreachable
@@ -338,7 +338,7 @@ def completed(lifecycle: Lifecycle, state: State | None) -> frozenset[State | No
 
 def age_of(began: float | None) -> float | None:
     """For how many seconds at least there is an order that `began` then (Unix time); None if that is not known."""
-    return None if began is None else max(0, time.time() - began - DOUBT)
+    return None if began is None else max(0, wall() - began - DOUBT)
 
 
 def decide(

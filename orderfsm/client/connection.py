@@ -1,4 +1,4 @@
-"""Where processes meet the network: the SDK's methods, and the clock that one sleeps by."""
+"""Where processes meet the network: the SDK's methods, and the one place where clients sleep."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 import attrs
 
+from orderfsm.clocks import jump
 from orderfsm.invalid import InvalidValue
 
 from .preflight import TABLES, Preflight, Preflights
@@ -68,7 +69,8 @@ class Connection:
     def perform(self, step: Step) -> Answer | None:
         """What a step comes to, by the SDK's synchronous methods."""
         if isinstance(step, Pause):
-            time.sleep(min(step.seconds, TIMEOUT_MAX))
+            if not jump(step.seconds):
+                time.sleep(min(step.seconds, TIMEOUT_MAX))
             return None
         method = getattr(self.unguarded, f"{method_name(step.operation)}_with_options")
         try:
@@ -80,7 +82,7 @@ class Connection:
     async def perform_async(self, step: Step) -> Answer | None:
         """The same by the asynchronous ones."""
         if isinstance(step, Pause):
-            await asyncio.sleep(step.seconds)
+            await asyncio.sleep(0 if jump(step.seconds) else step.seconds)
             return None
         method = getattr(self.unguarded, f"{method_name(step.operation)}_with_options_async")
         try:

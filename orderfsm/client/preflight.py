@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from orderfsm.clocks import monotonic
 from orderfsm.invalid import InvalidValue
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import Basis
@@ -54,11 +54,6 @@ def _choice(kind: str, value: object, accepted: type[_Choice]) -> _Choice:
     raise InvalidValue(kind, value, accepted)
 
 
-def _monotonic() -> float:
-    """The machine's clock, asked for at each call: what a test puts in the place of `time.monotonic` answers."""
-    return time.monotonic()
-
-
 @attrs.define(eq=False)
 class Preflight:
     """The settings of a guard (see `guard`), and with what it decides: its memory, and its readers.
@@ -72,7 +67,7 @@ class Preflight:
     grace: float = attrs.field(default=10, converter=seconds)
     on_divergence: Callable[[Divergence], object] | None = None
     lifecycle: Lifecycle = ORDER_LIFECYCLE
-    clock: Callable[[], float] = _monotonic
+    clock: Callable[[], float] = monotonic
     memory: Memory = attrs.field(init=False)
     reading: Reading = attrs.field(init=False)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from copy import copy
 from typing import TYPE_CHECKING, Any, cast
 
+from orderfsm.clocks import wall
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Outcome
@@ -92,7 +92,7 @@ class _Buying:
         tokens = hasattr(asked, "client_token")
         if tokens and not asked.client_token:
             asked.client_token = uuid.uuid4().hex
-        sent, error = time.time(), None
+        sent, error = wall(), None
         with naming(None, self._lifecycle.noun):
             for attempt in range(1, 1 + (1 + RETRIES if tokens else 1)):
                 answer = self._read((yield Send(self._operation, asked)))
@@ -128,7 +128,7 @@ class _Buying:
         if rows is None or isinstance(rows, Answer):
             return ()
         listing, named = cast("Operation", roles(self._lifecycle).lists), id_field(self._lifecycle)
-        since = earliest(sent, self._preflight.reading.headers, time.time())
+        since = earliest(sent, self._preflight.reading.headers, wall())
         begins = {row.target for row in self._lifecycle.transitions if row.trigger == self._operation}
         later = {after for state in begins for after in self._lifecycle.reachable(state)}
         return [

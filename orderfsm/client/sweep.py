@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext, suppress
 from fractions import Fraction
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 import attrs
 
 from orderfsm import words
+from orderfsm.clocks import jumps, wall
 from orderfsm.errors import ServiceError
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue, OrderFSMError, Unreachable
@@ -311,7 +311,7 @@ class _Sweep:
                 return list(pool.map(partial(run, perform=self.perform), step))
             finally:
                 pool.shutdown(cancel_futures=True)
-        if isinstance(step, Send):
+        if isinstance(step, Send) and not jumps():
             self.limiters[step.operation].try_acquire(step.operation)
         return self._journaled(step, self.connection.perform(step))
 
@@ -331,7 +331,7 @@ class _Sweep:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-        if isinstance(step, Send):
+        if isinstance(step, Send) and not jumps():
             await self.limiters[step.operation].try_acquire_async(step.operation)
         return self._journaled(step, await self.connection.perform_async(step))
 
@@ -380,7 +380,7 @@ class _Sweep:
         rows = yield from self._listed(self.states)
         if isinstance(rows, Answer):
             raise cast("Exception", rows.error)
-        oldest = time.time() - self.older_than
+        oldest = wall() - self.older_than
         selected: list[Candidate] = []
         for order_id, row in sorted(rows.items()):
             status = word_in(self.lists, row, self.lifecycle)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .faults import Fault
     from .http.app import create_app
-    from .http.server import Server, mock_cas
+    from .http.mock_cas import NotMocked, mock_cas
+    from .http.server import Server
     from .message import Request, Response
     from .records import Package, Record
     from .review import Review
@@ -25,6 +26,7 @@ _HOMES = {
     "Clock": "clock",
     "Fault": "faults",
     "MemoryStore": "stores.memory",
+    "NotMocked": "http.mock_cas",
     "Package": "records",
     "Record": "records",
     "Request": "message",
@@ -34,7 +36,7 @@ _HOMES = {
     "Server": "http.server",
     "Service": "cas.service",
     "create_app": "http.app",
-    "mock_cas": "http.server",
+    "mock_cas": "http.mock_cas",
 }
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "Clock",
     "Fault",
     "MemoryStore",
+    "NotMocked",
     "Package",
     "Record",
     "Request",

@@ -14,6 +14,7 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import wait
 from random import Random
+from textwrap import indent
 from typing import TYPE_CHECKING, Self
 
 import attrs
@@ -23,15 +24,16 @@ from orderfsm.mock.cas.choices import Choices
 from orderfsm.mock.cas.service import Service, tables_of
 from orderfsm.mock.engine import CLOCK
 from orderfsm.mock.review import Review
+from orderfsm.mock.settings import keys_of, limits_of
 from orderfsm.mock.stores.memory import MemoryStore
 from orderfsm.mock.stores.store import PATIENCE
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.tables.api import RATE_LIMITS
 
 from .app import create_app, create_control_app
 from .connection import Limits
 from .port import Port, served
 from .server import LOOPBACK
+from .snippets import snippets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,8 +60,9 @@ class Settings:
     """What `orderfsm serve` is told. Ports: 0 is any free one. `database` is a SQLAlchemy URL, None is memory.
 
     `lifecycle` is the table that rules orders, or instances; the others are ruled by theirs. `completions` and `takes`
-    are as for `Service`: how, and in how many seconds, what is under way is completed; `choices` too. `patience` is how
-    many seconds a change waits for the database, `connections` what a client may take of a port.
+    are as for `Service`: how, and in how many seconds, what is under way is completed; `choices`, `validate` and
+    `domains` too. `patience` is how many seconds a change waits for the database, `connections` what a client may take
+    of a port.
     """
 
     host: str = LOOPBACK
@@ -75,6 +78,8 @@ class Settings:
     completions: str = CLOCK
     takes: Mapping[str, float] = attrs.field(factory=dict)
     choices: Choices = attrs.field(factory=Choices)
+    validate: str | None = None
+    domains: tuple[str, ...] = ()
     seed: int | None = None
     limits: bool = False
     patience: float = PATIENCE
@@ -97,9 +102,6 @@ def serve(settings: Settings) -> int:
 
     The exit status: 0, or 1 if no worker can be had.
     """
-    keys = access_keys(os.environ.get(KEYS, ""))
-    if not keys:
-        print(f"orderfsm: every access key and signature is accepted; {KEYS} names those to verify", file=sys.stderr)
     settings = attrs.evolve(settings, seed=Random().getrandbits(63) if settings.seed is None else settings.seed)
     stop = threading.Event()
 
@@ -133,13 +135,27 @@ def _serve(settings: Settings, stop: threading.Event) -> None:
             stack.enter_context(served(create_app(service), api, settings.connections))
         else:
             workers = stack.enter_context(_Workers(settings, api, stop))
-        control_app = create_control_app(service, exposed=settings.expose_control)
+        control_app = create_control_app(service, exposed=settings.expose_control, api=_url(api))
         stack.enter_context(served(control_app, control, settings.connections))
+        if not service.verifies:
+            accepts = "every access key and signature is accepted"
+            print(f"orderfsm: {accepts}; {KEYS} names those to verify", file=sys.stderr)
         if not stop.is_set():
             print(json.dumps({"api": _url(api), "control": _url(control)}), flush=True)
+            if sys.stderr.isatty():
+                print(_for_people(_url(api), _url(control), signed=service.verifies), file=sys.stderr)
         stop.wait()
         if workers is not None:
             workers.check()
+
+
+def _for_people(api: str, control: str, *, signed: bool) -> str:
+    """What is said on a terminal besides: where the dashboard is, and the shortest programs that call the mock."""
+    programs = "\n\n".join(
+        f"{language}:\n{indent(program, '  ')}" for language, program in snippets(api, signed=signed).items()
+    )
+    unchanged = "Python, without a change to it:\n  orderfsm run --endpoint"
+    return f"\nDashboard: {control}\n\n{programs}\n\n{unchanged} {api} python program.py\n\nCtrl-C ends it."
 
 
 def _end_by(seconds: float) -> None:
@@ -160,19 +176,10 @@ def _end_by(seconds: float) -> None:
 
 def access_keys(text: str) -> dict[str, str]:
     """The secrets by access key id that `id:secret,id:secret` names, each once; else an `InvalidValue` without them."""
-    keys = {}
-    for number, pair in enumerate(filter(None, text.split(",")), 1):
-        key_id, _, secret = pair.strip().partition(":")
-        if not key_id or not secret:
-            raise InvalidValue(KEYS, f"entry {number}", ["id:secret,id:secret"])
-        if key_id in keys:
-            raise InvalidValue(KEYS, f"entry {number}", ["an id that no entry before it has"])
-        keys[key_id] = secret
-    return keys
+    return keys_of(text, KEYS)
 
 
 def _service(settings: Settings) -> Service:
-    offered = {call for lifecycle in settings.tables() for call in lifecycle.operations}
     return Service(
         lifecycle=settings.lifecycle,
         store=_store(settings),
@@ -181,8 +188,10 @@ def _service(settings: Settings) -> Service:
         completions=settings.completions,
         takes=settings.takes,
         choices=settings.choices,
+        validate=settings.validate,
+        domains=settings.domains,
         keys=access_keys(os.environ.get(KEYS, "")),
-        limits={call: limit for call, limit in RATE_LIMITS.items() if call in offered} if settings.limits else None,
+        limits=limits_of(settings.limits, settings.lifecycle),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -11,17 +12,16 @@ import attrs
 
 from orderfsm.extras import needs
 from orderfsm.invalid import InvalidValue, OrderFSMError
-from orderfsm.mock.cas.service import Service
 from orderfsm.mock.faults import Fault
 from orderfsm.mock.records import Record
 from orderfsm.order import order_id
 from orderfsm.tables.orders import State
 from orderfsm.wire import parse_states
 
-from .app import create_app, create_control_app
 from .port import served
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Iterator
     from datetime import timedelta
 
@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from orderfsm.identity import Id
+    from orderfsm.mock.cas.service import Service
     from orderfsm.mock.clock import Clock
     from orderfsm.mock.records import Package
     from orderfsm.rows import Event, Operation
     from orderfsm.trace import Line
+
+    from .requests import Exchange
 
 LOOPBACK = "127.0.0.1"
 ANY_KEY = ("test", "test")
@@ -60,6 +63,7 @@ class Server:
     _service: Service | None = None
     _packages: Mapping[str, int] = attrs.field(factory=dict)
     _key: tuple[str, str] = attrs.field(default=ANY_KEY, repr=False)
+    _exchanges: deque[Exchange] | None = attrs.field(default=None, repr=False, eq=False)
 
     @property
     def service(self) -> Service:
@@ -157,8 +161,21 @@ class Server:
 
     @property
     def calls(self) -> list[Line]:
-        """The calls in the history, oldest first: those that made an order or were about one, refused ones too."""
+        """The calls in the history, oldest first: those that made an order or were about one, refused ones too.
+
+        A call that a fault met is not there, unless it was carried out: see `requests`.
+        """
         return [line for line in self.history() if line.lifecycle.by_client(line.trigger)]
+
+    @property
+    def requests(self) -> list[Exchange]:
+        """What came to the API port, oldest first, and what it answered: reads, faults and whatever was malformed too.
+
+        The last 10,000 since the mock began or was reset.
+        """
+        if self._exchanges is None:
+            raise OrderFSMError(f"nobody notes what comes to {self.api}: it runs in another process")
+        return list(self._exchanges)
 
     def packages(self) -> list[Package]:
         """All packages, by product code."""
@@ -190,6 +207,16 @@ class Server:
         """Let calls fail by a rule, after those that there are."""
         self.service.add_fault(fault)
 
+    def assert_all_fired(self) -> None:
+        """Raise an AssertionError that names the faults that no call has met."""
+        usual = Fault().as_json() | {"Operation": None}
+        unfired = [
+            json.dumps({name: value for name, value in rule.items() if value != usual.get(name)})
+            for rule in self.service.unfired_faults()
+        ]
+        if unfired:
+            raise AssertionError(f"{len(unfired)} of the faults never fired: {'; '.join(unfired)}")
+
     def clear_faults(self) -> None:
         """Let no call fail any more."""
         self.service.clear_faults()
@@ -218,6 +245,8 @@ class Server:
     def reset(self) -> None:
         """What `mock_cas` gave: its packages, nothing held of them; no orders, no faults, the clock at now."""
         self.service.reset()
+        if self._exchanges is not None:
+            self._exchanges.clear()
         for product_code, total in self._packages.items():
             self.service.put_package(product_code, total)
 
@@ -249,30 +278,7 @@ def _number(count: int | None) -> int:
 
 
 @contextmanager
-def mock_cas(
-    service: Service | None = None, *, packages: Mapping[str, int] | None = None, **options: Any
-) -> Iterator[Server]:
-    """Serve `service`, or a new `Service(**options)`, on free loopback ports until the block ends.
-
-    `packages` are bought before, units by product code, besides those that the service has.
-
-    >>> from orderfsm.mock import mock_cas
-    >>> with mock_cas(packages={"digicert-free-1-free": 2}) as server:
-    ...     order = server.order(state="issued")
-    ...     server.packages()
-    [Package(product_code='digicert-free-1-free', total=2, used=1, issued=1)]
-    """
-    if service is not None and options:
-        raise InvalidValue("options", sorted(options), ["none beside a service"])
-    service = Service(**options) if service is None else service
-    for product_code, total in (packages or {}).items():
-        service.put_package(product_code, total)
-    bought = {package.product_code: package.total for package in service.packages()}
-    with _serve(create_app(service)) as api, _serve(create_control_app(service)) as control:
-        yield Server(api, control, service, bought, next(iter((options.get("keys") or {}).items()), ANY_KEY))
-
-
-@contextmanager
 def _serve(app: ASGIApp) -> Iterator[str]:
+    """Serve an application on a free loopback port until the block ends; its value is the URL."""
     with socket.create_server((LOOPBACK, 0)) as listener, served(app, listener):
         yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"

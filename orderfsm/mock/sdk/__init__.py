@@ -1,0 +1,1 @@
+"""How programs that call Alibaba Cloud, and know nothing of a mock, are led to one."""
