@@ -943,6 +943,47 @@ def test_what_was_written_is_there_when_opened_again(url):
         assert not store.remember_nonce("nonce", LATE)
 
 
+# -- notes -------------------------------------------------------------------------------------------------------------
+
+KEY = st.sampled_from(["a", "b", "\0", "\\\ud800", ""])
+CHANGES = st.dictionaries(st.tuples(KEY, KEY), st.tuples(st.none() | KEY, st.none() | KEY), max_size=4)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rounds=st.lists(CHANGES, max_size=8))
+def test_notes_are_changed_all_at_once_or_not_at_all(store, rounds):
+    store.reset()
+    known = {}
+    for changes in rounds:
+        as_said = all(known.get(at) == old for at, (old, _) in changes.items())
+        revision = store.revision()
+        assert store.write_notes(changes) is as_said
+        if as_said:
+            assert store.revision() > revision or all(old is new for old, new in changes.values())
+            known |= {at: new for at, (_, new) in changes.items()}
+            known = {at: text for at, text in known.items() if text is not None}
+        for kind, key in [*known, ("a", "none")]:
+            assert store.note(kind, key) == known.get((kind, key))
+            assert store.notes(kind) == {at[1]: text for at, text in known.items() if at[0] == kind}
+    store.reset()
+    assert not any(store.notes(kind) for kind, _ in known)
+
+
+def test_of_those_that_change_a_note_at_one_time_one_does(store):
+    assert store.write_notes({("kind", "count"): (None, "0"), ("kind", "who"): (None, "nobody")})
+
+    def count(number):
+        for _ in range(10):
+            while True:
+                old, who = store.note("kind", "count"), store.note("kind", "who")
+                changes = {("kind", "count"): (old, str(int(old) + 1)), ("kind", "who"): (who, str(number))}
+                if store.write_notes(changes):
+                    break
+
+    at_once(count, 4)
+    assert store.note("kind", "count") == "40"
+
+
 def test_a_store_that_was_closed_opens_again_when_used(url):
     store = SQLStore(url)
     store.close()

@@ -6,7 +6,7 @@ import pytest
 
 from orderfsm import Event, InvalidValue, Operation, State, Verdict
 from orderfsm import wire as w
-from orderfsm.tables import api, named
+from orderfsm.tables import alidns, api, named
 
 LIVE = frozenset(set(State) - {State.DELETED})
 CERTIFICATE = {State.ISSUED, State.ABOUT_TO_EXPIRE, State.EXPIRED, State.REVOKED}
@@ -132,7 +132,12 @@ def test_leniency_is_for_future_words_alone():
 
 def test_every_operation_has_parameters_and_those_on_an_order_take_its_id():
     instances = named("instances")
-    of_certificates = {"GetCertificateDetail", "GetUserCertificateDetail"}
+    of_certificates = {
+        "GetCertificateDetail",
+        "GetUserCertificateDetail",
+        "DeleteUserCertificate",
+        "UploadUserCertificate",
+    }
     assert set(api.PARAMETERS) == {*Operation, *instances.operations, *of_certificates}
     on_an_order = {operation for operation, taken in api.PARAMETERS.items() if "OrderId" in taken.required}
     assert on_an_order == {
@@ -157,6 +162,14 @@ def test_the_parameters_are_those_of_the_official_sdk(action):
     fields = {name.replace("_", "") for name in vars(model) if not name.startswith("_")}
     ours = {name.lower() for name in (*taken.required, *taken.any_of, *taken.optional)}
     assert ours == fields
+
+
+@pytest.mark.parametrize("action", sorted(alidns.PARAMETERS))
+def test_the_parameters_of_alidns_are_those_of_its_official_sdk(action):
+    models = pytest.importorskip("alibabacloud_alidns20150109.models", reason="the SDK of AliDNS is not installed")
+    taken = alidns.PARAMETERS[action]
+    fields = {name.replace("_", "") for name in vars(getattr(models, f"{action}Request")()) if name[0] != "_"}
+    assert {name.lower() for name in (*taken.required, *taken.optional)} == fields
 
 
 def test_an_error_body_has_the_five_fields_of_the_gateway():

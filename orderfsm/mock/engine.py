@@ -69,7 +69,8 @@ class Engine:
     What the service completes by itself is done by the clock: after as many seconds as `takes` says for the event, else
     within the time that the table says, at a moment that `seed` chooses. With `completions` "manual", or where the
     store says so, it waits for `happen`, and is due from when it began as soon as the clock decides again. Calendar,
-    owner and CA do nothing of themselves while something is under way. A trigger of which the table's sources say
+    owner and CA do nothing of themselves while something is under way, nor to an order that `holds`: that waits until
+    something else happened to it, or for `release`. A trigger of which the table's sources say
     nothing is refused, unless it `accepts_silent`; both ways it changes nothing.
 
     >>> from orderfsm import ORDER_LIFECYCLE, Operation
@@ -97,6 +98,7 @@ class Engine:
         moved: Callable[[Record, Transition], Record] = lambda record, row: record,  # noqa: ARG005
         takes: Mapping[Trigger, float] = MappingProxyType({}),
         completions: str = CLOCK,
+        holds: Callable[[Record], bool] | None = None,
         accepts_silent: bool = False,
     ) -> None:
         self.lifecycle = lifecycle
@@ -109,6 +111,7 @@ class Engine:
         self._validity = validity
         self._certify = certify
         self._moved = moved
+        self._holds = holds
         self._accepts_silent = accepts_silent
         self._reads = lifecycle.reads
         self._errors = _errors(lifecycle)
@@ -215,6 +218,20 @@ class Engine:
             refusal.order_id = order_id
             raise
 
+    def release(self, order_id: Id, edit: Callable[[Record], Record]) -> None:
+        """Let owner and CA act on an order that is held, once `edit` has noted why; their time begins now."""
+        while (old := self._get(order_id)) is not None:
+            now = self.clock.now()
+            current, happened = self._caught_up(old, now)
+            if self.holds(current):
+                current = edit(current).but(updated=max(now, current.updated), reads=0)
+                if not (current.under_way or self.holds(current)):
+                    due, _ = self._times(_moment(current, max(now, current.entered)))
+                    current, more = self._caught_up(current.but(due=due), now)
+                    happened += more
+            if current is old or self.store.commit(old, current, None, happened):
+                return
+
     # -- what there is -----------------------------------------------------------------------------------------------
 
     def order(self, order_id: Id) -> Record:
@@ -258,6 +275,10 @@ class Engine:
         """Whether the table allows `trigger` on an order as it was last seen, or where there is none."""
         record = None if order_id is None else self._get(order_id)
         return self._can(None if record is None else record.state, trigger)
+
+    def holds(self, record: Record) -> bool:
+        """Whether what owner and CA would do to an order by themselves waits for something else."""
+        return self._holds is not None and self._holds(record)
 
     def packages(self) -> list[Package]:
         """All packages, by product code."""
@@ -494,7 +515,7 @@ class Engine:
         return None
 
     def _reviewed(self, record: Record, happened: list[Happening]) -> Record:
-        event = self._verdict(record)
+        event = None if self.holds(record) else self._verdict(record)
         if event is None:
             return record
         happened.append(Happening(record.updated, record.id, event))
@@ -522,7 +543,12 @@ class Engine:
         if record.under_way:  # an engine of another seed may have found that it is due sooner than by ours
             return coming[0][1] if coming else None
         by_then = (event for at, event in coming if record.due is not None and at <= record.due)
-        return next(by_then, None) or self._verdict(record)
+        return next(by_then, None) or (None if self.holds(record) else self._verdict(record))
+
+
+def _moment(record: Record, entered: float) -> Moment:
+    """An order as if it had come into its state at that time."""
+    return Moment(record.id, record.previous, record.state, entered, record.expires, record.ends)
 
 
 def completion_mode(word: object) -> str:

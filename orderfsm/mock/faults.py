@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -10,10 +11,10 @@ from orderfsm.errors import Meaning
 from orderfsm.invalid import InvalidValue
 from orderfsm.lifecycle import Lifecycle
 from orderfsm.questions import ORDER_LIFECYCLE
-from orderfsm.tables import instances
+from orderfsm.tables import alidns, api, instances
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from orderfsm.identity import Id
     from orderfsm.rows import Operation
@@ -36,10 +37,18 @@ _MEMBERS = {
 }
 """The fields of a fault by their names in JSON, by which errors name them."""
 
+WHEN = ("before", "after")
+TRANSPORTS = ("reset", "truncate", "empty")
+READS = ("unknow", "stale", "missing", "unreadable")
+"""What a fault may say of when it strikes, of how an answer perishes, and of what a read answers."""
+
 _NAMES = {field: member for member, field in _MEMBERS.items()}
 _IDS = ("order_id", "instance_id")
 TABLES = (ORDER_LIFECYCLE, instances.LIFECYCLE)
 """The tables whose calls can fail, unless others are named."""
+
+OF_NO_TABLE = {*api.PARAMETERS, *alidns.PARAMETERS} - {call for table in TABLES for call in table.operations}
+"""The actions that can fail as well, and are about no order or instance: on certificates, domains and records."""
 
 
 def _none_if_any(value: Operation | str | None) -> Operation | None:
@@ -48,7 +57,8 @@ def _none_if_any(value: Operation | str | None) -> Operation | None:
 
 def _member(value: Operation, lifecycles: Iterable[Lifecycle]) -> tuple[Operation, Lifecycle]:
     """The operation that a word means, in the first table that has one of that value, else of that name."""
-    for lifecycle in sorted(lifecycles, key=lambda lifecycle: value not in lifecycle.trigger_rules):
+    searched = lifecycles if isinstance(value, str) else ()
+    for lifecycle in sorted(searched, key=lambda lifecycle: value not in lifecycle.trigger_rules):
         try:
             operation = lifecycle.trigger(value)
         except InvalidValue:
@@ -60,7 +70,11 @@ def _member(value: Operation, lifecycles: Iterable[Lifecycle]) -> tuple[Operatio
 
 
 def _tables(given: Lifecycle | Iterable[Lifecycle]) -> tuple[Lifecycle, ...]:
-    return (given,) if isinstance(given, Lifecycle) else tuple(given)
+    tables = tuple(given) if isinstance(given, Iterable) else (given,)
+    for table in tables:
+        if not isinstance(table, Lifecycle):
+            raise InvalidValue("lifecycle of a fault", table, ["a Lifecycle, or several"])
+    return tables
 
 
 def _accepts(check: Callable[[Any], bool], *accepted: str) -> Callable[[Fault, attrs.Attribute[Any], Any], None]:
@@ -93,10 +107,10 @@ def _is_code(value: Any) -> bool:
 class Fault:
     """A rule by which calls fail.
 
-    It applies to `operation` of `lifecycle` (a member, its name or its action; None: any) on `order_id` or on
-    `instance_id` (None: any), `times` more times (None: without end), each time with `probability`. `lifecycle` is a
-    table or several, of which the first that has such an operation is meant, and with an id that of the id. Then the
-    call takes `delay` seconds longer; and unless that is all that the rule says:
+    It applies to `operation` of `lifecycle` (a member, its name or its action, or an action `OF_NO_TABLE`; None: any)
+    on `order_id` or on `instance_id` (None: any), `times` more times (None: without end), each time with `probability`.
+    `lifecycle` is a table or several, of which the first that has such an operation is meant, and with an id that of
+    the id. Then the call takes `delay` seconds longer; and unless that is all that the rule says:
 
     * `transport`: the answer does not arrive (`reset`), half of it does (`truncate`), or it is `empty`;
     * `read`: a describe answers `unknow`, the state before the last change (`stale`), no such order (`missing`), or
@@ -121,9 +135,9 @@ class Fault:
     code: str | None = attrs.field(default=None, validator=_accepts(_is_code, "a text of 1 to 128 characters"))
     retry_after: int | None = attrs.field(default=None, validator=_integer(0, 86_400_000))
     delay: float = attrs.field(default=0.0, validator=_number(0, 3600))
-    when: str = attrs.field(default="before", validator=_word("before", "after"))
-    transport: str | None = attrs.field(default=None, validator=_word("reset", "truncate", "empty"))
-    read: str | None = attrs.field(default=None, validator=_word("unknow", "stale", "missing", "unreadable"))
+    when: str = attrs.field(default="before", validator=_word(*WHEN))
+    transport: str | None = attrs.field(default=None, validator=_word(*TRANSPORTS))
+    read: str | None = attrs.field(default=None, validator=_word(*READS))
     lifecycles: tuple[Lifecycle, ...] = attrs.field(
         default=TABLES, alias="lifecycle", converter=_tables, eq=False, repr=False
     )
@@ -145,6 +159,9 @@ class Fault:
                 lifecycles = self._identified(name, value, lifecycles)
         if self.operation is None:
             return
+        if isinstance(self.operation, str) and self.operation in OF_NO_TABLE:
+            self._check_other()
+            return
         operation, lifecycle = _member(self.operation, lifecycles)
         object.__setattr__(self, "operation", operation)
         if self.read is not None and operation not in lifecycle.reads:
@@ -154,6 +171,13 @@ class Fault:
         named = getattr(self, identity.key, None)
         if named is not None and operation in lifecycle.creates | lifecycle.account_reads:
             raise InvalidValue(f"{identity.parameter} of a fault of {operation}", named, ["none: it is given none"])
+
+    def _check_other(self) -> None:
+        """`InvalidValue` if no call of an action that is of no table can ever fail by the rule."""
+        for name in (*_IDS, "read"):
+            if getattr(self, name) is not None:
+                about = f"{_NAMES[name]} of a fault of {self.operation}"
+                raise InvalidValue(about, getattr(self, name), ["none: it is about no order"])
 
     def _identified(self, name: str, value: Id, lifecycles: tuple[Lifecycle, ...]) -> tuple[Lifecycle, ...]:
         """The tables of which `value`, in the field `name`, can be an id; `InvalidValue` if there are none."""

@@ -112,6 +112,12 @@ PARAMETERS: Mapping[str, Parameters] = {
     # Certificates, which are of no table
     "GetCertificateDetail": Parameters(("CertificateId",)),
     "GetUserCertificateDetail": Parameters(("CertId",), (), ("CertFilter",)),
+    "DeleteUserCertificate": Parameters(("CertId",), (), ("ClientToken",)),
+    "UploadUserCertificate": Parameters(
+        ("Name",),
+        ("Cert", "SignCert"),
+        ("ClientToken", "EncryptCert", "EncryptPrivateKey", "Key", "ResourceGroupId", "SignPrivateKey", "Tags"),
+    ),
 }
 """The parameters of each action: those of the models of alibabacloud_cas20200407 3.9.4 and bssopenapi20171214 5.1.2.
 
@@ -122,11 +128,13 @@ A list is here under its own name; it arrives as `Tags.1.Key`, `Tags.2.Key` and 
 RATE_LIMITS: Mapping[str, int] = dict.fromkeys(PARAMETERS, 10) | {
     Operation.CANCEL: 100,
     "GetUserCertificateDetail": 100,
+    "DeleteUserCertificate": 100,
+    "UploadUserCertificate": 100,
 }
 """Calls a second: the documented limits; where none is documented, that of the other operations."""
 
 
-def error_body(code: str, message: str, request_id: str, host: str) -> dict[str, str]:
+def error_body(code: str, message: str, request_id: str, host: str, product: str = "cas") -> dict[str, str]:
     """The JSON body of a failure, from which the official SDKs make their exceptions."""
-    recommend = f"https://api.aliyun.com/troubleshoot?q={code}&product=cas&requestId={request_id}"
+    recommend = f"https://api.aliyun.com/troubleshoot?q={code}&product={product}&requestId={request_id}"
     return {"RequestId": request_id, "HostId": host, "Code": code, "Message": message, "Recommend": recommend}

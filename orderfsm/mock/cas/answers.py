@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from .ca import CA_NAME
 from .instances.details import certificate_id
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ def state_of(record: Record, word: str | None) -> dict[str, Any]:
     """What DescribeCertificateState answers of an order whose `Type` is `word`."""
     match word:
         case "domain_verify":
-            fields = _validation(record)
+            fields: dict[str, Any] = dict(validation_of(record))
         case "certificate":
             fields = {"CertId": str(certificate_id(cast("int", record.id))), "Certificate": record.certificate}
             if record.private_key is not None:
@@ -43,7 +41,8 @@ def order_of_instance(text: str) -> int | None:
     return int(number) if text != number and number.isascii() and number.isdigit() and len(number) < 19 else None
 
 
-def _validation(record: Record) -> dict[str, Any]:
+def validation_of(record: Record) -> dict[str, str]:
+    """What the owner of an order's domain has to publish, by the names that DescribeCertificateState gives it."""
     domain = record.domains[0].removeprefix("*.")
     token = hashlib.sha256(f"{record.id} {domain}".encode()).hexdigest()[:32]
     if record.validate_type == "FILE":
@@ -88,23 +87,6 @@ def type_of(record: Record) -> str:
     return next((kind for kind in ("free", "ov", "ev") if f"-{kind}-" in record.product_code), "dv")
 
 
-def certificate(record: Record, *, expired: bool) -> dict[str, Any]:
-    """An entry of ListUserCertificateOrder (`OrderType` CERT)."""
-    fields = {
-        "CertificateId": certificate_id(cast("int", record.id)),
-        "InstanceId": instance_id(record),
-        "Name": f"cert-{certificate_id(cast('int', record.id))}",
-        "CommonName": record.domains[0],
-        "Sans": ",".join(record.domains),
-        "Issuer": CA_NAME,
-        "StartDate": _date(record.issued),
-        "EndDate": _date(record.expires),
-        "Expired": expired,
-        "Upload": False,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
-
-
 def package(package: Package) -> dict[str, Any]:
     """What DescribePackageState answers."""
     return {
@@ -129,10 +111,6 @@ def package_counts(packages: list[Package]) -> dict[str, Any]:
         "ProxyCountDetail": nothing,
     }
     return {name: json.dumps(document, separators=(",", ":")) for name, document in documents.items()}
-
-
-def _date(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
 def _milliseconds(seconds: float | None) -> int | None:

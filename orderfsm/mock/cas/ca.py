@@ -43,6 +43,16 @@ def common_name(csr: str) -> str:
     raise invalid("Csr", f"a signed request with a common name, and {MIN_RSA_BITS} bits or more if it is RSA")
 
 
+def names_in(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The domains that a certificate is for; its common name where it lists none."""
+    try:
+        listed = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = listed.get_values_for_type(x509.DNSName)
+    except x509.ExtensionNotFound:
+        names = []
+    return tuple(names or [str(each.value) for each in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)])
+
+
 MAX_COMMON_NAME = 64
 """Characters that a common name may have (RFC 5280)."""
 

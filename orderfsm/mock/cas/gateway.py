@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
@@ -13,7 +13,16 @@ from orderfsm.tables import api
 if TYPE_CHECKING:
     from orderfsm.errors import ServiceError
 
-HOST = "cas.aliyuncs.com"
+
+class Product(NamedTuple):
+    """A product behind the gateway: its name, and its host, as failures have them."""
+
+    name: str
+    host: str
+
+
+CAS = Product("cas", "cas.aliyuncs.com")
+ALIDNS = Product("Alidns", "alidns.aliyuncs.com")
 
 
 class GatewayError(OrderFSMError):
@@ -48,17 +57,29 @@ def invalid(name: str, accepted: str) -> GatewayError:
     return GatewayError(f"Invalid{name}", 400, f"The specified {name} is invalid: expected {accepted}.")
 
 
-def failure(code: str, http_status: int, message: str, request_id: str, retry_after: int | None = None) -> Response:
-    """The answer to a call that failed; `retry_after`, in milliseconds, stands in its header."""
-    response = Response.of(http_status, api.error_body(code, message, request_id, HOST))
+def failure(
+    code: str,
+    http_status: int,
+    message: str,
+    request_id: str,
+    *,
+    retry_after: int | None = None,
+    product: Product = CAS,
+) -> Response:
+    """The answer of a product to a call that failed; `retry_after`, in milliseconds, stands in its header."""
+    response = Response.of(http_status, api.error_body(code, message, request_id, product.host, product.name))
     if retry_after is None:
         return response
     return attrs.evolve(response, headers={**response.headers, "x-acs-retry-after": str(retry_after)})
 
 
-def refusal(error: ServiceError | type[ServiceError] | GatewayError, request_id: str) -> Response:
+def refusal(
+    error: ServiceError | type[ServiceError] | GatewayError, request_id: str, product: Product = CAS
+) -> Response:
     """The answer that an error is."""
     if isinstance(error, GatewayError):
         message = error.message + error.repeated
-        return failure(error.code, error.http_status, message, request_id, error.retry_after)
-    return failure(error.code, error.http_status, error.text, request_id)
+        return failure(
+            error.code, error.http_status, message, request_id, retry_after=error.retry_after, product=product
+        )
+    return failure(error.code, error.http_status, error.text, request_id, product=product)

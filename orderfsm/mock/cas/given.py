@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from orderfsm.tables import api
+from orderfsm.tables import alidns, api
 
 from .gateway import invalid, missing
 from .signature import contradicted
@@ -24,11 +24,25 @@ JSON, XML = "JSON", "XML"
 _DOMAIN = re.compile(
     r"(?:\*\.)?(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)(?=.*[a-z])[a-z0-9-]{1,63}(?<!-)", re.IGNORECASE | re.ASCII
 )
-_MAX_LENGTHS = {"Domain": 1280, "Csr": 16_384, "Email": 254, "CompanyName": 256}
+_MAX_LENGTHS = {
+    "Domain": 1280,
+    "Csr": 16_384,
+    "Email": 254,
+    "CompanyName": 256,
+    **dict.fromkeys(("Cert", "EncryptCert", "SignCert"), 65_536),
+    **dict.fromkeys(("Key", "EncryptPrivateKey", "SignPrivateKey"), 16_384),
+    "DomainName": MAX_DOMAIN,
+    "SubDomain": MAX_DOMAIN,
+    "RR": MAX_DOMAIN,
+    "Value": 2048,
+}
 _MAX_LENGTH = 128
 _TAGS = re.compile(r"Tags\.([0-9]{1,4})\.[^.]*")
 _IDS = {"InstanceId", "TaskId"}
 """Texts of any length: one that is too long is the id of nothing."""
+
+TAKEN = {**api.PARAMETERS, **alidns.PARAMETERS}
+"""The parameters of every action that is answered."""
 
 _LONGEST = {
     action: {
@@ -36,13 +50,13 @@ _LONGEST = {
         for name in (*taken.required, *taken.any_of, *taken.optional)
         if name not in _IDS
     }
-    for action, taken in api.PARAMETERS.items()
+    for action, taken in TAKEN.items()
 }
 
 
 def given(action: str, request: Request) -> dict[str, str]:
     """The parameters of `action`: none of the required ones absent or empty, none longer than it may be."""
-    taken = api.PARAMETERS[action]
+    taken = TAKEN[action]
     found = {name: value for name, value in request.parameters.items() if value}
     if ("Action" in found or "Version" in found) and "authorization" not in request.headers:
         for name in contradicted(request):

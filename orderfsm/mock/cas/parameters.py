@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
 from orderfsm import wire
 from orderfsm.identity import MAX_ID
+from orderfsm.mock.dns import asked as dns_asked
 from orderfsm.mock.records import Application
-from orderfsm.tables import api, instances
+from orderfsm.tables import alidns, api, instances
 from orderfsm.tables.orders import Operation
 
 from .ca import common_name
-from .gateway import GatewayError, invalid, missing, not_offered
-from .given import XML, are_domains, asked_format, given, number, tags, word
+from .gateway import ALIDNS, CAS, GatewayError, Product, invalid, missing, not_offered
+from .given import TAKEN, XML, are_domains, asked_format, given, number, tags, word
 from .instances import asked
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 DEFAULT_PRODUCT = "digicert-free-1-free"
 VALIDATE_TYPES = ("DNS", "FILE")
-PACKAGE_ORDERS, CERTIFICATES = "CPACK", "CERT"
-ORDER_TYPES = (PACKAGE_ORDERS, "BUY", "UPLOAD", CERTIFICATES)
+PACKAGE_ORDERS, UPLOADED, CERTIFICATES = "CPACK", "UPLOAD", "CERT"
+ORDER_TYPES = (PACKAGE_ORDERS, "BUY", UPLOADED, CERTIFICATES)
 MAX_DOMAINS = 5
 
 
@@ -39,13 +40,18 @@ class CertificateOperation(StrEnum):
 
     DETAIL = "GetCertificateDetail"
     DOWNLOAD = "GetUserCertificateDetail"
+    REMOVE = "DeleteUserCertificate"
+    UPLOAD = "UploadUserCertificate"
 
 
-_ACTIONS: Mapping[str, Trigger] = {
-    operation.value: operation for kind in (Operation, instances.Operation, CertificateOperation) for operation in kind
+_ACTIONS: Mapping[str, Any] = {
+    **{each.value: each for kind in (Operation, instances.Operation, CertificateOperation) for each in kind},
+    **{action: action for action in alidns.PARAMETERS},
 }
+_READERS: Mapping[str, Any] = {**asked.READERS, **dns_asked.READERS}
+_VERSION_OF = api.PURCHASES | dict.fromkeys(alidns.PARAMETERS, alidns.VERSION)
 _INSTANCE = instances.LIFECYCLE.identity.form.partition("{")[0]
-_VERSIONS = (api.VERSION, *dict.fromkeys(api.PURCHASES.values()))
+_VERSIONS = (api.VERSION, *dict.fromkeys(_VERSION_OF.values()))
 
 
 @attrs.frozen
@@ -75,9 +81,9 @@ class Selection:
 class Call(NamedTuple):
     """What a request asks for: an operation, and that which its parameters say, each None where it takes no such.
 
-    `order_id` is the id of an order or of an instance, `about` what else an operation on instances or certificates
-    asks for. `wrong` is the gateway's error for the first parameter whose value is wrong: it is answered when the
-    call's turn comes, after rate limits and faults.
+    `order_id` is the id of an order or of an instance, `about` what else is asked for that is not about orders. `wrong`
+    is the gateway's error for the first parameter whose value is wrong: it is answered when the call's turn comes,
+    after rate limits and faults.
     """
 
     operation: Trigger
@@ -86,7 +92,7 @@ class Call(NamedTuple):
     renewal: Renewal | None = None
     selection: Selection | None = None
     product_code: str | None = None
-    about: asked.Asked | None = None
+    about: asked.Asked | dns_asked.Asked | None = None
     wrong: GatewayError | None = None
 
 
@@ -96,7 +102,7 @@ def operation_of(request: Request) -> Trigger:
         raise GatewayError("InvalidAction.NotFound", 404, "The specified path is not found: every action is at /.")
     if request.method not in {"GET", "POST"}:
         raise GatewayError("UnsupportedHTTPMethod", 405, "This http method is not supported.")
-    version = _system(request, "x-acs-version", "Version")
+    version = _version(request)
     if not version:
         raise missing("Version")
     if version not in _VERSIONS:
@@ -104,9 +110,19 @@ def operation_of(request: Request) -> Trigger:
     action = _system(request, "x-acs-action", "Action")
     if not action:
         raise missing("Action")
-    if action not in _ACTIONS or api.PURCHASES.get(action, api.VERSION) != version:
+    if action not in _ACTIONS or _VERSION_OF.get(action, api.VERSION) != version:
         raise not_offered()
-    return _ACTIONS[action]
+    operation: Trigger = _ACTIONS[action]
+    return operation
+
+
+def product_of(request: Request) -> Product:
+    """The product that a request is for, by its version."""
+    return ALIDNS if _version(request) == alidns.VERSION else CAS
+
+
+def _version(request: Request) -> str | None:
+    return _system(request, "x-acs-version", "Version")
 
 
 def _system(request: Request, header: str, name: str) -> str | None:
@@ -137,7 +153,7 @@ def call_of(operation: Trigger, request: Request, lifecycle: Lifecycle) -> Call:
 
 
 def _asked(operation: Trigger, given: dict[str, str], lifecycle: Lifecycle) -> Call:
-    taken = api.PARAMETERS[operation]
+    taken = TAKEN[operation]
     if "OrderId" in taken.required:
         if operation is Operation.RENEW:
             return Call(operation, _id_of_any_kind(given), renewal=_renewal(given))
@@ -148,7 +164,7 @@ def _asked(operation: Trigger, given: dict[str, str], lifecycle: Lifecycle) -> C
         return Call(operation, product_code=given.get("ProductCode", DEFAULT_PRODUCT))
     if not isinstance(operation, Operation):
         named = next((given[name] for name in asked.ON_AN_INSTANCE if name in taken.required), None)
-        return Call(operation, named, about=asked.READERS[operation](given))
+        return Call(operation, named, about=_READERS[operation](given))
     return Call(operation, application=application(given))
 
 

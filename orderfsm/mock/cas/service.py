@@ -21,6 +21,9 @@ from orderfsm import wire
 from orderfsm.errors import InternalError, NotFound, NotFoundPackage, ServiceError
 from orderfsm.invalid import InvalidValue
 from orderfsm.mock.clock import Clock, machine_time, seconds
+from orderfsm.mock.dns.asked import domain_name
+from orderfsm.mock.dns.face import Domains
+from orderfsm.mock.dns.zones import Zones
 from orderfsm.mock.engine import CLOCK, Approval, Engine, Fired, completion_mode
 from orderfsm.mock.faults import THROTTLED, Fault
 from orderfsm.mock.message import Request, Response
@@ -28,22 +31,28 @@ from orderfsm.mock.review import Review
 from orderfsm.mock.stores.memory import MemoryStore
 from orderfsm.mock.stores.store import Store, StoreError
 from orderfsm.questions import ORDER_LIFECYCLE
+from orderfsm.tables import alidns
 from orderfsm.tables import instances as instances_table
-from orderfsm.tables.api import PARAMETERS
 from orderfsm.tables.orders import UNSPECIFIC_TYPE, VALIDITY, Event, Operation
 
 from . import answers
 from .ca import CertificateAuthority
+from .certificates import Certificates
 from .choices import Choices
-from .gateway import GatewayError, failure, not_offered, refusal
+from .gateway import ALIDNS, CAS, GatewayError, Product, failure, not_offered, refusal
+from .given import TAKEN
 from .instances import asked
+from .instances.answers import Answers
 from .instances.details import moved
 from .instances.face import Instances
+from .instances.resources import Resources
 from .instances.words import Words
+from .ownership import Ownership, instance_waits, order_waits, validation_mode
 from .parameters import (
     CERTIFICATES,
     DEFAULT_PRODUCT,
     PACKAGE_ORDERS,
+    UPLOADED,
     Call,
     CertificateOperation,
     Selection,
@@ -52,15 +61,18 @@ from .parameters import (
     call_of,
     no_order_id,
     operation_of,
+    product_of,
 )
 from .signature import Verifier
+from .told import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from datetime import timedelta
 
     from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.mock.dns.zones import DNSRecord
     from orderfsm.mock.records import Package, Record
     from orderfsm.mock.stores.store import Shared
     from orderfsm.rows import State, Trigger
@@ -109,8 +121,9 @@ class Service:
     operation. `validity` is how long a certificate is valid: seconds, or a timedelta. `completions` says whether what
     is under way with an instance is completed by the clock ("clock") or only when it is told to ("manual"), as long as
     nobody has said otherwise to the store; `takes` how many seconds that takes by the clock, or a timedelta, by the
-    completion, where it is not as `TAKES` says; `choices` what else of instances nobody documents. Safe between
-    threads.
+    completion, where it is not as `TAKES` says; `choices` what else of instances nobody documents. With `validate`
+    "dns" owners validate their domains by the records that they publish through AliDNS, and not when the review says;
+    `domains` are those of their account, in which else every one is that somebody can register. Safe between threads.
     """
 
     def __init__(
@@ -128,7 +141,24 @@ class Service:
         completions: str = CLOCK,
         takes: Mapping[Trigger, float | timedelta] | Mapping[str, float | timedelta] = MappingProxyType({}),
         choices: Choices = Choices(),  # noqa: B008  (it is immutable)
+        validate: str | None = None,
+        domains: Iterable[str] = (),
     ) -> None:
+        require(
+            {
+                "lifecycle": lifecycle,
+                "instances": instances,
+                "store": store,
+                "clock": clock,
+                "random": random,
+                "review": review,
+                "keys": keys,
+                "limits": limits,
+                "takes": takes,
+                "choices": choices,
+                "domains": domains,
+            }
+        )
         lifecycle, instances = tables_of(lifecycle, instances)
         self.lifecycle = lifecycle
         self._types = {state: wire.type_of(state, lifecycle) for state in lifecycle.state_rules}
@@ -139,7 +169,10 @@ class Service:
         self.limits = dict(_limit(lifecycle, *limit) for limit in (limits or {}).items())
         self.validity = seconds("validity", validity, MAX_VALIDITY)
         self._seed = (Random() if random is None else random).getrandbits(64)
+        self.validate = validation_mode(validate)
         authority = CertificateAuthority(self.store)
+        by_dns = self.validate is not None
+        words = Words(instances, choices.shown_after)
         self.engine = Engine(
             lifecycle,
             self.store,
@@ -149,8 +182,8 @@ class Service:
             seed=self._seed,
             validity=self.validity,
             certify=authority.certify,
+            holds=order_waits(lifecycle) if by_dns else None,
         )
-        words = Words(instances, choices.shown_after)
         self.instances = Engine(
             instances,
             self.store,
@@ -162,11 +195,20 @@ class Service:
             takes=_takes(instances, takes),
             completions=completions,
             moved=partial(moved, lifecycle=instances, words=words),
+            holds=instance_waits(words) if by_dns else None,
         )
         self.engines = (self.engine, self.instances)
         self._shared: Shared | None = None
-        self._face = Instances(self.instances, self.engine, authority, choices, words)
-        self._offered = {*lifecycle.trigger_rules, *instances.trigger_rules, *CertificateOperation}
+        self._fired: set[int] = set()
+        resources = Resources(self.instances, self.engine)
+        written = Answers(words, in_seconds=choices.in_seconds)
+        self._face = Instances(resources, choices, words, written)
+        self._certificates = Certificates(resources, authority, words, written)
+        self.zones = Zones(self.store, self.clock)
+        self._ownership = Ownership(self.engine, self.instances, words, self.zones) if by_dns else None
+        self._dns = Domains(self.zones, self._published)
+        self._domains = tuple(map(_domain, domains))
+        self._offered = {*lifecycle.trigger_rules, *instances.trigger_rules, *CertificateOperation, *alidns.PARAMETERS}
         self._verifier = Verifier(keys, fresh=self.store.remember_nonce) if keys else None
         self._answers: Mapping[str, Callable[[Call], dict[str, Any] | str]] = {
             Operation.CREATE: self._create,
@@ -180,11 +222,14 @@ class Service:
             Operation.RENEW: self._renew,
             Operation.DESCRIBE_PACKAGE: self._describe_package,
             **self._face.answers,
+            **self._certificates.answers,
+            **self._dns.answers,
         }
         # Of several services that begin on one new store, the one whose name it keeps buys the default package.
         name = uuid.uuid4().hex
         if self.store.setting("default package bought by", lambda: name) == name:
             self.store.put_package(DEFAULT_PRODUCT, DEFAULT_UNITS)
+            self._put_domains()
 
     @property
     def verifies(self) -> bool:
@@ -202,7 +247,7 @@ class Service:
             call = self._read(request)
             response = self._answered(call, request_id)
         except GatewayError as error:
-            response = refusal(error, request_id)
+            response = refusal(error, request_id, product_of(request))
         except Exception as error:  # noqa: BLE001  (it is logged)
             return self._unknown(request, request_id, error, exc_info=not isinstance(error, StoreError))
         return _in_format(response, request, call)
@@ -214,7 +259,7 @@ class Service:
     def _unknown(self, request: Request, request_id: str, reason: object, **logged: Any) -> Response:
         """The answer to a call of which nobody knows whether it was carried out."""
         logging.getLogger(__name__).error("orderfsm: request %s failed: %s", request_id, reason, **logged)
-        return _in_format(refusal(InternalError, request_id), request)
+        return _in_format(refusal(InternalError, request_id, product_of(request)), request)
 
     def _read(self, request: Request) -> Call:
         """What a request asks for, if it may ask."""
@@ -250,6 +295,8 @@ class Service:
         try:
             if call.wrong is not None:
                 raise call.wrong
+            if self._ownership is not None and call.order_id is not None:
+                self._ownership.look(call.order_id)
             answered = self._answers[call.operation](call)
             if isinstance(answered, str):
                 return Response(200, f'{answered[:-1]},"RequestId":"{request_id}"}}'.encode())
@@ -257,7 +304,7 @@ class Service:
                 return Response(200, f'{{"RequestId":"{request_id}"}}'.encode())
             return Response.of(200, answered | {"RequestId": request_id})
         except (ServiceError, GatewayError) as error:
-            return refusal(error, request_id)
+            return refusal(error, request_id, _product_of(call))
 
     # -- what each operation does ------------------------------------------------------------------------------------
 
@@ -298,19 +345,16 @@ class Service:
         asked = call.selection
         assert asked is not None
         self.engine.catch_up()
-        certificates = asked.order_type == CERTIFICATES
         found = self.engine.found()
         states = [state for state in found if asked.status in {None, self._statuses[state]}]
-        rules = self.lifecycle.state_rules
-        if certificates:
+        if asked.order_type in {CERTIFICATES, UPLOADED}:
+            rules = self.lifecycle.state_rules
             # Unless a status is asked for, only certificates that can still be used.
             states = [s for s in states if rules[s].certified and (asked.status or not rules[s].terminal)]
-        elif asked.order_type != PACKAGE_ORDERS:
-            states = []  # every order here was made from a package; none was bought, nothing was uploaded
-        records, total = self._selected(states, asked)
-        if certificates:
-            listed = [answers.certificate(record, expired=rules[record.state].terminal) for record in records]
+            listed, total = self._certificates.of_orders(states if asked.order_type == CERTIFICATES else [], asked)
         else:
+            # Every order here was made from a package; none was bought.
+            records, total = self._selected(states if asked.order_type == PACKAGE_ORDERS else [], asked)
             listed = [answers.order(record, self._statuses[record.state]) for record in records]
         return {
             "CertificateOrderList": listed,
@@ -354,6 +398,7 @@ class Service:
             if fault.is_backend and not self._engine_for(call.operation).allows(call.order_id, call.operation):
                 continue
             if self._drawn(fault.probability) and self.store.take_fault(at):
+                self._fired.add(at)
                 return fault
         return None
 
@@ -368,7 +413,9 @@ class Service:
         """What arrives of `response` under `fault`."""
         if fault.answers is not None:
             code, status = fault.answers
-            response = failure(code, status, "an injected fault", request_id, fault.retry_after)
+            response = failure(
+                code, status, "an injected fault", request_id, retry_after=fault.retry_after, product=_product_of(call)
+            )
         elif fault.read is not None and response.status == 200:
             response = self._misread(response, fault.read, call, request_id)
         return attrs.evolve(response, delay=fault.delay, transport=fault.transport)
@@ -427,7 +474,11 @@ class Service:
 
     def happen(self, order_id: Id, event: Trigger) -> Record:
         """Let an `Event` happen to an order or an instance; the table's refusal where it cannot, which names it."""
-        return self.engine_of(order_id).happen(order_id, event)
+        record = self.engine_of(order_id).happen(order_id, event)
+        if self._ownership is None:
+            return record
+        self._ownership.look(record.id)
+        return self.store.get(record.id) or record
 
     def engine_of(self, order_id: Id) -> Engine:
         """The engine of an order, or of an instance, by the kind of its id."""
@@ -444,6 +495,35 @@ class Service:
     def packages(self) -> list[Package]:
         """All packages, by product code."""
         return self.engine.packages()
+
+    def put_domain(self, name: str) -> None:
+        """Take a domain into the account: from the first one on, only those are there that were taken in."""
+        self.zones.add(_domain(name))
+
+    def delete_domain(self, name: str) -> None:
+        """Let a domain leave the account, with its records; `InvalidValue` if it is not there."""
+        self.zones.remove(self._known_domain(name))
+
+    def domains(self) -> list[str]:
+        """The domains of the account that were taken in, or have had records."""
+        return list(self.zones.domains())
+
+    def dns_records(self, domain: str) -> list[DNSRecord]:
+        """The records of a domain, oldest first; `InvalidValue` if it is not in the account."""
+        return self.zones.records(self._known_domain(domain))
+
+    def _known_domain(self, name: str) -> str:
+        if not self.zones.has(_domain(name)):
+            raise InvalidValue("domain", name, self.domains() or ["one that can be registered"])
+        return _domain(name)
+
+    def _put_domains(self) -> None:
+        for name in self._domains:
+            self.zones.add(name)
+
+    def _published(self, name: str) -> None:
+        if self._ownership is not None:
+            self._ownership.published(name)
 
     def order(self, order_id: int) -> Record:
         """An order as it stands; the table's `not_found` (`NotFoundOrder`) if there is none, or none any more."""
@@ -488,6 +568,10 @@ class Service:
         """The fault rules that are in force, in order."""
         return [fault.as_json() for _, fault in self.store.shared().faults]
 
+    def unfired_faults(self) -> list[dict[str, Any]]:
+        """Those of the fault rules that applied to no call yet of this process, in order."""
+        return [fault.as_json() for at, fault in self.store.shared().faults if at not in self._fired]
+
     def advance(self, by: float | timedelta) -> float:
         """Move the clock forward by seconds or a timedelta, to 2200 at most; the time that it is now."""
         now = self.engine.advance(by)
@@ -513,12 +597,15 @@ class Service:
         self.refresh()
 
     def reset(self) -> None:
-        """No orders, instances, packages or faults, an empty history, the clock at now; ids go on.
+        """No orders, instances, packages, records or faults, an empty history, the clock at now; ids go on.
+
+        Of the account's domains those stay that the service was given.
 
         How what is under way is completed stays as it is.
         """
         self.store.reset()
         self.refresh()
+        self._put_domains()
 
     def refresh(self) -> None:
         """Take over what other processes on the same store did to the clock, and to who completes what is under way."""
@@ -588,6 +675,18 @@ def refuse_others(lifecycle: Lifecycle) -> None:
         raise InvalidValue("table", lifecycle.name or lifecycle, [accepted])
 
 
+def _domain(name: object) -> str:
+    """The domain that `name` is; `InvalidValue` if it is none."""
+    try:
+        return domain_name({"DomainName": name if isinstance(name, str) else ""})
+    except GatewayError:
+        raise InvalidValue("domain", name, ["a domain name"]) from None
+
+
+def _product_of(call: Call) -> Product:
+    return ALIDNS if call.operation in alidns.PARAMETERS else CAS
+
+
 def _new_request_id() -> str:
     """A random UUID in capitals: `uuid` takes three times as long, for every call."""
     digits = os.urandom(16).hex().upper()
@@ -597,7 +696,7 @@ def _new_request_id() -> str:
 def _limit(lifecycle: Lifecycle, operation: str, number: int) -> tuple[str, int]:
     if type(number) is not int or number < 0:
         raise InvalidValue(f"limit of {operation}", number, ["an integer from 0"])
-    return operation if operation in PARAMETERS else lifecycle.trigger(cast("Trigger", operation)), number
+    return operation if operation in TAKEN else lifecycle.trigger(cast("Trigger", operation)), number
 
 
 def _in_format(response: Response, request: Request, call: Call | None = None) -> Response:

@@ -1,7 +1,7 @@
 """The control port, without I/O: what a test does behind the service's back.
 
 ==============================================  ==============================================================
-``POST /reset``                                 no orders, packages, faults or history; the clock at now: 204
+``POST /reset``                                 no orders, packages, records, faults, history; the clock at now: 204
 ``PUT /packages/{code}`` ``{"TotalCount": n}``  set a package's size: 200 and its counts
 ``GET /packages``                               200 and all packages
 ``POST /orders/{id}/events`` ``{"Event": e}``   an event happens: 200 and the order; 400 unknown event; 404 no such
@@ -15,6 +15,9 @@
 ``POST /instances/{id}/events``
 ``PUT /completions`` ``{"Mode": m}``, ``GET``   whether what is under way is completed by the clock or when it is told
                                                 to (``clock``, ``manual``): 200 and the mode
+``PUT /domains/{name}``, ``DELETE``             take a domain into the account of DNS, or out of it: 200 and the domain,
+                                                204
+``GET /domains``, ``/domains/{name}``           the domains, and one with its records, as AliDNS answers them: 200; 404
 ``GET /history``                                all that happened, in the trace format: 200
 ``POST /faults`` a rule, ``GET``, ``DELETE``    fault rules, in order (`faults.Fault`): 201, 200, 204
 ``POST /clock`` ``{"advance": seconds}``        move the clock forward: 200 and the time that it is
@@ -38,6 +41,7 @@ from orderfsm.errors import NotFound, Refusal
 from orderfsm.invalid import InvalidValue
 from orderfsm.mock.cas.service import settled
 from orderfsm.mock.clock import instant
+from orderfsm.mock.dns.face import record_of
 from orderfsm.mock.faults import Fault
 from orderfsm.mock.message import Request, Response
 from orderfsm.mock.stores.store import StoreError
@@ -95,6 +99,10 @@ class Control:
             ("POST", "/instances", self._begin_instance),
             ("GET", "/completions", self._completions),
             ("PUT", "/completions", self._put_completions),
+            ("PUT", "/domains/([^/]+)", self._put_domain),
+            ("DELETE", "/domains/([^/]+)", self._delete_domain),
+            ("GET", "/domains/([^/]+)", self._domain),
+            ("GET", "/domains", self._domains),
             ("GET", "/history", self._history),
             ("POST", "/faults", self._add_fault),
             ("GET", "/faults", self._faults),
@@ -210,6 +218,27 @@ class Control:
         self.service.put_completions(_member(request, "Mode"))
         return self._completions(request)
 
+    def _put_domain(self, request: Request, name: str) -> Response:
+        self.service.put_domain(name)
+        return self._domain(request, name)
+
+    def _delete_domain(self, _request: Request, name: str) -> Response:
+        if name.lower() not in self.service.domains():
+            return _no_domain(name)
+        self.service.delete_domain(name)
+        return Response(204)
+
+    def _domain(self, _request: Request, name: str) -> Response:
+        if name.lower() not in self.service.domains():
+            return _no_domain(name)
+        records = [record_of(record) for record in self.service.dns_records(name)]
+        return Response.of(200, {"DomainName": name.lower(), "Records": records})
+
+    def _domains(self, _request: Request) -> Response:
+        names = self.service.domains()
+        counts = [{"DomainName": name, "RecordCount": len(self.service.dns_records(name))} for name in names]
+        return Response.of(200, {"Domains": counts})
+
     def _history(self, _request: Request) -> Response:
         lines = [trace.header(), *map(trace.dumps, self.service.history())]
         body = "".join(f"{line}\n" for line in lines)
@@ -251,6 +280,10 @@ def unavailable(reason: str) -> Response:
 
 def _problem(status: int, code: str, message: str) -> Response:
     return Response.of(status, {"Code": code, "Message": message})
+
+
+def _no_domain(name: str) -> Response:
+    return _problem(404, "InvalidDomainName.NoExist", f"the account has no domain {name[:200]}, or nobody named it")
 
 
 def _json(request: Request) -> Any:

@@ -8,7 +8,21 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from .schema import BLOCKS, COUNTERS, DRAWS, HISTORY, HITS, NONCES, ORDER_IDS, ORDERS, PACKAGES, SETTINGS, TABLES, WHOLE
+from .schema import (
+    BLOCKS,
+    COUNTERS,
+    DRAWS,
+    HISTORY,
+    HITS,
+    NONCES,
+    NOTES,
+    ORDER_IDS,
+    ORDERS,
+    PACKAGES,
+    SETTINGS,
+    TABLES,
+    WHOLE,
+)
 from .statements import FEW, Search
 
 if TYPE_CHECKING:
@@ -41,6 +55,7 @@ class Backend:
     nonce: Any
     hit: Any
     setting: Any
+    add_note: Any
 
 
 def _upserts(insert: Callable[[sa.Table], Any]) -> dict[str, Any]:
@@ -63,6 +78,7 @@ def _upserts(insert: Callable[[sa.Table], Any]) -> dict[str, Any]:
         "nonce": nonce,
         "hit": hit.returning(HITS.c.hits),
         "setting": insert(SETTINGS).inline().on_conflict_do_nothing(index_elements=["name"]),
+        "add_note": insert(NOTES).inline().on_conflict_do_nothing(index_elements=["kind", "key"]),
     }
 
 
@@ -172,7 +188,7 @@ POSTGRESQL = Backend(
         """,
     ),
     forgetting=(),
-    alone=("LOCK TABLE orders, tally, history, packages, faults, shared IN EXCLUSIVE MODE",),
+    alone=("LOCK TABLE orders, tally, history, packages, faults, notes, shared IN EXCLUSIVE MODE",),
     tables=tuple(table for table in TABLES.sorted_tables if table is not COUNTERS),
     search=_in_postgresql,
     order_id=sa.select(ORDER_IDS.next_value()),

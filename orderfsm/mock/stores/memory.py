@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from orderfsm.mock.records import Happening, Record
     from orderfsm.rows import State
 
-    from .store import Together
+    from .store import Changes, Together
 
 
 class MemoryStore:
@@ -55,6 +55,7 @@ class MemoryStore:
         self._due: dict[tuple[type, bool], SortedList[Any]] = {}  # by the table, and whether something is under way
         self._history: list[Happening] = []
         self._packages: dict[str, Package] = {}
+        self._notes: dict[str, dict[str, str]] = {}
         self._shared = Shared(completions=self._completions)
 
     # -- orders ------------------------------------------------------------------------------------------------------
@@ -128,9 +129,9 @@ class MemoryStore:
         """With a keyword it looks at every order."""
         with self._lock:
             if keyword:
-                every = map(self._numbered, merge(*self._numbers_in(states)))
-                found = [record for record in every if keyword in ",".join(record.domains)]
-                return found[offset : offset + limit], len(found)
+                every = (number for part in self._numbers_in(states) for number in part)
+                found = sorted(number for number in every if keyword in ",".join(self._numbered(number).domains))
+                return [self._numbered(number) for number in found[offset : offset + limit]], len(found)
             parts = self._numbers_in(states)
             total = sum(map(len, parts))
             if offset >= total:
@@ -172,7 +173,9 @@ class MemoryStore:
 
     def history(self, order_id: Id | None = None) -> Iterator[Happening]:
         with self._lock:
-            return iter([line for line in self._history if order_id in {None, line.order_id}])
+            if order_id is None:
+                return iter(self._history.copy())
+            return iter([line for line in self._history if line.order_id == order_id])
 
     def revision(self) -> int:
         return self._revision
@@ -270,6 +273,25 @@ class MemoryStore:
             if name not in self._settings:
                 self._settings[name] = make()
             return self._settings[name]
+
+    def note(self, kind: str, key: str) -> str | None:
+        return self._notes.get(kind, {}).get(key)
+
+    def notes(self, kind: str) -> dict[str, str]:
+        with self._lock:
+            return dict(self._notes.get(kind, {}))
+
+    def write_notes(self, changes: Changes) -> bool:
+        with self._lock:
+            if any(self.note(*at) != old for at, (old, _) in changes.items()):
+                return False
+            for (kind, key), (_, new) in changes.items():
+                if new is None:
+                    self._notes.get(kind, {}).pop(key, None)
+                else:
+                    self._notes.setdefault(kind, {})[key] = new
+            self._revision += 1
+            return True
 
     def reset(self) -> None:
         with self._lock:

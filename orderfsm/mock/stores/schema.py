@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from .store import FIRST_ID
 
-SCHEMA = "3"
+SCHEMA = "4"
 """The version of the tables below. A database keeps the one that it was made with; another one is an error."""
 
 
@@ -154,6 +154,15 @@ SETTINGS = sa.Table(
     TABLES,
     sa.Column("name", Verbatim, primary_key=True),
     sa.Column("value", Verbatim, nullable=False),
+)
+
+NOTES = sa.Table(
+    "notes",
+    TABLES,
+    sa.Column("kind", Verbatim, primary_key=True),
+    sa.Column("key", Verbatim, primary_key=True),
+    sa.Column("text", Verbatim, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # Numbers that count up: in PostgreSQL sequences, for which nobody waits; in SQLite, where one at a time writes, rows.

@@ -30,7 +30,7 @@ with needs("mock"):
     from .opening import engine_of, parsed_url, prepare, shown_url, write_ahead
     from .pages import Page
     from .rows import Rows, package_of, searchable
-    from .schema import FAULTS, HISTORY, ORDERS, PACKAGES, SETTINGS, TALLY, Verbatim
+    from .schema import FAULTS, HISTORY, NOTES, ORDERS, PACKAGES, SETTINGS, TALLY, Verbatim
     from .turn import Turn
     from .writing import Apart, InTurn
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from orderfsm.rows import State
 
     from .compiled import Parameters
-    from .store import Together
+    from .store import Changes, Together
 
 READING, WRITING = 4, 8
 """How many connections a process has at most to read and to write, besides those that stream a history.
@@ -270,12 +270,42 @@ class SQLStore:
             return self.setting(name, make)
         return value
 
+    def note(self, kind: str, key: str) -> str | None:
+        return self._first(statements.NOTE, {"of": kind, "at": key}, _text_of)
+
+    def notes(self, kind: str) -> dict[str, str]:
+        return dict(self._all(statements.ALL_NOTED, {"of": kind}, lambda row: (_text(row[0]), _text(row[1]))))
+
+    def write_notes(self, changes: Changes) -> bool:
+        """In one order, so that no two wait for each other."""
+
+        def change(connection: Connection) -> None:
+            for (kind, key), (old, new) in sorted(changes.items()):
+                at = {"of": kind, "at": key, "old": old}
+                if old is None and new is None:
+                    done = connection.first(statements.NOTE, {"of": kind, "at": key}) is None
+                elif old is None:
+                    done = connection.change(self._backend.add_note, {"kind": kind, "key": key, "text": new}) > 0
+                elif new is None:
+                    done = connection.change(statements.DROP_NOTE, at) > 0
+                else:
+                    done = connection.change(statements.CHANGE_NOTE, {**at, "new": new}) > 0
+                if not done:
+                    raise Undone
+            self._changed(connection)
+
+        try:
+            self._database.write(change, several=True)
+        except Undone:
+            return False
+        return True
+
     def reset(self) -> None:
 
         def change(connection: Connection) -> None:
             connection.say(*self._backend.alone)
             self._changed(connection, LINES + 1)
-            for table in (ORDERS, TALLY, HISTORY, PACKAGES, FAULTS):
+            for table in (ORDERS, TALLY, HISTORY, PACKAGES, FAULTS, NOTES):
                 connection.change(sa.delete(table))
             connection.say(*self._backend.forgetting)
             connection.change(sa.delete(SETTINGS).where(SETTINGS.c.name.startswith(UNTIL_RESET)))
@@ -322,7 +352,11 @@ class SQLStore:
 
 
 def _text_of(row: Any) -> str:
-    return str(Verbatim.read(row[0]))
+    return _text(row[0])
+
+
+def _text(value: Any) -> str:
+    return str(Verbatim.read(value))
 
 
 def _made(make: Callable[[Any], T], row: Any) -> T:

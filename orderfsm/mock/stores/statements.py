@@ -15,6 +15,7 @@ from .schema import (
     IDS_NAME,
     META,
     NONCES,
+    NOTES,
     NUMBER,
     ORDERS,
     PACKAGES,
@@ -62,6 +63,12 @@ FORGET_SPENT = sa.delete(FAULTS).where(FAULTS.c.number == sa.bindparam("fault"),
 FORGET_EXPIRED = sa.delete(NONCES).where(NONCES.c.expires < sa.bindparam("now"))
 SETTING = sa.select(SETTINGS.c.value).where(SETTINGS.c.name == sa.bindparam("setting"))
 
+_OF_KIND = NOTES.c.kind == sa.bindparam("of")
+_NOTED = sa.and_(_OF_KIND, NOTES.c.key == sa.bindparam("at"))
+NOTE = sa.select(NOTES.c.text).where(_NOTED)
+ALL_NOTED = sa.select(NOTES.c.key, NOTES.c.text).where(_OF_KIND)
+CHANGE_NOTE = sa.update(NOTES).where(_NOTED, NOTES.c.text == sa.bindparam("old")).values(text=sa.bindparam("new"))
+DROP_NOTE = sa.delete(NOTES).where(_NOTED, NOTES.c.text == sa.bindparam("old"))
 
 FEW = 500
 

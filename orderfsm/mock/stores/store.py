@@ -17,7 +17,7 @@ import attrs
 from orderfsm.invalid import OrderFSMError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from orderfsm.identity import Id
@@ -51,6 +51,9 @@ class Shared:
 class StoreError(OrderFSMError):
     """A store cannot be read or written: it is locked, full, damaged or gone. Its text is one line that says why."""
 
+
+Changes: TypeAlias = "Mapping[tuple[str, str], tuple[str | None, str | None]]"
+"""Notes by kind and key: the text that is there, and the one that shall be."""
 
 Together: TypeAlias = "Callable[[], AbstractContextManager[Callable[[], bool]]]"
 
@@ -173,8 +176,23 @@ class Store(Protocol):
         """A value that is made once, by whoever asks first, and kept; a reset forgets those called `UNTIL_RESET`..."""
         ...
 
+    def note(self, kind: str, key: str) -> str | None:
+        """What is noted under a key; None if nothing is. Notes are texts of a kind, which belong to no order."""
+        ...
+
+    def notes(self, kind: str) -> dict[str, str]:
+        """All that is noted of a kind, by its keys."""
+        ...
+
+    def write_notes(self, changes: Changes) -> bool:
+        """Put the second of each pair of texts where the first is, None being no note: all of that, or nothing.
+
+        False if one of the first is no longer what is there.
+        """
+        ...
+
     def reset(self) -> None:
-        """Forget orders, packages, faults and history, and set the clock right.
+        """Forget orders, packages, faults, notes and history, and set the clock right.
 
         Ids go on, and the mode in which what is under way is completed.
         """

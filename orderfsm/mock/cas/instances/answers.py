@@ -9,18 +9,20 @@ import hashlib
 import json
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
 from orderfsm.mock.cas.answers import instance_id, type_of
 from orderfsm.mock.cas.ca import CA_NAME
+from orderfsm.mock.dns.names import root_of
 from orderfsm.rows import ABSENT, DAY
 
 from .details import BUY, Certificate, Details, certificate_id, details_of
-from .words import CERTIFICATE_STATUS, EXPIRED, STATUS
+from .words import CERTIFICATE_STATUS, EXPIRED, REVOKED, STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +50,39 @@ _REMEMBERED = 4096
 _AS_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
+class Issued(NamedTuple):
+    """A certificate, the word that says how it stands, and the instance id of what it is a part of.
+
+    `record` is the order or the instance to which it was issued; None if it was uploaded.
+    """
+
+    certificate: Certificate
+    word: str
+    resource: str
+    record: Record | None
+
+    @property
+    def is_uploaded(self) -> bool:
+        """Whether its owner had it from somewhere else."""
+        return self.record is None
+
+    @property
+    def common_name(self) -> str:
+        """The first domain that it is for."""
+        return next(iter(self.certificate.domains), "")
+
+    @property
+    def chain(self) -> list[x509.Certificate]:
+        """The certificates in its text, which is there: its own is the first."""
+        assert self.certificate.pem is not None
+        return x509.load_pem_x509_certificates(self.certificate.pem.encode())
+
+    @property
+    def issuer(self) -> str:
+        """Who issued it."""
+        return name_of(self.chain[0].issuer) if self.is_uploaded else CA_NAME
+
+
 class Answers:
     """Writes answers with the words of `words`, and times in milliseconds, or `in_seconds`."""
 
@@ -69,10 +104,7 @@ class Answers:
         said = self._in_detail(record.details, record.domains, record.csr, record.tags)
         if not self._words.is_shown(record, now):
             return f"{own[:-1]},{said}"
-        details = details_of(record.details)
-        by_file = details.data.get("ValidationMethod") == "HTTP"
-        asked = _validations(record.id, details.applications, record.domains, by_file=by_file)
-        return f'{own[:-1]},"DomainValidationList":{asked},{said}'
+        return f'{own[:-1]},"DomainValidationList":{validations_of(record)},{said}'
 
     def entry(self, record: Record, now: float) -> dict[str, Any]:
         """An entry of ListInstances."""
@@ -185,78 +217,98 @@ class Answers:
 
     # -- certificates ------------------------------------------------------------------------------------------------
 
-    def certificate(self, record: Record, certificate: Certificate, word: str) -> dict[str, Any]:
+    def certificate(self, issued: Issued) -> dict[str, Any]:
         """An entry of ListCertificates, in which the id is a text."""
+        certificate = issued.certificate
         return {
             "CertificateId": str(certificate.id),
             "CertIdentifier": identifier(certificate),
             "CertificateName": certificate.name,
             "CertificateSource": certificate.sort,
-            CERTIFICATE_STATUS: word,
-            "InstanceId": _resource(record),
-            "CommonName": certificate.domains[0],
+            CERTIFICATE_STATUS: issued.word,
+            "InstanceId": issued.resource,
+            "CommonName": issued.common_name,
             "Domain": ",".join(certificate.domains),
             "SubjectAlternativeNames": list(certificate.domains),
-            "Issuer": CA_NAME,
+            "Issuer": issued.issuer,
             "NotBefore": self._time(certificate.issued),
             "NotAfter": self._time(certificate.expires),
             "ExistPrivateKey": certificate.csr is None,
         }
 
-    def certificate_detail(self, record: Record, certificate: Certificate, word: str, now: float) -> dict[str, Any]:
+    def in_orders(self, issued: Issued) -> dict[str, Any]:
+        """An entry of ListUserCertificateOrder (`OrderType` CERT or UPLOAD)."""
+        certificate = issued.certificate
+        return {
+            "CertificateId": certificate.id,
+            "InstanceId": issued.resource,
+            "Name": certificate.name,
+            "CommonName": issued.common_name,
+            "Sans": ",".join(certificate.domains),
+            "Issuer": issued.issuer,
+            "StartDate": _date(certificate.issued),
+            "EndDate": _date(certificate.expires),
+            "Expired": issued.word in {EXPIRED, REVOKED},
+            "Upload": issued.is_uploaded,
+        }
+
+    def certificate_detail(self, issued: Issued, now: float) -> dict[str, Any]:
         """What GetCertificateDetail answers of a certificate whose texts are there: neither them nor the key."""
-        leaf, root = _parsed(certificate)
-        algorithm, size = _key(leaf)
+        chain = issued.chain
+        algorithm, size = _key(chain[0])
+        details = None if issued.record is None else issued.record.details
+        is_order = issued.record is None or not isinstance(issued.record.id, str)
         return _filled(
             {
-                **self.certificate(record, certificate, word),
-                "CertificateId": certificate.id,
+                **self.certificate(issued),
+                "CertificateId": issued.certificate.id,
                 "Algorithm": algorithm,
                 "KeySize": size,
-                "Serial": f"{leaf.serial_number:X}",
-                "FingerPrint": leaf.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303  (what is documented)
-                "Csr": certificate.csr,
-                "CompanyId": details_of(record.details).data.get("CompanyId"),
+                "Serial": f"{chain[0].serial_number:X}",
+                "FingerPrint": chain[0].fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303  (what is documented)
+                "Csr": issued.certificate.csr,
+                "CompanyId": None if is_order or details is None else details_of(details).data.get("CompanyId"),
                 "CertificateChainList": [
-                    {"Subject": _name(each.subject), "Issuer": _name(each.issuer), **self._validity(each, now)}
-                    for each in (leaf, root)
+                    {"Subject": name_of(each.subject), "Issuer": name_of(each.issuer), **self._validity(each, now)}
+                    for each in chain
                 ],
             }
         )
 
-    def download(
-        self, record: Record, certificate: Certificate, word: str, now: float, *, bare: bool
-    ) -> dict[str, Any]:
+    def download(self, issued: Issued, now: float, *, bare: bool) -> dict[str, Any]:
         """What GetUserCertificateDetail answers of a certificate whose texts are there; `bare`, without them."""
-        leaf, root = _parsed(certificate)
+        certificate, record, chain = issued.certificate, issued.record, issued.chain
         texts = {} if bare else {"Cert": certificate.pem, "Key": certificate.key}
+        tags = () if record is None else record.tags
         return _filled(
             {
                 "Id": certificate.id,
                 "CertIdentifier": identifier(certificate),
-                "InstanceId": _resource(record),
+                "InstanceId": issued.resource,
+                "OrderId": record.id if record is not None and isinstance(record.id, int) else None,
                 "Name": certificate.name,
-                "Common": certificate.domains[0],
+                "Common": issued.common_name,
                 "Sans": ",".join(certificate.domains),
-                "Issuer": CA_NAME,
-                "Algorithm": _key(leaf)[0],
-                "SerialNo": f"{leaf.serial_number:X}",
-                "Fingerprint": leaf.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303  (what is documented)
-                "CertSha2": leaf.fingerprint(hashes.SHA256()).hex().upper(),
+                "Issuer": issued.issuer,
+                "Algorithm": _key(chain[0])[0],
+                "SerialNo": f"{chain[0].serial_number:X}",
+                "Fingerprint": chain[0].fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303  (what is documented)
+                "CertSha2": chain[0].fingerprint(hashes.SHA256()).hex().upper(),
                 "StartDate": _date(certificate.issued),
                 "EndDate": _date(certificate.expires),
                 "NotBefore": self._time(certificate.issued),
                 "NotAfter": self._time(certificate.expires),
-                "Expired": word == EXPIRED,
-                "BuyInAliyun": True,
+                "Expired": issued.word == EXPIRED,
+                "BuyInAliyun": not issued.is_uploaded,
                 "CertChain": [
                     {
-                        "CommonName": _name(each.subject),
-                        "IssuerCommonName": _name(each.issuer),
+                        "CommonName": name_of(each.subject),
+                        "IssuerCommonName": name_of(each.issuer),
                         **self._validity(each, now),
                     }
-                    for each in (leaf, root)
+                    for each in chain
                 ],
+                "Tags": [{"TagKey": key, "TagValue": value} for key, value in tags] or None,
                 **texts,
             }
         )
@@ -278,11 +330,6 @@ def identifier(certificate: Certificate) -> str:
     return f"{certificate.id}-{REGION}"
 
 
-def _resource(record: Record) -> str:
-    """The instance id of an instance, or of an order."""
-    return record.id if isinstance(record.id, str) else instance_id(record)
-
-
 def _said(details: Details, domains: tuple[str, ...]) -> dict[str, Any]:
     """What UpdateInstance was told, and what takes its place: no address but that of a company."""
     if not (details.data or domains):
@@ -293,6 +340,13 @@ def _said(details: Details, domains: tuple[str, ...]) -> dict[str, Any]:
     return {**echoed, **address, "CompanyId": company if details.applications else None}
 
 
+def validations_of(record: Record) -> str:
+    """What the owner of an instance's domains has to publish, as JSON."""
+    details = details_of(record.details)
+    by_file = details.data.get("ValidationMethod") == "HTTP"
+    return _validations(record.id, details.applications, record.domains, by_file=by_file)
+
+
 @lru_cache(_REMEMBERED)
 def _validations(instance: Id, applications: int, domains: tuple[str, ...], *, by_file: bool) -> str:
     """What the owner has to publish for an application, as JSON: with new values for each one of an instance."""
@@ -300,7 +354,7 @@ def _validations(instance: Id, applications: int, domains: tuple[str, ...], *, b
         [
             {
                 "Domain": domain,
-                "RootDomain": ".".join(domain.split(".")[-2:]),
+                "RootDomain": root_of(domain),
                 "ValidationType": "HTTP" if by_file else "TXT",
                 "ValidationKey": "/.well-known/pki-validation/fileauth.txt" if by_file else "_dnsauth",
                 "ValidationValue": hashlib.sha256(f"{instance} {applications} {domain}".encode()).hexdigest()[:32],
@@ -314,19 +368,15 @@ def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None and value != ABSENT}
 
 
-def _parsed(certificate: Certificate) -> tuple[x509.Certificate, x509.Certificate]:
-    assert certificate.pem is not None
-    leaf, root = x509.load_pem_x509_certificates(certificate.pem.encode())
-    return leaf, root
-
-
 def _key(leaf: x509.Certificate) -> tuple[str, int | None]:
     key = leaf.public_key()
     return "RSA" if isinstance(key, rsa.RSAPublicKey) else "ECC", getattr(key, "key_size", None)
 
 
-def _name(name: x509.Name) -> str:
-    return next((str(each.value) for each in name), "")
+def name_of(name: x509.Name) -> str:
+    """The common name of a subject or an issuer; whatever it says first if it has none."""
+    common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return next((str(each.value) for each in (*common, *name)), "")
 
 
 def _date(seconds: float) -> str:

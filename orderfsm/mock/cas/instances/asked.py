@@ -7,11 +7,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from orderfsm.identity import MAX_ID
 from orderfsm.invalid import InvalidValue
-from orderfsm.mock.cas.ca import common_name
-from orderfsm.mock.cas.gateway import GatewayError, invalid
+from orderfsm.mock.cas.ca import common_name, names_in
+from orderfsm.mock.cas.gateway import GatewayError, invalid, missing
 from orderfsm.mock.cas.given import are_domains, entries, number, tags, word
 from orderfsm.mock.records import Application
 from orderfsm.rows import DAY
@@ -71,16 +73,48 @@ class Listing:
     keyword: str = ""
     filters: Mapping[str, Any] = attrs.field(factory=dict)
 
+    def matches(self, entry: Mapping[str, Any]) -> bool:
+        """Whether an entry of the list is what is asked for: each of the filters, and the keyword somewhere."""
+        texts = (entry.get(name) or "" for name in ("Domain", "CertificateName", "InstanceId", "CertificateId"))
+        if self.keyword and not any(self.keyword in str(text) for text in texts):
+            return False
+        return all(entry.get(name, _ALIKE.get(name)) == value for name, value in self.filters.items())
+
+    def answer(self, name: str, entries: list[dict[str, Any]], total: int) -> dict[str, Any]:
+        """The answer, with the `entries` of the page under that name, of `total` that match."""
+        return {name: entries, "TotalCount": total, "CurrentPage": self.page, "ShowSize": self.size}
+
+
+_ALIKE = {"AutoReissueFlag": 1, "ServerDeployFlag": 0}
+"""What all instances of the mock are."""
+
 
 @attrs.frozen
 class OfCertificate:
-    """Which certificate is asked for; None is the latest one. With `bare` it comes without its texts and its key."""
+    """Which certificate is asked for; None is the latest one. With `bare` it comes without its texts and its key.
+
+    `token` is what makes a deletion one deletion.
+    """
 
     certificate_id: int | None = None
     bare: bool = False
+    token: str | None = None
 
 
-Asked: TypeAlias = Purchase | Update | Listing | OfCertificate
+@attrs.frozen
+class Upload:
+    """A certificate that its owner has: its texts, and what they say. Times are seconds since the epoch."""
+
+    name: str
+    pem: str = attrs.field(repr=False)
+    key: str = attrs.field(repr=False)
+    domains: tuple[str, ...]
+    begins: float
+    expires: float
+    token: str | None
+
+
+Asked: TypeAlias = Purchase | Update | Listing | OfCertificate | Upload
 
 
 ON_AN_INSTANCE = ("InstanceId", "TaskId")
@@ -289,7 +323,38 @@ def of_certificate(given: Mapping[str, str]) -> OfCertificate:
     name = "CertificateId" if "CertificateId" in given else "CertId"
     if name not in given:
         return OfCertificate()
-    return OfCertificate(_id(given, name), given.get("CertFilter", "").lower() == "true")
+    return OfCertificate(_id(given, name), given.get("CertFilter", "").lower() == "true", given.get("ClientToken"))
+
+
+MAX_NAME = 64
+"""Characters of the name of a certificate that is uploaded."""
+
+
+def upload(given: Mapping[str, str]) -> Upload:
+    """Which certificate is uploaded: its chain, leaf first, and the key of that."""
+    if len(given["Name"]) > MAX_NAME:
+        raise invalid("Name", f"at most {MAX_NAME} characters")
+    if "Cert" not in given:
+        raise _no_certificate("one of no SM algorithm: others are not taken here")
+    if "Key" not in given:
+        raise missing("Key")
+    try:
+        leaf = x509.load_pem_x509_certificates(given["Cert"].encode())[0]
+    except Exception as error:  # the parser's errors are of many kinds, and all mean the same here
+        raise _no_certificate("PEM") from error
+    try:
+        key = serialization.load_pem_private_key(given["Key"].encode(), None)
+    except Exception as error:
+        raise invalid("Key", "a private key in PEM, without a password") from error
+    if key.public_key() != leaf.public_key():
+        raise invalid("Key", "that of the certificate")
+    begins, ends = leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp()
+    return Upload(given["Name"], given["Cert"], given["Key"], names_in(leaf), begins, ends, given.get("ClientToken"))
+
+
+def _no_certificate(expected: str) -> GatewayError:
+    message = f"The format of the certificate is invalid: expected {expected}."
+    return GatewayError("CertificateFormatException", 400, message)
 
 
 READERS: Mapping[str, Callable[[Mapping[str, str]], Asked | None]] = {
@@ -308,5 +373,7 @@ READERS: Mapping[str, Callable[[Mapping[str, str]], Asked | None]] = {
     Operation.COUNTS: of_instance,
     "GetCertificateDetail": of_certificate,
     "GetUserCertificateDetail": of_certificate,
+    "DeleteUserCertificate": of_certificate,
+    "UploadUserCertificate": upload,
 }
 """How what each operation asks for is read out of its parameters."""

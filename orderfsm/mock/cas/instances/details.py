@@ -53,7 +53,8 @@ def _texts(given: Iterable[str]) -> tuple[str, ...]:
 class Certificate:
     """A certificate that was issued: its texts and its key once somebody has asked for them. Times as in a record.
 
-    `age` is the word that its instance's state last had for how old it is, which may be ahead of its dates.
+    `age` is the word that its instance's state last had for how old it is, which may be ahead of its dates. `removed`
+    says that its owner deleted it.
     """
 
     id: int
@@ -67,6 +68,7 @@ class Certificate:
     age: str = "issued"
     pem: str | None = attrs.field(default=None, repr=False)
     key: str | None = attrs.field(default=None, repr=False)
+    removed: bool = False
 
 
 def _certificates(given: Any) -> tuple[Certificate, ...]:
@@ -78,8 +80,8 @@ class Details:
     """What the face keeps of an instance.
 
     `spec` and its parts were bought, for `full` exact and `wild` wildcard names. `data` is what UpdateInstance said, by
-    the API's names. `applications` counts them, `task` is what became of the last one's submission, `result` what the
-    CA said last.
+    the API's names. `applications` counts them, `task` is what became of the last one's submission, `validated` whether
+    its owner has published what it has to, `result` what the CA said last.
     """
 
     spec: str = "ws.dv.f"
@@ -91,6 +93,7 @@ class Details:
     data: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
     applications: int = 0
     task: str | None = None
+    validated: bool = False
     result: str | None = None
     certificates: tuple[Certificate, ...] = attrs.field(default=(), converter=_certificates, repr=False)
 
@@ -116,6 +119,7 @@ def moved(record: Record, row: Transition, *, lifecycle: Lifecycle, words: Words
         changes = {
             "applications": details.applications + 1,
             "task": SUCCESS if taken_up else PROCESSING,
+            "validated": False,
             "result": None,
         }
     elif row.trigger == Event.SUBMISSION_ACCEPTED:

@@ -1,9 +1,8 @@
-"""What each operation on instances and certificates does: the engine's part by the table, the rest here."""
+"""What each operation on instances does: the engine's part by the table, the rest here."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -13,25 +12,24 @@ from orderfsm.invalid import InvalidValue
 from orderfsm.mock.cas import answers as orders_answers
 from orderfsm.mock.cas.gateway import GatewayError, invalid
 from orderfsm.mock.records import Application
-from orderfsm.mock.stores.store import UNTIL_RESET
 from orderfsm.tables.instances import Event, Operation
 from orderfsm.tables.orders import UNSPECIFIC_TYPE
 from orderfsm.tables.orders import State as OrderState
 
 from . import asked
-from .answers import TASK_STATUS, Answers
-from .details import BUY, Certificate, certificate_id, details_of, number_of, text_of
+from .answers import TASK_STATUS
+from .details import BUY, details_of, text_of
 from .words import CERTIFICATE_STATUS, EXPIRED, ISSUED, PENDING, REVOKED, STATUS, WILL_EXPIRE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from orderfsm.mock.cas.ca import CertificateAuthority
     from orderfsm.mock.cas.choices import Choices
     from orderfsm.mock.cas.parameters import Call
-    from orderfsm.mock.engine import Engine
     from orderfsm.mock.records import Record
 
+    from .answers import Answers
+    from .resources import Resources
     from .words import Words
 
 INACTIVE, NORMAL = "inactive", "normal"
@@ -47,26 +45,18 @@ ORDERS_WORDS: Mapping[OrderState, tuple[str, str | None]] = {
     OrderState.REVOKED: (NORMAL, REVOKED),
 }
 """How V1.0 orders stand in lists of instances: `Status`, and `CertificateStatus` where they have one."""
-PART = 500
-"""Records that are read at once where each has to be looked at."""
 
 
 class Instances:
-    """Answers the operations on instances and certificates: `engine` lets instances live, `orders` is their neighbour.
+    """Answers the operations on the instances of `resources`, which are read by `words`, and `written`."""
 
-    `authority` makes certificates when somebody asks for their texts; instances are read by `words`.
-    """
-
-    def __init__(
-        self, engine: Engine, orders: Engine, authority: CertificateAuthority, choices: Choices, words: Words
-    ) -> None:
-        self._engine = engine
-        self._orders = orders
-        self._store = engine.store
-        self._authority = authority
+    def __init__(self, resources: Resources, choices: Choices, words: Words, written: Answers) -> None:
+        self._resources = resources
+        self._engine = resources.instances
+        self._store = resources.store
         self._choices = choices
         self.words = words
-        self.written = Answers(words, in_seconds=choices.in_seconds)
+        self.written = written
         self.answers: Mapping[str, Callable[[Call], dict[str, Any] | str]] = {
             Operation.PURCHASE: self._purchase,
             Operation.UPDATE: self._update,
@@ -79,10 +69,7 @@ class Instances:
             Operation.TASK: self._task,
             Operation.LIST: self._list,
             Operation.SUMMARY: self._summary,
-            Operation.CERTIFICATES: self._certificates,
             Operation.COUNTS: self._counts,
-            "GetCertificateDetail": self._certificate_detail,
-            "GetUserCertificateDetail": self._download,
         }
 
     # -- the life of an instance -------------------------------------------------------------------------------------
@@ -102,10 +89,7 @@ class Instances:
         assert isinstance(call.about, asked.Purchase)
         purchase = call.about
         application = Application(period=purchase.period, details=purchase.details)
-        number = None
-        if purchase.token is not None:
-            bought = f"{UNTIL_RESET}bought with {purchase.token}"
-            number = int(self._store.setting(bought, lambda: str(self._store.new_id())))
+        number = None if purchase.token is None else self._resources.number("bought", purchase.token)
         record = self._engine.begin(call.operation, application, number)
         data = {"InstanceId": record.id, "OrderId": str(record.number + orders_answers.ALIYUN_ORDER)}
         return {"Success": True, "Code": "Success", "Data": data}
@@ -176,24 +160,24 @@ class Instances:
     def _list(self, call: Call) -> dict[str, Any]:
         listing = call.about
         assert isinstance(listing, asked.Listing)
-        self._catch_up()
+        self._resources.catch_up()
         filters = dict(listing.filters)
         surely, perhaps = self._having(filters.get(STATUS), filters.get(CERTIFICATE_STATUS))
         others = set(filters) - {STATUS, CERTIFICATE_STATUS}
         begin = (listing.page - 1) * listing.size
         if others or listing.keyword or self._store.count(perhaps):
             records = self._sought(surely + perhaps, listing.keyword)
-            found = [entry for entry in map(self._entry, records) if _matches(entry, listing)]
+            found = [entry for entry in map(self._entry, records) if listing.matches(entry)]
             entries, total = found[begin : begin + listing.size], len(found)
         else:
             records, total = self._store.select(surely, "", begin, listing.size)
             entries = [self._entry(record) for record in records]
-        return _listed("InstanceList", entries, total, listing)
+        return listing.answer("InstanceList", entries, total)
 
     def _summary(self, call: Call) -> dict[str, Any]:
         listing = call.about
         assert isinstance(listing, asked.Listing)
-        self._catch_up()
+        self._resources.catch_up()
         packages = self._store.packages()
         return {
             "TotalCount": self._count(listing),
@@ -208,7 +192,7 @@ class Instances:
         surely, perhaps = self._having(status, None)
         looked_at = surely + perhaps if listing.filters else perhaps
         asks = attrs.evolve(listing, filters=listing.filters if status is None else {**listing.filters, STATUS: status})
-        looked = sum(_matches(self._entry(record), asks) for record in self._records(looked_at))
+        looked = sum(asks.matches(self._entry(record)) for record in self._resources.each(looked_at))
         return looked if listing.filters else looked + self._store.count(surely)
 
     def _having(self, status: str | None, certificate: str | None) -> tuple[list[Any], list[Any]]:
@@ -222,103 +206,20 @@ class Instances:
         return [*surely, *orders], perhaps
 
     def _entry(self, record: Record) -> dict[str, Any]:
-        if self._is_order(record):
+        if self._resources.is_order(record):
             return self.written.order(record, *ORDERS_WORDS[OrderState(record.state)])
         return self.written.entry(record, self._engine.clock.now())
 
-    def _is_order(self, record: Record) -> bool:
-        return isinstance(record.state, OrderState)
-
-    def _records(self, states: list[Any]) -> Iterator[Record]:
-        """All instances and orders in `states`, oldest first."""
-        number = 0
-        while part := self._store.after(states, number, PART) if states else []:
-            yield from part
-            number = part[-1].number
-
     def _sought(self, states: list[Any], keyword: str) -> Iterable[Record]:
         """Those of `states` that a keyword may find: the one whose id it is, or any."""
-        named = self._named(keyword) if keyword else []
+        named = self._resources.named(keyword) if keyword else []
         if not named:
-            return self._records(states)
+            return self._resources.each(states)
         kinds = {(type(state), state) for state in states}
         return [record for record in named if (type(record.state), record.state) in kinds]
 
-    def _catch_up(self) -> None:
-        self._engine.catch_up()
-        self._orders.catch_up()
-
     def _counts(self, _call: Call) -> dict[str, Any]:
         return orders_answers.package_counts(self._store.packages())
-
-    # -- certificates ------------------------------------------------------------------------------------------------
-
-    def _certificates(self, call: Call) -> dict[str, Any]:
-        listing = call.about
-        assert isinstance(listing, asked.Listing)
-        self._catch_up()
-        instances, orders = self._engine.found(), self._orders.found()
-        having = [state for state in instances if self.words.has_certificate(state)]
-        having += [state for state in orders if self._orders.lifecycle.state_rules[state].certified]
-        only = listing.filters.get("InstanceId")
-        records = self._records(having) if only is None else self._named(only)
-        each = chain.from_iterable(map(self._issued_to, records))
-        found = [entry for entry in (self.written.certificate(*issued) for issued in each) if _matches(entry, listing)]
-        begin = (listing.page - 1) * listing.size
-        return _listed("CertificateList", list(islice(found, begin, begin + listing.size)), len(found), listing)
-
-    def _named(self, identifier: str) -> list[Record]:
-        """The instance, or the order, of that instance id, if there is one."""
-        number = orders_answers.order_of_instance(identifier)
-        engine = self._engine if number is None else self._orders
-        record = self._store.get(identifier if number is None else number)
-        return [record] if record is not None and record.state in engine.found() else []
-
-    def _issued_to(self, record: Record) -> list[tuple[Record, Certificate, str]]:
-        """The certificates that were issued to an instance or order, with the word that each has."""
-        if self._is_order(record):
-            word = ORDERS_WORDS[OrderState(record.state)][1]
-            return [] if word is None else [(record, _of_order(record), word)]
-        return [(record, *each) for each in self.words.of_each(record, self._engine.clock.now())]
-
-    def _certificate_detail(self, call: Call) -> dict[str, Any]:
-        return self.written.certificate_detail(*self._made(call), self._engine.clock.now())
-
-    def _download(self, call: Call) -> dict[str, Any]:
-        assert isinstance(call.about, asked.OfCertificate)
-        return self.written.download(*self._made(call), self._engine.clock.now(), bare=call.about.bare)
-
-    def _made(self, call: Call) -> tuple[Record, Certificate, str]:
-        """The certificate that is asked for, its texts made if nobody asked for them before; else not found."""
-        assert isinstance(call.about, asked.OfCertificate)
-        assert call.about.certificate_id is not None
-        self._catch_up()
-        while True:
-            record, certificate, word = self._found(call.about.certificate_id)
-            if certificate.pem is not None:
-                return record, certificate, word
-            pem, key = self._authority.issue(
-                certificate.domains, certificate.issued, certificate.expires, certificate.csr
-            )
-            if self._is_order(record):
-                new = record.but(certificate=pem, private_key=key)
-            else:
-                details = details_of(record.details)
-                made = attrs.evolve(certificate, pem=pem, key=key)
-                all_of_it = tuple(made if each.id == made.id else each for each in details.certificates)
-                new = record.but(details=text_of(attrs.evolve(details, certificates=all_of_it)))
-            self._store.commit(record, new, None, [])
-
-    def _found(self, identifier: int) -> tuple[Record, Certificate, str]:
-        number = number_of(identifier)
-        if number > 0:
-            for engine, one in ((self._orders, number), (self._engine, self._engine.lifecycle.identity.new(number))):
-                record = self._store.get(one)
-                if record is not None and record.state in engine.found():
-                    for issued in self._issued_to(record):
-                        if issued[1].id == identifier:
-                            return issued
-        raise self._engine.lifecycle.not_found
 
 
 def _updated(record: Record, update: asked.Update) -> Record:
@@ -334,37 +235,3 @@ def _updated(record: Record, update: asked.Update) -> Record:
     asked.fits(domains, details)
     tags = record.tags if update.tags is None else update.tags
     return record.but(domains=domains, csr=csr, tags=tags, details=text_of(attrs.evolve(details, data=data)))
-
-
-def _of_order(record: Record) -> Certificate:
-    """The certificate of an order, as those of instances are."""
-    assert record.issued is not None
-    assert record.expires is not None
-    identifier = certificate_id(record.number)
-    return Certificate(
-        id=identifier,
-        issued=record.issued,
-        expires=record.expires,
-        domains=record.domains,
-        name=f"cert-{identifier}",
-        sort=BUY,
-        csr=record.csr,
-        pem=record.certificate,
-        key=record.private_key,
-    )
-
-
-_ALIKE = {"AutoReissueFlag": 1, "ServerDeployFlag": 0}
-"""What all instances of the mock are."""
-
-
-def _matches(entry: Mapping[str, Any], listing: asked.Listing) -> bool:
-    """Whether an entry of a list is what is asked for: each of the filters, and the keyword somewhere."""
-    texts = (entry.get(name) or "" for name in ("Domain", "CertificateName", "InstanceId", "CertificateId"))
-    if listing.keyword and not any(listing.keyword in str(text) for text in texts):
-        return False
-    return all(entry.get(name, _ALIKE.get(name)) == value for name, value in listing.filters.items())
-
-
-def _listed(name: str, entries: list[dict[str, Any]], total: int, listing: asked.Listing) -> dict[str, Any]:
-    return {name: entries, "TotalCount": total, "CurrentPage": listing.page, "ShowSize": listing.size}

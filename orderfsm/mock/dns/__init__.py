@@ -1,0 +1,1 @@
+"""Alibaba Cloud DNS, as far as domains and their records go: what an account publishes, and what a resolver sees."""
