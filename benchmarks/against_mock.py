@@ -186,6 +186,7 @@ def pages(database: str, orders: int) -> dict[str, float]:
         paths = ["/", *(f"/?page={page}" for page in (2, middle, last)), "/?state=pending_review", "/?state=issued"]
         paths += [f"/?state=pending_review&page={page}" for page in (2, middle, last)]
         paths += [f"/dashboard/orders/{order_id}" for order_id in (ids[0], ids[orders // 2], ids[-1])]
+        paths += ["/?q=example", f"/?q={ids[0]}", "/?q=pending_review"]
         return {
             "ms, first page": first,
             "ms, slowest page": max(median(taken(path) for _ in range(5)) for path in paths),

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from benchmarks.core import machine
 from orderfsm import Operation, State
 from orderfsm.mock import MemoryStore, Request, Service, SQLStore
+from orderfsm.mock.http.dashboard import page
 from orderfsm.mock.records import Happening, Record
 from orderfsm.mock.stores.schema import COUNTERS, HISTORY, ORDERS
 from orderfsm.mock.stores.store import FIRST_ID
@@ -139,7 +140,9 @@ class Calls:
             "the last page": lambda: listed(CurrentPage=pages),
             "a page in the middle by status": lambda: listed(CurrentPage=pages // 4, Status="CHECKING"),
             "count": engine.count,
-            "the dashboard's rows": lambda: (engine.latest(200), engine.orders(after=self._any(), limit=200)),
+            "the dashboard": lambda: page(self._service),
+            "its page in the middle": lambda: page(self._service, page=str(pages // 4)),
+            "an id that is looked for in it": lambda: page(self._service, q=str(self._any())),
             "its revision": self._service.revision,
         }
 

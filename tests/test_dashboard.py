@@ -18,12 +18,14 @@ pytest.importorskip("jinja2", reason="the extra `mock` is not installed")
 
 import attrs
 import oracle
-from chromium import chromium
+from chromium import POOR_CONTRAST, chromium
 
 from orderfsm import ORDER_LIFECYCLE, Actor, Event, InvalidValue, Operation, State, plan
 from orderfsm.mock import Request, Service
 from orderfsm.mock.faults import Fault
 from orderfsm.mock.http import dashboard
+from orderfsm.mock.http.dashboard import chosen, fields
+from orderfsm.mock.http.dashboard.rendering import STATIC
 from orderfsm.trace import Outcome
 from orderfsm.wire import type_of
 
@@ -71,7 +73,7 @@ class Page(HTMLParser):
         """Note what there is."""
         found = dict(attributes)
         self.tags.append((tag, found))
-        if tag == "button":
+        if tag == "button" and found.get("name") == "Event":
             self.buttons.append(found["value"])
         if "strand" in (found.get("class") or "") and "lit" in found["class"].split():
             self.lit.append(found["class"])
@@ -119,7 +121,7 @@ def test_no_certificate_and_no_key_is_on_any_page(service, state):
 
 def test_what_is_shown_of_an_order_is_picked_field_by_field(service):
     record = service.order(order_in(service, State.ISSUED))
-    shown = set(dashboard._fields(record))
+    shown = set(fields.of_order(record))
     assert not shown & {"certificate", "private_key", "csr"}
 
 
@@ -167,8 +169,8 @@ def test_the_page_asks_nothing_of_any_other_place(service):
     for _, found in Page(html).tags:
         for name in ("href", "src", "action"):
             assert found.get(name, "/").startswith(("/", "#", "data:,"))
-    script = (dashboard._STATIC / "dashboard.js").read_text()
-    style = (dashboard._STATIC / "dashboard.css").read_text()
+    script = (STATIC / "dashboard.js").read_text()
+    style = (STATIC / "dashboard.css").read_text()
     assert not re.search(r"https?://|@import|url\(", script + style)
 
 
@@ -253,8 +255,8 @@ def test_a_renewed_order_begins_where_the_renewal_put_it(service):
 
 
 def test_what_no_table_explains_lights_up_nothing():
-    assert dashboard.way(ORDER_LIFECYCLE, [Event.REVIEW_PASSED, Operation.DELETE]) == []
-    assert dashboard.way(ORDER_LIFECYCLE, []) == []
+    assert chosen.way(ORDER_LIFECYCLE, [Event.REVIEW_PASSED, Operation.DELETE]) == []
+    assert chosen.way(ORDER_LIFECYCLE, []) == []
 
 
 def test_an_order_that_is_gone_still_tells_how_its_life_went(service):
@@ -273,11 +275,11 @@ def test_an_order_that_never_was_is_no_error(service, order_id):
 
 def test_a_long_history_is_cut_and_says_so(service):
     order_id = created(service)
-    for _ in range(dashboard.SHOWN_LINES + 10):
+    for _ in range(chosen.SHOWN_LINES + 10):
         call(service, Operation.DESCRIBE, OrderId=order_id)
     words = Page(dashboard.page(service, order_id=order_id)).words
-    assert f"The last {dashboard.SHOWN_LINES} of {dashboard.SHOWN_LINES + 11} lines." in words
-    assert words.count("accepted: pending review") == dashboard.SHOWN_LINES
+    assert f"The last {chosen.SHOWN_LINES} of {chosen.SHOWN_LINES + 11} lines." in words
+    assert words.count("accepted: pending review") == chosen.SHOWN_LINES
 
 
 def test_packages_faults_and_clock_are_shown(service):
@@ -483,7 +485,7 @@ def test_a_browser_shows_no_button_for_what_is_illegal(server, visit, state):
     order_id = order_in(server.service, state)
     page = visit(f"/dashboard/orders/{order_id}")
     page.wait_for_selector("#status.live")
-    shown = page.locator("button:visible").evaluate_all("all => all.map(button => button.value)")
+    shown = page.locator("button[name=Event]:visible").evaluate_all("all => all.map(button => button.value)")
     assert sorted(shown) == sorted(event for event in Event if oracle.after(state.value, event.value))
     assert "PRIVATE KEY" not in page.content()
 
@@ -505,10 +507,11 @@ def test_everything_can_be_done_with_the_keyboard(server, visit):
     page.wait_for_selector("#status.live")
 
     def tab_to(key):
-        for _ in range(40):
+        for _ in range(60):
             page.keyboard.press("Tab")
             if page.evaluate("document.activeElement.dataset.key") == key:
-                outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+                around = "document.activeElement, document.activeElement.matches('.row') ? '::after' : null"
+                outline = page.evaluate(f"getComputedStyle({around}).outlineStyle")
                 assert outline == "solid"
                 return
         pytest.fail(f"no way to {key} by Tab")
@@ -537,10 +540,120 @@ def test_a_change_elsewhere_leaves_the_focus_where_it_is(server, visit):
     assert page.evaluate("document.activeElement.value") == "review_failed"
 
 
+def test_a_whole_row_is_a_link_also_for_the_middle_button(server, visit):
+    ids = [created(server.service, Domain=f"shop-{number}.example.com") for number in range(3)]
+    page = visit()
+    page.wait_for_selector("#status.live")
+    page.click("#orders td:text-is('shop-1.example.com')", force=True)  # the link lies upon all of the row
+    page.wait_for_selector(f"#order-title:has-text('Order {ids[1]}')")
+    with page.context.expect_page() as opened:
+        page.click("#orders td:text-is('shop-2.example.com')", button="middle", force=True)
+    opened.value.wait_for_url(f"**/dashboard/orders/{ids[2]}")
+    opened.value.close()
+    assert page.url.endswith(f"/dashboard/orders/{ids[1]}")
+
+
+def test_what_is_typed_is_searched_at_once_and_the_back_button_leads_out_again(server, visit):
+    order_in(server.service, State.ISSUED), order_in(server.service, State.VERIFY_FAIL)
+    page = visit()
+    page.wait_for_selector("#status.live")
+    page.evaluate("window.sameDocument = true")
+    page.get_by_role("searchbox").type("Verify f")
+    page.wait_for_selector("text=None of 2 with Verify f in a domain.")
+    page.get_by_role("searchbox").type("ail")
+    page.wait_for_selector("#orders tbody tr:only-child .badge:text-is('verify fail')")
+    assert page.url.endswith("/?q=Verify+fail")
+    page.click("#orders tbody tr")
+    page.wait_for_selector("#order-title .badge:text-is('verify fail')")
+    assert page.url.endswith("?q=Verify+fail")
+    page.go_back()
+    page.get_by_role("searchbox").fill("")
+    page.wait_for_selector("#orders tbody tr:nth-child(2)")
+    page.go_forward()
+    page.wait_for_selector("#orders tbody tr:only-child")
+    assert page.get_by_role("searchbox").input_value() == "Verify fail"
+    assert page.evaluate("window.sameDocument") is True
+
+
+def test_a_state_that_is_clicked_in_the_drawing_is_listed(server, visit):
+    order_in(server.service, State.ISSUED), order_in(server.service, State.VERIFY_FAIL)
+    page = visit()
+    page.click(".drawing .state[data-state=issued]")
+    page.wait_for_selector("#orders tbody tr:only-child .badge:text-is('issued')")
+    assert page.url.endswith("/?state=issued")
+
+
+def test_a_first_order_is_made_by_a_button_and_its_program_can_be_copied(server, visit):
+    page = visit()
+    page.wait_for_selector("#status.live")
+    page.evaluate("window.sameDocument = true")
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    page.get_by_role("button", name="Copy the program: curl").click()
+    page.wait_for_selector("button:text-is('Copied')")
+    assert page.evaluate("window.copied").startswith(f"curl {server.api} ")
+    page.locator("#orders form").get_by_role("button", name="Create").click()
+    page.wait_for_selector("#order-title:has-text('Order') .badge:text-is('pending review')")
+    (record,) = server.service.latest(2)
+    assert page.url.endswith(f"/dashboard/orders/{record.id}")
+    assert page.evaluate("window.sameDocument") is True
+
+
+def test_forms_say_what_is_wrong_and_keep_what_was_typed_while_the_page_changes(server, visit):
+    page = visit(tolerated="400 (Bad Request)")
+    page.wait_for_selector("#status.live")
+    page.evaluate("window.sameDocument = true")
+    page.click("summary:text-is('New fault')")
+    page.get_by_label("Calls").select_option("DeleteCertificateRequest")
+    page.get_by_label("Times").fill("often")
+    page.get_by_label("Code").fill("DeleteFail")
+    page.get_by_role("button", name="Add the fault").click()
+    page.wait_for_selector("#problem:has-text(\"Times 'often': expected an integer in 1 ..\")")
+    server.service.add_fault(Fault(operation="create", code="Error"))
+    page.wait_for_selector("#faults tbody tr")
+    assert page.get_by_label("Times").input_value() == "often"
+    page.get_by_label("Times").fill("3")
+    page.get_by_role("button", name="Add the fault").click()
+    page.wait_for_selector("#faults tbody tr:nth-child(2)")
+    assert page.locator("#problem").inner_text() == ""
+    assert page.get_by_label("Times").input_value() == ""
+    rule = server.service.fault_rules()[1]
+    assert (rule["Operation"], rule["Times"], rule["Code"]) == ("DeleteCertificateRequest", 3, "DeleteFail")
+    page.get_by_role("button", name="Remove all faults").click()
+    page.wait_for_selector("#faults :text('None: every call')")
+    before, was = server.service.clock.offset, float(page.get_attribute("#time time", "data-now"))
+    page.get_by_role("button", name="Move the clock").click()
+    page.wait_for_function("(was) => document.querySelector('#time time').dataset.now - was >= 86400", arg=was)
+    assert server.service.clock.offset - before == pytest.approx(86_400)
+    assert page.evaluate("window.sameDocument") is True
+
+
+@pytest.mark.parametrize("chosen", [None, State.ISSUED])
+def test_nothing_is_wider_than_the_window(server, visit, chosen):
+    page = visit("/" if chosen is None else f"/dashboard/orders/{order_in(server.service, chosen)}?q=example")
+    server.service.begin("issued", {"Domain": "-".join(["long"] * 12) + ".example.com"})
+    page.wait_for_selector("#orders tbody tr")
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    for width in (390, 700, 1280, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_everything_has_a_name_to_be_read_aloud_and_forms_are_named_by_their_section(server, visit):
+    page = visit(f"/dashboard/orders/{order_in(server.service, State.ISSUED)}")
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    unnamed = page.evaluate("""() => [...document.querySelectorAll("input, select, button, a, svg[role=img], meter")]
+        .filter(e => e.type !== "hidden" && !e.closest("svg:not([role])") && !(e.labels && e.labels.length)
+            && !e.getAttribute("aria-label") && !e.textContent.trim())
+        .map(e => e.outerHTML.slice(0, 80))""")
+    assert unnamed == []
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
+    assert len(ids) == len(set(ids))
+
+
 def test_filter_and_back_button(server, visit):
     order_in(server.service, State.ISSUED), order_in(server.service, State.VERIFY_FAIL)
     page = visit()
-    page.get_by_role("link", name="verify fail", exact=True).click()
+    page.get_by_role("link", name="verify fail 1", exact=True).click()
     page.wait_for_selector("#orders tbody tr:only-child .badge:text-is('verify fail')")
     page.go_back()
     page.wait_for_selector("#orders tbody tr:nth-child(2)")
@@ -572,34 +685,6 @@ def test_text_stands_out_from_what_is_behind_it(server, visit, scheme, path):
     page = visit(path.format(order_id), color_scheme=scheme)
     page.wait_for_selector("#status.live")
     assert page.evaluate(POOR_CONTRAST) == []
-
-
-POOR_CONTRAST = """() => {
-  const parse = colour => colour.match(/[\\d.]+/g).map(Number);
-  const linear = c => c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4;
-  const light = rgb => rgb.slice(0, 3).map(c => linear(c / 255))
-    .reduce((sum, c, at) => sum + c * [.2126, .7152, .0722][at], 0);
-  const behind = element => {
-    for (let e = element; e; e = e.parentElement) {
-      const box = e.matches('g.state') && e.querySelector('.box');
-      const fill = box ? getComputedStyle(box).fill : getComputedStyle(e).backgroundColor;
-      if (fill !== 'none' && (parse(fill)[3] ?? 1) > 0) return parse(fill);
-    }
-    return [255, 255, 255];
-  };
-  const poor = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    const shown = walker.currentNode.textContent.trim();
-    if (!shown || !element.getClientRects().length || element.closest('title, desc, style, .unseen')) continue;
-    const style = getComputedStyle(element);
-    const front = parse(element.closest('svg') ? style.fill : style.color);
-    const [one, other] = [light(front), light(behind(element))].sort((a, b) => b - a);
-    if ((one + .05) / (other + .05) < 4.5) poor.push([shown, front, behind(element)]);
-  }
-  return poor;
-}"""
 
 
 def test_without_a_script_links_and_buttons_do_the_same(server, visit):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import re
+import threading
 import xml.etree.ElementTree as ET
 from enum import StrEnum
 
@@ -14,7 +15,9 @@ from chromium import chromium
 from tables import table
 
 from orderfsm import ORDER_LIFECYCLE, Basis, Event, InvalidValue, Operation, State, Transition
-from orderfsm.drawing import WIDTH, dot, mermaid, svg, text_width
+from orderfsm.drawing import WIDTH, dot, layout, mermaid, svg, text_width
+from orderfsm.drawing.geometry import Rect
+from orderfsm.drawing.ways import NEVER, Ways
 from orderfsm.rows import Actor, StateRule, TriggerRule
 from orderfsm.tables.orders import TRANSITIONS
 
@@ -35,6 +38,27 @@ def test_every_row_that_changes_something_is_one_edge():
 def test_terminal_states_lead_to_the_end():
     ends = [line.split()[0] for line in mermaid().splitlines() if line.endswith("--> [*]")]
     assert ends == [State.DELETED, State.EXPIRED, State.REVOKED]
+
+
+def test_a_name_that_is_no_word_is_a_name_beside_an_id_in_mermaid():
+    class Named(StrEnum):
+        PLAIN = "plain"
+        ODD = "in; transit"
+
+    class Call(StrEnum):
+        MOVE = "a::b"
+
+    rows = (
+        Transition(None, Call.MOVE, Named.PLAIN, Basis.DOCUMENTED, "d"),
+        Transition(Named.PLAIN, Call.MOVE, Named.ODD, Basis.DOCUMENTED, "d"),
+    )
+    states = tuple(StateRule(state, "", (), Basis.DOCUMENTED, "d") for state in (None, *Named))
+    odd = table(rows, states, (TriggerRule(Call.MOVE, Actor.CLIENT, Basis.DOCUMENTED, "d"),), vocabularies=())
+    assert mermaid(odd).splitlines()[1:] == [
+        '    state "in#59; transit" as _1',
+        "    [*] --> plain : a#58;#58;b",
+        "    plain --> _1 : a#58;#58;b",
+    ]
 
 
 def shuffled(seed=7):
@@ -444,3 +468,94 @@ def test_the_legend_of_another_table_has_its_own_limit():
     rows = [attrs.evolve(row, quota_within=28 * 86_400) if row.quota_within else row for row in TRANSITIONS]
     assert "\N{LESS-THAN OR EQUAL TO} 30 d" not in svg(table(rows))
     assert svg(table(rows)).count("\N{LESS-THAN OR EQUAL TO} 28 d") == 3
+
+
+def test_counts_stand_at_the_corners_of_the_boxes_and_touch_nothing_that_is_written():
+    counts = {state: 10**at for at, state in enumerate(State)}
+    root = ET.fromstring(svg(counts=counts, current=State.ISSUED))
+    name = "{http://www.w3.org/2000/svg}"
+    found = {}
+    for group in root.iter(f"{name}g"):
+        if "state" in group.get("class", "").split():
+            for count in group.findall(f"{name}g"):
+                found[group.get("data-state")] = count.find(f"{name}text").text
+                badge = {key: float(value) for key, value in count.find(f"{name}rect").attrib.items() if key != "class"}
+                box = {key: float(group.find(f"{name}rect").get(key)) for key in ("x", "y", "width", "height")}
+                assert badge["x"] + badge["width"] == pytest.approx(box["x"] + box["width"] + 5, abs=0.01)
+                assert badge["y"] + 5 == pytest.approx(box["y"], abs=0.01)  # labels keep this distance from a box
+                assert badge["y"] + badge["height"] < box["y"] + 14  # where the letters of its name begin
+                assert text_width(found[group.get("data-state")], 13.5, bold=True) < badge["width"]
+    assert found == {state: f"{number:,}" for state, number in counts.items()}
+    titles = {group.get("data-state"): group.find(f"{name}title") for group in root.iter(f"{name}g")}
+    first, second, *_ = State
+    assert titles[first].text.endswith(", 1 order in it")
+    assert titles[second].text.endswith(", 10 orders in it")
+    assert "how many orders are in a state" in "".join(root.itertext())
+
+
+def test_without_counts_or_where_nobody_is_nothing_is_drawn_of_them():
+    assert svg(counts={}) == svg(counts=dict.fromkeys(State, 0)) == svg()
+    assert svg(counts={State.ISSUED: 7}).count('class="count"') == 1 + 1  # and the legend's
+
+
+def scattered(seed):
+    """Boxes of states that stand anywhere on the paper."""
+    drawn = random.Random(seed)
+    states = [None, *State]
+    return {
+        state: Rect.around((drawn.uniform(60, 640), drawn.uniform(30, 700)), drawn.uniform(90, 150), 40)
+        for state in states
+    }
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_line_is_free_if_and_only_if_it_runs_into_no_box_and_stays_on_the_paper(seed):
+    boxes = scattered(seed)
+    ways, broad = Ways(boxes), 1.0 + 5 * (seed % 2)
+    for source, target in itertools.islice(itertools.product(boxes, repeat=2), seed, None, 11):
+        lines = ways.lines(source, target, broad)
+        assert [line.cost for line in lines.free] == sorted(line.cost for line in lines.free)
+        assert [line.cost for line in lines.astray] == sorted(line.cost for line in lines.astray)
+        for line, is_free in (*((line, True) for line in lines.free), *((line, False) for line in lines.astray)):
+            hits = 0
+            for number, leg in enumerate(line.legs):
+                wide = leg.grown(broad)
+                hits += wide.left < 4 or wide.right > WIDTH - 4 or wide.top < 4
+                own = {source} if number == 0 else set()
+                own |= {target} if number == len(line.legs) - 1 else set()
+                hits += sum(wide.meets(box.grown(9)) for state, box in boxes.items() if state not in own)
+            length = sum(leg.length for leg in line.legs) + 30 * len(line.legs)
+            assert -1e-6 <= line.cost - hits * NEVER - length <= 2 * 88 + 1e-6
+            assert (hits == 0) is is_free
+
+
+def test_a_table_is_laid_out_once_also_for_two_threads_that_want_it_at_once(monkeypatch):
+    moved = attrs.evolve(ORDER_LIFECYCLE, places={**ORDER_LIFECYCLE.places, None: (350, 37)})
+    laid_out, calls, drawn = layout._laid_out, [], []
+    second = threading.Thread(target=lambda: drawn.append(svg(moved)))
+
+    def slowly(*asked):
+        calls.append(asked)
+        if len(calls) == 1:
+            second.start()
+        return laid_out(*asked)
+
+    monkeypatch.setattr(layout, "_laid_out", slowly)
+    drawn.append(svg(moved))
+    second.join()
+    assert drawn[0] == drawn[1] == svg(moved)
+    assert len(calls) == 1
+
+
+def test_a_layout_that_failed_is_tried_again_and_not_all_are_kept(monkeypatch):
+    monkeypatch.setattr(layout, "_kept", kept := {})
+    with monkeypatch.context() as failing:
+        failing.setattr(layout, "_laid_out", lambda *_asked: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            svg()
+    assert kept == {}
+    assert svg().startswith("<svg")
+    monkeypatch.setattr(layout, "_laid_out", lambda *asked: asked)
+    for number in range(layout._KEPT + 5):
+        layout.layout_of(ORDER_LIFECYCLE, frozenset({(None, (number, 0))}), frozenset())
+    assert len(kept) == layout._KEPT

@@ -8,108 +8,40 @@ state to which it leads.
 
 from __future__ import annotations
 
-import itertools
 import math
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+import threading
+from concurrent.futures import Future
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
 from orderfsm.rows import Basis
 
+from .geometry import Rect
+from .label_places import places as places_for
 from .labels import LEADING, state_name, text_width, texts_of
+from .placing import placed
+from .ways import NEVER, Line, Lines, Ways
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Sequence
 
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Transition
 
+    from .label_places import Label, Places
     from .labels import Text
-
-WIDTH = 700
-"""The width of the SVG, in its own units: the width at which its text is as large as it says."""
+    from .ways import Span
 
 BOX_HEIGHT = 40
-_LANES = (26, 44, 66, 92)
 STRAND = 10.0
 
-
-class Point(NamedTuple):
-    x: float
-    y: float
-
-
-class Rect(NamedTuple):
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @classmethod
-    def around(cls, middle: tuple[float, float], width: float, height: float) -> Rect:
-        x, y = middle
-        return cls(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-
-    @classmethod
-    def along(cls, one: Point, other: Point) -> Rect:
-        return cls(min(one.x, other.x), min(one.y, other.y), max(one.x, other.x), max(one.y, other.y))
-
-    @property
-    def middle(self) -> Point:
-        return Point((self.left + self.right) / 2, (self.top + self.bottom) / 2)
-
-    @property
-    def upright(self) -> bool:
-        return self.bottom - self.top > self.right - self.left
-
-    @property
-    def length(self) -> float:
-        return self.right - self.left + self.bottom - self.top
-
-    def joined(self, other: Rect) -> Rect:
-        """The smallest rectangle around both."""
-        return Rect(*map(min, self[:2], other[:2]), *map(max, self[2:], other[2:]))
-
-    def grown(self, by: float) -> Rect:
-        return Rect(self.left - by, self.top - by, self.right + by, self.bottom + by)
-
-    def meets(self, other: Rect) -> bool:
-        return (
-            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
-        )
-
-
-class _Label(NamedTuple):
-    """Where a label is, and which side of it its lines are flush with, as `text-anchor` says it."""
-
-    rect: Rect
-    anchor: str
-
-
-class _Around(NamedTuple):
-    """What a label should not meet: boxes, lines, and labels or the names at which lines end."""
-
-    boxes: list[Rect]
-    lines: list[Rect]
-    labels: list[Rect]
-
-
-@attrs.frozen(eq=False)
-class _Line:
-    """A way on which an edge may go: its corners, its legs, and what it costs by itself.
-
-    `stub` is where the name of its target stands, if it is cut short.
-    """
-
-    points: tuple[Point, ...]
-    legs: list[Rect]
-    cost: float
-    stub: Rect | None = None
-
-
-NOWHERE = _Line((), [], 0)
+NOWHERE = Line((), (), 0)
 """The line of an edge that is not drawn yet."""
+
+
+_NO_RECT = Rect(math.inf, math.inf, -math.inf, -math.inf)
 
 
 @attrs.define(eq=False)
@@ -119,8 +51,8 @@ class Edge:
     source: State | None
     target: State | None
     texts: list[Text]
-    line: _Line = NOWHERE
-    label: _Label | None = None
+    line: Line = NOWHERE
+    label: Label | None = None
     broad: float = 1
     """How far the line reaches to either side."""
 
@@ -130,77 +62,11 @@ class Edge:
         kinds = {text.kind for text in self.texts}
         return sorted(kinds, key=lambda kind: (kind[0], tuple(Basis).index(kind[1])), reverse=True)
 
-
-class _Port(NamedTuple):
-    """A point on the edge of a box, the direction that leads away from it, and how far it is from the side's middle."""
-
-    x: float
-    y: float
-    dx: int
-    dy: int
-    off: float
-
-
-def _ports(box: Rect) -> Iterator[_Port]:
-    x, y = box.middle
-    reach = (box.right - box.left) / 2 - 8
-    for off in (0, -22, 22, -44, 44, -66, 66, -88, 88):
-        if abs(off) < reach and (abs(off) <= 44 or reach > 72):
-            yield _Port(x + off, box.top, 0, -1, abs(off))
-            yield _Port(x + off, box.bottom, 0, 1, abs(off))
-    for off in (0, -11, 11):
-        yield _Port(box.left, y + off, -1, 0, abs(off))
-        yield _Port(box.right, y + off, 1, 0, abs(off))
-
-
-def _ways(start: _Port, end: _Port) -> Iterator[tuple[Point, ...]]:
-    """The ways of at most three legs from one port to another."""
-    p, q = Point(start.x, start.y), Point(end.x, end.y)
-    axis, sign = (0, start.dx) if start.dx else (1, start.dy)
-    ahead = (q[axis] - p[axis]) * sign
-    across: list[float] = []  # where the middle of three legs is, on the axis of the first
-    if (start.dx, start.dy) == (end.dx, end.dy):  # there and back
-        across = [sign * (max(p[axis] * sign, q[axis] * sign) + lane) for lane in _LANES if p != q]
-    elif (start.dx, start.dy) != (-end.dx, -end.dy):  # round a corner
-        if ahead > 24 and (p.x - q.x) * end.dx + (p.y - q.y) * end.dy > 24:
-            yield p, Point(q.x, p.y) if start.dx else Point(p.x, q.y), q
-    elif ahead > 24 and (p.x == q.x or p.y == q.y):  # straight on
-        yield p, q
-    elif ahead > 48:  # aside, and on
-        across = [p[axis] + (q[axis] - p[axis]) * share for share in (0.5, 0.3, 0.7)]
-    for at in across:
-        yield (p, Point(at, p.y), Point(at, q.y), q) if start.dx else (p, Point(p.x, at), Point(q.x, at), q)
-
-
-def _beside(edge: Edge, line: _Line) -> Iterator[tuple[float, _Label]]:
-    """The places for a label along a line, and what each costs."""
-    width, height = max(text.width for text in edge.texts), LEADING * len(edge.texts)
-    gap = edge.broad + 6
-    if line.stub is not None:
-        yield from _around(line.stub.joined(line.legs[0]).grown(3), width, height)
-        return
-    for leg in line.legs:
-        for share in (0.5, 0.35, 0.65, 0.2, 0.8):
-            x = leg.left + (leg.right - leg.left) * share
-            y = leg.top + (leg.bottom - leg.top) * share
-            cost = 40 * abs(share - 0.5) + max(0, (height if leg.upright else width) - leg.length)
-            if leg.upright:
-                yield cost, _Label(Rect(x + gap, y - height / 2, x + gap + width, y + height / 2), "start")
-                yield cost + 1, _Label(Rect(x - gap - width, y - height / 2, x - gap, y + height / 2), "end")
-            else:
-                yield cost, _Label(Rect(x - width / 2, y - gap - height + 2, x + width / 2, y - gap + 2), "middle")
-                yield cost + 1, _Label(Rect(x - width / 2, y + gap - 2, x + width / 2, y + gap + height - 2), "middle")
-
-
-def _around(stub: Rect, width: float, height: float) -> Iterator[tuple[float, _Label]]:
-    """The places for a label around a line that is cut short."""
-    x, y = stub.middle
-    yield 0, _Label(Rect(stub.right, y - height / 2, stub.right + width, y + height / 2), "start")
-    yield 1, _Label(Rect(stub.left - width, y - height / 2, stub.left, y + height / 2), "end")
-    for cost, top in ((2, stub.top - height), (3, stub.bottom)):
-        yield cost, _Label(Rect(stub.left, top, stub.left + width, top + height), "start")
-        yield cost, _Label(Rect(stub.right - width, top, stub.right, top + height), "end")
-        yield cost, _Label(Rect(x - width / 2, top, x + width / 2, top + height), "middle")
+    @property
+    def bounds(self) -> Rect:
+        """A rectangle around all of it; an empty one if it is not drawn yet."""
+        taken = _taken(self)
+        return Rect.around_all(taken).grown(self.broad) if taken else _NO_RECT
 
 
 STUB_SIZE = 11
@@ -215,10 +81,7 @@ _FAR = 480
 _ACROSS = 3_000
 """What it costs to cross another line where lines are cut short: less than to have no place for a label."""
 
-_NEVER = 10_000
-"""What it costs to run into a box or a label: more than any detour."""
-
-_PRICES = (40, 400, _NEVER)
+_PRICES = (40, 400, NEVER)
 """What it costs to run into a label, each time that the lines are laid: at first they may, so that none is stuck."""
 
 
@@ -229,11 +92,16 @@ class Layout:
     boxes: dict[State | None, Rect]
     edges: list[Edge]
     names: dict[State | None, str]
+    _places: dict[Line, Places] = attrs.field(factory=dict, init=False, repr=False)
 
     @cached_property
-    def walls(self) -> dict[State | None, Rect]:
-        """How near a line may come to each box that it does not begin or end at."""
-        return {state: box.grown(9) for state, box in self.boxes.items()}
+    def _ways(self) -> Ways:
+        return Ways(self.boxes)
+
+    @cached_property
+    def _box_margins(self) -> list[Rect]:
+        """How near a label may come to the boxes."""
+        return [box.grown(5) for box in self.boxes.values()]
 
     @property
     def bottom(self) -> float:
@@ -244,13 +112,14 @@ class Layout:
 
     def route(self) -> None:
         """Lay the lines, short ones first and loops last; then each anew, a few times, with the others as they are."""
-        lines = {edge: self._lines(edge) for edge in sorted(self.edges, key=self._distance)}
+        by_distance = sorted(self.edges, key=self._distance)
+        lines = {edge: self._ways.lines(edge.source, edge.target, edge.broad) for edge in by_distance}
         for price in _PRICES:
             for edge, possible in lines.items():
                 self._lay(edge, possible, price)
         self._cut(lines)
 
-    def _cut(self, lines: dict[Edge, list[_Line]]) -> None:
+    def _cut(self, lines: dict[Edge, Lines]) -> None:
         """If lines run into one another, lay them anew, near ends first: what then finds no free way is cut short.
 
         A line for whose label there is no place then goes all its way nevertheless, unless it runs into much.
@@ -259,13 +128,13 @@ class Layout:
             return
         for edge in lines:
             edge.line, edge.label = NOWHERE, None
-        ways = {edge: [line for line in possible if line.cost < _FAR] for edge, possible in lines.items()}
+        ways = {edge: Lines([line for line in each.free if line.cost < _FAR]) for edge, each in lines.items()}
         near_first = sorted(
             lines, key=lambda edge: (edge.source != edge.target, self._distance(edge), -len(edge.texts))
         )
         short: set[Edge] = set()
         for edge in near_first:
-            self._lay(edge, ways[edge], _NEVER, across=_ACROSS)
+            self._lay(edge, ways[edge], NEVER, across=_ACROSS)
             if edge.line is NOWHERE or (edge.source != edge.target and self._met(edge) is not None):
                 edge.line, edge.label = NOWHERE, None
                 ways[edge] = self._stubs(edge)
@@ -274,112 +143,141 @@ class Layout:
         for round_ in range(_ROUNDS):
             for edge in (*widest_first, *(near_first if round_ else ())):
                 if self._met(edge) is not None:
-                    self._lay(edge, ways[edge] or lines[edge], _NEVER, across=_ACROSS)
+                    self._lay(edge, ways[edge] if ways[edge].free else lines[edge], NEVER, across=_ACROSS)
         for edge in (edge for edge in near_first if edge in short and edge.label is None):
             cut = edge.line
-            self._lay(edge, lines[edge], _NEVER)
-            if edge.label is None or edge.line.cost >= _NEVER or len(self._met(edge) or ()) > 2:
+            self._lay(edge, lines[edge], NEVER)
+            if edge.label is None or edge.line.cost >= NEVER or len(self._met(edge) or ()) > 2:
                 edge.line, edge.label = cut, None
 
     def _met(self, edge: Edge) -> list[Edge] | None:
         """The edges into which `edge` runs, with its line or its label; None if it runs into nothing at all."""
+        around = edge.bounds
         met = [
-            other for other in self.edges if other is not edge and (_runs_into(edge, other) or _runs_into(other, edge))
+            other
+            for other in self.edges
+            if other is not edge and around.meets(other.bounds) and (_runs_into(edge, other) or _runs_into(other, edge))
         ]
-        return met if met or edge.line.cost >= _NEVER or edge.label is None else None
+        return met if met or edge.line.cost >= NEVER or edge.label is None else None
 
-    def _stubs(self, edge: Edge) -> list[_Line]:
-        """Every line on which an edge might go if it is cut short, the cheapest first."""
-        width, height = text_width(self.names[edge.target], STUB_SIZE) + 14, STUB_SIZE + 7
-        lines = []
-        for port, length in itertools.product(_ports(self.boxes[edge.source]), (34, 56, 80)):
-            end = Point(port.x + port.dx * length, port.y + port.dy * length)
-            stub = Rect.around((end.x + port.dx * width / 2, end.y + port.dy * height / 2), width, height)
-            leg = Rect.along(Point(port.x, port.y), end)
-            astray = self._astray(edge, [leg], stub)
-            lines.append(_Line((Point(port.x, port.y), end), [leg], length + port.off + _NEVER * astray, stub))
-        free = [line for line in lines if line.cost < _NEVER] or lines
-        return sorted(free, key=lambda line: (line.cost, line.points))
+    def _stubs(self, edge: Edge) -> Lines:
+        width = text_width(self.names[edge.target], STUB_SIZE) + 14
+        return self._ways.stubs(edge.source, edge.broad, width, STUB_SIZE + 7)
 
     def _distance(self, edge: Edge) -> float:
         one, other = self.boxes[edge.source].middle, self.boxes[edge.target].middle
         return abs(one.x - other.x) + abs(one.y - other.y) or float("inf")
 
-    def _lines(self, edge: Edge) -> list[_Line]:
-        """Every line on which an edge might go, as if there were no others, the cheapest first."""
-        lines = []
-        for start, end in itertools.product(*map(_ports, (self.boxes[edge.source], self.boxes[edge.target]))):
-            for points in _ways(start, end):
-                legs = [Rect.along(*ends) for ends in itertools.pairwise(points)]
-                cost = math.fsum(leg.length for leg in legs) + 30 * len(legs) + start.off + end.off
-                lines.append(_Line(points, legs, cost + _NEVER * self._astray(edge, legs)))
-        return sorted(lines, key=lambda line: (line.cost, line.points))
-
-    def _astray(self, edge: Edge, legs: list[Rect], stub: Rect | None = None) -> int:
-        """How often a line runs into a box or off the paper."""
-        count = 0
-        if stub is not None:
-            count += stub.left < 6 or stub.right > WIDTH - 6 or stub.top < 6
-            count += sum(map(stub.meets, self.walls.values()))
-        for at, leg in enumerate(legs):
-            wide = leg.grown(edge.broad)
-            count += wide.left < 4 or wide.right > WIDTH - 4 or wide.top < 4
-            for state, wall in self.walls.items():
-                if wide.meets(wall):
-                    begins = state == edge.source and at == 0
-                    ends = stub is None and state == edge.target and at == len(legs) - 1
-                    count += not begins and not ends
-        return count
-
-    def _lay(self, edge: Edge, lines: list[_Line], price: float, *, across: float = 150) -> None:
+    def _lay(self, edge: Edge, lines: Lines, price: float, *, across: float = 150) -> None:
         """Give `edge` the cheapest of `lines` and place for its label, as the others are now."""
-        others = [other for other in self.edges if other is not edge]
-        upright, flat = (list(_in_the_way(edge, others, price, across, upright=side)) for side in (True, False))
+        others = [other for other in self.edges if other is not edge and other.line is not NOWHERE]
+        in_the_way = _InTheWay(edge, others, price, across)
         taken = [rect.grown(4) for other in others for rect in _taken(other)]
-        around, crossing = self._around(others), max(min(across, _NEVER / 4), min(price, 800))
-        best = float("inf")
+        around = _Around(others, price, max(min(across, NEVER / 4), min(price, 800)))
+        trial = _Trial(edge, in_the_way, taken, around, self._places_of)
+        trial.of(lines.free)
+        if trial.best > NEVER:
+            trial.of(lines.astray)
+
+    def _places_of(self, edge: Edge, line: Line) -> Places:
+        if line not in self._places:
+            width, height = max(text.width for text in edge.texts), LEADING * len(edge.texts)
+            self._places[line] = places_for(line, edge.broad, width, height, self._box_margins)
+        return self._places[line]
+
+
+@attrs.define(eq=False)
+class _Trial:
+    """Tries lines for an edge, and leaves it with the cheapest, which costs `best` so far."""
+
+    edge: Edge
+    in_the_way: _InTheWay
+    taken: list[Rect]
+    around: _Around
+    places_of: Callable[[Edge, Line], Places]
+    best: float = math.inf
+
+    def of(self, lines: list[Line]) -> None:
+        """Try `lines`, of which the cheapest come first."""
         for line in lines:
             cost = line.cost
-            if cost >= best:
+            if cost >= self.best:
                 break
             if line.stub is not None:
-                cost += _NEVER * sum(map(line.stub.meets, taken))
-            for leg in line.legs:
-                if cost < best:
-                    cost += math.fsum(toll for rect, toll in (upright if leg.upright else flat) if leg.meets(rect))
-            if cost < best:
-                label_cost, label = self._place(edge, line, around, price, crossing)
-                if cost + label_cost < best:
-                    best = cost + label_cost
-                    edge.line, edge.label = line, label
+                cost += NEVER * sum(map(line.stub.meets, self.taken))
+            for span in line.spans:
+                if cost < self.best:
+                    cost += self.in_the_way.toll(span)
+            if cost < self.best:
+                label_cost, label = self.around.best(self.places_of(self.edge, line))
+                if cost + label_cost < self.best:
+                    self.best = cost + label_cost
+                    self.edge.line, self.edge.label = line, label
 
-    def _around(self, others: list[Edge]) -> _Around:
-        """What the label of an edge should not meet, whichever line that goes on."""
-        stubs = [other.line.stub.grown(2) for other in others if other.line.stub is not None]
-        return _Around(
-            boxes=[box.grown(5) for box in self.boxes.values()],
-            lines=[leg.grown(other.broad + 2) for other in others for leg in other.line.legs],
-            labels=[other.label.rect.grown(5) for other in others if other.label is not None] + stubs,
-        )
 
-    def _place(
-        self, edge: Edge, line: _Line, around: _Around, price: float, crossing: float
-    ) -> tuple[float, _Label | None]:
-        """The best place for the label beside a line, and what it costs; None if there is none."""
-        best: tuple[float, _Label | None] = (_NEVER / 2, None)
-        crossed = [leg.grown(edge.broad) for leg in line.legs] + around.lines
-        labels = around.labels if line.stub is None else [*around.labels, line.stub.grown(2)]
-        for cost, label in sorted(_beside(edge, line)):
+class _InTheWay:
+    """What legs of an edge should not meet: what is written, lines across, lines alongside; and what that costs.
+
+    Of the many legs that are asked for, most lie at a place where another one lies: what is there is found once.
+    """
+
+    def __init__(self, edge: Edge, others: Iterable[Edge], price: float, across: float) -> None:
+        written = [rect.grown(edge.broad + 2) for other in others for rect in _written(other)]
+        self._tolls = {upright: [(*rect, price) for rect in written] for upright in (True, False)}
+        for other in others:
+            by = edge.broad + other.broad
+            for span, (left, top, right, bottom) in zip(other.line.spans, other.line.legs, strict=True):
+                alongside = left - (by + 9), top - (by + 9), right + (by + 9), bottom + (by + 9), 2_000.0
+                self._tolls[span.upright].append(alongside)
+                self._tolls[not span.upright].append((left - by, top - by, right + by, bottom + by, across))
+        self._there: dict[tuple[bool, float], list[tuple[float, float, float]]] = {}
+
+    def toll(self, span: Span) -> float:
+        upright, at, low, high = span
+        there = self._there.get((upright, at))
+        if there is None:
+            tolls = self._tolls[upright]
+            if upright:
+                there = [(top, bottom, toll) for left, top, right, bottom, toll in tolls if left < at < right]
+            else:
+                there = [(left, right, toll) for left, top, right, bottom, toll in tolls if top < at < bottom]
+            self._there[upright, at] = there
+        return sum([toll for begin, end, toll in there if low < end and begin < high])
+
+
+class _Around:
+    """What the label of an edge should not meet, whichever line that goes on, and what that costs."""
+
+    def __init__(self, others: Sequence[Edge], price: float, crossing: float) -> None:
+        labels = [other.label.rect.grown(5) for other in others if other.label is not None]
+        labels += [other.line.stub.grown(2) for other in others if other.line.stub is not None]
+        lines = [leg.grown(other.broad + 2) for other in others for leg in other.line.legs]
+        self._price, self._crossing = price, crossing
+        priced = [*((rect, price) for rect in labels), *((rect, crossing) for rect in lines)]
+        self._tolls: list[_Toll] = [(*rect, toll) for rect, toll in priced]
+
+    def best(self, places: Places) -> tuple[float, Label | None]:
+        """The best of `places` and what it costs; None if there is none."""
+        best: tuple[float, Label | None] = (NEVER / 2, None)
+        near = [] if places.bounds is None else _meeting(places.bounds, self._tolls)
+        for cost, label, legs, stub in places.each:
             if cost >= best[0]:
                 break
-            rect = label.rect
-            off_paper = rect.left < 6 or rect.right > WIDTH - 6 or rect.top < 6
-            if off_paper or any(map(rect.meets, around.boxes)):
-                continue
-            tolls = crossing * sum(map(rect.meets, crossed)) + price * sum(map(rect.meets, labels))
-            if cost + tolls < best[0]:
-                best = cost + tolls, label
+            own = cost + self._crossing * legs + self._price * stub
+            if own < best[0]:
+                tolls = sum([toll for *_, toll in _meeting(label.rect, near)])
+                if own + tolls < best[0]:
+                    best = own + tolls, label
         return best
+
+
+_Toll: TypeAlias = "tuple[float, ...]"
+"""A rectangle, and what it costs to meet it."""
+
+
+def _meeting(rect: Rect, tolls: list[_Toll]) -> list[_Toll]:
+    left, top, right, bottom = rect
+    return [each for each in tolls if left < each[2] and each[0] < right and top < each[3] and each[1] < bottom]
 
 
 def _taken(edge: Edge) -> list[Rect]:
@@ -404,31 +302,51 @@ def _blots(edge: Edge, other: Edge) -> bool:
     return any(leg.grown(edge.broad).meets(rect) for leg in edge.line.legs for rect in _written(other))
 
 
-def _in_the_way(
-    edge: Edge, others: list[Edge], price: float, across: float, *, upright: bool
-) -> Iterator[tuple[Rect, float]]:
-    """What a leg of `edge` should not meet, and what it costs if it does: labels, lines across, lines alongside."""
-    for other in others:
-        for rect in _written(other):
-            yield rect.grown(edge.broad + 2), price
-        for leg in other.line.legs:
-            if leg.upright is upright:
-                yield leg.grown(edge.broad + other.broad + 9), 2_000
-            else:
-                yield leg.grown(edge.broad + other.broad), across
+_KEPT = 32
+"""How many layouts are kept."""
+
+_Drawn: TypeAlias = "tuple[Lifecycle, frozenset[tuple[str | None, tuple[int, int]]], frozenset[tuple[Transition, int]]]"
+_kept: dict[_Drawn, Future[Layout]] = {}
+_lock = threading.Lock()
 
 
-@lru_cache(maxsize=32)
 def layout_of(
     lifecycle: Lifecycle,
     places: frozenset[tuple[str | None, tuple[int, int]]],
     flow: frozenset[tuple[Transition, int]],
 ) -> Layout:
-    """The same for the same rows, in whatever order they come."""
+    """The same for the same rows, in whatever order they come.
+
+    It is kept; a thread that asks for what another one lays out waits for that.
+    """
+    drawn = lifecycle, places, flow
+    with _lock:
+        layout = _kept.get(drawn)
+        is_new = layout is None
+        if layout is None:
+            layout = _kept[drawn] = Future()
+            if len(_kept) > _KEPT:
+                del _kept[next(iter(_kept))]
+    if is_new:
+        try:
+            layout.set_result(_laid_out(*drawn))
+        except BaseException as error:
+            layout.set_exception(error)
+            with _lock:
+                _kept.pop(drawn, None)
+            raise
+    return layout.result()
+
+
+def _laid_out(
+    lifecycle: Lifecycle,
+    places: frozenset[tuple[str | None, tuple[int, int]]],
+    flow: frozenset[tuple[Transition, int]],
+) -> Layout:
     taken = dict(flow)
     pairs = {(row.source, row.target) for row in lifecycle.transitions if row.changes}
     boxes: dict[State | None, Rect] = {}
-    for state, place in _placed(lifecycle, dict(places)).items():
+    for state, place in placed(lifecycle, dict(places)).items():
         width = text_width(state_name(state, lifecycle), 13.5, bold=True) + 30
         boxes[state] = Rect.around(place, max(width, 100, 13 * sum(state in pair for pair in pairs)), BOX_HEIGHT)
     edges: dict[tuple[State | None, State | None], Edge] = {}
@@ -442,49 +360,3 @@ def layout_of(
     layout = Layout(boxes, [*edges.values()], {state: state_name(state, lifecycle) for state in boxes})
     layout.route()
     return layout
-
-
-_PITCH = 120
-"""How far layers are apart."""
-
-_ROW = 4
-"""How many boxes fit beside one another."""
-
-
-def _placed(
-    lifecycle: Lifecycle, places: Mapping[str | None, tuple[int, int]]
-) -> dict[State | None, tuple[float, float]]:
-    """Where the states of a table are: as in `places`; those that are not there in layers below.
-
-    In its layer a state stands about where the states are that it leads to, or that lead to it.
-    """
-    states = {*lifecycle.state_rules, *(row.target for row in lifecycle.transitions)}
-    placed: dict[State | None, tuple[float, float]] = {state: places[state] for state in states if state in places}
-    pairs = [(row.source, row.target) for row in lifecycle.transitions]
-    depths = _depths(lifecycle, pairs)
-
-    def order(state: State | None) -> tuple[float, str]:
-        near = [placed[other][0] for pair in pairs if state in pair for other in pair if other in placed]
-        return math.fsum(near) / len(near) if near else WIDTH / 2, state_name(state, lifecycle)
-
-    y = max((y for _, y in placed.values()), default=36 - _PITCH)
-    for depth in sorted({depths.get(state, len(states)) for state in states - placed.keys()}):
-        layer = sorted((state for state in states if depths.get(state, len(states)) == depth), key=order)
-        layer = [state for state in layer if state not in placed]
-        for at in range(0, len(layer), _ROW):
-            y += _PITCH
-            row = layer[at : at + _ROW]
-            placed |= {state: (WIDTH * (2 * place + 1) / (2 * len(row)), y) for place, state in enumerate(row)}
-    return placed
-
-
-def _depths(lifecycle: Lifecycle, pairs: list[tuple[State | None, State | None]]) -> dict[State | None, int]:
-    """How far the states that can be reached are from no order; the terminal ones below all that lead there."""
-    depths: dict[State | None, int] = {}
-    level: set[State | None] = {None}
-    while level:
-        depths |= dict.fromkeys(level, max(depths.values(), default=-1) + 1)
-        level = {target for source, target in pairs if source in level} - depths.keys()
-    ends = {rule.state for rule in lifecycle.states if rule.terminal} & depths.keys()
-    sources = {end: [depths[source] for source, target in pairs if target == end and source in depths] for end in ends}
-    return depths | {end: 1 + max(above, default=0) for end, above in sources.items()}

@@ -12,8 +12,10 @@ from orderfsm.explanation import standing
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import Basis
 
-from .labels import LEADING, classes_of, fields_of, first_days, mark, state_name, within_days
-from .layout import BOX_HEIGHT, STRAND, WIDTH, Point, Rect, layout_of
+from .geometry import Point, Rect
+from .labels import LEADING, classes_of, fields_of, first_days, mark, state_name, text_width, within_days
+from .layout import BOX_HEIGHT, STRAND, layout_of
+from .placing import WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -83,7 +85,8 @@ STYLE = """
 class _Light:
     """What is lit up: the state in which the order is, the states it was in, and the steps that it took.
 
-    And what was `tried` (None if that is not shown), and how often each row was taken (`flow`).
+    And what was `tried` (None if that is not shown), how often each row was taken (`flow`), and how many orders there
+    are in each state (`counts`).
     """
 
     current: State | None
@@ -91,6 +94,7 @@ class _Light:
     path: frozenset[Step]
     tried: Collection[tuple[State | None, Trigger]] | None
     flow: Mapping[Transition, int]
+    counts: Mapping[State, int]
 
     def classes(self, texts: Sequence[Text]) -> str:
         """The classes that say whether a label, or the strand of several, is lit up, or was never tried."""
@@ -122,6 +126,7 @@ def svg(
     path: Sequence[Step] = (),
     tried: Collection[tuple[State | None, Trigger]] | None = None,
     flow: Mapping[Transition, int] | None = None,
+    counts: Mapping[State, int] | None = None,
 ) -> str:
     """The rows that change something as a standalone SVG, 700 wide: the same for the same table.
 
@@ -129,7 +134,8 @@ def svg(
     states before and after, for which every row between the two lights up. `tried` are the states and triggers that
     somebody tried: the other rows are pale and struck through, and a bar in each box is the share of its rows and
     refusals that were tried. `flow` is how often each row was taken: the oftener, the broader its line; its label says
-    how often, if it is there, and may stand elsewhere for that. The others do not change where anything is.
+    how often, if it is there, and may stand elsewhere for that. The others do not change where anything is. `counts` is
+    how many orders are in each state, which stands at the corner of its box.
 
     A client's operation is a solid line with a filled head, what others do a dashed one with an open head and who does
     it in brackets; a ring at the tail and `?` mark an inferred rule, a dot and `*` an observed one; `+1` and `-1` are
@@ -143,7 +149,7 @@ def svg(
     lines = [(lifecycle.state(source), lifecycle.state(target)) for source, target in ends]
     steps = [line if isinstance(step, tuple) else step for line, step in zip(lines, path, strict=True)]
     visited = frozenset(itertools.chain(*lines))
-    light = _Light(lifecycle.state(current), visited, frozenset(steps), tried, flow or {})
+    light = _Light(lifecycle.state(current), visited, frozenset(steps), tried, flow or {}, counts or {})
     layout = layout_of(lifecycle, frozenset(lifecycle.places.items()), frozenset(light.flow.items()))
     edges = sorted(layout.edges, key=lambda edge: [state_name(end, lifecycle) for end in (edge.source, edge.target)])
     cut_short = any(edge.line.stub is not None for edge in edges)
@@ -185,7 +191,7 @@ def _box(state: State | None, box: Rect, lifecycle: Lifecycle, light: _Light) ->
     classes = "state" + (" start" if state is None else " current" * (state == light.current))
     classes += " visited" * (state in light.visited)
     words = [lifecycle.name_of(state)]
-    inner = meter = ""
+    inner = meter = count = ""
     if rule is not None:
         words += [rule.words, *fields_of(rule, lifecycle)]
         if rule.terminal:
@@ -195,12 +201,27 @@ def _box(state: State | None, box: Rect, lifecycle: Lifecycle, light: _Light) ->
     if share is not None:
         words.append(f"{share[0]} of {share[1]} rules tried")
         meter = _meter(box, share[0] / max(share[1], 1))
+    number = 0 if state is None else light.counts.get(state, 0)
+    if number:
+        words.append(f"{number:,} {lifecycle.noun}{'s' * (number != 1)} in it")
+        count = _count(box, number)
     x, y = box.middle
     round_by = BOX_HEIGHT / 2 if state is None else 8
     return (
         f'<g class="{classes}" data-state="{escape(state or "")}"><title>{escape(", ".join(words))}</title>'
         f"{_rounded('box', box, round_by)}{inner}{meter}"
-        f'<text class="name" x="{x:g}" y="{y + 4.5:g}">{escape(state_name(state, lifecycle))}</text></g>'
+        f'<text class="name" x="{x:g}" y="{y + 4.5:g}">{escape(state_name(state, lifecycle))}</text>{count}</g>'
+    )
+
+
+def _count(box: Rect, number: int) -> str:
+    """How many orders are in a state, at the corner of its box: above the name, and no nearer to a label than it is."""
+    words = f"{number:,}"
+    width = text_width(words, 13.5, bold=True) + 10
+    badge = Rect(box.right + 5 - width, box.top - 5, box.right + 5, box.top + 11)
+    x, y = badge.middle
+    return (
+        f'<g class="count">{_rounded("box", badge, 8)}<text class="name" x="{x:g}" y="{y + 4.5:g}">{words}</text></g>'
     )
 
 
@@ -340,6 +361,8 @@ def _legend(lifecycle: Lifecycle, light: _Light, top: float, *, cut_short: bool)
     if light.tried is not None:
         items.append((sample(True, more=" untried"), "never tried: struck through"))
         items.append((_meter(Rect(-12, -7, 58, 9), 0.6), "share of a state's rules tried"))
+    if any(light.counts.values()):
+        items.append((_count(Rect(0, -3, 32, 0), 12), f"how many {lifecycle.noun}s are in a state"))
     half = (len(items) + 1) // 2
     drawn = [
         f'<g transform="translate({16 + at // half * 320} {top + at % half * 24:g})">{sample}'

@@ -8,6 +8,7 @@ let answers = tables[0];
 let drawing = drawings[0];
 let chosen = "";
 let goal = null;
+let opened = null; // the trigger of which it is told why
 
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -27,7 +28,7 @@ function stateButton(state) {
   return button;
 }
 
-/** One trigger in the chosen state: what it does, and behind it why, and who says so. */
+/** One trigger in the chosen state: a button to take it, what it does, and behind it why, and who says so. */
 function ruleItem(rule) {
   const summary = element("summary", {}, element("b", {}, rule.trigger), rule.by_client ? "" : ` (${rule.actor})`);
   if (rule.changes) summary.append(" \u2192 ", stateButton(rule.target), ...rule.at_once.flatMap((state) => [" or at once ", stateButton(state)]));
@@ -44,8 +45,15 @@ function ruleItem(rule) {
   if (rule.instead) fact("instead", rule.instead);
   fact("source", `${rule.standing}: `, ...reference(rule.reference));
   if (rule.note) fact("note", rule.note);
+  if (rule.silent) fact("walk", "none: nobody knows where it leads");
   const kinds = [rule.by_client ? "client" : "others", rule.silent ? "silent" : rule.allowed ? "allowed" : "refused"];
-  return element("li", { class: kinds.join(" "), "data-trigger": rule.trigger }, element("details", {}, summary, facts));
+  const details = element("details", rule.trigger === opened ? { open: "" } : {}, summary, facts);
+  details.addEventListener("toggle", () => {
+    if (details.open === (opened === rule.trigger)) return;
+    opened = details.open ? rule.trigger : null;
+    remember("replaceState");
+  });
+  return element("li", { class: kinds.join(" "), "data-trigger": rule.trigger }, details, ...takeButton(rule));
 }
 
 function ruleList(name, title, rules) {
@@ -61,11 +69,13 @@ function planList() {
   choice.addEventListener("change", () => {
     goal = choice.value === "-" ? null : choice.value;
     show();
+    remember("pushState");
     document.getElementById("goal").focus();
   });
   const way = element("div", { "data-list": "plan" }, element("h3", {}, element("label", { for: "goal" }, "The shortest way to "), choice));
   const steps = planned();
   if (goal !== null && steps === null) way.append(element("p", { class: "nothing" }, "There is no way."));
+  if (steps !== null && steps.length) way.append(takePlanButton(steps));
   if (steps !== null) way.append(element("ol", {}, ...steps.map((step) => element(
     "li", { class: step.by_client ? "client" : "others", "data-trigger": step.trigger },
     step.by_client ? "" : `wait for the ${step.actor}: `, element("b", {}, step.trigger), " \u2192 ", stateButton(step.target),
@@ -82,6 +92,7 @@ function show() {
   const state = answers.states[chosen];
   const rules = answers.rules[chosen];
   const silent = rules.filter((rule) => rule.silent);
+  showWalk();
   panel.replaceChildren(
     element("h2", {}, state.name, ...(state.terminal ? [element("span", { class: "mark" }, "terminal")] : [])),
     element("p", { class: "words" }, `${state.words.join(", ")} (${state.basis}: `, ...reference(state.reference), ")"),
@@ -95,10 +106,10 @@ function show() {
   light();
 }
 
-/** Marks the chosen state in the drawing, and lights up the rows of the plan. */
+/** Marks the chosen state in the drawing, and lights up the rows of the plan, or else of the walk. */
 function light() {
-  const steps = planned() ?? [];
-  const visited = new Set(steps.length ? [chosen, ...steps.map((step) => step.target)] : []);
+  const steps = planned() ?? walked();
+  const visited = new Set(steps.flatMap((step) => [step.source, step.target]));
   for (const group of drawing.querySelectorAll(".state")) {
     group.classList.toggle("current", group.dataset.state === chosen);
     group.classList.toggle("visited", visited.has(group.dataset.state));
@@ -106,8 +117,8 @@ function light() {
   }
   for (const lit of drawing.querySelectorAll(".lit")) lit.classList.remove("lit");
   for (const { source, trigger, target } of steps) {
-    const between = `[data-source="${source}"][data-target="${target}"]`;
-    for (const text of drawing.querySelectorAll(`.label${between} text[data-trigger="${trigger}"]`)) {
+    const between = `[data-source="${CSS.escape(source)}"][data-target="${CSS.escape(target)}"]`;
+    for (const text of drawing.querySelectorAll(`.label${between} text[data-trigger="${CSS.escape(trigger)}"]`)) {
       const kind = text.classList.contains("event") ? "event" : "operation";
       const marked = ["inferred", "observed"].map((basis) => (text.classList.contains(basis) ? `.${basis}` : `:not(.${basis})`)).join("");
       text.classList.add("lit");
@@ -116,10 +127,16 @@ function light() {
   }
 }
 
+/** Shows a state, and that in the address. */
 function choose(state) {
+  move(state);
+  remember("pushState");
+}
+
+function move(state) {
   chosen = state;
+  opened = null;
   if (goal === state) goal = null;
-  history.replaceState(null, "", answers === tables[0] ? `#${state}` : `#${answers.name}/${state}`);
   show();
 }
 
@@ -140,13 +157,20 @@ for (const each of drawings) {
     press(group, () => choose(group.dataset.state));
   }
   for (const group of each.querySelectorAll(".stub")) group.addEventListener("click", () => choose(group.dataset.target));
+  for (const label of each.querySelectorAll(".label[data-source]")) {
+    label.addEventListener("click", ({ target }) => {
+      const { trigger } = target.closest("[data-trigger]")?.dataset ?? {};
+      if (label.dataset.source !== chosen) choose(label.dataset.source);
+      else if (trigger) take([trigger]);
+    });
+  }
 }
 
 /** Shows another table, from its first state on. */
 function use(table) {
   const shown = drawings[tables.indexOf(table)];
   drawing.replaceWith(shown);
-  if (answers !== table) goal = null;
+  if (answers !== table) [goal, walk] = [null, null];
   [answers, drawing] = [table, shown];
   document.title = document.querySelector("h1").textContent = table.title;
   document.getElementById("edition").textContent = `Edition ${table.edition} of the table`;
@@ -161,12 +185,3 @@ for (const table of tables.length > 1 ? tables : []) {
   });
   document.getElementById("tables").append(button);
 }
-
-function begin() {
-  const asked = decodeURIComponent(location.hash.slice(1));
-  const [name, state] = asked.includes("/") ? asked.split("/") : [tables[0].name, asked];
-  use(tables.find((table) => table.name === name) ?? tables[0]);
-  choose(state in answers.states ? state : Object.keys(answers.states)[0]);
-}
-addEventListener("hashchange", begin);
-begin();

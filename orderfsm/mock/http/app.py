@@ -14,10 +14,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount
 
 from orderfsm.invalid import OrderFSMError
-from orderfsm.mock.cas.gateway import HOST
+from orderfsm.mock.cas.gateway import failure
 from orderfsm.mock.message import Request, Response
 from orderfsm.mock.stores.store import StoreError
-from orderfsm.tables import api
 
 from . import dashboard
 from .connection import TRANSPORT, TooLarge, decoded, fields, read_body
@@ -42,8 +41,10 @@ def create_app(service: Service, *, deadline: float = DEADLINE) -> ASGIApp:
     return _Port(service if service.verifies else _SameOriginOnly(service), threads)
 
 
-def create_control_app(service: Service, *, deadline: float = DEADLINE, exposed: bool = False) -> Starlette:
-    """The control port of `service`, and its dashboard.
+def create_control_app(
+    service: Service, *, deadline: float = DEADLINE, exposed: bool = False, api: str = ""
+) -> Starlette:
+    """The control port of `service`, and its dashboard, which says how to call the API port at the URL `api`.
 
     It answers only requests whose `Host` is an address or `localhost` (if `exposed`: or a name that no stranger can
     register), and whose `Origin`, if there is one, is itself: a web page somewhere else cannot reach it through a
@@ -52,7 +53,7 @@ def create_control_app(service: Service, *, deadline: float = DEADLINE, exposed:
     threads = Threads(deadline)
     port = _Port(Control(service), threads if service.store.blocking else None)
     app = Starlette(
-        routes=[*dashboard.routes(service, threads.run), Mount("/", app=port)],
+        routes=[*dashboard.routes(service, threads.run, api), Mount("/", app=port)],
         middleware=[Middleware(SameOrigin, refusal=forbidden, guards_reads=False, strict=not exposed)],
         exception_handlers={StoreError: _failed, TimeoutError: _failed, TooLarge: _too_large},  # of the dashboard
     )
@@ -72,7 +73,7 @@ class _SameOriginOnly:
         if reason is None:
             return self._service.handle(request)
         message = f"{reason}; where access keys are set, only the signature decides"
-        return Response.of(403, api.error_body("Forbidden", message, str(uuid.uuid4()).upper(), HOST))
+        return failure("Forbidden", 403, message, str(uuid.uuid4()).upper())
 
 
 class _Port:
