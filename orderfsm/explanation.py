@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
+from . import showing
 from .paths import Plan, shortest
 from .rows import Basis, Strength
 from .verdict import Uncertain
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from .rows import RefusalRule, State, Transition, Trigger
     from .table import Table
     from .verdict import Verdict
+
+
+NOTHING = "nothing that changes anything"
+"""What is allowed where nothing is, but to read."""
 
 
 class Others(Uncertain, tuple[Any, ...]):
@@ -121,17 +126,16 @@ class Explanation(Uncertain):
     @property
     def reason(self) -> str:
         """Where the step leads, or the only states in which it is allowed: a sentence or more."""
-        sentences = []
-        if self._silent:
-            sentences.append(
-                f"The sources do not say whether {self.trigger} is allowed {self._where(self._silent, 'or')}."
-            )
-        if self._refusals:
-            refused = list(self._refusals)
-            sentences.append(f"{self.trigger} is not allowed {self._where(refused, 'or')}, {self._only}.")
-        sentences += [self._passes(state, rule) for state, rule in self._refusals.items() if rule.passes]
-        sentences += [self._is_over(row) for row in self._late.values()]
-        return " ".join([*sentences, *map(self._leads, self._rows_in_time.values())])
+        leads = [self._is_allowed([state], self._leads(row)) for state, row in self._rows_in_time.items()]
+        return " ".join([*self._not_allowed, *leads])
+
+    @property
+    def gathered(self) -> str:
+        """The `reason`, with one sentence for all the states from which the step leads to the same."""
+        leads: dict[str, list[State | None]] = {}
+        for state, row in self._rows_in_time.items():
+            leads.setdefault(self._leads(row), []).append(state)
+        return " ".join([*self._not_allowed, *(self._is_allowed(states, to) for to, states in leads.items())])
 
     @property
     def instead(self) -> Plan | None:
@@ -166,26 +170,52 @@ class Explanation(Uncertain):
             "instead": [] if self.instead is None else list(self.instead),
         }
 
+    @property
+    def where(self) -> str:
+        """The states in words: `in issued`, `without an order and in deleted`."""
+        return self._where(self.states, "and")
+
+    @property
+    def advice(self) -> str:
+        """What to do first, or instead, in a sentence; empty if there is no such path."""
+        instead = self.instead
+        if instead is None:
+            return ""
+        return f"{'First' if instead.triggers[-1] == self.trigger else 'Instead'}: {instead}."
+
     def __str__(self) -> str:
         sentences = [self.reason]
         if self._refusals:
             here = "here" if len(self.states) == 1 else "in all of these"
-            allowed = [f"{here}: {listed(self.allowed) or 'nothing that changes anything'}", *self._more]
+            more = [f"in {state}: {listed(operations)}" for state, operations in self._more]
+            allowed = [f"{here}: {listed(self.allowed) or NOTHING}", *more]
             sentences.append(f"Allowed {'; '.join(allowed)}.")
-        instead = self.instead
-        if instead is not None:
-            first = "First" if instead.triggers[-1] == self.trigger else "Instead"
-            sentences.append(f"{first}: {instead}.")
-        note = f" Note: {self.note}." if self.note else ""
-        return f"{' '.join(sentences)} ({self.source}){note}"
+        note = f"Note: {self.note}." if self.note else ""
+        return " ".join(filter(None, [*sentences, self.advice, f"({self.source})", note]))
+
+    def _repr_html_(self) -> str:  # as IPython calls it
+        """The verdict, why, what to do instead, and who says so."""
+        instead, allowed = self.instead, [*self.allowed]
+        return showing.card(
+            showing.joined(showing.code(self.trigger), f" {self._where(self.states, 'or')}"),
+            showing.facts(
+                ("why", self.reason),
+                ("instead", None if instead is None else str(instead)),
+                ("allowed", listed(allowed) or NOTHING),
+                *((f"in {state}", listed(operations)) for state, operations in self._more),
+                ("note", self.note),
+                ("source", showing.joined(f"{standing(self.basis, self.strength)}: ", showing.source(self.reference))),
+            ),
+            said=showing.badge(self.verdict, self.legal),
+        )
 
     @property
-    def _more(self) -> Iterator[str]:
+    def _more(self) -> Iterator[tuple[State, list[Any]]]:
         """What is allowed in some of the states, besides what is in all of them."""
         for state, operations in self.allowed_in.items():
             more = [operation for operation in operations if operation not in self.allowed]
             if more:
-                yield f"in {state}: {listed(more)}"
+                yield state, more
 
     @property
     def _silent(self) -> list[State | None]:
@@ -229,6 +259,23 @@ class Explanation(Uncertain):
             yield self._refusals[state].strength if row is None else row.strength
 
     @property
+    def _not_allowed(self) -> list[str]:
+        """The sentences on the states in which it is refused, or not known to be allowed."""
+        sentences = []
+        if self._silent:
+            sentences.append(
+                f"The sources do not say whether {self.trigger} is allowed {self._where(self._silent, 'or')}."
+            )
+        if self._refusals:
+            refused = list(self._refusals)
+            sentences.append(f"{self.trigger} is not allowed {self._where(refused, 'or')}, {self._only}.")
+        sentences += [self._passes(state, rule) for state, rule in self._refusals.items() if rule.passes]
+        return sentences + [self._is_over(row) for row in self._late.values()]
+
+    def _is_allowed(self, states: Sequence[State | None], leads: str) -> str:
+        return f"{self.trigger} is allowed {self._where(states, 'and')}{leads}."
+
+    @property
     def _only(self) -> str:
         sources = [state for state, rows in self.lifecycle.table.items() if rows.get(self.trigger) is not None]
         return f"only {self._where(sources, 'and')}" if sources else "nor anywhere else"
@@ -253,6 +300,7 @@ class Explanation(Uncertain):
         return self.lifecycle.table[state].get(self.trigger) is not None
 
     def _leads(self, row: Transition) -> str:
+        """Within which time of the order's life it is allowed, and where it leads."""
         leads = f"leads to {row.target}" if row.changes else "changes nothing"
         at_once = [str(state) for state in self.lifecycle.targets(row) - {row.target}]
         leads += f", or at once to {listed(sorted(at_once), 'or')}" if at_once else ""
@@ -261,8 +309,7 @@ class Explanation(Uncertain):
         may_refuse = "; the service may refuse it" if row.optional else ""
         if row.optional_after:
             may_refuse = f"; after {listed([*map(str, row.optional_after)], 'or')} the service may refuse it"
-        where = self._where([row.source], "and")
-        return f"{row.trigger} is allowed {where}{within}: it {leads}{begins}{may_refuse}."
+        return f"{within}: it {leads}{begins}{may_refuse}"
 
     def _is_over(self, row: Transition) -> str:
         where, code = self._where([row.source], "and"), row.within.error.code  # type: ignore[union-attr]

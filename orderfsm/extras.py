@@ -25,7 +25,7 @@ class _Needs:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] != "orderfsm":
-            raise MissingExtra(f"{error.name} is not installed: pip install 'orderfsm[{self._extra}]'") from error
+            raise MissingExtra(f"{error.name} is not installed: pip install 'orderfsm[{self._extra}]'") from None
 
 
 def needs(extra: str) -> _Needs:

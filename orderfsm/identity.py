@@ -1,7 +1,5 @@
 """The ids of orders: what they are called, which values they may have, and how a new one is made."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple, TypeAlias
 
 from .invalid import InvalidValue

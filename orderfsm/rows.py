@@ -3,8 +3,6 @@
 "No order" is not a state: it is ``None`` wherever a state is expected.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
@@ -82,6 +80,10 @@ class Window(NamedTuple):
         return f"within {self.seconds / DAY:g} days"
 
 
+def _basis(word: str) -> Basis:
+    return Basis(word)
+
+
 @attrs.frozen
 class Transition:
     """One row of the table: in `source`, `trigger` is allowed and leads to `target`.
@@ -102,7 +104,7 @@ class Transition:
     source: State | None
     trigger: Trigger
     target: State | None
-    basis: Basis = attrs.field(converter=Basis)
+    basis: Basis = attrs.field(converter=_basis)
     reference: str
     quota: int = 0
     creates: State | None = None

@@ -103,7 +103,7 @@ def parse_trigger(word: str, lifecycle: Lifecycle = ORDER_LIFECYCLE) -> Trigger:
     >>> parse_trigger("delete"), parse_trigger("review_passed")
     (<Operation.DELETE: 'DeleteCertificateRequest'>, <Event.REVIEW_PASSED: 'review_passed'>)
     """
-    return words.trigger_meant(word, lifecycle.triggers, [rule.trigger.name.lower() for rule in lifecycle.triggers])
+    return words.trigger_called(word, lifecycle)
 
 
 def judge_type(

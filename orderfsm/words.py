@@ -7,7 +7,6 @@ member of another enum is never taken for a word, so that swapped arguments are 
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
@@ -136,6 +135,11 @@ def _in_any_vocabulary(table: Table) -> dict[str, frozenset[State | None]]:
     return known
 
 
+def trigger_called(word: object, table: Table) -> Trigger:
+    """The trigger of a table that a person calls `word`; else `InvalidValue`, which lists the names of all."""
+    return trigger_meant(word, table.triggers, [rule.trigger.name.lower() for rule in table.triggers])
+
+
 def trigger_meant(word: object, rules: Iterable[TriggerRule], accepted: Iterable[str]) -> Trigger:
     """The trigger whose name or value is `word`; `InvalidValue`, with what is `accepted`, if there is none."""
     known: dict[str, Trigger] = {}
@@ -154,6 +158,12 @@ def _meant(kind: str, word: object, known: Mapping[str, _Meaning], accepted: Ite
         plain = word.lower()
         if plain in known:
             return known[plain]
-        close = get_close_matches(plain, known, n=1) if len(plain) <= LONGEST else []
-        raise InvalidValue(kind, word, accepted, *close)
+        raise InvalidValue(kind, word, accepted, close(plain, known))
     raise InvalidValue(kind, word, accepted)
+
+
+def close(word: str, known: Iterable[str]) -> str:
+    """The one of the `known` words that is closest to a misspelt `word`; empty if none is close."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, known, n=1)), "") if len(word) <= LONGEST else ""

@@ -213,6 +213,57 @@ def test_a_misspelt_word_is_told_what_was_meant(run, line, meant):
 
 
 @pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("chek delete --state issued", "No such command 'chek'. Did you mean 'check'? Commands: "),
+        ("check delete --table instanses --state issued", "did you mean instances?"),
+        ("conform http://127.0.0.1:9 --only isued", "did you mean issued?"),
+    ],
+)
+def test_a_misspelt_command_table_or_action_is_told_what_was_meant(run, line, meant):
+    if line.startswith("conform"):
+        pytest.importorskip("hypothesis", reason="the extra `testing` is not installed")
+        pytest.importorskip("alibabacloud_cas20200407", reason="the extra `testing` is not installed")
+    status, _, err = run(line)
+    assert (status, meant in err) == (2, True)
+
+
+@pytest.mark.parametrize("state", ["pending_review", "Pending Review", "PENDING REVIEW", "domain_verify"])
+@pytest.mark.parametrize("trigger", ["cancel", "CANCEL", "CancelOrderRequest"])
+def test_the_documents_and_the_api_s_words_are_taken(capsys, state, trigger):
+    assert main(["check", trigger, "--state", state, "--quiet"]) == 0
+    assert main(["check", "delete", "--state", state, "--quiet"]) == 1
+    assert can(state, trigger)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_holds_in_several_states_is_said_once(run):
+    _, out, _ = run("check delete --state UNKNOW")
+    assert out.count("https://") == 1
+    assert out.count("is not allowed") == 1
+    assert "\n  Allowed in pending_review and being_reviewed: CancelOrderRequest. First: CancelOrderRequest, " in out
+    assert "\n  Allowed in expired and revoked: nothing that changes anything.\n" in out
+    _, out, _ = run("explain delete --state UNKNOW")
+    assert out.count("https://") == 1
+    assert "\nexpired and revoked: illegal\n" in out
+    _, out, _ = run("check describe --state UNKNOW")
+    assert out.count("is allowed in") == 1
+
+
+@pytest.mark.parametrize("trigger", ORDER_LIFECYCLE.trigger_rules)
+def test_every_state_and_its_answer_is_in_an_explanation_of_all(run, trigger):
+    states = [state or "none" for state in ORDER_LIFECYCLE.state_rules]
+    _, out, _ = run(f"explain {trigger} " + " ".join(f"--state {state}" for state in states))
+    verdicts = {}
+    for line in out.splitlines():
+        named, _, verdict = line.rpartition(": ")
+        if not line.startswith(" ") and verdict in {"legal", "illegal"}:
+            verdicts |= dict.fromkeys(named.replace(" and ", ", ").split(", "), verdict)
+    expected = {state or "none": can(state, trigger) for state in ORDER_LIFECYCLE.state_rules}
+    assert {state: verdict == "legal" for state, verdict in verdicts.items()} == expected
+
+
+@pytest.mark.parametrize(
     ("line", "legal"),
     [
         ("check delete --state issued", False),

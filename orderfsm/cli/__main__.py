@@ -1,7 +1,5 @@
 """`python -m orderfsm.cli`."""
 
-import sys
+from . import program
 
-from . import main
-
-sys.exit(main())
+program()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from orderfsm.errors import Refusal
-from orderfsm.explanation import explain, with_article
+from orderfsm.explanation import explain, listed, with_article
 from orderfsm.extras import needs
 from orderfsm.identity import MAX_ID
 from orderfsm.invalid import InvalidValue, OrderFSMError
@@ -24,7 +24,7 @@ from orderfsm.tables import orders as _orders
 from orderfsm.verdict import Verdict
 
 from .choice import STATES, choose, chosen, union
-from .printing import DURATION, as_json, print_columns, print_json
+from .printing import DURATION, as_csv, as_json, print_columns, print_json, say
 from .progress import bar
 from .terminal import safe
 
@@ -104,13 +104,18 @@ def group(lifecycle: Lifecycle, about: str, calls: Collection[Call], swept: str,
     identity = lifecycle.identity
     kind, metavar = IdOf(identity), identity.key.upper()
 
-    @click.group(f"{lifecycle.noun}s", help=f"{about}\n\n{CREDENTIALS}")
+    class Commands(click.Group):
+        def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+            context = super().make_context(*arguments, **options)
+            choose(context, lifecycle)  # also where a shell asks for its words
+            return context
+
+    @click.group(f"{lifecycle.noun}s", cls=Commands, help=f"{about}\n\n{CREDENTIALS}")
     @endpoint_option
     @region_option
     @click.pass_context
     def has(ctx: click.Context, endpoint: str | None, region: str | None) -> None:
         ctx.obj = endpoint, region
-        choose(ctx, lifecycle)
 
     has.command("list", help=f"List the account's {lifecycle.noun}s.")(_copied(_list))
     shown = f"Show {with_article(lifecycle.noun)}: what it was read as, and what is allowed."
@@ -140,9 +145,10 @@ def _copied(command: Callable[..., int]) -> Callable[..., int]:
 
 
 @_in_states(help="Only those in this state.")
+@as_csv
 @as_json
 @_connected
-def _list(client: Any, lifecycle: Lifecycle, states: frozenset[State], *, as_json: bool) -> int:
+def _list(client: Any, lifecycle: Lifecycle, states: frozenset[State], *, as_csv: bool, as_json: bool) -> int:
     from orderfsm.client import sweep
 
     wanted = states or [state for state in lifecycle.state_rules if state is not None]
@@ -150,7 +156,17 @@ def _list(client: Any, lifecycle: Lifecycle, states: frozenset[State], *, as_jso
         found = sweep(client, states=wanted, dry_run=True).selected
     if as_json:
         return print_json({f"{lifecycle.noun}s": [_candidate(each, lifecycle) for each in found]})
-    return print_columns([_header(lifecycle), *map(_row, found)])
+    print_columns([_header(lifecycle), *map(_row, found)], as_csv=as_csv)
+    if not as_csv:
+        _say_coarse(found, states)
+    return 0
+
+
+def _say_coarse(found: Collection[Candidate], states: Collection[State | None]) -> None:
+    """That some are listed which may be in another state than the ones that were asked for, as their words say both."""
+    coarse = {each.status: each.states for each in found if states and not each.states <= set(states)}
+    for status, meant in coarse.items():
+        say(f"note: {status} may be {listed(sorted(map(str, meant)), 'or')}; show says which")
 
 
 @as_json
@@ -169,12 +185,12 @@ def _show(client: Any, lifecycle: Lifecycle, order_id: Any, *, as_json: bool) ->
         found = {lifecycle.identity.key: order_id, "read": seen.word, "states": states}
         print_json(found | {"allowed": in_all, "perhaps_allowed": perhaps})
     else:
-        click.echo(f"{lifecycle.noun + ':':9} {order_id}")
-        click.echo(f"read as:  {safe(str(seen))}")
-        click.echo(f"state:    {' or '.join(map(lifecycle.name_of, states))}")
-        click.echo(f"allowed:  {', '.join(in_all) or 'nothing that changes anything'}")
+        say(f"{lifecycle.noun + ':':9} {order_id}")
+        say(f"read as:  {safe(str(seen))}")
+        say(f"state:    {' or '.join(map(lifecycle.name_of, states))}")
+        say(f"allowed:  {', '.join(in_all) or 'nothing that changes anything'}")
         if perhaps:
-            click.echo(f"perhaps:  {', '.join(perhaps)}")
+            say(f"perhaps:  {', '.join(perhaps)}")
     return 1 if None in seen.states else 0
 
 
@@ -186,7 +202,7 @@ def _call(
         came = (_called if yes else _foreseen)(client, lifecycle, operation, order_id)
         done.append({lifecycle.identity.key: order_id, **came})
         if not as_json:
-            click.echo(f"{order_id}: {safe(came.get('reason', 'done'))}")
+            say(f"{order_id}: {safe(came.get('reason', 'done'))}")
     if as_json:
         print_json({"operation": operation, f"{lifecycle.noun}s": done} | ({} if yes else {"dry_run": True}))
     outcomes = {answer["outcome"] for answer in done}
@@ -254,7 +270,7 @@ def _sweep(
             if as_json:
                 return print_json(_summary(selected, None, lifecycle) | _counted(others))
             for status, count in _counted(others).get("not_asked_for", {}).items():
-                click.echo(f"{count} more, {status}, could be given up: ask for them by --status")
+                say(f"{count} more, {status}, could be given up: ask for them by --status")
             return 0
         with _progress(len(selected)) as progress:
             report = run(client, selected=selected, concurrency=concurrency, on_progress=progress, **how)
@@ -346,21 +362,21 @@ def _print_selection(selected: Collection[Candidate], of: str, lifecycle: Lifecy
     rows += [(*_row(each), "none: it stays" if each.plan is None else str(each.plan)) for each in selected]
     if selected:
         print_columns(rows)
-    click.echo(f"{len(selected)} {lifecycle.noun}s {of}")
+    say(f"{len(selected)} {lifecycle.noun}s {of}")
     if renewals := sum(each.may_be_renewal for each in selected):
-        click.echo(f"{renewals} of them may be renewals that wait to be submitted; deleting a renewal frees no quota.")
+        say(f"{renewals} of them may be renewals that wait to be submitted; deleting a renewal frees no quota.")
 
 
 def _print_report(report: SweepReport) -> None:
     for order_id, reason in sorted(report.left.items()):
-        click.echo(f"left: {order_id}: {safe(reason)}")
+        say(f"left: {order_id}: {safe(reason)}")
     if report.by_others:
-        click.echo(f"gone already, so that this sweep freed nothing by them: {', '.join(map(str, report.by_others))}")
+        say(f"gone already, so that this sweep freed nothing by them: {', '.join(map(str, report.by_others))}")
     if report.unverified:
-        click.echo(f"not verified, because the list could not be read again: {safe(report.unverified)}")
+        say(f"not verified, because the list could not be read again: {safe(report.unverified)}")
     perhaps = f" (and perhaps {report.perhaps_freed} more)" if report.perhaps_freed else ""
     freed = f", quota freed: {report.freed}{perhaps}" if report.units else ""
-    click.echo(f"deleted: {len(report.deleted)}, left: {len(report.left)}{freed}")
+    say(f"deleted: {len(report.deleted)}, left: {len(report.left)}{freed}")
 
 
 def _summary(selected: Collection[Candidate], report: SweepReport | None, lifecycle: Lifecycle) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orderfsm.explanation import NOTHING, listed, standing
 from orderfsm.explanation import explain as explain_states
-from orderfsm.explanation import standing
 from orderfsm.invalid import Unreachable
 from orderfsm.paths import Plan, time_taken
 from orderfsm.questions import ORDER_LIFECYCLE
@@ -16,11 +16,12 @@ from orderfsm.rows import Actor, State, Transition, Trigger
 from orderfsm.verdict import Verdict
 
 from .choice import STATES, TRIGGER, in_table, notes, union
-from .printing import DURATION, as_json, print_columns, print_json
+from .printing import DURATION, as_csv, as_json, print_columns, print_json, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from orderfsm.explanation import Explanation
     from orderfsm.lifecycle import Lifecycle
 
 EXIT_OF = {Verdict.LEGAL: 0, Verdict.ILLEGAL: 1, Verdict.UNDECIDED: 3}
@@ -56,8 +57,9 @@ which the second is absent). With --table they are those of the other table."""
 
 @click.command()
 @in_table
+@as_csv
 @as_json
-def table(lifecycle: Lifecycle, *, as_json: bool) -> int:
+def table(lifecycle: Lifecycle, *, as_csv: bool, as_json: bool) -> int:
     """Print every transition, with its quota, basis and reference."""
     if as_json:
         from orderfsm.export import document
@@ -75,7 +77,7 @@ def table(lifecycle: Lifecycle, *, as_json: bool) -> int:
         effect = [row.quota_text] * quota
         basis = standing(row.basis, row.strength)
         rows.append((_name(row.source), row.trigger, target, *effect, basis, row.reference, row.note))
-    return print_columns(rows)
+    return print_columns(rows, as_csv=as_csv, below=("REFERENCE", "NOTE"))
 
 
 @click.command(epilog=WORDS)
@@ -83,9 +85,16 @@ def table(lifecycle: Lifecycle, *, as_json: bool) -> int:
 @in_states
 @at_age
 @in_table
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing; the exit status is the answer.")
 @as_json
 def check(
-    trigger: Trigger, states: frozenset[State | None], age: float | None, lifecycle: Lifecycle, *, as_json: bool
+    trigger: Trigger,
+    states: frozenset[State | None],
+    age: float | None,
+    lifecycle: Lifecycle,
+    *,
+    quiet: bool,
+    as_json: bool,
 ) -> int:
     """Say whether TRIGGER is allowed.
 
@@ -94,12 +103,50 @@ def check(
     why = explain_states(lifecycle, states, trigger, age)
     if as_json:
         print_json(_noted(why.as_json()))
-    else:
-        click.echo(str(why.verdict))
-        for state in why.states:
-            click.echo(f"  {explain_states(lifecycle, [state], trigger, age)}")
-        _print_notes()
+    elif not quiet:
+        say(str(why.verdict))
+        by_source: dict[str, list[Explanation]] = {}
+        for each in _alike(why):
+            by_source.setdefault(_source(each), []).append(each)
+        for source, alike in by_source.items():
+            _say_why(alike)
+            say(f"  source:  {source}")
+        _say_notes()
     return EXIT_OF[why.verdict]
+
+
+def _say_why(alike: list[Explanation]) -> None:
+    """The answers from one source: the rule once for all states, and for those of each answer what to do there."""
+    rule, states = alike[0], [state for each in alike for state in each.states]
+    if len(alike) > 1:
+        rule = explain_states(rule.lifecycle, states, rule.trigger, rule.age)
+    say(f"  {rule.gathered}")
+    for each in alike:
+        if each.legal is False:
+            where = each.where if len(alike) > 1 else "here" if len(states) == 1 else "there"
+            say(f"  Allowed {where}: {listed(each.allowed) or NOTHING}. {each.advice}".rstrip())
+    for each in alike:
+        if each.note:
+            say(f"  note:    {each.note}" + (f" ({each.where})" if len(alike) > 1 else ""))
+
+
+def _alike(why: Explanation) -> Iterator[Explanation]:
+    """The explanation for each of the states, or one for several of which the same is to be said."""
+    if len(why.states) == 1:
+        yield why
+        return
+    groups: dict[tuple[Any, ...], list[State | None]] = {}
+    for state in why.states:
+        each = explain_states(why.lifecycle, [state], why.trigger, why.age)
+        instead = None if each.instead is None else each.instead.triggers
+        said = (each.verdict, each.legal, each.allowed, instead, _source(each), each.note)
+        groups.setdefault(said, []).append(state)
+    for states in groups.values():
+        yield explain_states(why.lifecycle, states, why.trigger, why.age)
+
+
+def _source(why: Explanation) -> str:
+    return f"{standing(why.basis, why.strength)}, {why.reference}"
 
 
 def _noted(answer: dict[str, Any]) -> dict[str, Any]:
@@ -108,9 +155,9 @@ def _noted(answer: dict[str, Any]) -> dict[str, Any]:
     return answer | {"note": said} if said else answer
 
 
-def _print_notes() -> None:
+def _say_notes() -> None:
     for note in notes():
-        click.echo(f"note: {note}")
+        say(f"note: {note}")
 
 
 @click.command(epilog=WORDS)
@@ -126,19 +173,24 @@ def explain(
 
     For every state that --state may mean, with the source of the rule. Exit 0 whatever the answer.
     """
+    why = explain_states(lifecycle, states, trigger, age)
     if as_json:
-        return print_json(_noted(explain_states(lifecycle, states, trigger, age).as_json()))
-    for state in _ordered(states, lifecycle):
-        why = explain_states(lifecycle, [state], trigger, age)
-        click.echo(f"{_name(state)}: {why.verdict}")
-        click.echo(f"  why:      {why.reason}")
-        click.echo(f"  source:   {standing(why.basis, why.strength)}, {why.reference}")
-        if why.note:
-            click.echo(f"  note:     {why.note}")
-        click.echo(f"  allowed:  {', '.join(why.allowed) or 'nothing that changes anything'}")
-        if why.instead is not None:
-            click.echo(f"  instead:  {why.instead}")
-    _print_notes()
+        return print_json(_noted(why.as_json()))
+    alike = list(_alike(why))
+    shared = len(alike) > 1 and len(set(map(_source, alike))) == 1
+    for each in alike:
+        say(f"{listed([_name(state) for state in each.states])}: {each.verdict}")
+        say(f"  why:      {each.gathered}")
+        if not shared:
+            say(f"  source:   {_source(each)}")
+        if each.note:
+            say(f"  note:     {each.note}")
+        say(f"  allowed:  {', '.join(each.allowed) or NOTHING}")
+        if each.instead is not None:
+            say(f"  instead:  {each.instead}")
+    if shared:
+        say(f"source:  {_source(alike[0])}")
+    _say_notes()
     return 0
 
 
@@ -173,9 +225,9 @@ def plan(
     else:
         for start, plan_or_error in plans.items():
             text = str(plan_or_error)
-            click.echo(f"from {_name(start)}: {text}" if isinstance(plan_or_error, Plan) else text)
+            say(f"from {_name(start)}: {text}" if isinstance(plan_or_error, Plan) else text)
     if not as_json:
-        _print_notes()
+        _say_notes()
     return 0 if path is not None else 3 if found else 1
 
 
@@ -196,9 +248,9 @@ def _print_path(path: Plan, lifecycle: Lifecycle) -> None:
         rule = lifecycle.trigger_rules[step.trigger]
         time = f", {time_taken(*rule.takes)}" if rule.takes else ""
         who = "" if rule.actor is Actor.CLIENT else f"  (wait: {rule.actor}{time})"
-        click.echo(f"{number}. {step.trigger}: {_name(step.source)} -> {step.target}{who}")
+        say(f"{number}. {step.trigger}: {_name(step.source)} -> {step.target}{who}")
     if not path.steps:
-        click.echo("nothing to do")
+        say("nothing to do")
 
 
 def _step(row: Transition, lifecycle: Lifecycle) -> dict[str, Any]:
@@ -221,9 +273,11 @@ def demo(*, as_json: bool) -> int:
     """
     from . import demo as demonstration
 
-    report = demonstration.run(say=(lambda _: None) if as_json else click.echo)
     if as_json:
+        report = demonstration.run(lambda _: None, lambda _: None)
         print_json(report)
+    else:
+        report = demonstration.run(say, print_columns)
     return 0 if report["agreed"] else 1
 
 

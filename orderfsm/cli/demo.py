@@ -30,42 +30,51 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from enum import StrEnum
 
+    Rows = list[tuple[str, ...]]
 
 PRODUCT = "digicert-free-1-free"
 UNITS = 100
 CONTACT = {"email": "owner@example.com", "phone": "13800000000", "username": "owner", "validate_type": "DNS"}
 
 
-def run(say: Callable[[str], Any] = print) -> dict[str, Any]:
-    """Run the demonstration, print each line with `say`, and return what it found; `agreed` is the verdict."""
+def run(say: Callable[[str], Any] = print, columns: Callable[[Rows], Any] = print) -> dict[str, Any]:
+    """Run the demonstration and return what it found; `agreed` is the verdict.
+
+    Each line is given to `say`, and each list of rows, of which the first is the header, to `columns`.
+    """
     with mock_cas() as server:
         server.service.put_package(PRODUCT, UNITS)
         demo = _Demo(server)
         say("Delete in every state: what the guard does, and what the server says without it\n")
-        say(f"{'state':<20} {'Type':<14} {'the guard':<40} {'the server':<24} agree")
         attempts = [demo.attempt(state) for state in State]
-        for attempt in attempts:
-            guarded = "lets it go" if attempt["guard"] == "accepted" else f"stops it: {attempt['guard']}"
-            agree = "yes" if attempt["agree"] else "NO"
-            say(f"{attempt['state']:<20} {attempt['type']:<14} {guarded:<40} {attempt['server']:<24} {agree}")
+        columns([("STATE", "TYPE", "THE GUARD", "THE SERVER", "AGREE"), *map(_attempt, attempts)])
         say("\nFrom being reviewed to deleted: the plan, and what it does to the quota\n")
         steps = demo.follow_plan(State.BEING_REVIEWED, State.DELETED)
-        for step in steps:
-            say(f"{step['did']:<28} state {step['state']:<20} units held {step['held']}")
+        did = [(step["did"], step["state"], str(step["held"])) for step in steps]
+        columns([("WHAT", "STATE", "UNITS HELD"), *did])
         returned = steps[-1]["held"] == steps[0]["held"]
         life = demo_instance.lives(server)
         say("\nThe life of a V2.0 instance: bought, applied for, withdrawn, refunded, deleted\n")
         if life:
-            say(f"{'Status/CertificateStatus':<26} {'call':<26} {'the guard':<11} {'the server':<34} agree")
+            columns([("STATUS", "CALL", "THE GUARD", "THE SERVER", "AGREE", "REMARK"), *map(_step, life)])
         else:
             say("(the official SDK that is installed knows no instances)")
-        for step in life:
-            agree = "yes" if step["agree"] else "NO"
-            line = f"{step['words']:<26} {step['call']:<26} {step['guard']:<11} {step['server']:<34} {agree:<5}"
-            say(f"{line} {step['remark']}".rstrip())
         agreed = returned and all(each["agree"] for each in (*attempts, *life))
         say("\nGuard and server agree everywhere, and the unit came back." if agreed else "\nThey do NOT agree.")
         return {"agreed": agreed, "attempts": attempts, "plan": steps, "instance": life}
+
+
+def _attempt(found: dict[str, Any]) -> tuple[str, ...]:
+    guarded = "lets it go" if found["guard"] == "accepted" else f"stops it: {found['guard']}"
+    return found["state"], found["type"], guarded, found["server"], _agreed(found)
+
+
+def _step(found: dict[str, Any]) -> tuple[str, ...]:
+    return found["words"], found["call"], found["guard"], found["server"], _agreed(found), found["remark"]
+
+
+def _agreed(found: dict[str, Any]) -> str:
+    return "yes" if found["agree"] else "NO"
 
 
 class _Demo:

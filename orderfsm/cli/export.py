@@ -12,7 +12,7 @@ from orderfsm.export import FORMATS, exported, read
 from orderfsm.export import diff as compare
 
 from .choice import in_any_table, in_table
-from .printing import as_json, print_columns, print_json
+from .printing import as_json, print_columns, print_json, say
 
 if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
@@ -72,7 +72,7 @@ def diff(old: str, new: str, *, as_json: bool) -> int:
         print_json(found.as_json())
     else:
         count = len(found.changes)
-        click.echo(f"from {found.old} to {found.new}: {count or 'no'} change{'s' * (count != 1)}")
+        say(f"from {found.old} to {found.new}: {count or 'no'} change{'s' * (count != 1)}")
         if found.changes:
             rows = [(", ".join(change.breaks) or "-", change.where, change.what) for change in found.changes]
             print_columns([("CAN BREAK", "WHERE", "WHAT"), *rows])
@@ -96,7 +96,7 @@ def drift(sdk: str | None, lifecycle: Lifecycle | None, *, as_json: bool) -> int
         print_json(found.as_json())
     else:
         for difference in found.differences:
-            click.echo(str(difference))
+            say(str(difference))
         count = len(found.differences)
-        click.echo(f"SDK {found.version}: {count or 'no'} difference{'s' * (count != 1)}")
+        say(f"SDK {found.version}: {count or 'no'} difference{'s' * (count != 1)}")
     return 1 if found.differences else 0

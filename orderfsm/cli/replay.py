@@ -10,7 +10,7 @@ import click
 from orderfsm import trace
 
 from .choice import only_table
-from .printing import as_json, print_json
+from .printing import as_json, print_json, say
 from .progress import bar
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def replay(files: tuple[str, ...], events: str | None, lifecycle: Lifecycle | No
     if as_json:
         print_json(report.as_json())
     else:
-        click.echo(str(report))
+        say(str(report))
     return EXIT_OF[report.verdict]
 
 

@@ -29,12 +29,15 @@ def named(name: str) -> Lifecycle:
     Lifecycle(edition='2020-04-07/2026-11', 29 transitions)
     """
     from orderfsm.lifecycle import Lifecycle
+    from orderfsm.words import close
 
     accepted = [*NAMES, "package.module:ATTRIBUTE of a table of one's own"]
+    if not isinstance(name, str):
+        raise InvalidValue("table", name, accepted)
     module, colon, attribute = name.partition(":")
     if not colon:
         if name not in NAMES:
-            raise InvalidValue("table", name, accepted)
+            raise InvalidValue("table", name, accepted, close(name, NAMES))
         module, attribute = f"{__name__}.{name}", "LIFECYCLE"
     try:
         found = getattr(import_module(module), attribute)

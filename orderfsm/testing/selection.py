@@ -69,7 +69,8 @@ def _meant(
             try:
                 states |= wire.parse_states(word or "", lifecycle)
             except InvalidValue as no_state:
-                raise InvalidValue(name, word, [*no_state.accepted, *no_trigger.accepted]) from None
+                close = no_trigger.args[3] or no_state.args[3]
+                raise InvalidValue(name, word, [*no_state.accepted, *no_trigger.accepted], close) from None
     return frozenset(states), frozenset(triggers)
 
 
@@ -87,7 +88,7 @@ def read_baseline(path: Path, lifecycle: Lifecycle) -> frozenset[Key]:
             )
             for each in known
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OSError) as error:
         raise InvalidValue(f"baseline {path}", str(error), accepted) from error
 
 

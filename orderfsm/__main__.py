@@ -1,0 +1,5 @@
+"""`python -m orderfsm`: the command line."""
+
+from .cli import program
+
+program()
