@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import attrs
 
+from . import showing
 from .drawing import svg
 from .lifecycle import Lifecycle
 from .questions import ORDER_LIFECYCLE
@@ -70,17 +71,43 @@ class Coverage(Uncertain):
         """How much was tried, then what was not: rows one by one, refusals by state."""
         name_of = self.lifecycle.name_of
         untried = [f"  {name_of(row.source)}: {row.trigger.name.lower()} -> {row.target}" for row in self.untried_rows]
-        by_state: dict[State | None, list[str]] = {}
-        for state, trigger in self.untried_refusals:
-            by_state.setdefault(state, []).append(trigger.name.lower())
-        refused = [f"  {name_of(state)}: {', '.join(triggers)}" for state, triggers in by_state.items()]
-        lines = [
-            f"rows tried: {len(self.rows)} of {len(self.lifecycle.transitions)}, "
-            f"refusals tried: {len(self.refusals)} of {len(self._all_refusals)}"
-        ]
+        refused = [f"  {name_of(state)}: {', '.join(names)}" for state, names in self._untried_by_state.items()]
+        lines = [self._counts]
         lines += ["rows never tried:", *untried] if untried else []
         lines += ["refusals never tried:", *refused] if refused else []
         return "\n".join(lines)
+
+    @property
+    def _counts(self) -> str:
+        return (
+            f"rows tried: {len(self.rows)} of {len(self.lifecycle.transitions)}, "
+            f"refusals tried: {len(self.refusals)} of {len(self._all_refusals)}"
+        )
+
+    @property
+    def _untried_by_state(self) -> dict[State | None, list[str]]:
+        """The triggers of the refusals that were never tried."""
+        by_state: dict[State | None, list[str]] = {}
+        for state, trigger in self.untried_refusals:
+            by_state.setdefault(state, []).append(trigger.name.lower())
+        return by_state
+
+    def _repr_html_(self) -> str:  # as IPython calls it
+        """How much was tried, the table drawn with what was not in pale, and a list of that."""
+        name_of = self.lifecycle.name_of
+        rows = [(name_of(row.source), showing.code(row.trigger), str(row.target)) for row in self.untried_rows]
+        refused = [(name_of(state), ", ".join(names)) for state, names in self._untried_by_state.items()]
+        return showing.card(
+            self._counts,
+            showing.Html(self.svg()),
+            showing.folded(
+                f"{len(rows)} rows never tried", showing.table(("in", "trigger", "leads to"), rows, most=len(rows))
+            ),
+            showing.folded(
+                f"{len(self.untried_refusals)} refusals never tried",
+                showing.table(("in", "triggers"), refused, most=len(refused)),
+            ),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The same, ready for JSON; no order is `null`."""

@@ -169,6 +169,13 @@ class Lifecycle(_Asked):
         """Show the same, and not every row of the table, where values that hold one are shown field by field."""
         printer.text(repr(self))
 
+    def _repr_html_(self) -> str:  # as IPython calls it
+        """The table drawn, and its rows. That room is upstairs: nothing here needs it, and it is loaded when asked."""
+        return import_module("orderfsm.drawing").card(self)  # type: ignore[no-any-return]
+
+    def _repr_svg_(self) -> str:
+        return import_module("orderfsm.drawing").svg(self)  # type: ignore[no-any-return]
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle a table that can be imported by the name of its home, any other by what it says."""
         module, _, attribute = self.home.partition(":")

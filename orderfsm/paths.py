@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, overload
 
 import attrs
 
+from . import showing
 from .invalid import InvalidValue, Unreachable
 from .rows import Actor
 
@@ -24,7 +24,7 @@ WAITED_FOR = (Actor.OWNER, Actor.CA, Actor.CALENDAR, Actor.SERVICE)
 """Who may move the order while one waits. The console is not among them: a person there is not waited for."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Plan(Sequence["Trigger"]):
     """A path from `start` to `goal`: its `steps`, and `waits`, the events among them with who makes each happen.
 
@@ -72,6 +72,29 @@ class Plan(Sequence["Trigger"]):
             for trigger in self.triggers
         ]
         return ", then ".join(words) or "nothing to do"
+
+    def __repr__(self) -> str:
+        return f"Plan({self.start} -> {self.goal}: {', '.join(self.triggers) or 'nothing to do'})"
+
+    def _repr_html_(self) -> str:  # as IPython calls it
+        """Its steps, each with where it begins, who makes it, where it leads, and the source of that rule."""
+        actors: dict[Trigger, Actor] = dict(self.waits)
+        rows = [
+            (
+                str(number),
+                str(row.source or "nothing yet"),
+                showing.joined("wait for " if row.trigger in actors else None, showing.code(row.trigger)),
+                f"{actors[row.trigger]}{self._time(row.trigger)}" if row.trigger in actors else "you",
+                str(row.target),
+                row.quota_text,
+                showing.joined(f"{row.basis}: ", showing.source(row.reference)),
+            )
+            for number, row in enumerate(self.steps, 1)
+        ]
+        return showing.card(
+            f"From {self.start or 'nothing yet'} to {self.goal}" if rows else "Nothing to do",
+            showing.table(("", "in", "step", "by", "leads to", "quota", "source"), rows, most=len(rows)),
+        )
 
     def _time(self, event: Trigger) -> str:
         """How long an event that completes a call takes, where the table says so: `, 3 to 6 seconds`."""
@@ -151,12 +174,12 @@ def shortest(
         is_end = rule.actor is Actor.CALENDAR
         return (rule.adverse and not is_end, rule.adverse and is_end) if events else None
 
-    # Paths by how many of their steps are failures, ends, and steps at all, and then by when they were found.
+    # Paths, sorted by how many of their steps are failures, ends, and steps at all, and then by when they were found.
     paths: list[tuple[int, int, int, int, State | None, tuple[Transition, ...]]] = [(0, 0, 0, 0, start, ())]
     found = count(1)
     known: set[State | None] = set()
     while paths:
-        failures, ends, length, _, state, steps = heappop(paths)
+        failures, ends, length, _, state, steps = paths.pop(0)
         if is_goal(state):
             return steps
         if state in known:
@@ -166,5 +189,6 @@ def shortest(
             worse = adverse(row)
             if worse is not None and row.target in lifecycle.table and row.target not in known:
                 path = (failures + worse[0], ends + worse[1], length + 1, next(found), row.target, (*steps, row))
-                heappush(paths, path)
+                paths.append(path)
+        paths.sort()
     return None

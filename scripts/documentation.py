@@ -10,6 +10,8 @@ from __future__ import annotations
 import itertools
 import posixpath
 import re
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,16 +43,33 @@ TABLES = {"": "orders", "instances.": "instances", "acme.": "acme"}
 """What the names of a table's files begin with; the interactive page shows every table."""
 
 REFERENCE = {
-    "the questions": ["orderfsm.lifecycle", "orderfsm.explanation", "orderfsm.paths", "orderfsm.order"],
-    "the table and its errors": ["orderfsm.spec", "orderfsm.errors", "orderfsm.verification"],
-    "words, traces, machines": ["orderfsm.wire", "orderfsm.trace", "orderfsm.machine"],
-    "forms": ["orderfsm.export", "orderfsm.drawing", "orderfsm.coverage", "orderfsm.drift"],
-    "client": ["orderfsm.client"],
-    "mock": ["orderfsm.mock", "orderfsm.pytest_plugin"],
-    "testing": ["orderfsm.testing"],
-    "audit": ["orderfsm.audit", "orderfsm.recorder"],
+    "questions": ("Questions to a table", ["orderfsm", "orderfsm.explanation", "orderfsm.paths"]),
+    "tables": (
+        "Tables, their rows and errors",
+        [
+            "orderfsm.rows",
+            "orderfsm.tables",
+            "orderfsm.tables.orders",
+            "orderfsm.tables.instances",
+            "orderfsm.tables.acme",
+            "orderfsm.errors",
+            "orderfsm.codes",
+            "orderfsm.identity",
+            "orderfsm.verification",
+        ],
+    ),
+    "traces": ("Words of the API, and recorded histories", ["orderfsm.wire", "orderfsm.trace"]),
+    "machine": ("Machines with callbacks", ["orderfsm.machine"]),
+    "forms": (
+        "Forms, drawings, coverage, drift",
+        ["orderfsm.export", "orderfsm.drawing", "orderfsm.coverage", "orderfsm.drift"],
+    ),
+    "client": ("The client", ["orderfsm.client"]),
+    "mock": ("The mock, and the pytest plugin", ["orderfsm.mock", "orderfsm.pytest_plugin"]),
+    "testing": ("The conformance kit", ["orderfsm.testing", "orderfsm.testing.strategies"]),
+    "audit": ("The audit, conversion and the recorder", ["orderfsm.audit", "orderfsm.convert", "orderfsm.recorder"]),
 }
-"""The pages of the reference, and the modules on each."""
+"""The pages of the reference: the title of each, and the modules on it."""
 
 LINK = re.compile(r"(\]\()([^)#:\s]+)((?:#[^)\s]*)?\))")
 MERMAID = re.compile(r"```mermaid\n(.*?)```\n", re.DOTALL)
@@ -89,24 +108,71 @@ def on_pre_build(config: MkDocsConfig) -> None:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the README as first page, the forms, the reference, and what any page links to in the repository."""
-    from mkdocs.structure.files import File
+    from mkdocs.structure.files import File, InclusionLevel
 
     root = Path(config.config_file_path).parent
     for (beginning, table), (name, form) in itertools.product(TABLES.items(), FORMS.items()):
         files.append(File.generated(config, beginning + name, content=exported(form, named(table))))
-    for title, modules in REFERENCE.items():
-        text = "\n".join([f"# Reference: {title}", *(f"\n::: {module}" for module in modules)])
-        files.append(File.generated(config, f"reference/{title.replace(' ', '-').replace(',', '')}.md", content=text))
+    for name, (title, modules) in REFERENCE.items():
+        text = "\n\n".join([f"# {title}", *map(_directive, modules)])
+        files.append(File.generated(config, f"reference/{name}.md", content=text))
     files.append(File.generated(config, "index.md", abs_src_path=str(root / "README.md")))
-    seen = {"README.md"}
+    seen, placed = {"README.md"}, _places(config["nav"])
     todo = ["README.md", *(f"docs/{file.src_uri}" for file in files.documentation_pages() if not file.generated_by)]
     for source in todo:
         for target in _linked(root, source):
             if target not in seen and not target.startswith("docs/") and (root / target).is_file():
                 seen.add(target)
-                files.append(File.generated(config, f"repository/{target}", abs_src_path=str(root / target)))
+                moved = File.generated(config, f"repository/{target}", abs_src_path=str(root / target))
+                if moved.src_uri not in placed:
+                    moved.inclusion = InclusionLevel.NOT_IN_NAV
+                files.append(moved)
                 todo += [target] * target.endswith(".md")
+    config["nav"] = _there(config["nav"], {file.src_uri for file in files})
     return files
+
+
+def public(module: str) -> list[str]:
+    """The public names of a module: those of its `__all__`, or else those that are defined in it."""
+    loaded = import_module(module)
+    names = getattr(loaded, "__all__", None)
+    defined = [name for name, value in vars(loaded).items() if getattr(value, "__module__", None) == module]
+    return sorted(names) if names is not None else [name for name in defined if not name.startswith("_")]
+
+
+def _directive(module: str) -> str:
+    """What mkdocstrings shows a module by: all public names, also those that come from its rooms."""
+    loaded = import_module(module)
+    hidden = [name for name in public(module) if _has_room(module, name)]
+    names = "".join(f"\n        - {name}" for name in public(module) if name not in hidden) or " []"
+    rooms = [
+        f"::: {module}.{name}.{getattr(loaded, name).__name__}\n    options:\n      heading_level: 3" for name in hidden
+    ]
+    return "\n\n".join([f"::: {module}\n    options:\n      members:{names}", *rooms])
+
+
+def _has_room(module: str, name: str) -> bool:
+    """Whether a file of the module has the name of one of its functions: mkdocstrings takes that for the member."""
+    package = getattr(import_module(module), "__path__", None)
+    return package is not None and find_spec(f"{module}.{name}") is not None
+
+
+def _places(nav: list[Any]) -> set[str]:
+    """The files that a navigation names."""
+    inside = [value for entry in nav for value in entry.values()]
+    return {each for value in inside for each in (_places(value) if isinstance(value, list) else [value])}
+
+
+def _there(nav: list[Any], files: set[str]) -> list[Any]:
+    """A navigation without what is not there; MkDocs says of what is there, and is not in it."""
+    kept = []
+    for entry in nav:
+        ((title, value),) = entry.items()
+        if isinstance(value, list):
+            kept.append({title: _there(value, files)})
+        elif value in files:
+            kept.append(entry)
+    return kept
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) -> str:

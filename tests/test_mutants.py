@@ -54,6 +54,7 @@ def in_process(mutant):
 
 def test_the_table_has_every_mutant_once():
     assert [line.split(" | ")[0].removeprefix("| ") for line in LISTED] == [mutant.name for mutant in MUTANTS]
+    assert f"<summary>The {len(MUTANTS)} broken servers of orders</summary>" in PAGE
     assert len(MUTANTS) >= 40
 
 

@@ -94,6 +94,8 @@ def _guarded_class(cls: Any, tables: tuple[Lifecycle, ...]) -> type[Any]:
     several of the `tables` have belongs to the first of these.
     """
     members: dict[str, Any] = {"_unguarded": cls}
+    if cls.__repr__ is object.__repr__:
+        members["__repr__"] = _named
     for lifecycle in reversed(tables):
         require_offered(lifecycle, cls)
         its = roles(lifecycle)
@@ -104,6 +106,11 @@ def _guarded_class(cls: Any, tables: tuple[Lifecycle, ...]) -> type[Any]:
             methods = made(lifecycle, operation, getattr(cls, name), getattr(cls, f"{name}_async"))
             members[name], members[f"{name}_async"] = methods
     return type(f"Guarded{cls.__name__}", (cls,), members)
+
+
+def _named(self: Any) -> str:
+    """A guarded client as a text: where it calls, and what it does with a call that must fail. No secrets."""
+    return f"{type(self).__name__}({getattr(self, '_endpoint', '')!r}, mode={str(self._preflight.of().mode)!r})"
 
 
 def _asking(

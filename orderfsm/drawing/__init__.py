@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 from .labels import fields_of, mark, state_name, states_at_once, text_width, time_of
-from .layout import WIDTH
 from .picture import STYLE, Step, svg
+from .placing import WIDTH
+from .shown import card
 from .text import dot, mermaid
 
 __all__ = [
     "STYLE",
     "WIDTH",
     "Step",
+    "card",
     "dot",
     "fields_of",
     "mark",

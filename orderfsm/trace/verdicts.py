@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from orderfsm import showing
 from orderfsm.errors import NotConforming
 from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.verdict import Uncertain
@@ -56,6 +57,12 @@ class Judged(Uncertain):
         if self.verdict is not Finding.CONFORMS:
             raise NotConforming(self)
 
+    @property
+    def badge(self: _HasVerdict) -> showing.Html:
+        """The verdict in its colour."""
+        finding = self.verdict
+        return showing.badge(finding, None if finding is Finding.UNDECIDED else finding is Finding.CONFORMS)
+
 
 @attrs.frozen
 class Judgement(Judged):
@@ -82,6 +89,19 @@ class Judgement(Judged):
         return (
             f"{self.verdict} at line {self.index}: it could only be in "
             f"{', '.join(map(self.lifecycle.name_of, self.possible))}, where {', '.join(self.legal)} are allowed"
+        )
+
+    def _repr_html_(self) -> str:  # as IPython calls it
+        name = self.lifecycle.name_of
+        return showing.card(
+            f"a history of one {self.lifecycle.noun}" if self.index is None else f"at line {self.index}",
+            showing.facts(
+                ("could only be in", ", ".join(map(name, self.possible))),
+                ("allowed there", ", ".join(self.legal)),
+                ("may now be in", ", ".join(map(name, self.ends))),
+                ("quota", "it holds its unit" if self.holds_quota else None),
+            ),
+            said=self.badge,
         )
 
 
@@ -150,12 +170,6 @@ class Report(Judged):
     def __str__(self) -> str:
         """What `orderfsm replay` prints: the first violations, undecided orders and bad lines, then the counts."""
         parts = self.parts or (self,)
-        what = ", ".join(f"{part.orders} {part.lifecycle.noun}s" for part in parts)
-        other = f", {self.other_lines} of other tables" if self.other_lines else ""
-        counts = (
-            f"{self.verdict}: {what}, {self.conforms} conform, {len(self.violations)} violate the "
-            f"table, {len(self.undecided)} are undecided; {self.lines} lines, {len(self.bad_lines)} of them bad{other}"
-        )
         undecided = [
             f"{part.lifecycle.noun} {order} is undecided: a line of it can be read in two ways"
             for part in parts
@@ -167,8 +181,40 @@ class Report(Judged):
                 *_first(list(map(str, self.violations)), "violations"),
                 *_first(undecided, f"undecided {parts[0].lifecycle.noun if len(parts) == 1 else 'order'}s"),
                 *_first(bad, "bad lines"),
-                counts,
+                f"{self.verdict}: {self._summary}",
             ]
+        )
+
+    @property
+    def _summary(self) -> str:
+        what = ", ".join(f"{part.orders} {part.lifecycle.noun}s" for part in self.parts or (self,))
+        other = f", {self.other_lines} of other tables" if self.other_lines else ""
+        return (
+            f"{what}, {self.conforms} conform, {len(self.violations)} violate the "
+            f"table, {len(self.undecided)} are undecided; {self.lines} lines, {len(self.bad_lines)} of them bad{other}"
+        )
+
+    def _repr_html_(self) -> str:  # as IPython calls it
+        """The counts, then the first violations, undecided orders and bad lines."""
+        rows = [
+            (
+                f"{each.lifecycle.noun} {each.order_id}",
+                f"{each.file}:{each.line}",
+                str(each.said),
+                ", ".join(map(each.lifecycle.name_of, each.possible)),
+                ", ".join(each.legal),
+            )
+            for each in self.violations
+        ]
+        columns = ("", "line", "said", "could only be in", "allowed there")
+        undecided = [(f"{part.lifecycle.noun} {order}",) for part in self.parts or (self,) for order in part.undecided]
+        bad = [(str(line),) for line in self.bad_lines]
+        return showing.card(
+            self._summary,
+            showing.table(columns, rows, most=SHOWN),
+            showing.folded("undecided", showing.table(("a line can be read in two ways",), undecided, most=SHOWN)),
+            showing.folded("bad lines", showing.table(("not read",), bad, most=SHOWN)),
+            said=self.badge,
         )
 
     def as_json(self) -> dict[str, Any]:

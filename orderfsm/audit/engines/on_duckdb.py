@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,9 +45,11 @@ class DuckDBEngine(Engine):
         """A database of its own, in memory."""
         connection = duckdb.connect()
         connection.execute("SET preserve_insertion_order = false")
-        # Without the bar nothing is known of progress; it is not to be printed.
-        connection.execute("SET enable_progress_bar = true")
-        connection.execute("SET enable_progress_bar_print = false")
+        # Without the bar nothing is known of progress; it is not to be printed. In a notebook without ipywidgets DuckDB
+        # refuses both settings, and shows none.
+        with suppress(duckdb.InvalidInputException):
+            connection.execute("SET enable_progress_bar = true")
+            connection.execute("SET enable_progress_bar_print = false")
         connection.execute(f"SET temp_directory = {_quoted(str(folder / 'spilled'))}")
         if memory_limit is not None:
             limit = size(memory_limit, "memory limit")

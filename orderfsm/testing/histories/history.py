@@ -92,6 +92,11 @@ class HistoryCheck(Judged):
             return f"{named} is undecided: a line of it can be read in two ways"
         return f"{named} conforms: {len(self.calls)} calls"
 
+    def _repr_html_(self) -> str:  # as IPython calls it
+        from .shown import of_history
+
+        return of_history(self)
+
     def picture(self) -> str:
         """The calls, a lane for each client, and what could have been where the culprit is.
 

@@ -104,13 +104,13 @@ def drawn(calls: Iterable[TimedCall], marked: Line | None = None, lifecycle: Lif
     """
     in_order = sorted(calls, key=attrgetter("start"))
     said = {id(call.line): told(call.line, lifecycle) for call in in_order}
-    lanes = _lanes(in_order, lifecycle)
+    lanes = lanes_of(in_order, lifecycle)
     columns = _columns((call for lane in lanes for call in lane[1]), said)
     width = max((len(name) for name, _ in lanes), default=0)
     return "\n".join(f"{name.ljust(width)}  {_bars(lane, columns, said, marked)}" for name, lane in lanes)
 
 
-def _lanes(calls: Sequence[TimedCall], lifecycle: Lifecycle) -> list[tuple[str, list[TimedCall]]]:
+def lanes_of(calls: Sequence[TimedCall], lifecycle: Lifecycle) -> list[tuple[str, list[TimedCall]]]:
     """The calls of each client, those that overlap in lanes of their own."""
     lanes: list[tuple[str, list[TimedCall]]] = []
     for call in calls:
