@@ -142,13 +142,33 @@ def opened(
     `name` is what errors call it; `read` is told how many of its bytes were taken. `InvalidValue` if it is no text, or
     damaged.
     """
+    called = name_of(given) if name is None else name
+    with _decompressed(given, called, read) as source:
+        _check(source.head, called)
+        encoding = json.detect_encoding(source.head)
+        text = source
+        if encoding != "utf-8":
+            text = _Source(_undamaged(_decoded(source, encoding), encoding.upper(), called))
+        yield io.BufferedReader(text, _BLOCK)
+
+
+@contextmanager
+def unpacked(
+    given: Readable, name: str | None = None, read: Callable[[int], object] | None = None
+) -> Iterator[io.BufferedReader]:
+    """The bytes of a file, of whatever kind, out of whatever it is compressed by; the rest as for `opened`."""
+    with _decompressed(given, name_of(given) if name is None else name, read) as source:
+        yield io.BufferedReader(source, _BLOCK)
+
+
+@contextmanager
+def _decompressed(given: Readable, name: str, read: Callable[[int], object] | None) -> Iterator[_Source]:
     with ExitStack() as stack:
         file: Any = given
         if isinstance(given, str | os.PathLike):
             is_input = os.fspath(given) == STANDARD_INPUT
             file = sys.stdin.buffer if is_input else stack.enter_context(Path(given).open("rb"))
-        called = name_of(given) if name is None else name
-        yield _text(_first(file, called, read), called)
+        yield _out_of(_first(file, name, read), name)
 
 
 class _Source(io.RawIOBase):
@@ -188,8 +208,8 @@ def _first(file: Any, name: str, read: Callable[[int], object] | None) -> _Sourc
     return _Source(take)
 
 
-def _text(source: _Source, name: str) -> io.BufferedReader:
-    """What is in `source`, without compression, in UTF-8."""
+def _out_of(source: _Source, name: str) -> _Source:
+    """What is in `source`, without compression."""
     if not source.head and (kind := _PROMISED.get(_suffix(name))):
         raise InvalidValue(f"{kind} file", name, ["an undamaged one (it is empty)"])
     for _ in range(_NESTED):
@@ -200,11 +220,7 @@ def _text(source: _Source, name: str) -> io.BufferedReader:
         source = _Source(_undamaged(decompressed(io.BufferedReader(source, _BLOCK), name), kind, name))
     else:
         raise InvalidValue("file", name, [f"one that is compressed less than {_NESTED} times"])
-    _check(source.head, name)
-    encoding = json.detect_encoding(source.head)
-    if encoding != "utf-8":
-        source = _Source(_undamaged(_decoded(source, encoding), encoding.upper(), name))
-    return io.BufferedReader(source, _BLOCK)
+    return source
 
 
 def _check(head: bytes, name: str) -> None:

@@ -67,6 +67,22 @@ def test_orders_that_conform_only_with_events_that_nobody_saw_are_counted(some, 
     assert audit(files, events=COMPLETE).with_unseen_events == 0
 
 
+def test_results_tell_the_orders_that_conform_only_with_events_that_nobody_saw(tmp_path):
+    import pyarrow.parquet as pq
+
+    gone = Line(time=moment(3), order_id=7, trigger=Operation.DELETE)  # the CA may have refused it before
+    log = write_jsonl(
+        tmp_path / "log.jsonl", [SOME[0], gone, Line(time=moment(1), order_id=9, trigger=Operation.CREATE)]
+    )
+    report = audit(log, results=tmp_path / "out.parquet", events=PARTIAL)
+    rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [(row["order_id"], row["verdict"], row["unseen"]) for row in rows] == [
+        (7, "conforms", True),
+        (9, "conforms", False),
+    ]
+    assert report.with_unseen_events == 1
+
+
 def test_orders_that_hold_quota_are_listed_with_the_days_since_their_last_line(tmp_path):
     some = [
         SOME[0],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyarrow import compute
 
+from orderfsm.rows import DAY
 from orderfsm.trace.tables import keys_of
 
 if TYPE_CHECKING:
@@ -130,6 +131,11 @@ def at_place(place: int) -> tuple[int, int]:
 def row_at(place: int) -> int:
     """The number of the row in a frame, which may have more than a file has lines: Spark leaves gaps."""
     return place >> 1
+
+
+def date_of(day: int) -> str:
+    """A day, counted from 1970 on, as an ISO date."""
+    return (moment(day * DAY * 10**6) or "").partition("T")[0]
 
 
 def moment(instant: int | None) -> str | None:

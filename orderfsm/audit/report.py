@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from orderfsm.questions import ORDER_LIFECYCLE
 from orderfsm.rows import DAY, State, Transition, Trigger
 from orderfsm.trace import Finding, Judged, Reading
 
-from .columns import CONTEXT, moment
+from .columns import CONTEXT, date_of, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -188,7 +189,8 @@ class Report(Judged):
     `flow`: how often orders took each row of the table, as far as their
     lines say which one; `unclear`: how often they took one of several. `errors`: how often each operation met each
     error code, `unknown` answers counted in. `first` and `last`: when the first and the last line was, in microseconds
-    since 1970. `bad_lines_file`: where the bad lines were put. `new`: what the last audit of the state did not know.
+    since 1970. `days`: how many lines were of which day, counted from 1970 on. `bad_lines_file`: where the
+    bad lines were put. `new`: what the last audit of the state did not know.
     `lifecycle`: the table. In a log of several tables all that is listed goes by table first, and `parts` are the
     reports on each; lines that are about no order are those of any of them.
     """
@@ -220,6 +222,7 @@ class Report(Judged):
     new: New
     flow: Mapping[Transition, int] = attrs.field(factory=dict)
     unclear: int = 0
+    days: Mapping[int, int] = attrs.field(factory=dict)
     bad_lines_file: str | None = None
     lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, eq=False, repr=False)
     parts: tuple[Report, ...] = ()
@@ -246,6 +249,11 @@ class Report(Judged):
         if len(self.violations) > _NAMED:
             lines.append(f"... {len(self.violations) - _NAMED:,} more")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:  # as IPython calls it
+        from .reporting.shown import shown
+
+        return shown(self)
 
     def as_json(self) -> dict[str, Any]:
         """The document of `orderfsm audit`; of a log of several tables it also says how each of them came out."""
@@ -276,6 +284,7 @@ class Report(Judged):
             "errors": {name: dict(codes) for name, codes in self.errors.items()},
             "first": moment(self.first),
             "last": moment(self.last),
+            "days": {date_of(day): count for day, count in self.days.items()},
             "bad_lines_file": self.bad_lines_file,
         }
         if self.parts:
@@ -303,7 +312,7 @@ _CHAINS = ("undecided_orders", "violations")
 def merged(reports: Sequence[Report], top: int) -> Report:
     """The report on a log of several tables, of the reports on each; those without an order are not `parts`."""
     parts = [each for each in reports if each.orders] or reports[:1]
-    every = {name: sum(getattr(each, name) for each in reports) for name in (*_SUMS, *_SUMS_OF_LINES)}
+    every: dict[str, Any] = {name: sum(getattr(each, name) for each in reports) for name in (*_SUMS, *_SUMS_OF_LINES)}
     errors = {name: codes for each in reports for name, codes in each.errors.items()}
     new = New(
         goes_on=any(each.new.goes_on for each in reports),
@@ -312,6 +321,10 @@ def merged(reports: Sequence[Report], top: int) -> Report:
             for name in ("violates", "undecided", "events", "other", "bad_lines")
         },
     )
+    days: Counter[int] = Counter()
+    for each in reports:
+        days.update(each.days)
+    every["days"] = dict(sorted(days.items()))
     if len(parts) == 1:
         return attrs.evolve(parts[0], **every, errors=errors, new=new)
     firsts = [each.first for each in parts if each.first is not None]

@@ -13,6 +13,8 @@ import narwhals as nw
 
 from orderfsm import scratch
 from orderfsm.invalid import InvalidValue
+from orderfsm.outputs import check_target, stamp
+from orderfsm.rows import DAY
 from orderfsm.trace import Events, Finding, all_or_some
 from orderfsm.trace.tables import tables_of
 
@@ -31,7 +33,6 @@ from .reading.sources import find, spooled
 from .reading.symbols import Meanings, combinations, meanings
 from .report import New, Report, Violation, merged
 from .reporting.bad_lines import bad_lines_of, check_files, write_bad_lines
-from .reporting.outputs import check_target, stamp
 from .reporting.results import write_results
 
 if TYPE_CHECKING:
@@ -201,6 +202,7 @@ class _OfTable:
         self.counts = Counts(self.judge)
         self.judged_orders = JudgedOrders.of(self.orders, self.judge, self.counts, all_orders=all_orders)
         self.violations = tuple(self.judged_orders.violations())
+        self.so_far.days.update(_days(engine, self.log))
 
     @property
     def says_something(self) -> bool:
@@ -258,8 +260,17 @@ class _OfTable:
             ),
             flow={row: count for row, count in flow.items() if row is not None},
             unclear=unclear,
+            days=dict(sorted(so_far.days.items())),
             lifecycle=counts.lifecycle,
         )
+
+
+def _days(engine: Engine, log: Log) -> dict[int, int]:
+    """How many lines are of which day, counted from 1970 on."""
+    day = nw.col("instant") // (DAY * 10**6)
+    dated = log.lines.filter(~nw.col("instant").is_null()).with_columns(day=day)
+    counted = engine.table(dated.group_by("day").agg(count=nw.len()).sort("day").select("day", "count"))
+    return dict(zip(*counted.to_pydict().values(), strict=True))
 
 
 def _like(known: Mapping[str, Knowledge]) -> Knowledge:

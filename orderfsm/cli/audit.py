@@ -15,7 +15,7 @@ from orderfsm.invalid import InvalidValue
 from orderfsm.trace import Events
 
 from .choice import in_table, only_table
-from .printing import as_json, print_json
+from .printing import as_json, print_json, say
 from .progress import Progress, bar
 from .replay import EXIT_OF
 
@@ -32,7 +32,7 @@ LINES_BEFORE = 5
 _EVENTS = click.Choice([each.value for each in Events])
 
 
-def _columns(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+def columns_of(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
     pairs = [text.partition("=") for text in given]
     for key, mark, name in pairs:
         if not (key and mark and name):
@@ -46,7 +46,7 @@ def _columns(_context: click.Context, _option: click.Parameter, given: tuple[str
 @click.option("--master", metavar="URL", help="The Spark cluster; default: this machine.")
 @click.option("--events", type=_EVENTS, help="Whether all events are in the log; default: what the files' headers say.")
 @click.option(
-    "--column", "columns", metavar="KEY=NAME", multiple=True, callback=_columns, help="How Parquet names a column."
+    "--column", "columns", metavar="KEY=NAME", multiple=True, callback=columns_of, help="How Parquet names a column."
 )
 @click.option("--state", metavar="FILE", help="Go on from what earlier audits found, and keep what this one finds.")
 @click.option("--rescan", is_flag=True, help="Begin the state anew.")
@@ -60,10 +60,10 @@ def _columns(_context: click.Context, _option: click.Parameter, given: tuple[str
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["text", "json", "html", "parquet"]),
+    type=click.Choice(["text", "json", "html", "csv", "parquet"]),
     default="text",
     show_default=True,
-    help="parquet: one row for each order.",
+    help="csv: one row for each violation; parquet: one for each order.",
 )
 @click.option("-o", "--output", metavar="FILE", help="Where to write it; default: standard output. parquet needs one.")
 @click.option(
@@ -99,7 +99,7 @@ def audit(
     with needs("audit"):
         from orderfsm.audit import audit as run
         from orderfsm.audit.reading.sources import BAD_LINES, find
-        from orderfsm.audit.reporting.outputs import check_target
+        from orderfsm.outputs import check_target
     others = [file for file in (options["state"], bad_lines) if file is not None]
     check_target("output", output, [*others, *(source.name for source in find(paths))])
     with Progress("lines") as progress:
@@ -117,6 +117,7 @@ def audit(
 
 def _deliver(report: Report, *, form: str, output: str | None, progress: Progress) -> None:
     from orderfsm.audit.reporting.page import page
+    from orderfsm.audit.reporting.table import violations_csv
 
     progress.close()
     if form == "json" and output is None:
@@ -126,12 +127,16 @@ def _deliver(report: Report, *, form: str, output: str | None, progress: Progres
         return
     if form == "html":
         text = page(report)
+    elif form == "csv":
+        text = violations_csv(report.violations)
     else:
         text = _text(report) if form == "text" else json.dumps(report.as_json(), indent=2) + "\n"
-    if output is None:
+    if output is None and form == "text":
+        say(text.rstrip("\n"))
+    elif output is None:
         click.echo(text, nl=False)
     else:
-        Path(output).write_text(text, encoding="utf-8")
+        Path(output).write_text(text, encoding="utf-8", newline="")
 
 
 def _text(report: Report) -> str:
@@ -260,7 +265,7 @@ def _seen(seen: Seen) -> str:
 @in_table
 @as_json
 def simulate(*, output: str, events: str, format_: Any, as_json: bool, **options: Any) -> int:
-    """Write the trace of orders that never were.
+    """Write an invented log, to try the audit on.
 
     Beside it, planted.json lists the violations in it.
     """
@@ -272,7 +277,5 @@ def simulate(*, output: str, events: str, format_: Any, as_json: bool, **options
         print_json(written.as_json())
     else:
         noun = options["lifecycle"].noun
-        click.echo(
-            f"{written.lines:,} lines of {written.orders:,} {noun}s, of which {written.violations:,} violate the table"
-        )
+        say(f"{written.lines:,} lines of {written.orders:,} {noun}s, of which {written.violations:,} violate the table")
     return 0

@@ -162,11 +162,11 @@ def fields_in(fields: Mapping[str, Any], file: str, number: int, tables: Tables)
         return BadLine(file, number, str(error), _excerpt(fields))
 
 
-def dumps(line: Line) -> str:
-    """`line` as JSON, without a newline."""
+def fields_of(line: Line) -> dict[str, Any]:
+    """The fields of `line` in the trace format, as `line_of` takes them."""
     key, is_operation = line.lifecycle.identity.key, line.lifecycle.by_client(line.trigger)
     second = {} if line.certificate_state is None else {keys_of(line.lifecycle).apart: line.certificate_state}
-    fields = {
+    said = {
         "time": line.time,
         key: line.order_id,
         "operation" if is_operation else "event": line.trigger,
@@ -180,8 +180,13 @@ def dumps(line: Line) -> str:
         "ended": line.ended,
     }
     if line.extra:
-        fields = {**line.extra, **fields}
-    return _encode({key: value for key, value in fields.items() if value is not None})
+        said = {**line.extra, **said}
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def dumps(line: Line) -> str:
+    """`line` as JSON, without a newline."""
+    return _encode(fields_of(line))
 
 
 def header(events: Events = Events.COMPLETE) -> str:

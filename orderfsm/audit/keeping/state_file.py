@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 from orderfsm.audit.columns import id_columns, pc, type_of_ids
 from orderfsm.audit.judging.judge import History, Judge
 from orderfsm.audit.reading.symbols import Meanings, Symbol
-from orderfsm.audit.reporting.outputs import written_whole
 from orderfsm.invalid import InvalidValue
+from orderfsm.outputs import written_whole
 from orderfsm.trace import Events
 
 from .digest import DIGEST_KEY, NO_DIGEST, digest_in, seal
@@ -68,7 +68,8 @@ class Knowledge:
     """What an audit knows of the lines so far, but for the rows of its orders.
 
     `symbols` and `histories` are numbered from 1, in this order. `headers`: what the files said of their events.
-    `files`: the names of those that were read, by the SHA-256 of what is in them.
+    `files`: the names of those that were read, by the SHA-256 of what is in them. `days`: how many lines were of which
+    day, counted from 1970 on.
     """
 
     symbols: list[Symbol] = attrs.field(factory=list)
@@ -79,6 +80,7 @@ class Knowledge:
     bad_lines: int = 0
     answers: Counter[tuple[str, str]] = attrs.field(factory=Counter)
     files: dict[str, str] = attrs.field(factory=dict)
+    days: Counter[int] = attrs.field(factory=Counter)
 
     def learn(self, found: Meanings, headers: Iterable[Events], files: Mapping[str, str]) -> None:
         """Count what a log says."""
@@ -131,6 +133,7 @@ def _knowledge(said: Mapping[str, Any], lifecycle: Lifecycle) -> Knowledge:
         bad_lines=said["bad_lines"],
         answers=Counter({(operation, answer): count for operation, answer, count in said["answers"]}),
         files=dict(said["files"]),
+        days=Counter(dict(said.get("days", ()))),
     )
 
 
@@ -203,6 +206,7 @@ def _said(table: Kept) -> tuple[dict[str, Any], list[int]]:
         "bad_lines": so_far.bad_lines,
         "answers": [[*key, count] for key, count in sorted(so_far.answers.items())],
         "files": list(so_far.files.items())[-MOST_FILES:],
+        "days": sorted(so_far.days.items()),
     }
     return said, history_of
 

@@ -13,10 +13,9 @@ import pyarrow as pa
 
 from orderfsm.audit.columns import ABSENT, IDS, LINE_BITS, SAID, key_of, moment
 from orderfsm.audit.reading.symbols import KINDS, Combination, kinds
+from orderfsm.outputs import written_whole
 from orderfsm.trace import BadLine, unreadable
 from orderfsm.trace.files import fields_in
-
-from .outputs import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -8,8 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orderfsm.audit.columns import CONTEXT, id_columns, pc, type_of_ids
-
-from .outputs import written_whole
+from orderfsm.outputs import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,6 +35,7 @@ _FOUND = {
     "holds_quota": pa.bool_(),
     "stands": pa.list_(pa.string()),
     "waits": pa.bool_(),
+    "unseen": pa.bool_(),
     "refusals": pa.int64(),
     "foreseeable": pa.int64(),
     "lines": pa.int64(),
@@ -79,6 +79,7 @@ def _batches(judged_orders: JudgedOrders, wrong: Sequence[Violation]) -> Iterato
         pa.array([each.holds_quota for each in judged], pa.bool_()),
         pa.array([list(each.ends) for each in judged], pa.list_(pa.string())),
         pa.array([judged_orders.waits(each) for each in rulings], pa.bool_()),
+        pa.array([each.unseen for each in rulings], pa.bool_()),
         pa.array([sum(each.refused.values()) for each in rulings], pa.int64()),
         pa.array([each.foreseeable for each in rulings], pa.int64()),
         pa.array([each.history.lines for each in judged_orders.variants], pa.int64()),

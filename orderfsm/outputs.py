@@ -1,4 +1,4 @@
-"""The files that an audit writes."""
+"""Files that are written: checked before any work is done, and there whole or not at all."""
 
 from __future__ import annotations
 
