@@ -6,7 +6,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 # The modules whose tests must reach every branch of the core: tracing costs time, so the others are not traced.
-CORE := acme_core acme_forms acme_trace conditions drawing errors instances_asked instances_core instances_forms instances_machine instances_trace lifecycle machine machine_async machine_models order other_core other_forms other_trace pairs properties spec streams trace trigger_sequences wire
+CORE := acme_core acme_forms acme_trace conditions drawing errors instances_asked instances_core instances_forms instances_machine instances_trace lifecycle machine machine_async machine_library machine_models order other_core other_forms other_trace pairs properties showing spec streams trace trigger_sequences wire
 CORE := $(CORE:%=tests/test_%.py)
 
 ACME := tests/test_acme_real.py tests/test_acme_servers.py tests/test_acme_mutants.py tests/test_acme_kit.py
@@ -14,7 +14,7 @@ ACME += tests/test_acme_driver.py tests/test_acme_conform_cli.py
 
 AGAINST ?= HEAD
 
-.PHONY: help demo test lint format docs test-acme test-spark test-pythons test-sdks test-lowest check-full bench mutants findings clean
+.PHONY: help demo test lint format docs test-acme test-spark test-pythons test-sdks test-lowest test-dist test-first-steps check-full bench mutants findings clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -37,6 +37,7 @@ format: .venv/lint  ## let ruff format
 	$(BIN)/ruff format
 
 docs: .venv/docs  ## a site without network, in .build/site; a broken link or a drifted picture fails it
+	$(BIN)/python scripts/story.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test-spark: .venv/spark  ## audits on a real Spark cluster of two processes, beside DuckDB and Polars; needs Java 17
@@ -55,6 +56,12 @@ test-sdks: .venv/pip  ## the client's tests, with each supported generation of t
 
 test-lowest: .venv/pip  ## tests of every room, with the lowest versions of everything that pyproject.toml allows
 	scripts/test-lowest
+
+test-dist: .venv/dist  ## sdist and wheel: built, checked, and tested with the sources deleted
+	scripts/test-dist
+
+test-first-steps: .venv/pip  ## examples/first_steps, each in a new virtual environment with the extras that it names alone
+	scripts/test-first-steps
 
 check-full: .venv/main  ## long checks: every test, thousands of hypothesis examples, every Python
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -n logical --dist worksteal -rs --long
@@ -85,7 +92,7 @@ clean:  ## remove .venv and .build
 	touch $@
 
 .venv/main: .venv/pip pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[all]' --group test
+	$(BIN)/python -m pip install --quiet --editable '.[all]' --group test --group mining
 	touch $@
 
 .venv/acme: .venv/main scripts/acme-servers tests/acme_servers/venvs.py
@@ -98,6 +105,10 @@ clean:  ## remove .venv and .build
 
 .venv/lint: .venv/spark pyproject.toml
 	$(BIN)/python -m pip install --quiet --group lint --group bench
+	touch $@
+
+.venv/dist: .venv/main pyproject.toml
+	$(BIN)/python -m pip install --quiet --group dist
 	touch $@
 
 .venv/bench: .venv/main pyproject.toml

@@ -154,3 +154,17 @@ def test_pytest_says_what_does_not_fit(port, tmp_path, options, said):
     assert status == pytest.ExitCode.USAGE_ERROR
     assert f"ERROR: {said}" in err
     assert "Traceback" not in out + err
+
+
+def test_a_har_file_has_the_requests_and_there_are_no_curl_lines_for_them(conform, port, tmp_path):
+    file = tmp_path / "violations.har"
+    with serving(Forgiving(), http_port=int(port)) as url:
+        only = ("--only", "valid", "--only", "finalize", "--har", str(file), "--curl")
+        status, out, err = conform(url, "--http-port", port, *FEW, *only)
+    assert (status, err) == (1, "")
+    assert "no curl lines where requests were made at once, or are signed for one use, as those of ACME\n" in out
+    assert "curl -sS" not in out
+    first, *_, last = json.loads(file.read_text())["log"]["entries"]
+    assert first["comment"].endswith(": 1. newOrder(order=1): pending")
+    assert last["comment"].endswith(": 4. finalize(order=1): valid")
+    assert json.loads(last["request"]["postData"]["text"])["signature"] == "HIDDEN"

@@ -22,6 +22,7 @@ from acme_wire import Wire, serving
 from orderfsm.invalid import InvalidValue, OrderFSMError
 from orderfsm.tables.acme import LIFECYCLE, Event, Operation
 from orderfsm.testing import Answer, NoAnswer
+from orderfsm.testing.curl import curl_lines
 from orderfsm.testing.drivers import acme as driving
 from orderfsm.testing.drivers.acme import AcmeDriver
 from orderfsm.trace import Outcome
@@ -95,6 +96,20 @@ def test_an_order_lives_from_its_names_to_a_revoked_certificate():
             assert driver.call(operation, order).outcome is Outcome.ACCEPTED
         again = driver.call(Operation.REVOKE_CERT, order)
         assert (again.outcome, again.code, again.http_status) == (Outcome.REFUSED, "alreadyRevoked", 400)
+
+
+def test_what_goes_over_the_wire_is_noted_and_shown_without_signatures():
+    with driving_a() as driver:
+        driver.create()
+        *_, created = exchanges = driver.exchanges.taken()
+        shown = created.shown()
+    assert [exchange.method for exchange in exchanges[:2]] == ["GET", "HEAD"]
+    assert (created.method, created.status) == ("POST", 201)
+    sent, told = (json.loads(each.body) for each in (created, shown))
+    assert json.loads(acme_wire._decoded(told["payload"])).keys() == {"identifiers"}
+    assert told == sent | {"signature": "HIDDEN"}
+    assert json.loads(shown.answer)["status"] == "pending"
+    assert curl_lines([created], {}, "Location") == ()
 
 
 def test_each_order_is_for_two_new_names_in_lower_case(asked):

@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -101,6 +102,36 @@ def test_what_is_left_out_is_not_tried(broken, conform):
     assert document["violations"] == []
 
 
+def test_what_a_baseline_names_and_is_not_found_any_more_is_said(server, conform, tmp_path):
+    baseline = tmp_path / "known.json"
+    keys = [
+        {"state": "pending_review", "trigger": "CancelOrderRequest", "kind": "state machine"},
+        {"state": "issued", "trigger": "DeleteCertificateRequest", "kind": "codes"},
+    ]
+    baseline.write_text(json.dumps({"known": keys}))
+    only = ["--only", "pending_review", "--only", "cancel", "--random", "0", "--budget", "300s"]
+    arguments = [server.api, *only, "--baseline", str(baseline)]
+    status, out, _ = conform(*arguments)
+    assert status == 0
+    assert "known before, and not found any more: CancelOrderRequest in pending_review (state machine)\n" in out
+    assert "issued" not in out, "it was not looked for"
+    assert json.loads(conform(*arguments, "--json")[1])["vanished"] == keys[:1]
+
+
+def test_files_for_other_tools_are_written_into_folders_that_need_not_be_there(broken, conform, tmp_path):
+    har, junit = tmp_path / "new" / "violations.har", tmp_path / "other" / "tests.xml"
+    arguments = [broken.api, "--random", "0", "--budget", "300s", "--only", "pending_review", "--only", "cancel"]
+    status, out, err = conform(*arguments, "--har", str(har), "--junit", str(junit), "--curl")
+    assert (status, err) == (1, "")
+    assert "\n  order_1=$(curl -sS -X POST " in out
+    urls = [entry["request"]["url"] for entry in json.loads(har.read_text())["log"]["entries"]]
+    assert len(urls) == 2
+    assert all(url.startswith(broken.api) for url in urls)
+    assert [case.get("name") for case in ET.parse(junit).iter("testcase") if case.find("failure") is not None] == [
+        "test_cancel_is_accepted_when_pending_review"
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [("[]", "known"), ("not json", "known.json"), ('{"known": [{"state": "x"}]}', "known.json")],
@@ -174,6 +205,8 @@ def test_a_server_is_found_without_a_scheme(server, conform):
         (["http://127.0.0.1:1", "--only", "delet"], "only 'delet': expected "),
         (["http://127.0.0.1:1", "--only", "issued", "--exclude", "ISSUED"], "exclude ['ISSUED']"),
         (["http://127.0.0.1:1", "--baseline", "/nonexistent/x"], "/nonexistent/x"),
+        (["http://127.0.0.1:1", "--har", "/dev/null/x/y"], "/dev/null/x"),
+        (["http://127.0.0.1:1", "--junit", "/tmp"], "'/tmp' is a directory"),
     ],
     ids=str,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -14,7 +15,7 @@ from suites import run_pytest
 
 from orderfsm import ORDER_LIFECYCLE, Basis, Event, Operation, State, Transition
 from orderfsm.mock import Service, mock_cas
-from orderfsm.testing.pytest_suite import name_of
+from orderfsm.testing.naming import name_of
 
 STATES = (None, *State)
 NAMES = {name_of(ORDER_LIFECYCLE, state, trigger) for state in STATES for trigger in (*Operation, *Event)}
@@ -264,3 +265,63 @@ def test_an_operation_that_the_server_does_not_have_is_skipped_and_said(tests_of
     assert status == 0
     assert results["test_list_is_accepted_when_issued"] == "skipped"
     assert "the server does not offer this operation" in out
+
+
+def test_what_is_left_out_has_no_test_and_is_never_called(tests_of):
+    calls = []
+    with plain.served(spoil=calls.append) as server:
+        urls = ("--orderfsm-endpoint", server.api, "--orderfsm-control", server.control)
+        only = ("--orderfsm-only", "payed", "--orderfsm-only", "delete", "--orderfsm-only", "cancel")
+        status, _, results = tests_of(*urls, *only, "--orderfsm-exclude", "cancel")
+    assert status == 0
+    assert set(results) == {"test_of_mine", "test_delete_is_accepted_when_pending_application"}
+    assert Operation.DELETE in calls
+    assert Operation.CANCEL not in calls
+
+
+def test_what_a_baseline_names_is_an_expected_failure_and_what_is_not_found_any_more_passes_unexpectedly(
+    tests_of, tmp_path
+):
+    row = ORDER_LIFECYCLE.transition(State.VERIFY_FAIL, Operation.DELETE)
+    baseline = tmp_path / "known.json"
+    known = [
+        {"state": state, "trigger": Operation.DELETE, "kind": "state machine"} for state in ("verify_fail", "issued")
+    ]
+    baseline.write_text(json.dumps({"known": known}))
+    with mock_cas(Service(lifecycle=ORDER_LIFECYCLE.without(row))) as server:
+        urls = ("--orderfsm-endpoint", server.api, "--orderfsm-control", server.control, "--orderfsm-only", "delete")
+        only = ("--orderfsm-only", "verify_fail", "--orderfsm-only", "issued")
+        status, out, _ = tests_of(*urls, *only, "--orderfsm-baseline", str(baseline), "-rxX")
+        assert status == 0
+        assert "XFAIL orderfsm::test_delete_is_accepted_when_verify_fail - known before" in out
+        assert "XPASS orderfsm::test_delete_is_refused_when_issued - known before" in out
+        baseline.write_text(json.dumps({"known": [known[0] | {"kind": "codes"}]}))
+        status, _, results = tests_of(*urls, *only, "--orderfsm-baseline", str(baseline))
+        assert (status, results["test_delete_is_accepted_when_verify_fail"]) == (1, "failure")
+
+
+def test_an_operation_that_the_server_does_not_have_fails_where_that_is_asked_for(tests_of):
+    def spoil(what):
+        return plain.refusal(404, "InvalidAction.NotFound") if what == Operation.LIST else None
+
+    with plain.served(spoil=spoil) as server:
+        urls = ("--orderfsm-endpoint", server.api, "--orderfsm-control", server.control)
+        only = ("--orderfsm-only", "list", "--orderfsm-only", "issued", "--orderfsm-strict-operations")
+        status, _, results = tests_of(*urls, *only)
+    assert (status, results["test_list_is_accepted_when_issued"]) == (1, "failure")
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--orderfsm-only", "delet"], "only 'delet': expected "),
+        (["--orderfsm-only", "issued", "--orderfsm-exclude", "ISSUED"], "exclude ['ISSUED']"),
+        (["--orderfsm-baseline", "/nonexistent/x"], "/nonexistent/x"),
+    ],
+    ids=str,
+)
+def test_a_choice_that_is_none_is_a_usage_error(server, tests_of, options, named):
+    status, out, err = tests_of("--orderfsm-endpoint", server.api, *options, report=False)
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert named in err
+    assert "Traceback" not in out + err

@@ -16,7 +16,7 @@ from orderfsm.quantities import seconds
 from orderfsm.trace import Events
 
 from .choice import in_table
-from .printing import Parsed, as_json, print_json
+from .printing import Parsed, as_json, print_json, say
 from .progress import Progress
 from .replay import EXIT_OF
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from orderfsm.testing import HTTPDriver
     from orderfsm.testing.drivers.acme import AcmeDriver
 
-FILE = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 def _clients_and_calls(text: str) -> tuple[int, int]:
@@ -109,7 +110,12 @@ one that only servers accept that verify no signature.
     "--baseline", type=FILE, metavar="FILE", help="Failures that this file names are known, and decide nothing."
 )
 @click.option("--write-baseline", type=FILE, metavar="FILE", help="Write all failures that were found to this file.")
-@click.option("--repro", type=FILE, metavar="DIR", help="Write each violation to a file in DIR, as a program.")
+@click.option("--repro", type=FOLDER, metavar="DIR", help="Write each violation to a file in DIR, as a program.")
+@click.option("--curl", is_flag=True, help="Show each violation's requests as curl lines too. They are not signed.")
+@click.option("--har", "har_file", type=FILE, metavar="FILE", help="Write the violations' requests and answers as HAR.")
+@click.option(
+    "--junit", "junit_file", type=FILE, metavar="FILE", help="Write a test for each state and trigger, as JUnit XML."
+)
 @in_table
 @as_json
 def conform(
@@ -124,6 +130,9 @@ def conform(
     baseline: Path | None,
     write_baseline: Path | None,
     repro: Path | None,
+    curl: bool,
+    har_file: Path | None,
+    junit_file: Path | None,
     lifecycle: Lifecycle,
     as_json: bool,
     **options: Any,
@@ -138,7 +147,11 @@ def conform(
     with needs("testing"):
         from orderfsm.testing import Result, check_conformance, selection
         from orderfsm.testing.drivers.by_url import is_acme
+        from orderfsm.testing.har import har
+        from orderfsm.testing.junit import junit
         from orderfsm.testing.report import write_script
+    for path in filter(None, (write_baseline, har_file, junit_file)):
+        path.parent.mkdir(parents=True, exist_ok=True)
     known = frozenset() if baseline is None else selection.read_baseline(baseline, lifecycle)
     selection.Selection.of(lifecycle, only, exclude)
     of_acme = is_acme(lifecycle, {"--control": control_url}, {"--http-port": http_port, "--ca": ca})
@@ -157,18 +170,23 @@ def conform(
         )
     if write_baseline is not None:
         selection.write_baseline(write_baseline, report)
+    for file, text_of in ((har_file, har), (junit_file, junit)):
+        if file is not None:
+            file.write_text(text_of(report), encoding="utf-8")
     written = [] if repro is None else [write_script(repro, each) for each in report.violations if each.script]
     if as_json:
         print_json(report.as_json())
     else:
-        click.echo(str(report))
+        say(report.text(curl=curl))
         not_forced = report.counted(Result.NOT_FORCED)
         if not_forced and control_url is None and not of_acme:
-            click.echo(f"{not_forced} pairs were not forced; --control URL names a control port, by which more can be")
+            say(f"{not_forced} pairs were not forced; --control URL names a control port, by which more can be")
+        if curl and any(not violation.curl for violation in report.violations):
+            say("no curl lines where requests were made at once, or are signed for one use, as those of ACME")
         if report.violations and repro is None:
-            click.echo("with --repro DIR, each violation is written to a file, as a program")
+            say("with --repro DIR, each violation is written to a file, as a program")
         for path in written:
-            click.echo(f"a violation as a program: {path}")
+            say(f"a violation as a program: {path}")
     return EXIT_OF[report.verdict]
 
 

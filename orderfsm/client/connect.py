@@ -49,18 +49,21 @@ def connect(
     Requests to this machine, and to hosts that NO_PROXY names, go there straight; others, as the SDK sends them, to the
     proxy of the environment. It signs with `key`, an access key's id and secret. With None, credentials come from the
     SDK's default chain: the environment, its configuration files, the machine's RAM role. Raises `NoCredentials` if it
-    has none, and `InvalidValue` for what is no endpoint. `transport` sends what the synchronous methods send straight
-    to an http URL.
+    has none, and `InvalidValue` for what is no endpoint. `transport` sends what the synchronous methods send.
     """
     url = None if endpoint is None else url_of(endpoint)
     settings: dict[str, Any] = _credentials() if key is None else {"access_key_id": key[0], "access_key_secret": key[1]}
     settings["region_id"] = region
     if url is not None:
         settings |= {"endpoint": url.netloc, "protocol": url.scheme}
-        host = url.hostname or ""
-        if _is_here(host) or proxy_bypass(host):  # the SDK ignores NO_PROXY
-            return (_sending_by(transport) if transport and url.scheme == "http" else DirectClient)(Config(**settings))
-    return Client(Config(**settings))
+    kind = DirectClient if url is not None and goes_straight(url) else Client
+    return (kind if transport is None else _sending_by(transport, kind))(Config(**settings))
+
+
+def goes_straight(url: SplitResult) -> bool:
+    """Whether requests go to a URL's host without a proxy: the SDK ignores NO_PROXY."""
+    host = url.hostname or ""
+    return _is_here(host) or bool(proxy_bypass(host))
 
 
 def _credentials() -> dict[str, Any]:
@@ -125,16 +128,20 @@ def _in_other_globals(function: FunctionType, **changed: Any) -> FunctionType:
     return made
 
 
-def _direct(core: type[Any], transport: Transport | None) -> type[Any]:
-    """The SDK's core, with a transport that sees no variables of the environment, or another one."""
-    without_proxies = SimpleNamespace(environ={}, getenv=os.getenv)  # DEBUG=sdk still works
-    sends: dict[str, Any] = {name: _in_other_globals(getattr(core, name), os=without_proxies) for name in TRANSPORTS}
+def _direct(core: type[Any], transport: Transport | None, *, is_direct: bool = True) -> type[Any]:
+    """The SDK's core, with a transport that sees no variables of the environment if it `is_direct`, or another one."""
+    sends: dict[str, Any] = {name: getattr(core, name) for name in TRANSPORTS}
+    if is_direct:
+        without_proxies = SimpleNamespace(environ={}, getenv=os.getenv)  # DEBUG=sdk still works
+        sends = {name: _in_other_globals(send, os=without_proxies) for name, send in sends.items()}
     if transport is not None:
         sends[TRANSPORTS[0]] = partial(transport, sends[TRANSPORTS[0]], core.compose_url)
     return type(f"Direct{core.__name__}", (core,), {name: staticmethod(send) for name, send in sends.items()})
 
 
-def _sending(client: type[Any], transport: Transport | None = None) -> Iterator[tuple[str, FunctionType]]:
+def _sending(
+    client: type[Any], transport: Transport | None = None, *, is_direct: bool = True
+) -> Iterator[tuple[str, FunctionType]]:
     """The methods of a client that send requests, with the transport that asks no proxy, or another one."""
     for of in reversed(client.__mro__):
         for name, method in vars(of).items():
@@ -142,13 +149,14 @@ def _sending(client: type[Any], transport: Transport | None = None) -> Iterator[
                 used = [(known, method.__globals__.get(known)) for known in method.__code__.co_names]
                 cores = {known: core for known, core in used if core and hasattr(core, TRANSPORTS[0])}
                 if cores:
-                    others = {known: _direct(core, transport) for known, core in cores.items()}
+                    others = {known: _direct(core, transport, is_direct=is_direct) for known, core in cores.items()}
                     yield name, _in_other_globals(method, **others)
 
 
-def _sending_by(transport: Transport) -> type[Client]:
-    """A class of clients that ask no proxy, and that send by `transport` what their synchronous methods send."""
-    return type(DirectClient.__name__, (DirectClient,), dict(_sending(Client, transport)))
+def _sending_by(transport: Transport, kind: type[Client]) -> type[Client]:
+    """A class of such clients that send by `transport` what their synchronous methods send."""
+    sending = dict(_sending(Client, transport, is_direct=issubclass(kind, DirectClient)))
+    return type(kind.__name__, (kind,), sending)
 
 
 for _name, _method in _sending(Client):

@@ -64,6 +64,9 @@ KEPT = 6
 """Units that are kept to show violations with, where units are lost."""
 
 
+NOT_PLAYED = "not played, since something had failed before"
+
+
 class _ActsByItself(Exception):
     """The server moves orders that nobody touched, as the table says that others may."""
 
@@ -184,6 +187,7 @@ class _Check:
     _unfinished: str = attrs.field(default="", init=False)
     _untried: str = attrs.field(default="", init=False)
     _used: int | None = attrs.field(default=None, init=False)
+    _parts: dict[str, str] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._pilot = Pilot(self.session, self.patience)
@@ -201,9 +205,15 @@ class _Check:
             self.systematic()
             if not (self.has_failed and self.fail_fast):
                 self.race()
-            for part in (self.random, self.concurrent):
-                if not self.has_failed:
-                    part()
+            for name, is_asked_for, part in (
+                ("random", self.programs > 0, self.random),
+                ("concurrent", self.rounds is not None, self.concurrent),
+            ):
+                if is_asked_for:
+                    self._parts[name] = NOT_PLAYED
+                    if not self.has_failed:
+                        part()
+                        self._parts[name] = self._unfinished
             self.show()
             return self.report()
 
@@ -275,8 +285,6 @@ class _Check:
 
     def random(self) -> None:
         """Play random programs until one fails."""
-        if not self.programs:
-            return
         failure = failing_program(self.session, self.programs, self.seed, self.session.deadline, self._is_new)
         if failure is not None:
             self._failed(exact(self.session, failure), "random")
@@ -290,11 +298,11 @@ class _Check:
 
     def concurrent(self) -> None:
         """Let concurrent clients race, and then call what they like."""
-        if self.rounds is not None:
-            clients, calls = self.rounds
-            self._run([race for race in races(self.session.lifecycle, clients) if self._is_to_be_run(race)] * RACES)
-            if not self.has_failed:
-                self._call_at_once(clients, calls)
+        assert self.rounds is not None
+        clients, calls = self.rounds
+        self._run([race for race in races(self.session.lifecycle, clients) if self._is_to_be_run(race)] * RACES)
+        if not self.has_failed:
+            self._call_at_once(clients, calls)
 
     def _run(self, races: Sequence[Race]) -> None:
         """Run races, none again that was lost."""
@@ -336,10 +344,11 @@ class _Check:
                 left_out=self.session.left_out,
             )
         )
+        exchanges = self.session.exchanges()
         self.session.checked += report.answers
         self.session.give_up_orders(line.order_id for line in report.lines if line.order_id is not None)
         for problem in report.problems:
-            self._lost(of_clients(problem, self.session.lifecycle))
+            self._lost(of_clients(problem, self.session.lifecycle, exchanges=exchanges))
         if report.verdict is Finding.UNDECIDED:
             self._unfinished = self._unfinished or "what concurrent clients were told could not be decided"
 
@@ -400,6 +409,8 @@ class _Check:
             failed=tuple(sorted({**self._failures, **self._violations}, key=lambda key: _gravity(key[2]))),
             known=tuple(self._known),
             not_forced=why,
+            parts=self._parts,
+            vanished=tuple(sorted(filter(self._has_vanished, self.known_before), key=self._place)),
             lifecycle=self.session.lifecycle,
         )
 
@@ -441,6 +452,13 @@ class _Check:
     @cached_property
     def _acts_by_itself(self) -> bool:
         return Pilot(self.session, self.patience).orders_move_by_themselves()
+
+    def _has_vanished(self, key: Key) -> bool:
+        """Whether a failure that was known was looked for, and not found."""
+        return not self._unfinished and key not in self._known and self._results.get(key[:2]) is Result.PASSED
+
+    def _place(self, key: Key) -> tuple[int, int]:
+        return list(self._results).index(key[:2]), _gravity(key[2])
 
     def _lost(self, violation: Violation) -> None:
         """Note what cannot be of the answers of concurrent clients, if it is new."""

@@ -16,23 +16,30 @@ from orderfsm.verdict import Uncertain
 from orderfsm.words import meanings
 
 from .concurrency.clients import WHO_LOOKS
+from .curl import curl_lines
+from .drivers.driver import Answer
 from .model.account import tell
 from .model.failure import Kind, key_of, named
 from .model.roles import roles
-from .model.steps import Observe, as_json
+from .model.steps import Observe, as_json, begun_by
 from .programs.script import script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from orderfsm.identity import Id
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Strength, Trigger, Vocabulary
     from orderfsm.trace import Finding, Line
 
     from .concurrency.run import Problem, Raced
-    from .model.failure import Failure, Key
+    from .drivers.exchanges import Exchange
+    from .model.failure import Done, Failure, Key
     from .model.session import Session
+
+EMPTYING, AT_ONCE = "to begin with an empty account", "one of the calls at once"
+"""What is said of requests that belong to no call of a program."""
 
 Pair = tuple["State | None", "Trigger"]
 
@@ -51,10 +58,11 @@ class Violation:
     """A contradiction between the server and the table.
 
     In `state`, `trigger` should have done what is `expected`, and did what was `got`, which is of a `kind`. `calls`
-    shows it with the fewest calls, and what came of each; `script` is a Python program that makes them. `part` is the
-    part of the check that found it, `rule` the rule that was broken, `reference` the source of the rule. What
-    concurrent calls showed has a `picture` of them. `strength` is the word by which the documents state the rule, if
-    they use one: MUST or SHOULD. `flawed`: the trigger was fired so that it could not be carried out.
+    shows it with the fewest calls, and what came of each; `script` is a Python program that makes them, `curl` are
+    lines of a shell that do, and `exchanges` what went over the wire, as far as the driver tells. `part` is the part of
+    the check that found it, `rule` the rule that was broken, `reference` the source of the rule. What concurrent calls
+    showed has a `picture` of them. `strength` is the word by which the documents state the rule, if they use one: MUST
+    or SHOULD. `flawed`: the trigger was fired so that it could not be carried out.
     """
 
     state: State | None
@@ -72,6 +80,14 @@ class Violation:
     flawed: bool = False
     where: str = attrs.field(default="", repr=False)
     """What the state is called in a text."""
+    exchanges: tuple[Exchange, ...] = attrs.field(default=(), eq=False, repr=False)
+    curl: tuple[str, ...] = attrs.field(default=(), eq=False, repr=False)
+
+    @property
+    def headline(self) -> str:
+        """What it accuses, what was expected, and what came, in one line."""
+        accused = f"{named(self.trigger, flawed=self.flawed)} in {self.where or self.state}"
+        return f"{accused}: expected {self.expected}, got {self.got}"
 
     @property
     def key(self) -> Key:
@@ -80,16 +96,23 @@ class Violation:
 
     def as_json(self) -> dict[str, Any]:
         """The violation as PROTOCOLS.md has it."""
-        left_out = {"where", *(name for name in ("flawed", "strength") if not getattr(self, name))}
+        left_out = {"where", "exchanges", *(name for name in ("flawed", "strength", "curl") if not getattr(self, name))}
         fields = {name: value for name, value in attrs.asdict(self, recurse=False).items() if name not in left_out}
         return fields | {"calls": [dict(call) for call in self.calls]}
 
+    def _repr_html_(self) -> str:  # as IPython calls it
+        from .shown import of_violation
+
+        return of_violation(self)
+
+    @property
+    def told(self) -> list[str]:
+        """Its calls one by one, as lines of text; those of concurrent clients are in its picture."""
+        return [_told(call) for call in self.calls if "client" not in call]
+
     def __str__(self) -> str:
-        accused = f"{named(self.trigger, flawed=self.flawed)} in {self.where or self.state}"
-        lines = [f"{accused}: expected {self.expected}, got {self.got}"]
-        lines += [f"  the rule: {self.rule}", f"  says who: {self.reference}"]
-        one_by_one = [call for call in self.calls if "client" not in call]
-        lines += [f"  {number}. {_told(call)}" for number, call in enumerate(one_by_one, 1)]
+        lines = [self.headline, f"  the rule: {self.rule}", f"  says who: {self.reference}"]
+        lines += [f"  {number}. {told}" for number, told in enumerate(self.told, 1)]
         return "\n".join([*lines, *self.picture.splitlines()])
 
 
@@ -165,6 +188,9 @@ def violation_of(failure: Failure, session: Session, part: str) -> Violation:
     rule = rule_of(failure.key, session.lifecycle)
     if failure.vocabulary is not None and failure.vocabulary.reference:
         rule = rule_of_words(failure.vocabulary, session.lifecycle)
+    noun = session.lifecycle.noun
+    calls = tuple(as_json(each.step, each.got, noun) for each in failure.done)
+    exchanges = (*_commented(failure.opening, EMPTYING), *_told_apart(failure.done, calls))
     return Violation(
         state=failure.state,
         trigger=failure.trigger,
@@ -176,10 +202,32 @@ def violation_of(failure: Failure, session: Session, part: str) -> Violation:
         reference=rule.reference,
         strength=rule.strength,
         flawed=failure.flawed,
-        calls=tuple(as_json(each.step, each.got, session.lifecycle.noun) for each in failure.done),
+        calls=calls,
+        exchanges=exchanges,
+        curl=curl_lines(exchanges, _begun(failure.done, noun), session.lifecycle.identity.parameter),
         script=script(session.driver, failure.units, failure, session.lifecycle),
         where=failure.where,
     )
+
+
+def _told_apart(done: Iterable[Done], calls: Iterable[Mapping[str, Any]]) -> Iterator[Exchange]:
+    """What went over the wire for the steps of a program, with the number of the call that it was made for."""
+    for number, (each, call) in enumerate(zip(done, calls, strict=True), 1):
+        yield from _commented(each.exchanges, f"{number}. {_told(call)}")
+
+
+def _commented(exchanges: Iterable[Exchange], comment: str) -> Iterator[Exchange]:
+    return (attrs.evolve(exchange, comment=comment) for exchange in exchanges)
+
+
+def _begun(done: Iterable[Done], noun: str) -> dict[str, Id]:
+    """The ids of the orders that a program begins, by names of variables."""
+    made = ((order, each.result) for each in done for order in begun_by(each.step))
+    return {
+        f"{noun.replace(' ', '_')}_{order}": result.order_id
+        for order, result in made
+        if isinstance(result, Answer) and result.order_id is not None
+    }
 
 
 def _of_client(line: Line, lifecycle: Lifecycle) -> dict[str, Any]:
@@ -199,8 +247,8 @@ def of_race(raced: Raced, lifecycle: Lifecycle) -> Violation:
 
     What was seen after the race is the doing of the first of those that raced.
     """
-    shown = [each for each in raced.done if not isinstance(each.step, Observe)]
-    done = tuple(as_json(each.step, each.got, lifecycle.noun) for each in shown)
+    before = [each for each in raced.done if not isinstance(each.step, Observe)]
+    done = tuple(as_json(each.step, each.got, lifecycle.noun) for each in before)
     seen = raced.problem.culprit.client == WHO_LOOKS
     state, triggers = raced.race.state, raced.race.triggers
     violation = of_clients(raced.problem, lifecycle, state, triggers[0] if seen else None)
@@ -213,16 +261,24 @@ def of_race(raced: Raced, lifecycle: Lifecycle) -> Violation:
             expected = f"it accepted from one client, and {error.code} (HTTP {error.http_status}) to the others at once"
             accepted = sum(line.outcome is Outcome.ACCEPTED for line in raced.problem.lines)
             violation = attrs.evolve(violation, expected=expected, got=f"it accepted from {accepted} clients")
-    return attrs.evolve(violation, calls=done + violation.calls)
+    opening = _commented(raced.opening, EMPTYING)
+    exchanges = (*opening, *_told_apart(before, done), *_commented(raced.exchanges, AT_ONCE))
+    return attrs.evolve(violation, calls=done + violation.calls, exchanges=exchanges)
 
 
 def of_clients(
-    problem: Problem, lifecycle: Lifecycle, state: State | None = None, trigger: Trigger | None = None
+    problem: Problem,
+    lifecycle: Lifecycle,
+    state: State | None = None,
+    trigger: Trigger | None = None,
+    exchanges: Iterable[Exchange] = (),
 ) -> Violation:
     """What concurrent clients were told and cannot be; it accuses `trigger`, or else the call that nothing explains.
 
-    `state` is the one in which its order was before all calls, if that is known.
+    `state` is the one in which its order was before all calls, if that is known; `exchanges` are all that went over the
+    wire, of which those are kept that name an order of the problem.
     """
+    ids = {str(line.order_id) for line in problem.lines if line.order_id is not None}
     history, culprit = problem.history, problem.culprit
     if state is None and history is not None and history.possible:
         state = history.possible[0]
@@ -240,6 +296,7 @@ def of_clients(
         strength=rule.strength,
         calls=tuple(_of_client(line, lifecycle) for line in problem.lines),
         picture=problem.picture,
+        exchanges=tuple(_commented((each for each in exchanges if any(map(each.mentions, ids))), AT_ONCE)),
         where=lifecycle.name_of(state),
     )
 
@@ -250,9 +307,11 @@ class Report(Judged):
 
     `checked` counts the answers that were judged; `coverage` has each pair of a state and a trigger that was to be
     tried, and `not_forced` why a pair could not be. `violations` shows what was found, the gravest first; `failed`
-    names all of it, also what is not shown. What was `known` before is told apart. The verdict is VIOLATES if anything
-    failed that was not known; CONFORMS if nothing did, every trial was made and some pair passed; else UNDECIDED, and
-    `reason` says why. `seed` repeats the random and the concurrent part. `lifecycle` is the table that decided.
+    names all of it, also what is not shown. What was `known` before is told apart; what was, and was not found though
+    it was looked for, has `vanished`. The verdict is VIOLATES if anything failed that was not known; CONFORMS if
+    nothing did, every trial was made and some pair passed; else UNDECIDED, and `reason` says why. `parts` are the
+    programs that were asked for beside the systematic trials, `random` and `concurrent`: why each was not played whole.
+    `seed` repeats the random and the concurrent part. `lifecycle` is the table that decided.
     """
 
     verdict: Finding
@@ -265,6 +324,8 @@ class Report(Judged):
     failed: tuple[Key, ...] = ()
     known: tuple[Key, ...] = ()
     not_forced: Mapping[Pair, str] = attrs.field(factory=dict)
+    parts: Mapping[str, str] = attrs.field(factory=dict)
+    vanished: tuple[Key, ...] = ()
     lifecycle: Lifecycle = attrs.field(default=ORDER_LIFECYCLE, repr=False)
 
     def as_json(self) -> dict[str, Any]:
@@ -280,6 +341,8 @@ class Report(Judged):
             "violations": [violation.as_json() for violation in self.violations],
             "failed": [_key(key) for key in self.failed],
             "known": [_key(key) for key in self.known],
+            "vanished": [_key(key) for key in self.vanished],
+            "parts": dict(self.parts),
             "events": self.events,
             "reason": self.reason,
             "seed": self.seed,
@@ -293,10 +356,24 @@ class Report(Judged):
         return sum(each is result for each in self.coverage.values())
 
     def __str__(self) -> str:
-        return "\n\n".join([*map(str, self.violations), "\n".join(self._summary())])
+        return self.text()
+
+    def text(self, *, curl: bool = False) -> str:
+        """The report as a text; with `curl`, a violation has the lines of a shell that show it as well."""
+        violations = ["\n".join([str(each), *(f"  {line}" for line in each.curl if curl)]) for each in self.violations]
+        return "\n\n".join([*violations, "\n".join(self._summary())])
+
+    def _repr_html_(self) -> str:  # as IPython calls it
+        from .shown import of_report
+
+        return of_report(self, [*self._remarks()])
 
     def _summary(self) -> Iterator[str]:
         yield from self._by_state()
+        yield from self._remarks()
+
+    def _remarks(self) -> Iterator[str]:
+        """What is said below the states: what was not tried or not shown, the counts, and how it was run."""
         lacking = dict.fromkeys(t.name.lower() for (_, t), r in self.coverage.items() if r is Result.NOT_OFFERED)
         if lacking:
             yield f"not offered: {', '.join(lacking)}"
@@ -305,9 +382,13 @@ class Report(Judged):
         hidden = len(self.failed) - len(self.violations)
         if hidden > 0:
             yield f"not shown: {hidden} violations more"
-        for state, trigger, kind, *flawed in self.known:
-            accused = named(trigger, flawed=bool(flawed))
-            yield f"known before: {accused} in {self.lifecycle.name_of(state)} ({kind})"
+        for said, keys in (("known before", self.known), ("known before, and not found any more", self.vanished)):
+            for state, trigger, kind, *flawed in keys:
+                accused = named(trigger, flawed=bool(flawed))
+                yield f"{said}: {accused} in {self.lifecycle.name_of(state)} ({kind})"
+        for part, why in self.parts.items():
+            if why:
+                yield f"the {part} part: {why}"
         results = [result for result in Result if result is not Result.NOT_OFFERED or lacking]
         counts = ", ".join(f"{self.counted(result)} {result}" for result in results)
         yield f"{self.verdict}: {self.checked} answers checked; of {len(self.coverage)} pairs {counts}"

@@ -30,7 +30,7 @@ def start(name: str, folder: Path, *, memory_limit: str | None = None, master: s
     if name == "polars":
         if memory_limit is not None:
             raise InvalidValue("memory limit", memory_limit, ["none: only the engines duckdb and spark keep to one"])
-        with needs("audit"):
+        with needs("polars"):
             from .on_polars import PolarsEngine
         return PolarsEngine(folder)
     with needs("audit"):

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger
     from orderfsm.testing.drivers.driver import Driver, Quota
+    from orderfsm.testing.drivers.exchanges import Exchange
     from orderfsm.testing.histories.history import HistoryCheck
     from orderfsm.testing.histories.intervals import Moment, TimedCall
     from orderfsm.testing.model.failure import Done
@@ -347,11 +348,16 @@ class Race:
 
 @attrs.frozen
 class Raced:
-    """A race that came to something that cannot be: what was `done` before it, and the `problem`."""
+    """A race that came to something that cannot be: what was `done` before it, and the `problem`.
+
+    `opening` and `exchanges` are what went over the wire before all that, and in the race.
+    """
 
     race: Race
     done: tuple[Done, ...]
     problem: Problem
+    opening: tuple[Exchange, ...] = attrs.field(default=(), repr=False)
+    exchanges: tuple[Exchange, ...] = attrs.field(default=(), repr=False)
 
 
 def races(lifecycle: Lifecycle, clients: int) -> Iterator[Race]:
@@ -390,11 +396,13 @@ def raced(session: Session, pilot: Pilot, race: Race, deadline: float) -> list[R
         order_id = None if order is None else session.account.ids[order]
         before = session.quota()
         triggers = list(islice(cycle(race.triggers), race.racers))
+        session.exchanges()
         recording = session.wait_for(meet(session.driver, session.lifecycle, order_id, states, triggers))
         begun |= recording.orders
         if order_id is not None:
             recording.lines += seen_after(session.seen(order_id), order_id, recording, session.lifecycle)
         after = session.quota()
+        exchanges = session.exchanges()
     finally:
         session.give_up_orders(begun)
     session.checked += len(recording.lines)
@@ -402,7 +410,7 @@ def raced(session: Session, pilot: Pilot, race: Race, deadline: float) -> list[R
     problems, _ = found_in(recording, session.lifecycle, session.events, deadline, initial)
     if before is not None and after is not None:
         problems += of_quota(recording.lines, session.lifecycle, before, after)
-    return [Raced(race, prepared, problem) for problem in problems]
+    return [Raced(race, prepared, problem, session.opening, exchanges) for problem in problems]
 
 
 def _brought(session: Session, pilot: Pilot, race: Race) -> int | None:

@@ -22,6 +22,7 @@ from orderfsm.trace import Outcome
 
 from .acme_client import Client, Proofs, csr_for, directory_of
 from .driver import Answer, NoAnswer
+from .exchanges import Exchanges
 
 with needs("acme"):
     from cryptography import x509
@@ -86,6 +87,7 @@ class AcmeDriver:
         self._timeout, self.patience = timeout, patience
         self._lock = threading.RLock()
         self._client: Client | None = None
+        self.exchanges = Exchanges()
         self._orders: dict[str, _Order] = {}
         self._run, self._numbers = token_hex(3), count(1)
         self._never: set[Event] = set()
@@ -222,7 +224,7 @@ class AcmeDriver:
     def _acme(self) -> Client:
         with self._lock:
             if self._client is None:
-                self._client = Client(self.directory_url, self._ca, self._timeout)
+                self._client = Client(self.directory_url, self._ca, self._timeout, self.exchanges)
             return self._client
 
     def _order(self, order_id: str) -> _Order:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -21,6 +21,7 @@ from orderfsm.trace import Outcome
 from orderfsm.urls import without_credentials
 
 from .driver import Answer, NoAnswer, kept_out, says_nothing, throttled
+from .exchanges import Exchange, Exchanges
 
 with needs("acme"):
     import requests
@@ -112,12 +113,13 @@ class Client:
     Safe between threads: each request has a network, with its nonces, that no other has meanwhile.
     """
 
-    def __init__(self, url: str, ca: str | None, timeout: float) -> None:
+    def __init__(self, url: str, ca: str | None, timeout: float, exchanges: Exchanges) -> None:
         self._ca, self._timeout = ca, timeout
         self._is_near = urlsplit(url).hostname in LOOPBACK
         self._key = JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
         self._account: messages.RegistrationResource | None = None
         self._idle: list[ClientNetwork] = []
+        self._exchanges = exchanges
         self.directory = self._found(url)
         try:
             came = self._registered(contact=[CONTACT])
@@ -166,7 +168,7 @@ class Client:
     def _posted(self, url: str, payload: _Payload | None) -> Came:
         came: list[requests.Response] = []
         network = self._network()
-        network.session.hooks["response"] = [lambda response, *_, **__: came.append(response)]
+        network.session.hooks["response"] = [self._note, lambda response, *_, **__: came.append(response)]
         try:
             network.post(url, payload, new_nonce_url=self.directory["newNonce"])
         except UNANSWERED as error:
@@ -174,6 +176,23 @@ class Client:
                 raise NoAnswer(f"POST {url}: {_reason(error)}") from None
         self._idle.append(network)
         return Came.of(came[-1])
+
+    def _note(self, response: requests.Response, *_: object, **__: object) -> None:
+        sent: Any = response.request
+        self._exchanges.note(
+            Exchange(
+                method=sent.method,
+                url=sent.url,
+                headers=sent.headers,
+                body=sent.body.encode() if isinstance(sent.body, str) else sent.body or b"",
+                started=datetime.now(UTC) - response.elapsed,
+                seconds=response.elapsed.total_seconds(),
+                status=response.status_code,
+                reason=response.reason or "",
+                answer_headers=response.headers,
+                answer=response.content,
+            )
+        )
 
     def _network(self) -> ClientNetwork:
         """One that is idle, else a new one. What was interrupted is not used again."""
@@ -188,6 +207,7 @@ class Client:
             user_agent="orderfsm",
             timeout=self._timeout,  # type: ignore[arg-type]  # seconds, and parts of them
         )
+        network.session.hooks["response"] = [self._note]
         network.session.trust_env = not self._is_near  # a proxy is asked even for a server of this machine
         return network
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State
 
+    from .exchanges import Exchanges
+
     _T = TypeVar("_T")
     Now: TypeAlias = _T | Awaitable[_T]
     Seen: TypeAlias = frozenset[State | None] | frozenset[str | None] | set[str | None] | dict[str, str]
@@ -206,6 +208,11 @@ class AccountDriver(Driver, Protocol):
     @property
     def patience(self) -> float:
         """How many seconds others may take to move an order; half a second where there is no such attribute."""
+        ...
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """What went over the wire, to which the driver adds each request; for reports as HAR and as curl lines."""
         ...
 
     @property

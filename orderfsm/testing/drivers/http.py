@@ -19,6 +19,7 @@ from orderfsm.urls import without_credentials
 from .cas import CASDriver, of_json, takes_quota
 from .connections import Connections
 from .driver import Answer, NoAnswer, kept_out, throttled
+from .exchanges import Exchanges
 from .orders import OTHER_PRODUCT
 
 if TYPE_CHECKING:
@@ -81,12 +82,14 @@ class HTTPDriver(CASDriver):
         from orderfsm.client import sdk
         from orderfsm.client.connect import connect, url_of
 
+        self.exchanges = Exchanges()
         self.control_url = None if control_url is None else url_of_control(control_url)
-        super().__init__(lifecycle, None if self.control_url is None else ControlClient(self.control_url, timeout))
+        control = None if self.control_url is None else ControlClient(self.control_url, timeout, self.exchanges)
+        super().__init__(lifecycle, control)
         self.api_url = url_of(api_url).geturl().rstrip("/")
         second = [] if control_url is None or product == OTHER_PRODUCT else [OTHER_PRODUCT]
         self.products = [product, *second] if takes_quota(lifecycle) else []
-        self._client = connect(api_url, key=key, transport=kept_connections(self.api_url))
+        self._client = connect(api_url, key=key, transport=transport(self.api_url, self.exchanges))
         milliseconds = int(timeout * 1000)
         self._runtime = sdk.RuntimeOptions(connect_timeout=milliseconds, read_timeout=milliseconds)
         self._timeout = timeout
@@ -144,30 +147,44 @@ def url_of_control(text: str) -> str:
     raise InvalidValue("control URL", without_credentials(text), ["http://HOST:PORT"])
 
 
-def kept_connections(api_url: str) -> Transport:
-    """What sends the requests that the SDK made and signed, and gives it what is answered, over plain HTTP.
+def transport(api_url: str, exchanges: Exchanges) -> Transport:
+    """What sends the requests that the SDK made and signed, and gives it what is answered; it notes both.
 
-    The SDK's own way through `requests` takes three times as long. It is still gone where the server sends the caller
-    elsewhere, and with `DEBUG=sdk`.
+    Over plain HTTP and without a proxy, it does that on connections of its own: the SDK's way through `requests` takes
+    three times as long. That is still gone where the server sends the caller elsewhere, and with `DEBUG=sdk`.
     """
+    from orderfsm.client.connect import goes_straight
+
     url = urlsplit(api_url)
+    keeps = url.scheme == "http" and goes_straight(url)
     connections = Connections(url.hostname or "", url.port or 80, keeps_all=True)
 
     def send(by_sdk: Callable[..., Any], url_of: Callable[[Any], str], request: Any, runtime: dict[str, Any]) -> Any:
         body = request.body.encode() if isinstance(request.body, str) else request.body or b""
-        if not isinstance(body, bytes) or os.environ.get("DEBUG", "").lower() == "sdk":
-            return by_sdk(request, runtime)
-        target = url_of(request).partition("://")[2].partition("/")[2]
-        headers = {"Accept-Encoding": "identity", **request.headers, "Content-Length": str(len(body))}
-        limits = runtime["connectTimeout"] / 1000, runtime["readTimeout"] / 1000
-        reply = connections.ask(request.method, f"/{target}", headers, body, limits)
-        if 300 <= reply.status < 400:
-            return by_sdk(request, runtime)
-        is_packed = reply.headers.get("content-encoding", "").strip().lower() in PACKED
-        answer = decompress(reply.body, GZIP_OR_DEFLATE) if is_packed else reply.body
-        return SimpleNamespace(
-            status_code=reply.status, status_message=reply.reason, headers=reply.headers, body=answer, response=None
-        )
+        asked_for = url_of(request)
+        if keeps and isinstance(body, bytes) and os.environ.get("DEBUG", "").lower() != "sdk":
+            target = asked_for.partition("://")[2].partition("/")[2]
+            headers = {"Accept-Encoding": "identity", **request.headers, "Content-Length": str(len(body))}
+            limits = runtime["connectTimeout"] / 1000, runtime["readTimeout"] / 1000
+            with exchanges.asked(request.method, asked_for, headers, body) as asked:
+                reply = connections.ask(request.method, f"/{target}", headers, body, limits)
+                is_packed = reply.headers.get("content-encoding", "").strip().lower() in PACKED
+                answer = decompress(reply.body, GZIP_OR_DEFLATE) if is_packed else reply.body
+                asked.answered(reply.status, reply.reason, reply.headers, answer)
+            if not 300 <= reply.status < 400:
+                return SimpleNamespace(
+                    status_code=reply.status,
+                    status_message=reply.reason,
+                    headers=reply.headers,
+                    body=answer,
+                    response=None,
+                )
+        with exchanges.asked(
+            request.method, asked_for, request.headers, body if isinstance(body, bytes) else b""
+        ) as asked:
+            came = by_sdk(request, runtime)
+            asked.answered(came.status_code, came.status_message or "", came.headers, came.body or b"")
+        return came
 
     return send
 
@@ -175,20 +192,23 @@ def kept_connections(api_url: str) -> Transport:
 class ControlClient:
     """A client of a control port."""
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, exchanges: Exchanges | None = None) -> None:
         parts = urlsplit(url)
         self._url = without_credentials(url)
         self._connections = Connections(parts.hostname or "", parts.port or 80, keeps_all=False)
         host = parts.netloc.rpartition("@")[2]
         self._headers = {"Host": host, "Accept-Encoding": "identity", "Content-Type": "application/json"}
         self._timeout = timeout
+        self._exchanges = Exchanges() if exchanges is None else exchanges
 
     def ask(self, method: str, path: str, document: object = None) -> tuple[int, Any]:
         """The status and the JSON of an answer; `NoAnswer` if none comes."""
         body = b"" if document is None else json.dumps(document).encode()
         headers = self._headers | ({"Content-Length": str(len(body))} if body or method != "GET" else {})
         try:
-            reply = self._connections.ask(method, path, headers, body, (self._timeout, self._timeout))
+            with self._exchanges.asked(method, self._url + path, headers, body) as asked:
+                reply = self._connections.ask(method, path, headers, body, (self._timeout, self._timeout))
+                asked.answered(reply.status, reply.reason, reply.headers, reply.body)
             return reply.status, json.loads(reply.body) if reply.body else None
         except (OSError, ValueError) as error:
             raise NoAnswer(f"{method} {self._url}{path}: {error!r}") from error

@@ -18,6 +18,7 @@ from .steps import Call, Observe, Program, ReadList, ReadQuota, is_flawed, order
 if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Trigger, Vocabulary
+    from orderfsm.testing.drivers.exchanges import Exchange
 
     from .steps import Step
 
@@ -73,6 +74,7 @@ class Done:
 
     `result` is an `Answer`, a `Page`, a `Quota`, or what was observed; None if nothing readable came, but perhaps an
     answer `instead`. `words` are what an answer said of the order's state, and `id_name` what the API calls its id.
+    `exchanges` are what went over the wire for it, as far as the driver tells.
     """
 
     step: Step
@@ -81,6 +83,7 @@ class Done:
     instead: Answer | None = None
     words: tuple[str, ...] = ()
     id_name: str = ""
+    exchanges: tuple[Exchange, ...] = attrs.field(default=(), eq=False, repr=False)
 
     @property
     def accepted(self) -> bool:
@@ -125,8 +128,8 @@ class Failure:
     the call was throttled, or the caller may never make it, which is no fault of the server's. `once`: what every
     program would fail of, so that it is told once and then left out. `itself`: it is the last step's own fault, and
     shows no effect of what was done before. `flawed`: the trigger was fired so that it could not be carried out. `done`
-    is what was done up to there, with packages of `units`, where the
-    service completed things `by_the_clock` or not.
+    is what was done up to there, with packages of `units`, where the service completed things `by_the_clock` or not;
+    `opening` what went over the wire before, to empty the account.
     """
 
     state: State | None
@@ -141,6 +144,7 @@ class Failure:
     flawed: bool = False
     done: tuple[Done, ...] = attrs.field(default=(), eq=False, repr=False)
     units: int | None = attrs.field(default=None, eq=False, repr=False)
+    opening: tuple[Exchange, ...] = attrs.field(default=(), eq=False, repr=False)
     by_the_clock: bool = attrs.field(default=False, eq=False, repr=False)
     where: str = attrs.field(default="", eq=False, repr=False)
     """What the state is called in a text."""

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from orderfsm.lifecycle import Lifecycle
     from orderfsm.rows import State, Transition, Trigger
     from orderfsm.testing.drivers.driver import Driver
+    from orderfsm.testing.drivers.exchanges import Exchange, Exchanges
 
     from .failure import Once
     from .steps import Step
@@ -159,6 +160,12 @@ class Session(AbstractContextManager["Session"]):
         self._strict = strict
         self._ends: Callable[[Failure], bool] = _never
         self._request_ids: set[str] = set()
+        self.opening: tuple[Exchange, ...] = ()
+
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """What went over the wire since the last time, as far as the driver tells."""
+        noted: Exchanges | None = getattr(self.driver, "exchanges", None)
+        return () if noted is None else noted.taken()
 
     def __exit__(self, *_: object) -> None:
         if any(self.roles.completed.values()):  # nobody else expects that completions wait to be told
@@ -191,11 +198,13 @@ class Session(AbstractContextManager["Session"]):
 
         If it is `by_the_clock`, the service completes things by itself: `CannotForce` if that cannot be set.
         """
+        self.exchanges()
         self.ours = self._emptied(units)
         if units is None and not self.ours:
             raise CannotForce
         if by_the_clock and self._is_complete and not self._ask_for("by_the_clock"):
             raise CannotForce("the service's clock cannot be set to complete things")
+        self.opening = self.exchanges()
         self.units, self.by_the_clock = units, by_the_clock
         self.done = []
         self.found = []
@@ -284,12 +293,13 @@ class Session(AbstractContextManager["Session"]):
         if reading_of(step) in self.told:
             return self._without(step, "this read came to nothing before")
         self.account.time_passes()
+        self.exchanges()
         try:
             result = self._let_in_at_last(step)
         except NoAnswer as error:
             if error.answer is not None and self._is_lacking(step, error.answer):
                 return self._without(step, NOT_OFFERED)
-            self.done.append(Done(step, before, None, error.answer))
+            self.done.append(Done(step, before, None, error.answer, exchanges=self.exchanges()))
             is_read = self._is_read(trigger)
             self._judge([Contradiction("an answer", str(error), Kind.CODES, passing=error.passing, fatal=not is_read)])
             return self._without(step, f"it was not answered: {error}")
@@ -308,7 +318,8 @@ class Session(AbstractContextManager["Session"]):
         accepted = isinstance(result, Answer) and result.outcome is Outcome.ACCEPTED
         said = self.roles.words_in(trigger, result.body) if accepted else {}
         name = self.lifecycle.identity.parameter
-        self.done.append(Done(step, before, result, words=tuple(said.values()), id_name=name))
+        came = self.exchanges()
+        self.done.append(Done(step, before, result, words=tuple(said.values()), id_name=name, exchanges=came))
         self.checked += 1
         self._judge(self.learn(step, result))
         return result
@@ -465,6 +476,7 @@ class Session(AbstractContextManager["Session"]):
             flawed=flawed,
             done=tuple(self.done),
             units=self.units,
+            opening=self.opening,
             by_the_clock=self.by_the_clock,
             where=self.lifecycle.name_of(state),
             vocabulary=found.vocabulary,
