@@ -16,6 +16,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from enum import Enum
 from functools import cached_property
+from inspect import getattr_static, ismethod
 from itertools import product, repeat
 from operator import is_
 from types import MappingProxyType
@@ -245,6 +246,10 @@ class _FromTable(Machine):
         except (KeyError, TypeError):
             raise InvalidValue("state", state, self._state_names) from None
 
+    def __repr__(self) -> str:
+        where = [self.get_model_state(model).value for model in self.models]
+        return f"{type(self).__name__}({where[0] if len(where) == 1 else f'{len(where)} models'})"
+
     def is_state(self, state: Any, model: object) -> bool:
         """Whether `model` is in the state, however either is said; `InvalidValue` if one of them is no state."""
         return self.get_model_state(model) is self.get_state(state)
@@ -275,6 +280,19 @@ class _FromTable(Machine):
         """The names of the triggers that are allowed in one of the states."""
         names = {each.name if isinstance(each, MachineState) else self.get_state(each).name for each in args}
         return [name for name, event in self.events.items() if not names.isdisjoint(event.transitions)]
+
+    def resolve_callable(self, func: Any, event_data: Any) -> Any:  # type: ignore[override]  # pytransitions': static
+        """What is called for a callback: for `on_enter_...` and `on_exit_...` of a model, of such models alone."""
+        if isinstance(func, str) and func in self._hooks:
+            model = event_data.model
+            if getattr_static(model, func, None) is None and not ismethod(getattr(model, func, None)):
+                return lambda *_args, **_named: None
+        return super().resolve_callable(func, event_data)
+
+    @cached_property
+    def _hooks(self) -> frozenset[str]:
+        """The names under which pytransitions finds callbacks on models: it then asks every model for them."""
+        return frozenset(f"{hook}_{name}" for hook, name in product(self.state_cls.dynamic_methods, self.states))
 
     # -- what may be changed -----------------------------------------------------------------------------------------
 
@@ -312,6 +330,9 @@ class _FromTable(Machine):
         self._refuse_unless_own(name)
         self.__dict__.pop("_names", None)
         super().remove_transition(name, self._names_of(source), self._names_of(dest))
+        if name not in self.events:
+            for model in self.models:
+                delattr(model, f"may_{name}")  # pytransitions leaves it
 
     def _names_of(self, states: Any) -> Any:
         return states if states == "*" else [self.get_state(state).name for state in listify(states)]

@@ -14,9 +14,14 @@ from company import BAD, delivered, folded, found, moment, placeless, write_json
 
 pytest.importorskip("duckdb", reason="the extra `audit` is not installed")
 pytest.importorskip("pyspark", reason="the extra `spark` is not installed")
+pytest.importorskip("pandas")
+
+from writers import DELETED_AT, WRITERS, rows, written
+from writers import seen as judged
 
 from orderfsm import ORDER_LIFECYCLE, InvalidValue, Operation
 from orderfsm.audit import audit, simulate
+from orderfsm.audit.engines.engine import EngineFailed
 from orderfsm.tables import acme, instances
 from orderfsm.trace import Events, Line, read, replay
 
@@ -293,3 +298,59 @@ def test_a_log_larger_than_the_memory_limit_goes_through_and_takes_less_memory(m
         events, violations, peaks[limit] = map(int, done.stdout.split())
         assert (events, violations) == (lines, len(planted))
     assert peaks["100MB"] < 0.85 * peaks["8GB"]
+
+
+# -- what others wrote, and what Spark writes ------------------------------------------------------------------------
+
+
+NOT_BY_SPARK = {"compressed by brotli": "PyArrow", "an id of events of its own": "DuckDB"}
+"""What Spark does not read: a codec, and columns of UUIDs."""
+
+
+def test_spark_reads_every_type_that_duckdb_writes(session, tmp_path):
+    write, types, elsewhen = WRITERS["DuckDB"]
+    read = {name: make for name, make in types.items() if name not in NOT_BY_SPARK}
+    expected = written(tmp_path, write, read, elsewhen)
+    assert judged(audit(tmp_path, engine="spark", events=Events.COMPLETE)) == expected
+
+
+@pytest.mark.parametrize(("name", "writer"), NOT_BY_SPARK.items())
+def test_what_spark_does_not_read_is_an_error_of_the_engine(name, writer, session, tmp_path):
+    write, types, _ = WRITERS[writer]
+    write(types[name], tmp_path / "log.parquet", 1, 2)
+    with pytest.raises(EngineFailed, match=r"^engine spark: "):
+        audit(tmp_path, engine="spark")
+
+
+KINDS = {
+    "order_id": ["tinyint", "smallint", "int", "bigint", "double", "float", "decimal(38,2)", "string", "binary"],
+    "time": ["timestamp", "timestamp_ntz"],
+}
+
+
+@pytest.mark.parametrize("kept", ["INT96", "TIMESTAMP_MILLIS"])
+def test_every_engine_reads_every_type_that_spark_writes(kept, session, tmp_path):
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    session.conf.set("spark.sql.parquet.outputTimestampType", kept)
+    violations = {}
+    for number, (name, kind) in enumerate((name, kind) for name, kinds in KINDS.items() for kind in kinds):
+        first = 2 * number + 1
+        given = rows(first, first + 1)
+        given["time"] = [each.isoformat() for each in given["time"]]
+        frame = session.createDataFrame(list(zip(*given.values(), strict=True)), list(given))
+        frame = frame.withColumn("time", frame["time"].cast("timestamp"))
+        told = frame[name].cast("string") if kind == "binary" else frame[name]
+        frame.withColumn(name, told.cast(kind)).coalesce(1).write.parquet(str(tmp_path / f"{name}-{kind}"))
+        violations[first] = DELETED_AT
+    session.conf.unset("spark.sql.parquet.outputTimestampType")
+    for engine in ("spark", "duckdb", "polars"):
+        report = audit(tmp_path, engine=engine, events=Events.COMPLETE)
+        assert judged(report) == (2 * len(violations), 3 * len(violations), 0, violations)
+
+
+def test_a_time_that_spark_made_a_text_has_no_offset_and_every_engine_refuses_it(session, tmp_path):
+    frame = session.sql("SELECT string(timestamp '2026-08-05 06:10:01') time, 7 order_id, 'submitted' event")
+    frame.write.parquet(str(tmp_path / "log"))
+    for engine in ("spark", "duckdb"):
+        with pytest.raises(InvalidValue, match="time '2026-08-05 06:10:01': expected an RFC 3339 time"):
+            audit(tmp_path, engine=engine)

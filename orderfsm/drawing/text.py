@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from orderfsm.questions import ORDER_LIFECYCLE
@@ -22,13 +23,32 @@ def mermaid(lifecycle: Lifecycle = ORDER_LIFECYCLE) -> str:
     rule, `*` an observed one, `+1` and `-1` what the row does to quota, `within 7 days` how long it holds, `or ready at
     once` where else an order may be when the call is answered. Terminal states lead to the final point.
     """
+    ids: dict[State | None, str] = {None: "[*]"}
+    named = []
+    for number, state in enumerate(rule.state for rule in lifecycle.states if rule.state is not None):
+        ids[state] = str(state)
+        if not _PLAIN.fullmatch(state):
+            ids[state] = f"_{number}"
+            named.append(f'    state "{_for_mermaid(state)}" as {ids[state]}')
     edges = [
-        f"    {row.source or '[*]'} --> {row.target or '[*]'} : {', '.join(_words(row, lifecycle))}"
+        f"    {ids[row.source]} --> {ids[row.target]} : {_for_mermaid(', '.join(_words(row, lifecycle)))}"
         for row in lifecycle.transitions
         if row.changes
     ]
-    ends = [f"    {rule.state} --> [*]" for rule in lifecycle.states if rule.terminal]
-    return "\n".join(["stateDiagram-v2", *sorted(edges), *sorted(ends), ""])
+    ends = [f"    {ids[rule.state]} --> [*]" for rule in lifecycle.states if rule.terminal]
+    return "\n".join(["stateDiagram-v2", *named, *sorted(edges), *sorted(ends), ""])
+
+
+_PLAIN = re.compile(
+    r"(?!(?:state|note|default|class|classDef|style|click|root|scale|hide|direction|accTitle|accDescr|end)$)[A-Za-z]\w*",
+    re.ASCII,
+)
+"""What mermaid takes for the id of a state: a word that is none of its own."""
+
+
+def _for_mermaid(text: str) -> str:
+    """A text in which mermaid reads no mark of its own: it would end at `;`, `::` be an error, and `<b>` be dropped."""
+    return re.sub(r'[;<>&#"]|:(?=:)|(?<=:):', lambda mark: f"#{ord(mark[0])};", text)
 
 
 def _words(row: Transition, lifecycle: Lifecycle) -> list[str]:

@@ -301,5 +301,8 @@ def _is_safe(source: Source, name: str, unit: str) -> bool:
 def _undamaged(source: Source) -> Iterator[None]:
     try:
         yield
+    except pa.ArrowNotImplementedError as error:
+        accepted = f"one whose columns are of types that Arrow has ({error}): read it by what wrote it, give the frame"
+        raise InvalidValue("Parquet file", source.name, [accepted]) from error
     except (pa.ArrowException, OSError) as error:
         raise InvalidValue("Parquet file", source.name, [f"an undamaged one ({error})"]) from error
