@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderfsm import InvalidValue, streams
-from orderfsm.streams import Found, batches, is_line, opened, values
+from orderfsm.streams import Found, batches, is_line, opened, unpacked, values
 
 ONE, TWO, THREE = ({"a": number} for number in (1, 2, 3))
 NESTED = {"a": {"b": [1, {"c": "}{ ]["}]}}
@@ -292,6 +292,13 @@ def test_what_is_compressed_and_encoded_is_both(tmp_path):
     (tmp_path / "a").write_bytes(bz2.compress(gzip.compress(LINES.decode().encode("utf-16"))))
     with opened(tmp_path / "a") as stream:
         assert stream.read() == LINES
+
+
+@pytest.mark.parametrize("data", [b"PAR1" + bytes(90), b"<?xml version='1.0'?>", b""])
+def test_what_is_unpacked_may_be_of_any_kind(data, tmp_path):
+    (tmp_path / "a").write_bytes(bz2.compress(gzip.compress(data)))
+    with unpacked(tmp_path / "a") as stream:
+        assert stream.read() == data
 
 
 def quine():

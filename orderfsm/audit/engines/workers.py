@@ -32,6 +32,9 @@ WORTH = 1 << 24
 _MOST = 4
 """How many processes there are at the most, with this one."""
 
+_WRITTEN: dict[str, Any] = {"compression": "lz4", "use_dictionary": [*SAID, "bad"], "write_statistics": False}
+"""How the files are written: texts that repeat have a dictionary, and numbers, which hardly do, are as they are."""
+
 Done: TypeAlias = "Callable[[int], object]"
 
 
@@ -110,9 +113,7 @@ def _written(
         for parsed in sources:
             try:
                 for batch in parse(parsed):
-                    writer = writer or pq.ParquetWriter(
-                        file, schema, compression="lz4", use_dictionary=[*SAID, "bad"], write_statistics=False
-                    )
+                    writer = writer or pq.ParquetWriter(file, schema, **_WRITTEN)
                     writer.write_batch(batch)
                     done(batch.num_rows)
             except Exception as error:  # noqa: BLE001  # raised in the end
