@@ -173,6 +173,11 @@ def test_nothing_is_left_over():
     assert pickle.loads(pickle.dumps(LIFECYCLE)) is LIFECYCLE
 
 
+def test_a_table_is_named_by_a_text():
+    with pytest.raises(InvalidValue, match="table 5: expected orders"):
+        named(5)
+
+
 # -- the order's states (7.1.3, 7.1.6) ---------------------------------------------------------------------------------
 
 
