@@ -93,15 +93,25 @@ def _led(given: Mapping[str, str]) -> dict[str, str]:
 
 def _status(command: tuple[str, ...], environment: dict[str, str]) -> int:
     """The exit status of a command; a signal to end is passed on to it."""
+    program: subprocess.Popen[bytes] | None = None
+    ended = False
+
+    def end(*_: object) -> None:
+        nonlocal ended
+        ended = True
+        if program is not None:
+            program.terminate()
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, lambda *_: None)  # the terminal sends it to both
+    signal.signal(signal.SIGTERM, end)
     try:
         program = subprocess.Popen(command, env=environment)  # noqa: S603  # it is the user's own
+        if ended:
+            program.terminate()
+        status = program.wait()
     except OSError as error:
         raise OrderFSMError(f"cannot run {command[0]}: {error.strerror}") from None
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to both
-    signal.signal(signal.SIGTERM, lambda *_: program.terminate())
-    try:
-        status = program.wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
