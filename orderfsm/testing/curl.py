@@ -45,8 +45,12 @@ def curl_lines(exchanges: Iterable[Exchange], begun: Mapping[str, Id], parameter
 
     >>> from datetime import UTC, datetime
     >>> from orderfsm.testing.drivers.exchanges import Exchange
-    >>> asked = Exchange("GET", "http://127.0.0.1/?OrderId=7", {}, b"", datetime.now(UTC), 0.1)
-    >>> print(*curl_lines([asked], {"order_1": 7}, "OrderId"))
+    >>> now = datetime.now(UTC)
+    >>> begun = Exchange("GET", "http://127.0.0.1/?Domain=a", {}, b"", now, 0.1, answer=b'{"OrderId": 7}')
+    >>> asked = Exchange("GET", "http://127.0.0.1/?OrderId=7", {}, b"", now, 0.1)
+    >>> for line in curl_lines([begun, asked], {"order_1": 7}, "OrderId"):
+    ...     print(line)
+    order_1=$(curl -sS 'http://127.0.0.1/?Domain=a' | tee /dev/stderr | ...)
     curl -sS 'http://127.0.0.1/?OrderId='"$order_1"
     """
     made = [exchange.shown() for exchange in exchanges]
