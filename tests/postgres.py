@@ -57,6 +57,11 @@ def postgres_url(postgres_database: str) -> str:
     import psycopg
 
     with psycopg.connect(postgres_database, autocommit=True) as connection:
+        # Of a process that was ended in the test before, a statement may still be running.
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+        )
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
     return postgres_database
