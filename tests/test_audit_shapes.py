@@ -194,12 +194,12 @@ def test_of_a_thousand_lines_of_one_sort_the_core_reads_a_few(form, text, tmp_pa
     assert len(asked) < 8192 * 2 / len(text) + 10
 
 
-def lines_and_their_outlines(lines, tmp_path, monkeypatch):
+def lines_and_their_outlines(lines, tmp_path, monkeypatch, fewest=1 << 10):
     """What is read in these lines, many times after each other; and how many of them were found by their outlines."""
     found = []
     of = outlines.Outlines.of
     monkeypatch.setattr(outlines.Outlines, "of", lambda *given: found.append(of(*given)) or found[-1])
-    monkeypatch.setattr(streams, "_FEWEST", 1 << 10)
+    monkeypatch.setattr(streams, "_FEWEST", fewest)
     text = "".join(f"{line}\n" for line in lines).encode()
     one, other = (read(text, tmp_path / "log", TABLES[0], monkeypatch, by_sort=each) for each in (True, False))
     assert one == other
@@ -222,6 +222,12 @@ def test_lines_that_differ_in_their_digits_only_have_one_outline(tmp_path, monke
 def test_no_outline_is_learnt_if_digits_may_decide_what_a_line_says(line, tmp_path, monkeypatch):
     lines = [line.replace("7", str(100 + at)).replace("10}", f"{10 + at % 5}}}") for at in range(200)]
     assert not lines_and_their_outlines(lines, tmp_path, monkeypatch)
+
+
+def test_long_lines_are_not_remembered(tmp_path, monkeypatch):
+    line = LINE.replace("}", f', "x": "{"y" * outlines.LONGEST}"}}')
+    lines = [line.replace("7", str(1000 + at)) for at in range(2000)]
+    assert not lines_and_their_outlines(lines, tmp_path, monkeypatch, fewest=1 << 13)
 
 
 def test_a_number_that_begins_with_zero_is_none_whatever_outline_its_line_has(tmp_path, monkeypatch):

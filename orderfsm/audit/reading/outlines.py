@@ -23,6 +23,8 @@ SPANS = (4, 2)
 """Of each line, and role of a value in it, there is a begin and an end."""
 NONE = -1
 """Stands for the outline of a line that has none of those that were learnt."""
+LONGEST = 1 << 10
+"""How many bytes a line has at most whose outline is remembered."""
 
 _DIGIT = re.compile(rb"[0-9]").search
 _TO_OUTLINES = bytes.maketrans(b"123456789", b"000000000")
@@ -62,7 +64,9 @@ class Outlines:
         return max(self._missed, len(self._known)) <= _MOST
 
     def wants(self, text: bytes) -> bool:
-        """Whether to learn the outline of a line: if there was one like it."""
+        """Whether to learn the outline of a line: if it is no long one, and there was one like it."""
+        if len(text) > LONGEST:
+            return False
         outline = outline_of(text)
         if outline in self._once:
             return outline not in self._known

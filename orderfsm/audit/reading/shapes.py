@@ -16,7 +16,7 @@ import numpy as np
 
 from orderfsm.streams import Found, Place, is_line
 
-from .outlines import NONE, SPANS, Outlines, outline_of
+from .outlines import LONGEST, NONE, SPANS, Outlines, outline_of
 from .patterns import Example, Patterns, Slot, Structure, decoded, example_of
 from .row import at_byte
 
@@ -348,7 +348,8 @@ class Shapes:
             return
         if self._is_seen(example.structure):
             self._structures.setdefault(example.structure, len(self._structures))
-            self._learnt.add(outline)
+            if len(outline) <= LONGEST and len(self._learnt) < MOST:
+                self._learnt.add(outline)
 
     def _is_seen(self, what: object) -> bool:
         """Whether that was there before."""
